@@ -1,0 +1,47 @@
+"""BLAS on one thread while chunks are summed.
+
+The last bits of Xᵀr differ between one BLAS thread and two, so every sweep runs on one. The number of BLAS threads
+belongs to the process: it is set when the first sweep begins and given back when the last one ends.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from threadpoolctl import ThreadpoolController
+
+_lock = threading.Lock()
+_users = 0
+_limiter: Any = None
+
+
+@contextmanager
+def single_threaded_blas() -> Iterator[None]:
+    """Hold the process's BLAS at one thread; may be entered by many threads at once."""
+    global _users, _limiter
+    with _lock:
+        if _users == 0:
+            _limiter = _controller().limit(limits=1, user_api="blas")
+        _users += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _users -= 1
+            if _users == 0:
+                _limiter.restore_original_limits()
+                _limiter = None
+
+
+_found: ThreadpoolController | None = None
+
+
+def _controller() -> ThreadpoolController:
+    """The loaded BLAS libraries, looked up once: the look-up takes milliseconds."""
+    global _found
+    if _found is None:
+        _found = ThreadpoolController()
+    return _found

@@ -1,0 +1,48 @@
+"""Memory that one thread uses again for every chunk it reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+ALIGNMENT = 64
+
+
+class Buffers:
+    """The reusable arrays of one thread, by name; each grows to the largest size asked for and stays.
+
+    Fresh pages from the kernel for every chunk cost more than decoding it, so what a thread reads, decodes and
+    multiplies lives here. An array handed out is valid until the same name is asked for again.
+    """
+
+    def __init__(self) -> None:
+        self._memory: dict[str, NDArray[np.uint8]] = {}
+        self._within: dict[str, Buffers] = {}
+        self.kept: tuple[object, int, NDArray[Any]] | None = None
+        """What a reader keeps for its next call in this thread: itself, a chunk's index, and that chunk."""
+
+    def within(self, name: str) -> Buffers:
+        """The buffers of one array, so that reading the next array leaves this one's chunk alone."""
+        if name not in self._within:
+            self._within[name] = Buffers()
+        return self._within[name]
+
+    def take(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+        """An uninitialised C-order array of that shape, aligned to a cache line."""
+        wanted = np.dtype(dtype)
+        n_bytes = int(np.prod(shape, dtype=np.int64)) * wanted.itemsize
+        memory = self._memory.get(name)
+        if memory is None or memory.nbytes < n_bytes:
+            self._memory.pop(name, None)
+            del memory
+            memory = _aligned(n_bytes)
+            self._memory[name] = memory
+        return memory[:n_bytes].view(wanted).reshape(shape)
+
+
+def _aligned(n_bytes: int) -> NDArray[np.uint8]:
+    raw = np.empty(n_bytes + ALIGNMENT, dtype=np.uint8)
+    start = -raw.ctypes.data % ALIGNMENT
+    return raw[start : start + n_bytes]

@@ -1,0 +1,209 @@
+"""A sweep on a Dask cluster: O(threads) tasks a pass, sums on the workers, one vector back to the driver.
+
+    dataset ──┐
+    summand ──┼─▶ sweep_node(node 0) ─┐
+              ├─▶ sweep_node(node 1) ─┼─▶ sum of 8 neighbours ─▶ … ─▶ one partial ─▶ driver
+              └─▶ …                   ┘
+
+The summand (it holds θ) goes out as one task on which the nodes depend: were it scattered, the death of its holder would be the
+death of the fit. Keys carry a run id, the pass and the attempt, because a key used before returns the old value. No
+task is bound to a worker. Everything is released after the pass, except the dataset, a few kilobytes of paths.
+"""
+
+from __future__ import annotations
+
+import pickle
+import threading
+import time
+import uuid
+from concurrent.futures import CancelledError
+from typing import Any, TypeVar
+
+from distributed import Client, Future, KilledWorker
+from distributed.client import FutureCancelledError
+
+from dgd.blas import single_threaded_blas
+from dgd.buffers import Buffers
+from dgd.dataset import Dataset
+from dgd.errors import ClusterLostError, ConfigurationError
+from dgd.executor import Resources, S, Summand, Swept, sweep_node
+from dgd.tree import Addable, Node, cut_level, nodes_at, sum_siblings
+
+NODES_PER_THREAD = 4
+FAN_IN = 8
+ATTEMPTS = 5
+"""Submissions of one pass before the cluster is called lost; each survives several deaths by itself."""
+LARGEST_DATASET = 64 * 2**20
+"""Bytes of a pickled dataset: paths and metadata, or a small array."""
+POLL_SECONDS = 1.0
+WORKER_BYTES = 64 * 2**20
+"""What reading zarr adds to a worker that has done nothing yet, as measured."""
+UNKNOWN_BASE = 192 * 2**20
+
+V = TypeVar("V")
+A = TypeVar("A", bound=Addable)
+_thread = threading.local()
+
+
+class ClusterExecutor:
+    """The tree's nodes as tasks of a `distributed.Client`.
+
+    `worker_timeout`: seconds to wait while there is no worker at all, before ClusterLostError.
+    """
+
+    def __init__(self, client: Client, *, worker_timeout: float = 300.0, memory_limit: int | None = None) -> None:
+        self.client = client
+        self.worker_timeout = worker_timeout
+        self._memory_limit = memory_limit
+        self._run = uuid.uuid4().hex[:12]
+        self._passes = 0
+        self._dataset: tuple[Dataset, Future] | None = None
+
+    def sweep(self, dataset: Dataset, summand: Summand[S]) -> Swept[S]:
+        """The sum over every chunk; workers may die in the middle of it."""
+        self._passes += 1
+        for attempt in range(ATTEMPTS):
+            try:
+                return self._attempt(dataset, summand, attempt)
+            except KilledWorker as error:
+                lost = error
+            except (CancelledError, FutureCancelledError) as error:
+                self._dataset = None
+                if self.client.status != "running":
+                    raise ClusterLostError(
+                        f"the scheduler at {self._address()} is gone ({error}); start it and fit again"
+                    ) from error
+                lost = error
+        raise ClusterLostError(
+            f"pass {self._passes} was submitted {ATTEMPTS} times and lost its workers each time ({lost}); look into the "
+            f"workers' logs: too little memory is the usual cause, see `dgd plan`"
+        )
+
+    def resources(self, n_chunks: int) -> Resources:
+        """The workers there are: `scheduler_info` tells their threads, memory and limits."""
+        workers = self._wait_for_workers()
+        threads = [worker["nthreads"] for worker in workers.values()]
+        limits = [worker["memory_limit"] for worker in workers.values() if worker["memory_limit"]]
+        limits += [self._memory_limit] if self._memory_limit is not None else []
+        held = [worker.get("metrics", {}).get("memory", 0) for worker in workers.values()]
+        nodes = len(nodes_at(cut_level(n_chunks, NODES_PER_THREAD * sum(threads)), n_chunks))
+        return Resources(
+            kind="cluster",
+            processes=len(workers),
+            threads=max(threads),
+            tasks=1 + _tasks_over(nodes),
+            base_bytes=max(max(held) + WORKER_BYTES, UNKNOWN_BASE),
+            memory_limit=min(limits, default=None),
+        )
+
+    def close(self) -> None:
+        """Release the dataset; the client stays open, it is the caller's."""
+        if self._dataset is not None:
+            self._dataset[1].release()
+            self._dataset = None
+
+    def _attempt(self, dataset: Dataset, summand: Summand[S], attempt: int) -> Swept[S]:
+        threads = sum(worker["nthreads"] for worker in self._wait_for_workers().values())
+        nodes = nodes_at(cut_level(dataset.n_chunks, NODES_PER_THREAD * threads), dataset.n_chunks)
+        name = f"dgd-{self._run}-{self._passes}-{attempt}"
+        held = [self._submit(f"{name}-theta", _identity, summand)]
+        source = self._dataset_future(dataset, attempt)
+        try:
+            level = [self._submit(f"{name}-{node}", _sweep, source, held[0], node) for node in map(_plain, nodes)]
+            held += level
+            depth = 0
+            while len(level) > 1:
+                depth += 1
+                level = [
+                    self._submit(f"{name}-sum-{depth}-{i}", _sum, level[i : i + FAN_IN])
+                    for i in range(0, len(level), FAN_IN)
+                ]
+                held += level
+            swept: Swept[S] = self._result(level[0])
+            return swept
+        finally:
+            for future in held:
+                future.release()
+
+    def _dataset_future(self, dataset: Dataset, attempt: int) -> Future:
+        """The dataset as a task's result, so that it is made again if its holder dies."""
+        if self._dataset is None or self._dataset[0] is not dataset:
+            n_bytes = len(pickle.dumps(dataset))
+            if n_bytes > LARGEST_DATASET:
+                raise ConfigurationError(
+                    f"the data are {n_bytes:,} bytes in this process's memory, and at most {LARGEST_DATASET:,} are sent to "
+                    f"workers; write them to a zarr dataset that the workers can read (`dgd.DatasetWriter`), or fit "
+                    f"with client=None on threads"
+                )
+            future = self._submit(f"dgd-{self._run}-{self._passes}-{attempt}-dataset", _identity, dataset)
+            self._dataset = (dataset, future)
+        return self._dataset[1]
+
+    def _submit(self, key: str, function: Any, *arguments: Any) -> Future:
+        return self.client.submit(function, *arguments, key=key, pure=False)
+
+    def _result(self, future: Future) -> Any:
+        """Wait for a future; as long as there are workers, or not longer than `worker_timeout` without any."""
+        while True:
+            try:
+                return future.result(timeout=POLL_SECONDS)
+            except TimeoutError:
+                if future.done():
+                    continue
+                self._wait_for_workers()
+
+    def _wait_for_workers(self) -> dict[str, Any]:
+        """The workers, once there is at least one. Raises ClusterLostError after `worker_timeout` without."""
+        began = time.monotonic()
+        while True:
+            if self.client.status not in {"running", "connecting"}:
+                raise ClusterLostError(f"the scheduler at {self._address()} is gone; start it and fit again")
+            workers = self._workers()
+            if workers:
+                return workers
+            if time.monotonic() - began >= self.worker_timeout:
+                raise ClusterLostError(
+                    f"no worker was connected to {self._address()} for {self.worker_timeout:g} s; start some with "
+                    f"`dask worker {self._address()}`, or raise `worker_timeout`"
+                )
+            time.sleep(min(POLL_SECONDS, self.worker_timeout / 10))
+
+    def _workers(self) -> dict[str, Any]:
+        try:
+            workers: dict[str, Any] = self.client.scheduler_info(n_workers=-1)["workers"]
+        except (OSError, ValueError):
+            return {}
+        return {name: worker for name, worker in workers.items() if worker.get("status", "running") == "running"}
+
+    def _address(self) -> str:
+        scheduler = self.client.scheduler
+        return str(scheduler.address) if scheduler is not None else "the scheduler"
+
+
+def _tasks_over(nodes: int) -> int:
+    """The tasks that sum `nodes` nodes: themselves, and the sums above them."""
+    total = nodes
+    while nodes > 1:
+        nodes = -(-nodes // FAN_IN)
+        total += nodes
+    return total
+
+
+def _plain(node: Node) -> tuple[int, int]:
+    return tuple(node)
+
+
+def _identity(value: V) -> V:
+    return value
+
+
+def _sum(sums: list[A]) -> A:
+    return sum_siblings(sums)
+
+
+def _sweep(dataset: Dataset, summand: Summand[S], node: tuple[int, int]) -> Swept[S]:
+    """A worker's task: one node, with the buffers of the thread it runs on."""
+    if not hasattr(_thread, "buffers"):
+        _thread.buffers = Buffers()
+    with single_threaded_blas():
+        return sweep_node(dataset, summand, Node(*node), _thread.buffers)

@@ -1,0 +1,188 @@
+"""The codecs dgd decodes: an allow-list, read off the metadata before any byte is decoded.
+
+A compressed form that states the size it will decode to is held to the chunk's before anything is decoded, the others
+while they unfold, so a damaged or hostile chunk of a few kilobytes cannot ask for gigabytes.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import google_crc32c
+import numpy as np
+from numcodecs import blosc, lz4, zstd
+
+from dgd.buffers import Buffers
+from dgd.errors import UnsupportedFormatError
+from dgd.storage.source import Bytes
+
+CHECKSUM_BYTES = 4
+
+
+class Damaged(ValueError):
+    """The bytes are not what the codec wrote; the caller adds array, chunk and rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """One bytes-to-bytes codec of an array, by the name dgd uses for it."""
+
+    name: str
+    at_end: bool = True
+    """Where a checksum stands."""
+
+    @property
+    def is_checksum(self) -> bool:
+        """Whether it guards bytes rather than compressing them."""
+        return self.name == "crc32c"
+
+
+def v3_codec(entry: Any, array: str) -> Codec:
+    """A codec entry of zarr.json."""
+    name = entry.get("name") if isinstance(entry, dict) else entry
+    known = {"zstd": "zstd", "blosc": "blosc", "gzip": "gzip", "crc32c": "crc32c"}
+    known |= {f"numcodecs.{c}": c for c in ("zstd", "blosc", "gzip", "zlib", "lz4", "crc32c")}
+    if name not in known:
+        raise unsupported(array, str(name))
+    return Codec(known[name])
+
+
+def v2_codec(entry: Any, array: str) -> Codec:
+    """A compressor or filter entry of .zarray."""
+    name = entry.get("id") if isinstance(entry, dict) else entry
+    if name not in {*DECOMPRESSORS, "crc32c"}:
+        raise unsupported(array, str(name))
+    return Codec(name, at_end=entry.get("location", "end") != "start")
+
+
+def unsupported(array: str, codec: str) -> UnsupportedFormatError:
+    """The error for a codec outside the allow-list."""
+    return UnsupportedFormatError(
+        f"array {array!r} is stored with codec {codec!r}, expected one of bytes, transpose, sharding_indexed, "
+        f"{', '.join(sorted(DECOMPRESSORS))}, crc32c; rewrite the array with one of these",
+        array=array,
+    )
+
+
+def decode_bytes(codecs: tuple[Codec, ...], encoded: Bytes, n_bytes: int, buffers: Buffers) -> Bytes:
+    """Undo the codecs, last one first; the result has `n_bytes` bytes and may lie in `buffers`. Raises Damaged."""
+    sizes = [n_bytes]
+    for codec in codecs:
+        sizes.append(sizes[-1] + CHECKSUM_BYTES if codec.is_checksum else -1)
+    for codec, expected in zip(reversed(codecs), reversed(sizes[:-1]), strict=True):
+        if codec.is_checksum:
+            encoded = _verified(encoded, codec.at_end)
+        else:
+            encoded = DECOMPRESSORS[codec.name](encoded, expected, buffers)
+    if encoded.nbytes != n_bytes:
+        raise Damaged(f"it decodes to {encoded.nbytes:,} bytes, expected {n_bytes:,}")
+    return encoded
+
+
+def encoded_bound(codecs: tuple[Codec, ...], n_bytes: int) -> int:
+    """The most bytes that `n_bytes` can take once encoded: what incompressible data take, with room to spare."""
+    if all(codec.is_checksum for codec in codecs):
+        return n_bytes + CHECKSUM_BYTES * len(codecs)
+    return n_bytes + n_bytes // 64 + 4096
+
+
+def check_order(codecs: tuple[Codec, ...], array: str) -> None:
+    """At most one compressor: only then is every size known beforehand."""
+    names = [codec.name for codec in codecs if not codec.is_checksum]
+    if len(names) > 1:
+        raise UnsupportedFormatError(
+            f"array {array!r} is compressed twice ({' then '.join(names)}), expected one compressor at most; "
+            f"rewrite the array",
+            array=array,
+        )
+
+
+def _verified(encoded: Bytes, at_end: bool) -> Bytes:
+    if encoded.nbytes < CHECKSUM_BYTES:
+        raise Damaged(f"it has {encoded.nbytes} bytes, less than its checksum alone")
+    body, mark = (encoded[:-4], encoded[-4:]) if at_end else (encoded[4:], encoded[:4])
+    stored = int.from_bytes(mark.tobytes(), "little")
+    found = google_crc32c.value(np.ascontiguousarray(body))
+    if found != stored:
+        raise Damaged(f"its crc32c is {found:08x}, and {stored:08x} was written")
+    return body
+
+
+def _check_stated(stated: int, expected: int) -> None:
+    if stated != expected:
+        raise Damaged(f"it says it decodes to {stated:,} bytes, expected {expected:,}")
+
+
+def _zstd(encoded: Bytes, expected: int, buffers: Buffers) -> Bytes:
+    stated = zstd_content_size(encoded)
+    if stated is not None:
+        _check_stated(stated, expected)
+    # A frame of a streaming compressor states no size; it is held to `out` as it unfolds.
+    return _call(zstd.decompress, encoded, buffers.take("decompressed", (expected,), np.uint8))
+
+
+def zstd_content_size(encoded: Bytes) -> int | None:
+    """The decoded size that a zstd frame states, RFC 8878 §3.1.1.1; None if it states none."""
+    if encoded.nbytes < 6 or encoded[:4].tobytes() != b"\x28\xb5\x2f\xfd":
+        raise Damaged("it is not a zstd frame")
+    descriptor = int(encoded[4])
+    single_segment = bool(descriptor & 0x20)
+    flag = descriptor >> 6
+    if flag == 0 and not single_segment:
+        return None
+    width = (1, 2, 4, 8)[flag]
+    start = 5 + (0 if single_segment else 1) + (0, 1, 2, 4)[descriptor & 3]
+    field = encoded[start : start + width].tobytes()
+    if len(field) < width:
+        raise Damaged("its zstd frame ends within the header")
+    return int.from_bytes(field, "little") + (256 if flag == 1 else 0)
+
+
+def _blosc(encoded: Bytes, expected: int, buffers: Buffers) -> Bytes:
+    if encoded.nbytes < 16:
+        raise Damaged(f"it has {encoded.nbytes} bytes, less than a blosc header")
+    _check_stated(int.from_bytes(encoded[4:8].tobytes(), "little"), expected)
+    if int.from_bytes(encoded[12:16].tobytes(), "little") != encoded.nbytes:
+        raise Damaged("its blosc header states another length")
+    return _call(blosc.decompress, encoded, buffers.take("decompressed", (expected,), np.uint8))
+
+
+def _lz4(encoded: Bytes, expected: int, buffers: Buffers) -> Bytes:
+    if encoded.nbytes < 4:
+        raise Damaged(f"it has {encoded.nbytes} bytes, less than an lz4 header")
+    _check_stated(int.from_bytes(encoded[:4].tobytes(), "little"), expected)
+    return _call(lz4.decompress, encoded, buffers.take("decompressed", (expected,), np.uint8))
+
+
+def _call(decompress: Callable[..., Any], encoded: Bytes, out: Bytes) -> Bytes:
+    try:
+        decompress(encoded, out)
+    except (RuntimeError, ValueError) as error:
+        raise Damaged(f"it does not decompress: {error}") from error
+    return out
+
+
+def _inflate(window_bits: int) -> Callable[[Bytes, int, Buffers], Bytes]:
+    def inflate(encoded: Bytes, expected: int, buffers: Buffers) -> Bytes:
+        stream = zlib.decompressobj(window_bits)
+        try:
+            decoded = stream.decompress(encoded, expected + 1)
+        except zlib.error as error:
+            raise Damaged(f"it does not decompress: {error}") from error
+        if not stream.eof or len(decoded) != expected:
+            raise Damaged(f"it decodes to {len(decoded):,} bytes or is cut short, expected {expected:,}")
+        return np.frombuffer(decoded, dtype=np.uint8)
+
+    return inflate
+
+
+DECOMPRESSORS: dict[str, Callable[[Bytes, int, Buffers], Bytes]] = {
+    "blosc": _blosc,
+    "gzip": _inflate(31),
+    "lz4": _lz4,
+    "zlib": _inflate(15),
+    "zstd": _zstd,
+}
