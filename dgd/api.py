@@ -1,46 +1,30 @@
-"""The library's functions, put together from the layers below; heavy libraries are imported where they are first used."""
+"""The library's functions, put together from the layers below; heavy libraries are imported on first use."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from dgd._version import __version__
-from dgd.dataset import Dataset, Rows, as_rows
+from dgd.dataset import Dataset
 from dgd.errors import ConfigurationError
 from dgd.executor import Executor
-from dgd.fit import Callback, Stopping, minimise
+from dgd.fit import Callback, Run, Stopping, minimise
 from dgd.losses import LOSSES, Loss
 from dgd.model import Model, load_model
 from dgd.objective import Objective
+from dgd.opening import open_data, open_dataset, refuse_offset
 from dgd.plan import Plan, make_plan
-from dgd.result import Result
+from dgd.result import Result, finite_or_none
 from dgd.score import Score, ScoreSum
 from dgd.solvers import SOLVERS, Solver, Vector
 
-if TYPE_CHECKING:
-    from dgd.storage import Group
-
 MAX_ITER = 1000
 TOL = 1e-6
-
-
-def open_dataset(data: Any, y: Any = None, *, weight: Any = None, offset: Any = None) -> Dataset:
-    """Open X, y and perhaps weights as one dataset; nothing but metadata is read.
-
-    data: the path or URL of a Zarr group with arrays `X` and `y`, a zarr group or store, a `dgd.Dataset`, or X itself:
-    a NumPy, Dask or zarr array, or the path of one. y, weight: the array's name in the group (y: "y" by default; weight:
-    none) or the array itself, shape (m,).
-
-    Raises DatasetNotFoundError, IncompleteDatasetError, MetadataError, UnsupportedFormatError or SchemaError, all of
-    them DataError, and ConfigurationError for arguments that do not go together.
-    """
-    _refuse_offset(offset)
-    return _open(data, y, weight, need_target=True)
 
 
 def fit(
@@ -82,8 +66,8 @@ def fit(
     standardize: whether the descent runs in standardised columns, as a change of variables that costs no pass and does
         not change the solution; "auto": yes, unless η is a number.
     theta0: where to begin, in the coordinates of the data; zeros by default.
-    max_iter, tol, max_seconds: stop after so many passes, at ‖∇f‖ ≤ tol·‖∇f(θ₀)‖ (in the solver's coordinates), or at the
-        end of the pass in which that many seconds are over.
+    max_iter, tol, max_seconds: stop after so many passes, at ‖∇f‖ ≤ tol·‖∇f(θ₀)‖ (in the solver's coordinates), or at
+        the end of the pass in which that many seconds are over.
     precision: "double", float64 arithmetic whatever the stored dtype, or "single", float32 within a chunk.
     client, threads: a `distributed.Client`, or a number of threads of this process; by default the active client, or a
         thread for each processor. The result's bits are the same.
@@ -95,63 +79,20 @@ def fit(
     Raises ConfigurationError, PlanError, DataError or ClusterLostError. Divergence and limits are statuses, not errors.
     Source: Géron, Hands-On Machine Learning, chapter 4; Cauchy (1847).
     """
-    _refuse_offset(offset)
-    for name, value, default in (
-        ("penalty", penalty, None),
-        ("checkpoint", checkpoint, None),
-        ("resident", resident, "auto"),
-    ):
-        if value is not default and value not in (default, 0):
-            raise ConfigurationError(f"`fit({name}=...)` is not available in dgd {__version__}, got {value!r}")
+    refuse_offset(offset)
+    _refuse_unavailable(penalty=penalty, resident=resident, checkpoint=checkpoint)
     stopping = _checked_stopping(max_iter, tol, max_seconds)
-    method = make_solver(solver, learning_rate)
-    chosen_loss = make_loss(loss)
+    method, chosen_loss = make_solver(solver, learning_rate), make_loss(loss)
     standardizing = _checked_standardize(standardize, learning_rate)
-    if precision not in {"double", "single"}:
-        raise ConfigurationError(f"`fit(precision=...)` must be 'double' or 'single', got {precision!r}")
+    _check_precision(precision)
     dataset = open_dataset(data, y, weight=weight)
     with closing(_executor(client, threads, worker_timeout=worker_timeout, memory_limit=memory_limit)) as executor:
-        plan = make_plan(dataset, executor.resources(dataset.n_chunks), precision=precision)
-        plan.check()
+        cost = make_plan(dataset, executor.resources(dataset.n_chunks), precision=precision)
+        cost.check()
         objective = Objective(dataset, chosen_loss, executor, fit_intercept=fit_intercept, precision=precision)
-        run = minimise(
-            objective,
-            method,
-            _checked_start(theta0, objective.n_parameters),
-            standardize=standardizing,
-            stopping=stopping,
-            callbacks=callbacks,
-        )
-    theta = objective.coordinates.to_user(run.point)
-    provenance = {
-        "dgd": __version__,
-        "numpy": np.__version__,
-        "dataset": dataset.source,
-        "fingerprint": dataset.fingerprint,
-        "rows": dataset.shape[0],
-        "solver": "gd",
-        "learning_rate": learning_rate,
-        "status": run.status.name.lower(),
-        "passes": len(run.history),
-        "loss_value": run.loss if np.isfinite(run.loss) else None,
-    }
-    model = Model(
-        coef=theta[1:] if fit_intercept else theta,
-        intercept=float(theta[0]) if fit_intercept else 0.0,
-        loss=chosen_loss.name,
-        feature_names=dataset.feature_names,
-        target_name=dataset.target_name,
-        provenance=provenance,
-    )
-    return Result(
-        theta=theta,
-        status=run.status,
-        history=run.history,
-        loss=run.loss,
-        model=model,
-        advice=run.advice,
-        plan=plan,
-    )
+        start = _checked_start(theta0, objective.n_parameters)
+        run = minimise(objective, method, start, standardize=standardizing, stopping=stopping, callbacks=callbacks)
+    return _result(objective, run, cost, learning_rate)
 
 
 def plan(
@@ -184,7 +125,7 @@ def predict(
     overwrite: bool = False,
 ) -> Vector | None:
     """Predictions of a model for every row; see `Model.predict`."""
-    dataset = _open(data, None, None, need_target=False)
+    dataset = open_data(data, None, None, need_target=False)
     model.check(dataset)
     if out is None:
         return _predict_in_memory(model, dataset, threads)
@@ -233,70 +174,31 @@ def make_loss(loss: str | Loss) -> Loss:
     return LOSSES[loss]()
 
 
-def _open(data: Any, y: Any, weight: Any, *, need_target: bool) -> Dataset:
-    if isinstance(data, Dataset):
-        if y is not None or weight is not None:
-            raise ConfigurationError("a `dgd.Dataset` brings its own y and weight; give them to `open_dataset`")
-        dataset = data
-    else:
-        group = _group(data)
-        if group is not None:
-            target = ("y" if need_target else None) if y is None else y
-            dataset = _open_group(group, target, weight)
-        else:
-            dataset = Dataset(
-                X=_rows("X", data),
-                y=None if y is None else _rows("y", y),
-                weight=None if weight is None else _rows("weight", weight),
-                source=data if isinstance(data, str) else "memory",
-            )
-    if need_target and dataset.y is None:
-        raise ConfigurationError("X was given as an array and there is no y: pass it as the second argument")
-    return dataset
-
-
-def _group(data: Any) -> Group | None:
-    """The zarr group that `data` names; None if it names an array, or is one."""
-    if isinstance(data, np.ndarray) or not _may_be_location(data):
-        return None
-    from dgd import storage
-
-    if not storage.is_location(data):
-        return None
-    group = storage.Group(storage.source_of(data))
-    return None if group.is_array else group
-
-
-def _open_group(group: Group, y: Any, weight: Any) -> Dataset:
-    from dgd import storage
-
-    return storage.open_group(
-        group,
-        y=y if y is None or isinstance(y, str) else _rows("y", y),
-        weight=weight if weight is None or isinstance(weight, str) else _rows("weight", weight),
+def _result(objective: Objective, run: Run, cost: Plan, learning_rate: float | str) -> Result:
+    """The run in the user's coordinates, with a model that says where it came from."""
+    theta = objective.coordinates.to_user(run.point)
+    dataset = objective.dataset
+    provenance = {
+        "dgd": __version__,
+        "numpy": np.__version__,
+        "dataset": dataset.source,
+        "fingerprint": dataset.fingerprint,
+        "rows": dataset.shape[0],
+        "solver": "gd",
+        "learning_rate": learning_rate,
+        "status": run.status.name.lower(),
+        "passes": len(run.history),
+        "loss_value": finite_or_none(run.loss),
+    }
+    model = Model(
+        coef=theta[1:] if objective.fit_intercept else theta,
+        intercept=float(theta[0]) if objective.fit_intercept else 0.0,
+        loss=objective.loss.name,
+        feature_names=dataset.feature_names,
+        target_name=dataset.target_name,
+        provenance=provenance,
     )
-
-
-def _rows(name: str, values: Any) -> Rows:
-    """An array, wherever it lies, as rows."""
-    if _module(values) == "dask" and hasattr(values, "__dask_graph__"):
-        from dgd.runtime.dask_rows import DaskRows
-
-        return DaskRows(name, values)
-    if _may_be_location(values):
-        from dgd import storage
-
-        if storage.is_location(values):
-            return storage.open_array(values, name)
-    return as_rows(name, values)
-
-
-def _may_be_location(data: Any) -> bool:
-    return isinstance(data, (str, os.PathLike)) or _module(data) == "zarr" or hasattr(data, "get_partial_values")
-
-
-def _module(value: Any) -> str:
-    return type(value).__module__.partition(".")[0]
+    return Result(theta, run.status, run.history, run.loss, model, cost, run.advice)
 
 
 def _predict_in_memory(model: Model, dataset: Dataset, threads: int | None) -> Vector:
@@ -318,9 +220,20 @@ def _executor(
     return choose_executor(client, threads, worker_timeout=worker_timeout, memory_limit=memory_limit)
 
 
-def _refuse_offset(offset: Any) -> None:
-    if offset is not None:
-        raise ConfigurationError(f"`offset=` is not available in dgd {__version__}, got {type(offset).__name__}")
+def _refuse_unavailable(*, penalty: Any, resident: Any, checkpoint: Any) -> None:
+    """Names that are reserved in the signature; any value but the default is refused rather than ignored."""
+    for name, value, available in (
+        ("penalty", penalty, penalty is None),
+        ("resident", resident, resident == "auto" or resident == 0),
+        ("checkpoint", checkpoint, checkpoint is None),
+    ):
+        if not available:
+            raise ConfigurationError(f"`fit({name}=...)` is not available in dgd {__version__}, got {value!r}")
+
+
+def _check_precision(precision: str) -> None:
+    if precision not in {"double", "single"}:
+        raise ConfigurationError(f"`fit(precision=...)` must be 'double' or 'single', got {precision!r}")
 
 
 def _checked_stopping(max_iter: int, tol: float, max_seconds: float | None) -> Stopping:

@@ -59,7 +59,7 @@ def minimise(
             target = stopping.tol * evaluation.grad_norm
         state, status = _advance(solver, state, evaluation, target)
         history.append(_record(objective, state, evaluation, len(history) + 1, time.perf_counter() - started))
-        stop = any([callback(history[-1]) is True for callback in callbacks])
+        stop = True in [callback(history[-1]) for callback in callbacks]
         status = status or _limit(stopping, stop, len(history), time.monotonic() - began)
         if status is Status.CONVERGED:
             return Run(evaluation.point, evaluation.value, status, state.advice, history)

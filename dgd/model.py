@@ -62,8 +62,8 @@ class Model:
         n = dataset.shape[1]
         if n != self.n_features:
             raise ModelError(
-                f"the model has {self.n_features} coefficients and array {dataset.X.name!r} of {dataset.source} has {n} "
-                f"columns; predict on the columns it was fitted on"
+                f"the model has {self.n_features} coefficients and array {dataset.X.name!r} of {dataset.source} has "
+                f"{n} columns; predict on the columns it was fitted on"
             )
         if self.feature_names is None or dataset.feature_names is None:
             return

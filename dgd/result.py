@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dgd.model import Model
+from dgd.plan import Plan
 from dgd.solvers import Status, Vector
 
 
@@ -45,8 +46,8 @@ class Result:
     history: list[Record]
     loss: float
     model: Model
+    plan: Plan = field(repr=False)
     advice: str = ""
-    plan: Any = field(default=None, repr=False)
 
     @property
     def coef_(self) -> Vector:

@@ -25,19 +25,19 @@ A = TypeVar("A", bound=Addable)
 
 
 class Node(NamedTuple):
-    """One node of the tree: its level above the chunks, and its index on that level."""
+    """One node of the tree: its level above the chunks, and its place on that level."""
 
     level: int
-    index: int
+    place: int
 
     def chunks(self, n_chunks: int) -> range:
         """The chunks below this node."""
-        return range(self.index << self.level, min((self.index + 1) << self.level, n_chunks))
+        return range(self.place << self.level, min((self.place + 1) << self.level, n_chunks))
 
 
 def nodes_at(level: int, n_chunks: int) -> list[Node]:
     """All nodes of one level, left to right."""
-    return [Node(level, index) for index in range(-(-n_chunks >> level))]
+    return [Node(level, place) for place in range(-(-n_chunks >> level))]
 
 
 def cut_level(n_chunks: int, max_nodes: int) -> int:
@@ -51,9 +51,9 @@ def cut_level(n_chunks: int, max_nodes: int) -> int:
 def sum_node(node: Node, n_chunks: int, leaf: Callable[[int], A]) -> A:
     """The sum of `leaf(k)` over the chunks of a node; `node.level + 1` sums are alive at most."""
     if node.level == 0:
-        return leaf(node.index)
-    left = Node(node.level - 1, 2 * node.index)
-    right = Node(node.level - 1, 2 * node.index + 1)
+        return leaf(node.place)
+    left = Node(node.level - 1, 2 * node.place)
+    right = Node(node.level - 1, 2 * node.place + 1)
     total = sum_node(left, n_chunks, leaf)
     if not right.chunks(n_chunks):
         return total
@@ -63,7 +63,7 @@ def sum_node(node: Node, n_chunks: int, leaf: Callable[[int], A]) -> A:
 def sum_siblings(sums: Sequence[A]) -> A:
     """The sum of neighbouring nodes of one level, added pairwise as the tree does.
 
-    `sums` must begin at a node whose index is a multiple of the next power of two at or above their number;
+    `sums` must begin at a node whose place is a multiple of the next power of two at or above their number;
     the result is then the sum of the tree's node above them.
     """
     level = list(sums)

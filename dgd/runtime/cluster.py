@@ -5,9 +5,9 @@
               ├─▶ sweep_node(node 1) ─┼─▶ sum of 8 neighbours ─▶ … ─▶ one partial ─▶ driver
               └─▶ …                   ┘
 
-The summand (it holds θ) goes out as one task on which the nodes depend: were it scattered, the death of its holder would be the
-death of the fit. Keys carry a run id, the pass and the attempt, because a key used before returns the old value. No
-task is bound to a worker. Everything is released after the pass, except the dataset, a few kilobytes of paths.
+The summand (it holds θ) goes out as one task on which the nodes depend: were it scattered, the death of its holder
+would be the death of the fit. Keys carry a run id, the pass and the attempt, because a key used before returns the old
+value. No task is bound to a worker. All is released after the pass, except the dataset, a few kilobytes of paths.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ class ClusterExecutor:
                     ) from error
                 lost = error
         raise ClusterLostError(
-            f"pass {self._passes} was submitted {ATTEMPTS} times and lost its workers each time ({lost}); look into the "
-            f"workers' logs: too little memory is the usual cause, see `dgd plan`"
+            f"pass {self._passes} was submitted {ATTEMPTS} times and lost its workers each time ({lost}); look into "
+            f"the workers' logs: too little memory is the usual cause, see `dgd plan`"
         )
 
     def resources(self, n_chunks: int) -> Resources:
@@ -109,7 +109,7 @@ class ClusterExecutor:
         held = [self._submit(f"{name}-theta", _identity, summand)]
         source = self._dataset_future(dataset, attempt)
         try:
-            level = [self._submit(f"{name}-{node}", _sweep, source, held[0], node) for node in map(_plain, nodes)]
+            level = [self._submit(f"{name}-{node.level}-{node.place}", _sweep, source, held[0], node) for node in nodes]
             held += level
             depth = 0
             while len(level) > 1:
@@ -131,8 +131,8 @@ class ClusterExecutor:
             n_bytes = len(pickle.dumps(dataset))
             if n_bytes > LARGEST_DATASET:
                 raise ConfigurationError(
-                    f"the data are {n_bytes:,} bytes in this process's memory, and at most {LARGEST_DATASET:,} are sent to "
-                    f"workers; write them to a zarr dataset that the workers can read (`dgd.DatasetWriter`), or fit "
+                    f"the data are {n_bytes:,} bytes in this process's memory, and at most {LARGEST_DATASET:,} are "
+                    f"sent to workers; write them to a zarr dataset that the workers can read (`dgd.DatasetWriter`), or fit "
                     f"with client=None on threads"
                 )
             future = self._submit(f"dgd-{self._run}-{self._passes}-{attempt}-dataset", _identity, dataset)
@@ -189,10 +189,6 @@ def _tasks_over(nodes: int) -> int:
     return total
 
 
-def _plain(node: Node) -> tuple[int, int]:
-    return tuple(node)
-
-
 def _identity(value: V) -> V:
     return value
 
@@ -201,9 +197,9 @@ def _sum(sums: list[A]) -> A:
     return sum_siblings(sums)
 
 
-def _sweep(dataset: Dataset, summand: Summand[S], node: tuple[int, int]) -> Swept[S]:
+def _sweep(dataset: Dataset, summand: Summand[S], node: Node) -> Swept[S]:
     """A worker's task: one node, with the buffers of the thread it runs on."""
     if not hasattr(_thread, "buffers"):
         _thread.buffers = Buffers()
     with single_threaded_blas():
-        return sweep_node(dataset, summand, Node(*node), _thread.buffers)
+        return sweep_node(dataset, summand, node, _thread.buffers)

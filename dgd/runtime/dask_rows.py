@@ -81,13 +81,11 @@ def _compute(block: DaskArray) -> Any:
     return finalize(dask.get(graph, keys), *arguments)
 
 
-def _gather(futures: dict[Any, Future]) -> dict[Any, Any]:
+def _gather(futures: dict[Any, Future]) -> Any:
     """The values of futures; inside a worker its thread is lent out meanwhile, so that a lost one can be recomputed."""
     try:
         get_worker()
     except ValueError:
-        found: dict[Any, Any] = get_client().gather(futures)
-        return found
+        return get_client().gather(futures)
     with worker_client() as client:
-        found = client.gather(futures)
-    return found
+        return client.gather(futures)

@@ -1,7 +1,7 @@
 """A sweep over a pool of threads in this process: no cluster, no ports, about a millisecond a pass.
 
-NumPy and the codecs release the interpreter's lock while they compute. Each thread takes nodes of the tree and keeps its
-own buffers; sums are put together by slot, never by arrival.
+NumPy and the codecs release the interpreter's lock while they compute. Each thread takes nodes of the tree and keeps
+its own buffers; sums are put together by slot, never by arrival.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     η = gᵀg / gᵀHg        θ ← θ − η g        g ← g − η Hg        f ← f − η gᵀg + ½ η² gᵀHg
 
-for a quadratic f with Hessian H, here 2/m XᵀX. The pass evaluates the gradient at the trial point t = θ − s g, with s the
-step of two iterations before, and Hg = (g − ∇f(t))/s. So the recurrence for g mixes true gradients,
+for a quadratic f with Hessian H, here 2/m XᵀX. The pass evaluates the gradient at the trial point t = θ − s g, with s
+the step of two iterations before, and Hg = (g − ∇f(t))/s. So the recurrence for g mixes true gradients,
 
     g ← (1 − ρ) g + ρ ∇f(t),        ρ = η/s,
 
@@ -18,7 +18,7 @@ import math
 from dataclasses import dataclass, replace
 
 from dgd.solvers.base import Evaluation, Status, Vector, vector_norm
-from dgd.solvers.progress import Progress
+from dgd.solvers.progress import NO_PROGRESS, Progress
 
 RESTATE = 50
 FIRST_STEP = 0.5
@@ -43,7 +43,7 @@ class ExactState:
     due: bool = True
     first: bool = True
     """Whether no exact step is known yet, so that the trial's length is a guess."""
-    progress: Progress = Progress()
+    progress: Progress = NO_PROGRESS
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from dgd.errors import ConfigurationError
 from dgd.solvers.base import Evaluation, Status, Vector, curvature
-from dgd.solvers.progress import Progress
+from dgd.solvers.progress import NO_PROGRESS, Progress
 
 SUSTAINED_RISES = 20
 LEAST_RISE = 1e-6
@@ -36,7 +36,7 @@ class GradientDescentState:
     """The loss before those rises."""
     L: float = 0.0
     """The largest curvature seen along a step."""
-    progress: Progress = Progress()
+    progress: Progress = NO_PROGRESS
 
     @property
     def value(self) -> float:

@@ -33,3 +33,7 @@ class Progress:
     def stalled(self) -> bool:
         """Whether rounding hides any further descent."""
         return self.idle >= PATIENCE
+
+
+NO_PROGRESS = Progress()
+"""Before the first evaluation."""

@@ -14,7 +14,7 @@ import math
 from dataclasses import dataclass, replace
 
 from dgd.solvers.base import Evaluation, Status, Vector, curvature
-from dgd.solvers.progress import Progress
+from dgd.solvers.progress import NO_PROGRESS, Progress
 
 PROBE = 0.5
 """The first η: 1/L of a single column of unit variance."""
@@ -40,7 +40,7 @@ class SafeStepState:
     eta: float = PROBE
     L: float = 0.0
     rejected: int = 0
-    progress: Progress = Progress()
+    progress: Progress = NO_PROGRESS
 
     @property
     def value(self) -> float:
@@ -66,7 +66,7 @@ class SafeStep:
         if best is None:
             return self._first(state, evaluation)
         if not evaluation.finite:
-            return self._retry(state, state.eta / 1000)
+            return self._retry(state, best, state.eta / 1000)
         L = state.L
         change = evaluation.gradient - best.gradient
         if float(abs(change).max()) > TRUSTED_CHANGE * state.first_norm / math.sqrt(change.size):
@@ -76,7 +76,7 @@ class SafeStep:
             return replace(state, learning_rate=0.0, accepted=False, status=Status.STALLED)
         eta = 1 / L if L > 0 else state.eta
         if evaluation.value > best.value + ROUNDING * abs(best.value):
-            return self._retry(state, min(eta, state.eta / 2))
+            return self._retry(state, best, min(eta, state.eta / 2))
         state = replace(state, best=evaluation, point=evaluation.point, accepted=True, learning_rate=eta)
         return replace(state, eta=eta, trial=evaluation.point - eta * evaluation.gradient, advice=self._advice(state))
 
@@ -92,11 +92,10 @@ class SafeStep:
             progress=state.progress.after(evaluation),
         )
 
-    def _retry(self, state: SafeStepState, eta: float) -> SafeStepState:
-        assert state.best is not None
+    def _retry(self, state: SafeStepState, best: Evaluation, eta: float) -> SafeStepState:
         state = replace(state, eta=eta, rejected=state.rejected + 1, accepted=False, learning_rate=0.0)
-        trial = state.best.point - eta * state.best.gradient
-        if not (trial != state.best.point).any():
+        trial = best.point - eta * best.gradient
+        if not (trial != best.point).any():
             return replace(state, status=Status.STALLED)
         return replace(state, trial=trial, advice=self._advice(state))
 

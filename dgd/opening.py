@@ -1,0 +1,102 @@
+"""Opening data, whatever they are: a Zarr group, arrays on disk, in memory or of Dask."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dgd._version import __version__
+from dgd.dataset import Dataset, Rows, as_rows
+from dgd.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from dgd.storage import Group
+
+
+def open_dataset(data: Any, y: Any = None, *, weight: Any = None, offset: Any = None) -> Dataset:
+    """Open X, y and perhaps weights as one dataset; nothing but metadata is read.
+
+    data: the path or URL of a Zarr group with arrays `X` and `y`, a zarr group or store, a `dgd.Dataset`, or X itself:
+    a NumPy, Dask or zarr array, or the path of one.
+    y, weight: the array's name in the group (y: "y" by default; weight: none) or the array itself, shape (m,).
+
+    Raises DatasetNotFoundError, IncompleteDatasetError, MetadataError, UnsupportedFormatError or SchemaError, all of
+    them DataError, and ConfigurationError for arguments that do not go together.
+    """
+    refuse_offset(offset)
+    return open_data(data, y, weight, need_target=True)
+
+
+def open_data(data: Any, y: Any, weight: Any, *, need_target: bool) -> Dataset:
+    """What `open_dataset` does; for predictions without a target."""
+    if isinstance(data, Dataset):
+        if y is not None or weight is not None:
+            raise ConfigurationError("a `dgd.Dataset` brings its own y and weight; give them to `open_dataset`")
+        dataset = data
+    else:
+        group = _group(data)
+        if group is not None:
+            target = ("y" if need_target else None) if y is None else y
+            dataset = _open_group(group, target, weight)
+        else:
+            dataset = Dataset(
+                X=_rows("X", data),
+                y=None if y is None else _rows("y", y),
+                weight=None if weight is None else _rows("weight", weight),
+                source=data if isinstance(data, str) else "memory",
+            )
+    if need_target and dataset.y is None:
+        raise ConfigurationError("X was given as an array and there is no y: pass it as the second argument")
+    return dataset
+
+
+def _group(data: Any) -> Group | None:
+    """The zarr group that `data` names; None if it names an array, or is one."""
+    if isinstance(data, np.ndarray) or not _may_be_location(data):
+        return None
+    from dgd import storage
+
+    if not storage.is_location(data):
+        return None
+    group = storage.Group(storage.source_of(data))
+    return None if group.is_array else group
+
+
+def _open_group(group: Group, y: Any, weight: Any) -> Dataset:
+    from dgd import storage
+
+    return storage.open_group(
+        group,
+        y=y if y is None or isinstance(y, str) else _rows("y", y),
+        weight=weight if weight is None or isinstance(weight, str) else _rows("weight", weight),
+    )
+
+
+def _rows(name: str, values: Any) -> Rows:
+    """An array, wherever it lies, as rows."""
+    if _module(values) == "dask" and hasattr(values, "__dask_graph__"):
+        from dgd.runtime.dask_rows import DaskRows
+
+        return DaskRows(name, values)
+    if _may_be_location(values):
+        from dgd import storage
+
+        if storage.is_location(values):
+            return storage.open_array(values, name)
+    return as_rows(name, values)
+
+
+def _may_be_location(data: Any) -> bool:
+    return isinstance(data, (str, os.PathLike)) or _module(data) == "zarr" or hasattr(data, "get_partial_values")
+
+
+def _module(value: Any) -> str:
+    return type(value).__module__.partition(".")[0]
+
+
+def refuse_offset(offset: Any) -> None:
+    """The name is reserved; a value is refused rather than ignored."""
+    if offset is not None:
+        raise ConfigurationError(f"`offset=` is not available in dgd {__version__}, got {type(offset).__name__}")

@@ -1,0 +1,65 @@
+"""What several tests share: the reference data, and small problems with a known answer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dgd
+
+DATA = Path(__file__).parent / "data"
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+def read_csv(path: Path) -> dict[str, np.ndarray]:
+    """The columns of a small CSV file of numbers."""
+    names = path.read_text().splitlines()[0].split(",")
+    values = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2)
+    return dict(zip(names, values.T, strict=True))
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text())
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A least-squares problem with its exact solution, intercept first."""
+
+    X: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray
+    theta: np.ndarray
+    theta_weighted: np.ndarray
+
+
+@pytest.fixture(scope="session")
+def problem() -> Problem:
+    """1,003 rows × 5 columns of different scales, not centred; solved by QR."""
+    rng = np.random.default_rng(7)
+    X = rng.normal(size=(1003, 5)) * [1, 10, 0.1, 3, 1] + [0, 50, 0, -3, 1]
+    y = X @ rng.normal(size=5) + 2 + rng.normal(size=1003)
+    weight = rng.integers(0, 4, size=1003).astype(float)
+    A = np.column_stack([np.ones(1003), X])
+    root = np.sqrt(weight)
+    return Problem(
+        X=X,
+        y=y,
+        weight=weight,
+        theta=np.linalg.lstsq(A, y, rcond=None)[0],
+        theta_weighted=np.linalg.lstsq(A * root[:, None], y * root, rcond=None)[0],
+    )
+
+
+@pytest.fixture(scope="session")
+def store(problem: Problem, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """That problem as a dgd dataset of 21 chunks, the last one short."""
+    path = tmp_path_factory.mktemp("store") / "train.zarr"
+    with dgd.DatasetWriter(path, chunk_rows=50, feature_names=list("abcde"), target_name="t") as writer:
+        writer.append(problem.X, problem.y, problem.weight)
+    return str(path)

@@ -1,0 +1,154 @@
+"""The fused kernel beside the naive formula."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dgd import kernels
+from dgd.buffers import Buffers
+from dgd.dataset import Chunk
+from dgd.errors import ValueRangeError
+from dgd.kernels import GradientSum, Partial, block_moments, block_rows
+from dgd.losses import Squared
+
+DTYPES = ["bool", "int8", "uint16", "int64", "float16", "float32", "float64", ">f4", ">f8", ">i4"]
+
+
+def naive(X: np.ndarray, y: np.ndarray, w: np.ndarray | None, b0: float, b: np.ndarray) -> tuple[float, np.ndarray]:
+    """Σ w (Xb + b₀ − y)² and [1 X]ᵀ w (Xb + b₀ − y)."""
+    A = np.column_stack([np.ones(len(y)), X.astype(np.float64)])
+    r = A @ np.concatenate(([b0], b)) - y
+    w = np.ones(len(y)) if w is None else w
+    return float((w * r * r).sum()), A.T @ (w * r)
+
+
+def chunk_of(X: np.ndarray, y: np.ndarray, w: np.ndarray | None = None, start: int = 0) -> Chunk:
+    return Chunk(index=3, start=start, X=X, y=y, weight=w, bytes_read=0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.integers(1, 90),
+    columns=st.integers(1, 6),
+    dtype=st.sampled_from(DTYPES),
+    order=st.sampled_from("CF"),
+    weighted=st.booleans(),
+    block=st.sampled_from([16, 17, 40, 1000]),
+    seed=st.integers(0, 100),
+)
+def test_equals_the_naive_formula(
+    rows: int, columns: int, dtype: str, order: str, weighted: bool, block: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    X = np.asarray(rng.integers(0, 5, size=(rows, columns)), order=order).astype(dtype, order=order)
+    y, b, b0 = rng.normal(size=rows), rng.normal(size=columns), 0.7
+    w = rng.integers(0, 3, size=rows).astype(float) if weighted else None
+    before = [array.copy() for array in (X, y)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kernels, "block_rows", lambda n, dtype: block)
+        partial = GradientSum(Squared(), b0, b, with_moments=True)(chunk_of(X, y, w), Buffers())
+    loss, gradient = naive(X, y, w, b0, b)
+    assert partial.loss_sum == pytest.approx(loss, rel=1e-12, abs=1e-12)
+    np.testing.assert_allclose(partial.gradient_sum, gradient, rtol=1e-11, atol=1e-11)
+    assert partial.weight_sum == (rows if w is None else w.sum())
+    assert partial.moments is not None
+    if partial.weight_sum:
+        mean = np.average(X.astype(float), axis=0, weights=w)
+        np.testing.assert_allclose(partial.moments.mean, mean, rtol=1e-12, atol=1e-12)
+        squares = ((1.0 if w is None else w[:, None]) * (X.astype(float) - mean) ** 2).sum(axis=0)
+        np.testing.assert_allclose(partial.moments.squares, squares, rtol=1e-10, atol=1e-10)
+    assert (before[0] == X).all()
+    assert (y == before[1]).all()
+
+
+def test_layout_and_storage_do_not_touch_the_bits() -> None:
+    """C or F order, big-endian, aligned or not: the same values give the same bits."""
+    rng = np.random.default_rng(1)
+    X, y, b = rng.normal(size=(3000, 40)), rng.normal(size=3000), rng.normal(size=40)
+    raw = np.frombuffer(b"x" + X.tobytes(), dtype=np.uint8)[1:].view(np.float64).reshape(X.shape)
+    assert not raw.flags.aligned
+    forms = [X, np.asfortranarray(X), X.astype(">f8"), raw, np.repeat(X, 2, axis=1)[:, ::2]]
+    partials = [GradientSum(Squared(), 0.5, b)(chunk_of(form, y), Buffers()) for form in forms]
+    for partial in partials[1:]:
+        assert partial.loss_sum == partials[0].loss_sum
+        assert (partial.gradient_sum == partials[0].gradient_sum).all()
+
+
+def test_float32_is_computed_in_float64_unless_single_is_asked_for() -> None:
+    rng = np.random.default_rng(2)
+    X, b = (rng.normal(size=(4000, 30)) + 100).astype(np.float32), rng.normal(size=30)
+    y = X.astype(float) @ b
+    double = GradientSum(Squared(), 0.0, b)(chunk_of(X, y), Buffers())
+    single = GradientSum(Squared(), 0.0, b, precision="single")(chunk_of(X, y), Buffers())
+    assert double.loss_sum < 1e-18
+    assert 1e-10 < single.loss_sum < 1
+    assert double.gradient_sum.dtype == single.gradient_sum.dtype == np.float64
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("b", [0.0, 1.5])
+@pytest.mark.parametrize("n", [1, 5, 200])
+def test_a_value_that_is_not_finite_is_found_where_it_is(value: float, b: float, n: int) -> None:
+    """Also where its coefficient is zero: BLAS must not skip it."""
+    X, y = np.ones((2000, n), order="C"), np.ones(2000)
+    X[1234, n - 1] = value
+    with pytest.raises(ValueRangeError, match=rf"'X', chunk 3: row 11234, column {n - 1} is (nan|inf|-inf)") as caught:
+        GradientSum(Squared(), 0.0, np.full(n, b))(chunk_of(X, y, start=10_000), Buffers())
+    assert (caught.value.array, caught.value.row, caught.value.column) == ("X", 11234, n - 1)
+    assert caught.value.rows == (10_000, 12_000)
+
+
+def test_a_target_or_weight_that_is_not_finite_is_found() -> None:
+    X, bad = np.ones((40, 2)), np.ones(40)
+    bad[7] = np.nan
+    for name, chunk in (("y", chunk_of(X, bad)), ("weight", chunk_of(X, np.ones(40), bad))):
+        with pytest.raises(ValueRangeError, match=f"'{name}', chunk 3: row 7 is nan"):
+            GradientSum(Squared(), 0.0, np.zeros(2))(chunk, Buffers())
+
+
+def test_a_negative_weight_is_refused() -> None:
+    w = np.ones(3000)
+    w[2500] = -0.5
+    with pytest.raises(ValueRangeError, match=r"row 2500 is -0.5, expected a weight of 0 or more"):
+        GradientSum(Squared(), 0.0, np.zeros(200))(chunk_of(np.ones((3000, 200)), np.ones(3000), w), Buffers())
+
+
+def test_overflow_of_finite_data_is_a_number_not_an_error() -> None:
+    """Divergence is for the solver to see."""
+    partial = GradientSum(Squared(), 0.0, np.array([1e300]))(chunk_of(np.full((4, 1), 1e200), np.ones(4)), Buffers())
+    assert partial.loss_sum == np.inf
+
+
+def test_block_rows_depend_on_columns_alone() -> None:
+    assert block_rows(252, np.dtype("f8")) == 256
+    assert block_rows(252, np.dtype("f4")) == 512
+    assert block_rows(10**6, np.dtype("f8")) == 16
+
+
+def test_moments_do_not_cancel() -> None:
+    """A column of mean 1e8 and deviation 1: the sum of squares of raw values would lose it all."""
+    x = 1e8 + np.random.default_rng(3).normal(size=(10_000, 1))
+    parts = [block_moments(x[i : i + 77], None) for i in range(0, 10_000, 77)]
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    assert np.sqrt(total.squares / total.weight)[0] == pytest.approx(x.std(), rel=1e-7)
+    assert total.mean[0] == pytest.approx(x.mean(), rel=1e-15)
+
+
+def test_rows_of_no_weight_add_nothing_to_moments() -> None:
+    x = np.arange(6.0)[:, None]
+    none = block_moments(x, np.zeros(6))
+    some = block_moments(x, np.ones(6))
+    for both in (none + some, some + none):
+        assert (both.weight, both.mean[0], both.squares[0]) == (6.0, 2.5, 17.5)
+    assert (none + none).weight == 0.0
+
+
+def test_partials_add_field_by_field() -> None:
+    a = Partial(1.0, np.array([1.0, 2.0]), 3.0)
+    total = a + Partial(10.0, np.array([10.0, 20.0]), 30.0)
+    assert (total.loss_sum, list(total.gradient_sum), total.weight_sum) == (11.0, [11.0, 22.0], 33.0)
