@@ -132,7 +132,7 @@ def predict(
     from dgd.storage import predictions
 
     with closing(_executor(client, threads)) as executor:
-        make_plan(dataset, executor.resources(dataset.n_chunks)).check()
+        make_plan(dataset, executor.resources(dataset.n_chunks), bytes_per_row=predictions.BYTES_PER_ROW).check()
         path = predictions.prepare(dataset, out, overwrite=overwrite)
         executor.sweep(dataset, predictions.PredictionSum(model, str(path)))
         predictions.commit(path, fingerprint=dataset.fingerprint)
@@ -207,7 +207,8 @@ def _predict_in_memory(model: Model, dataset: Dataset, threads: int | None) -> V
 
     summand = MemoryPredictionSum(model, np.empty(dataset.shape[0]))
     with closing(ThreadExecutor(threads)) as executor:
-        make_plan(dataset, executor.resources(dataset.n_chunks)).check()
+        resources = executor.resources(dataset.n_chunks)
+        make_plan(dataset, resources, bytes_per_row=8, held_bytes=summand.out.nbytes).check()
         executor.sweep(dataset, summand)
     return summand.out
 

@@ -21,7 +21,8 @@ class Buffers:
         self._memory: dict[str, NDArray[np.uint8]] = {}
         self._within: dict[str, Buffers] = {}
         self.kept: tuple[object, int, NDArray[Any]] | None = None
-        """What a reader keeps for its next call in this thread: itself, a chunk's index, and that chunk."""
+        """What a reader keeps for its next call in this thread: itself, a chunk's index, and that chunk, which may lie
+        here: taking memory drops it."""
 
     def within(self, name: str) -> Buffers:
         """The buffers of one array, so that reading the next array leaves this one's chunk alone."""
@@ -31,6 +32,7 @@ class Buffers:
 
     def take(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         """An uninitialised C-order array of that shape, aligned to a cache line."""
+        self.kept = None
         wanted = np.dtype(dtype)
         n_bytes = int(np.prod(shape, dtype=np.int64)) * wanted.itemsize
         memory = self._memory.get(name)

@@ -149,12 +149,20 @@ class Dataset:
     def footprint(self) -> Footprint:
         """What one read of a chunk of every array takes, and what a pass reads."""
         parts = [rows.footprint for rows in self.arrays]
+        gathered = [self._gathered_bytes(rows, part) for rows, part in zip(self.arrays, parts, strict=True)]
         return Footprint(
             encoded=sum(part.encoded for part in parts),
-            decoded=sum(part.decoded for part in parts),
+            decoded=sum(part.decoded for part in parts) + sum(gathered),
             per_pass=sum(part.per_pass for part in parts),
             exact=all(part.exact for part in parts),
         )
+
+    def _gathered_bytes(self, rows: Rows, part: Footprint) -> int:
+        """What the rows of a chunk take where they are put together from chunks that are not those of X."""
+        in_memory = part.encoded + part.decoded == 0
+        if in_memory or np.array_equal(rows.bounds, self.bounds):
+            return 0
+        return self.chunk_rows * rows.dtype.itemsize
 
     @property
     def fingerprint(self) -> str:

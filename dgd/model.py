@@ -179,7 +179,12 @@ def _read_npy(path: Path, digest: str) -> Vector:
         raise ModelError(f"{path} cannot be read: {error}") from error
     if _sha256(content) != digest:
         raise ModelError(f"{path} is damaged: its sha256 is not the one in {DOCUMENT}; save the model again")
-    array: Vector = np.load(io.BytesIO(content), allow_pickle=False)
+    try:
+        array: Vector = np.load(io.BytesIO(content), allow_pickle=False)
+    except ValueError as error:
+        raise ModelError(f"{path} is not an array of numbers: {error}") from error
+    if array.dtype != np.float64:
+        raise ModelError(f"{path} holds {array.dtype}, expected float64")
     return array
 
 

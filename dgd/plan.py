@@ -109,17 +109,29 @@ class Plan:
         return {**asdict(self), "memory_total_bytes": self.processes * self.memory_bytes}
 
 
-def make_plan(dataset: Dataset, resources: Resources, *, precision: str = "double") -> Plan:
-    """The cost of fitting a dataset on these resources."""
+def make_plan(
+    dataset: Dataset,
+    resources: Resources,
+    *,
+    precision: str = "double",
+    bytes_per_row: int = 0,
+    held_bytes: int = 0,
+) -> Plan:
+    """The cost of a pass over a dataset on these resources.
+
+    bytes_per_row: what a thread holds for each row of a chunk besides reading it, such as predictions being written;
+    held_bytes: what the process holds for the whole pass, such as predictions for every row.
+    """
     dtype = np.dtype(np.float64 if precision == "double" else np.float32)
     n = dataset.shape[1]
     footprint = dataset.footprint
     rows = min(block_rows(n, dtype), dataset.chunk_rows)
-    workspace = BLOCKS * 8 * rows * (n + 4)
+    workspace = BLOCKS * 8 * rows * (n + 4) + bytes_per_row * dataset.chunk_rows
     depth = dataset.n_chunks.bit_length() + 1
     threads = min(resources.threads, dataset.n_chunks)
     partials = 4 * 8 * (n + 1) * (threads * depth + resources.tasks)
     per_thread = footprint.encoded + footprint.decoded + workspace
+    base = resources.base_bytes + held_bytes
     return Plan(
         rows=dataset.shape[0],
         features=n,
@@ -135,8 +147,8 @@ def make_plan(dataset: Dataset, resources: Resources, *, precision: str = "doubl
         decoded_bytes=footprint.decoded,
         workspace_bytes=workspace,
         partial_bytes=partials,
-        base_bytes=resources.base_bytes,
-        memory_bytes=threads * per_thread + partials + resources.base_bytes,
+        base_bytes=base,
+        memory_bytes=threads * per_thread + partials + base,
         memory_limit=resources.memory_limit,
     )
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from dgd.buffers import Buffers
 from dgd.dataset import Chunk
-from dgd.kernels import Moments, block_moments, check_finite
+from dgd.errors import DataError
+from dgd.kernels import Moments, block_moments, block_rows, block_weight, check_finite
 from dgd.model import Model
 
 
@@ -36,20 +37,28 @@ class ScoreSum:
     model: Model
 
     def __call__(self, chunk: Chunk, buffers: Buffers) -> ScorePartial:
+        step = block_rows(self.model.n_features, np.dtype(np.float64))
+        total: ScorePartial | None = None
+        for start in range(0, chunk.X.shape[0], step):
+            part = self._block(chunk, start, min(start + step, chunk.X.shape[0]), buffers)
+            total = part if total is None else total + part
+        assert total is not None
+        if not (math.isfinite(total.squares) and math.isfinite(total.target.weight)):
+            check_finite(chunk)
+        return total
+
+    def _block(self, chunk: Chunk, start: int, stop: int, buffers: Buffers) -> ScorePartial:
         assert chunk.y is not None
-        y = chunk.y.astype(np.float64, copy=False)
-        weight = None if chunk.weight is None else chunk.weight.astype(np.float64, copy=False)
+        y = chunk.y[start:stop].astype(np.float64, copy=False)
+        weight = block_weight(chunk, start, stop, np.dtype(np.float64))
         with np.errstate(over="ignore", invalid="ignore"):
-            residual = self.model.raw_prediction(chunk.X, buffers) - y
+            residual = self.model.raw_prediction(chunk.X[start:stop], buffers) - y
             w = 1.0 if weight is None else weight
-            partial = ScorePartial(
+            return ScorePartial(
                 squares=float((w * residual * residual).sum()),
                 absolutes=float((w * np.abs(residual)).sum()),
                 target=block_moments(y[:, None], weight),
             )
-        if not math.isfinite(partial.squares):
-            check_finite(chunk)
-        return partial
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +75,8 @@ class Score:
     def of(cls, partial: ScorePartial, rows: int) -> Self:
         """The figures from the sums over all rows."""
         weight = partial.target.weight
+        if not weight > 0:
+            raise DataError("the weights sum to 0: no row counts; correct the weights", array="weight")
         spread = float(partial.target.squares[0])
         mse = partial.squares / weight
         return cls(

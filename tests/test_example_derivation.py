@@ -98,9 +98,7 @@ MISTAKES: dict[str, tuple[str, Callable[[Callable[..., Any]], Callable[..., Any]
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_stops_the_lesson(
-    lesson: ModuleType, monkeypatch: pytest.MonkeyPatch, mistake: str
-) -> None:
+def test_a_mistake_stops_the_lesson(lesson: ModuleType, monkeypatch: pytest.MonkeyPatch, mistake: str) -> None:
     name, spoil = MISTAKES[mistake]
     monkeypatch.setattr(lesson, name, spoil(getattr(lesson, name)))
     with pytest.raises(AssertionError, match="this line is not true"):

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zarr
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import dgd.ingest
@@ -97,9 +97,7 @@ def csv_files(draw: st.DrawFn) -> list[tuple[str, bytes]]:
         st.integers(-(10**6), 10**6).map(str),
         st.floats(allow_nan=False, allow_infinity=False, width=32).map(repr),
     )
-    row = st.tuples(
-        number, number, st.sampled_from(["true", "false"]), st.text('x",\n é', max_size=8), number, number
-    )
+    row = st.tuples(number, number, st.sampled_from(["true", "false"]), st.text('x",\n é', max_size=8), number, number)
     files = []
     for index in range(draw(st.integers(1, 3))):
         order = draw(st.permutations(range(6))) if index else list(range(6))
@@ -110,17 +108,15 @@ def csv_files(draw: st.DrawFn) -> list[tuple[str, bytes]]:
             delimiter="\t" if "tsv" in name.lower() else ",",
             lineterminator=draw(st.sampled_from(["\n", "\r\n"])),
         )
-        for cells in [("a", "b", "flag", "note", "y", "w"), *draw(st.lists(row, min_size=1, max_size=40))]:
+        for cells in [("a", "b", "flag", "note", "y", "w"), *draw(st.lists(row, min_size=1, max_size=20))]:
             writer.writerow([cells[i] for i in order])
         files.append((name, draw(st.sampled_from([b"", b"\xef\xbb\xbf"])) + text.getvalue().encode()))
     return files
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(files=csv_files(), block_bytes=st.integers(150, 2000))
-def test_csv_equals_the_naive_reading_whatever_the_blocks(
-    files: list[tuple[str, bytes]], block_bytes: int
-) -> None:
+def test_csv_equals_the_naive_reading_whatever_the_blocks(files: list[tuple[str, bytes]], block_bytes: int) -> None:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv_table, "BLOCK_BYTES", block_bytes)
         patch.setattr(dgd.ingest, "DatasetWriter", RecordingWriter)
@@ -212,9 +208,7 @@ def parquet_of(path: Path, columns: dict[str, Any], **options: Any) -> Path:
     return path
 
 
-def test_parquet_of_every_numeric_type_in_many_row_groups(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_parquet_of_every_numeric_type_in_many_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parquet_table, "BATCH_BYTES", 7 * 9 * 8)
     rng = np.random.default_rng(0)
     whole, real = rng.integers(0, 100, 100), rng.standard_normal(100)
@@ -267,10 +261,12 @@ def test_integers_beyond_float64_are_rounded(tmp_path: Path) -> None:
     assert (X[0, 0], y[0]) == (2.0**53, 2.0**64)
 
 
-def test_columns_that_are_not_used_may_hold_anything(tmp_path: Path) -> None:
-    path = file_of(tmp_path / "t.csv", b'a,note,d,y\n1,"x, ""y""\nz",,2\n3,\xe9,2013-01-01,4\n')
+def test_columns_that_are_not_used_may_hold_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_table, "BLOCK_BYTES", 64)
+    rows = [b'1,"x, ""y""\nz",,0,2'] * 5 + [b"3,\xe9,2013-01-01,0,4"] * 5 + [b"5,,,no longer a number,6"]
+    path = file_of(tmp_path / "t.csv", b"\n".join([b"a,note,d,e,y", *rows]))
     ingest([path], "out.zarr", target="y", features=["a"])
-    assert written().arrays()[0].tolist() == [[1], [3]]
+    assert written().arrays()[0].ravel().tolist() == [1] * 5 + [3] * 5 + [5]
 
 
 # ---------------------------------------------------------------- what is written
@@ -338,9 +334,7 @@ def test_csv_memory_does_not_grow_with_the_file(tmp_path: Path, monkeypatch: pyt
     assert arrow_bytes < 45 * (1 << 16) < path.stat().st_size / 2
 
 
-def test_parquet_memory_does_not_grow_with_the_row_group(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_parquet_memory_does_not_grow_with_the_row_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.default_rng(0).standard_normal((2, 1_500_000))
     path = parquet_of(tmp_path / "t.parquet", {"a": values[0], "y": values[1]}, row_group_size=2_000_000)
     longest, arrow_bytes = measured(path, monkeypatch)
@@ -363,7 +357,8 @@ def test_progress_counts_rows_and_ends_with_all_bytes_of_the_files(
     ingest(paths, "out.zarr", target="y", progress=lambda rows, size: seen.append((rows, size)))
     assert seen == sorted(seen)
     assert [rows for rows, _ in seen] == np.cumsum([len(y) for _, y, _ in written().blocks]).tolist()
-    assert seen[-1] == (2050, sum(path.stat().st_size for path in paths))
+    for rows, size in zip([1000, 2000, 2050], np.cumsum([path.stat().st_size for path in paths]), strict=True):
+        assert (rows, size) in seen
     assert len(seen) > 20
 
 
@@ -379,6 +374,7 @@ def refusal(*paths: Path, **options: Any) -> IngestError:
 FAULTS = {
     "": "is missing; expected a finite number. Fill in such cells or drop their rows first",
     " ": "is missing (' '); expected a finite number. Fill in such cells",
+    "   ": "is missing ('   '); expected a finite number. Fill in such cells",
     "NA": "is missing ('NA'); expected a finite number. Fill in such cells",
     "NAN": "is missing ('NAN'); expected a finite number. Fill in such cells",
     "inf": "is infinite or beyond the range of float64 ('inf'); expected a finite number. Correct such cells",
@@ -485,6 +481,11 @@ def test_a_feature_beyond_float32_is_refused_and_a_target_kept(tmp_path: Path, s
     assert (y.tolist(), weight.tolist()) == ([1e39, 0.1, 3], [1, 2, 1e39])
 
 
+def test_text_in_another_encoding_does_not_hide_the_place(tmp_path: Path) -> None:
+    path = file_of(tmp_path / "t.csv", b"a,note,y\n1,\xe9,2\n1,\xe9,\n")
+    assert str(refusal(path, features=["a"])).startswith(f"{path}: row 2 (line 3) of column 'y' is missing;")
+
+
 def test_a_place_that_the_csv_module_cannot_reach_is_given_without_its_line(tmp_path: Path) -> None:
     path = file_of(tmp_path / "t.csv", f"a,note,y\n1,{'x' * 200_000},2\n1,,\n")
     error = refusal(path, features=["a"])
@@ -494,7 +495,7 @@ def test_a_place_that_the_csv_module_cannot_reach_is_given_without_its_line(tmp_
 # ---------------------------------------------------------------- what is refused: columns
 
 
-@pytest.mark.parametrize("width", ["decimal32", "decimal64", "decimal128", "decimal256"])
+@pytest.mark.parametrize("width", [w for w in ("decimal32", "decimal64", "decimal128", "decimal256") if hasattr(pa, w)])
 def test_decimals_become_the_nearest_float(tmp_path: Path, width: str) -> None:
     """As the same digits in a CSV file do; Arrow's own conversion misses it in about three of ten."""
     values = [Decimal(i * 7919 % 10**6).scaleb(-4) for i in range(1000)]
@@ -522,9 +523,7 @@ def test_text_columns_are_refused_with_the_option_that_leaves_them_out(tmp_path:
 def test_flights_are_refused_at_the_first_text_column() -> None:
     error = refusal(FLIGHTS, target="arr_delay")
     assert "column 'carrier' holds text, expected numbers or true/false: row 1 (line 2) is 'UA'" in str(error)
-    assert str(error).endswith(
-        "--features month,day,hour,minute,flight,air_time,distance,sched_dep_time,dep_delay"
-    )
+    assert str(error).endswith("--features month,day,hour,minute,flight,air_time,distance,sched_dep_time,dep_delay")
 
 
 def test_a_text_target_is_reported_before_text_features(tmp_path: Path) -> None:
@@ -580,9 +579,7 @@ def test_csv_dates_are_refused_as_dates(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_every_file_must_have_the_columns_of_the_first(
-    tmp_path: Path, second: str, column: str, said: str
-) -> None:
+def test_every_file_must_have_the_columns_of_the_first(tmp_path: Path, second: str, column: str, said: str) -> None:
     paths = [file_of(tmp_path / "1.csv", "a,b,y\n1,2,3\n"), file_of(tmp_path / "2.csv", second)]
     error = refusal(*paths)
     assert str(error).startswith(f"{paths[1]}: {said.format(first=paths[0])}")
@@ -629,6 +626,11 @@ def test_a_ragged_row_is_placed_exactly(
     assert (error.file, error.row) == (str(path), 703)
 
 
+def test_a_ragged_first_row_below_a_quoted_header(tmp_path: Path) -> None:
+    path = file_of(tmp_path / "t.csv", b'\xef\xbb\xbf"a, b",y\n1\n1,2\n')
+    assert str(refusal(path)) == (f"{path}: row 1 (line 2) has 1 cell, the header has 2. Correct or drop the row")
+
+
 @pytest.mark.parametrize("rest", ['"1,2,3\n' + "1,2,3\n" * 40_000, "1," + "2" * 4000 + ",3\n"])
 def test_a_row_longer_than_a_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rest: str) -> None:
     monkeypatch.setattr(csv_table, "BLOCK_BYTES", 1024)
@@ -672,9 +674,7 @@ def test_a_file_without_a_table_in_it(tmp_path: Path, name: str, data: bytes, sa
 
 
 def test_a_parquet_file_without_rows(tmp_path: Path) -> None:
-    path = parquet_of(
-        tmp_path / "t.parquet", {"a": pa.array([], pa.float64()), "y": pa.array([], pa.float64())}
-    )
+    path = parquet_of(tmp_path / "t.parquet", {"a": pa.array([], pa.float64()), "y": pa.array([], pa.float64())})
     assert str(refusal(path)) == f"{path}: has no rows, expected at least one"
 
 
@@ -688,7 +688,9 @@ def test_a_damaged_gz_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dama
     path = tmp_path / "t.csv.gz"
     path.write_bytes(data)
     error = refusal(path)
-    assert re.match(rf"{path}: cannot be read beyond row \d+: .*fetch or compress it again$", str(error))
+    rows = sum(len(y) for _, y, _ in RecordingWriter.last.blocks) if RecordingWriter.last else 0
+    assert (rows > 100_000) == (damage != "not compressed")
+    assert re.match(rf"{path}: cannot be read beyond row {rows}: .*fetch or compress it again$", str(error))
     assert error.file == str(path)
     assert RecordingWriter.last is None or not RecordingWriter.last.committed
 

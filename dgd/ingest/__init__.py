@@ -77,8 +77,9 @@ def ingest(
     CSV: a header row, commas (tabs in .tsv), double quotes, UTF-8, rows of up to 1 MiB; .gz is read as it is.
     A column is boolean if all of its first mebibyte of rows is true or false.
 
-    Memory, however long the files: for CSV about 40 blocks of 1 MiB; for Parquet four batches of 4 MiB, and
-    a page and a dictionary per used column (mostly 1 MiB each); and what the writer holds, a chunk of rows.
+    Memory, however long the files: for CSV about 40 blocks of 1 MiB, which is how far pyarrow reads ahead
+    (the process grows by 100 to 150 MiB, its allocators' reserves included); for Parquet four batches of
+    4 MiB, and a page and a dictionary per used column (mostly 1 MiB each); and the writer's chunk of rows.
 
     Every file's columns are checked before anything is written. If an error comes later the dataset stays
     marked as interrupted, and opening it is refused with `redo`, the command that repeats the ingest.

@@ -12,11 +12,12 @@ value. No task is bound to a worker. All is released after the pass, except the 
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import pickle
 import threading
 import time
 import uuid
-from concurrent.futures import CancelledError
 from typing import Any, TypeVar
 
 from distributed import Client, Future, KilledWorker
@@ -36,9 +37,14 @@ ATTEMPTS = 5
 LARGEST_DATASET = 64 * 2**20
 """Bytes of a pickled dataset: paths and metadata, or a small array."""
 POLL_SECONDS = 1.0
+ANSWER_SECONDS = 5.0
+LOOK_AGAIN_SECONDS = 5.0
 WORKER_BYTES = 64 * 2**20
 """What reading zarr adds to a worker that has done nothing yet, as measured."""
 UNKNOWN_BASE = 192 * 2**20
+
+CANCELLED = (concurrent.futures.CancelledError, asyncio.CancelledError, FutureCancelledError)
+"""What a future or a request raises when the scheduler goes away, by where it is noticed."""
 
 V = TypeVar("V")
 A = TypeVar("A", bound=Addable)
@@ -58,6 +64,8 @@ class ClusterExecutor:
         self._run = uuid.uuid4().hex[:12]
         self._passes = 0
         self._dataset: tuple[Dataset, Future] | None = None
+        self._known_threads = 0
+        self._looked = -float("inf")
 
     def sweep(self, dataset: Dataset, summand: Summand[S]) -> Swept[S]:
         """The sum over every chunk; workers may die in the middle of it."""
@@ -67,12 +75,9 @@ class ClusterExecutor:
                 return self._attempt(dataset, summand, attempt)
             except KilledWorker as error:
                 lost = error
-            except (CancelledError, FutureCancelledError) as error:
+            except CANCELLED as error:
+                # The scheduler went away; the client is trying to reach it again, and forgets all it had submitted.
                 self._dataset = None
-                if self.client.status != "running":
-                    raise ClusterLostError(
-                        f"the scheduler at {self._address()} is gone ({error}); start it and fit again"
-                    ) from error
                 lost = error
         raise ClusterLostError(
             f"pass {self._passes} was submitted {ATTEMPTS} times and lost its workers each time ({lost}); look into "
@@ -103,8 +108,7 @@ class ClusterExecutor:
             self._dataset = None
 
     def _attempt(self, dataset: Dataset, summand: Summand[S], attempt: int) -> Swept[S]:
-        threads = sum(worker["nthreads"] for worker in self._wait_for_workers().values())
-        nodes = nodes_at(cut_level(dataset.n_chunks, NODES_PER_THREAD * threads), dataset.n_chunks)
+        nodes = nodes_at(cut_level(dataset.n_chunks, NODES_PER_THREAD * self._threads(attempt)), dataset.n_chunks)
         name = f"dgd-{self._run}-{self._passes}-{attempt}"
         held = [self._submit(f"{name}-theta", _identity, summand)]
         source = self._dataset_future(dataset, attempt)
@@ -124,6 +128,14 @@ class ClusterExecutor:
         finally:
             for future in held:
                 future.release()
+
+    def _threads(self, attempt: int) -> int:
+        """The threads of all workers, asked for again now and then; they decide how finely a pass is cut, no bits."""
+        now = time.monotonic()
+        if attempt or now - self._looked >= LOOK_AGAIN_SECONDS:
+            self._known_threads = sum(worker["nthreads"] for worker in self._wait_for_workers().values())
+            self._looked = time.monotonic()
+        return self._known_threads
 
     def _dataset_future(self, dataset: Dataset, attempt: int) -> Future:
         """The dataset as a task's result, so that it is made again if its holder dies."""
@@ -155,24 +167,35 @@ class ClusterExecutor:
     def _wait_for_workers(self) -> dict[str, Any]:
         """The workers, once there is at least one. Raises ClusterLostError after `worker_timeout` without."""
         began = time.monotonic()
-        while True:
+        while not (workers := self._workers()):
             if self.client.status not in {"running", "connecting"}:
                 raise ClusterLostError(f"the scheduler at {self._address()} is gone; start it and fit again")
-            workers = self._workers()
-            if workers:
-                return workers
             if time.monotonic() - began >= self.worker_timeout:
-                raise ClusterLostError(
-                    f"no worker was connected to {self._address()} for {self.worker_timeout:g} s; start some with "
-                    f"`dask worker {self._address()}`, or raise `worker_timeout`"
-                )
+                raise ClusterLostError(self._nobody())
             time.sleep(min(POLL_SECONDS, self.worker_timeout / 10))
+        return workers
+
+    def _nobody(self) -> str:
+        if self.client.status != "running":
+            return (
+                f"the scheduler at {self._address()} did not answer for {self.worker_timeout:g} s; start it and fit "
+                f"again, or raise `worker_timeout`"
+            )
+        return (
+            f"no worker was connected to {self._address()} for {self.worker_timeout:g} s; start some with "
+            f"`dask worker {self._address()}`, or raise `worker_timeout`"
+        )
 
     def _workers(self) -> dict[str, Any]:
-        try:
-            workers: dict[str, Any] = self.client.scheduler_info(n_workers=-1)["workers"]
-        except (OSError, ValueError):
+        """The workers the scheduler has now, none if it does not answer soon."""
+        if self.client.status != "running":
             return {}
+        try:
+            # Client.scheduler_info would wait for a lost scheduler as long as the client tries to reconnect.
+            identity = self.client.sync(self.client.scheduler.identity, n_workers=-1, callback_timeout=ANSWER_SECONDS)
+        except (OSError, TimeoutError, *CANCELLED):
+            return {}
+        workers: dict[str, Any] = identity["workers"]
         return {name: worker for name, worker in workers.items() if worker.get("status", "running") == "running"}
 
     def _address(self) -> str:

@@ -6,11 +6,10 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-import dask
 import numpy as np
 from dask.array import Array as DaskArray
 from dask.core import flatten
-from distributed import Future, get_client, get_worker, worker_client
+from distributed import Future, get_worker, worker_client
 from numpy.typing import NDArray
 
 from dgd.buffers import Buffers
@@ -70,22 +69,15 @@ class DaskRows:
 
 
 def _compute(block: DaskArray) -> Any:
-    """Compute in the calling thread, after fetching the persisted blocks that the graph refers to."""
-    keys = block.__dask_keys__()
-    graph = dict(block.__dask_graph__().cull(set(flatten(keys))))
-    futures = {key: value for key, value in graph.items() if isinstance(value, Future)}
+    """Compute in the calling thread; where the graph refers to persisted blocks, on the cluster that holds them."""
+    keys = set(flatten(block.__dask_keys__()))
+    futures = [value for value in dict(block.__dask_graph__().cull(keys)).values() if isinstance(value, Future)]
     if not futures:
         return block.compute(scheduler="synchronous")
-    graph.update(_gather(futures))
-    finalize, arguments = block.__dask_postcompute__()
-    return finalize(dask.get(graph, keys), *arguments)
-
-
-def _gather(futures: dict[Any, Future]) -> Any:
-    """The values of futures; inside a worker its thread is lent out meanwhile, so that a lost one can be recomputed."""
     try:
         get_worker()
     except ValueError:
-        return get_client().gather(futures)
+        return futures[0].client.compute(block).result()
+    # A task that waits for a task lends its thread out meanwhile: else all threads could wait and none compute.
     with worker_client() as client:
-        return client.gather(futures)
+        return client.compute(block).result()

@@ -8,7 +8,7 @@ the step of two iterations before, and Hg = (g − ∇f(t))/s. So the recurrence
     g ← (1 − ρ) g + ρ ∇f(t),        ρ = η/s,
 
 and ρ is near 1, because the exact steps settle into a cycle of two (Akaike 1959, On a successive transformation of
-probability distribution). Still, every `RESTATE` passes, and whenever ‖g‖ has fallen tenfold, the pass is made at θ
+probability distribution). Still, every `RESTATE` steps, and whenever ‖g‖ has fallen a thousandfold, the pass is made at θ
 itself and restates g and f: rounding cannot drift, and convergence is only ever seen on a true gradient.
 """
 
@@ -21,6 +21,7 @@ from dgd.solvers.base import Evaluation, Status, Vector, vector_norm
 from dgd.solvers.progress import NO_PROGRESS, Progress
 
 RESTATE = 50
+FALL = 1e-3
 FIRST_STEP = 0.5
 
 
@@ -85,7 +86,7 @@ class ExactLineSearch:
             steps=(eta,) if state.first else (state.steps[-1], eta),
             first=False,
             since=since,
-            due=since >= RESTATE or norm <= 0.1 * state.restated_norm,
+            due=since >= RESTATE or norm <= FALL * state.restated_norm,
         )
 
     def _restate(self, state: ExactState, evaluation: Evaluation) -> ExactState:

@@ -1,0 +1,3 @@
+from dgd.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,115 @@
+"""Real Dask clusters for tests: `dask scheduler` and `dask worker` processes on 127.0.0.1."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from distributed import Client
+
+DASK = [sys.executable, "-m", "dask"]
+
+
+class Cluster:
+    """A scheduler process, and worker processes that can be added and killed."""
+
+    def __init__(self, folder: Path, environment: dict[str, str] | None = None) -> None:
+        self.folder = folder
+        self.file = folder / "scheduler.json"
+        self.environment = {**os.environ, "DASK_DISTRIBUTED__ADMIN__TICK__LIMIT": "60s", **(environment or {})}
+        self.workers: list[subprocess.Popen[bytes]] = []
+        self.scheduler = self.start_scheduler(port=0)
+        self.client = Client(scheduler_file=str(self.file), set_as_default=False)
+
+    def start_scheduler(self, *, port: int) -> subprocess.Popen[bytes]:
+        """A scheduler process, listening."""
+        self.file.unlink(missing_ok=True)
+        where = ("--host", "127.0.0.1", "--port", str(port), "--scheduler-file", str(self.file))
+        scheduler = self._start("scheduler", *where, "--no-dashboard")
+        wait_until(self.file.exists, "the scheduler's file")
+        return scheduler
+
+    def restart_scheduler(self) -> None:
+        """Another scheduler at the same address, knowing nothing."""
+        end(self.scheduler)
+        self.scheduler = self.start_scheduler(port=int(self.client.scheduler.address.rpartition(":")[2]))
+
+    def add_worker(self, *, threads: int = 1, nanny: bool = False) -> subprocess.Popen[bytes]:
+        """One more worker, connected."""
+        before = len(self.addresses())
+        worker = self._start(
+            "worker",
+            "--scheduler-file",
+            str(self.file),
+            "--host",
+            "127.0.0.1",
+            "--nthreads",
+            str(threads),
+            "--nanny" if nanny else "--no-nanny",
+            "--no-dashboard",
+            "--local-directory",
+            str(self.folder),
+            "--death-timeout",
+            "30",
+        )
+        self.workers.append(worker)
+        wait_until(lambda: len(self.addresses()) > before, "a worker")
+        return worker
+
+    def addresses(self) -> list[str]:
+        return list(self.client.scheduler_info(n_workers=-1)["workers"])
+
+    def worker_pids(self) -> dict[str, int]:
+        """The process that runs tasks, by worker address."""
+        found: dict[str, int] = self.client.run(os.getpid)
+        return found
+
+    def stop_workers(self) -> None:
+        for worker in self.workers:
+            end(worker)
+        self.workers.clear()
+        wait_until(lambda: not self.addresses(), "the workers to leave")
+
+    def close(self) -> None:
+        self.client.close(timeout=2)
+        for process in [*self.workers, self.scheduler]:
+            end(process)
+
+    def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        with (self.folder / f"{arguments[0]}.log").open("ab") as log:
+            return subprocess.Popen(
+                [*DASK, *arguments], env=self.environment, stdout=log, stderr=log, start_new_session=True
+            )
+
+
+@contextmanager
+def cluster(folder: Path, environment: dict[str, str] | None = None) -> Iterator[Cluster]:
+    """A cluster without workers, taken down at the end."""
+    found = Cluster(folder, environment)
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process with everything it started, and reap it."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+
+
+def wait_until(condition: object, what: str, seconds: float = 30.0) -> None:
+    assert callable(condition)
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < seconds, f"waited {seconds:g} s for {what}"
+        time.sleep(0.02)

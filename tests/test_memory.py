@@ -1,0 +1,117 @@
+"""Memory is arithmetic: the peak of a fit stays within the plan, whatever the dataset's size."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import dgd
+from dgd.errors import PlanError
+
+CHILD = """
+import json, sys
+import dgd
+from dgd.runtime.memory import peak_bytes
+result = dgd.fit(sys.argv[1], learning_rate=sys.argv[2], threads=int(sys.argv[3]), max_iter=3, tol=0)
+print(json.dumps({"planned": result.plan.memory_bytes, "peak": peak_bytes(), "read": result.plan.bytes_per_pass,
+                  "theta": result.theta.tobytes().hex()}))
+"""
+
+
+def write(path: Path, megabytes: int, *, chunk_rows: int, compression: str | None = None) -> None:
+    """A dataset of 64 columns, written by repeating one block."""
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 1000, size=(16384, 64)) / 8
+    y = X @ np.ones(64) + rng.normal(size=16384)
+    with dgd.DatasetWriter(path, chunk_rows=chunk_rows, compression=compression) as writer:
+        for _ in range(megabytes // 8):
+            writer.append(X, y)
+
+
+def peak_of_a_fit(path: Path, *, rule: str = "exact", threads: int = 2) -> dict[str, float]:
+    """A fit in a process of its own, so that the peak is the fit's."""
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, str(path), rule, str(threads)], capture_output=True, text=True, check=True
+    )
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+def test_peak_memory_stays_within_the_plan_on_data_eight_times_larger(tmp_path: Path) -> None:
+    write(tmp_path / "train.zarr", 1024, chunk_rows=8192)
+    found = peak_of_a_fit(tmp_path / "train.zarr")
+    assert found["read"] >= 8 * found["planned"], "the data are too small to show anything"
+    assert found["peak"] <= 1.1 * found["planned"]
+    assert found["peak"] >= 0.5 * found["planned"], "the plan is far from the truth"
+
+
+@pytest.mark.parametrize(
+    ("chunk_rows", "compression", "rule"),
+    [(65536, None, "auto"), (65536, "zstd", "exact"), (65536, "blosc", "exact"), (65536, "gzip", "exact")],
+)
+def test_peak_memory_stays_within_the_plan_for_large_chunks(
+    tmp_path: Path, chunk_rows: int, compression: str | None, rule: str
+) -> None:
+    """32 MiB a chunk: buffers are reused, so the plan's few buffers a thread are all there is."""
+    write(tmp_path / "train.zarr", 256, chunk_rows=chunk_rows, compression=compression)
+    found = peak_of_a_fit(tmp_path / "train.zarr", rule=rule)
+    assert found["peak"] <= 1.1 * found["planned"]
+
+
+@pytest.mark.slow
+def test_four_times_the_data_have_the_same_peak(tmp_path: Path) -> None:
+    write(tmp_path / "one.zarr", 1024, chunk_rows=8192)
+    write(tmp_path / "four.zarr", 4096, chunk_rows=8192)
+    one, four = peak_of_a_fit(tmp_path / "one.zarr"), peak_of_a_fit(tmp_path / "four.zarr")
+    assert four["read"] == pytest.approx(4 * one["read"], rel=1e-3)
+    assert four["peak"] == pytest.approx(one["peak"], rel=0.1)
+    assert four["peak"] <= 1.1 * four["planned"]
+
+
+class TestPlan:
+    def test_is_refused_before_anything_is_read(self, tmp_path: Path) -> None:
+        write(tmp_path / "train.zarr", 256, chunk_rows=65536)
+        for chunk in (tmp_path / "train.zarr" / "X" / "c").rglob("0"):
+            if chunk.is_file():
+                os.unlink(chunk)
+        with pytest.raises(PlanError, match=r"needs .* MiB in each process and .* MiB is allowed") as caught:
+            dgd.fit(tmp_path / "train.zarr", threads=2, memory_limit=dgd.plan(tmp_path / "train.zarr").base_bytes + 2**24)
+        assert caught.value.needed > caught.value.available > 0
+        rows = int(str(caught.value).partition("chunks of at most ")[2].partition(" rows")[0].replace(",", ""))
+        assert 16_000 <= rows <= 32_000, "16 of 34 MiB are left: half the rows of a chunk"
+
+    def test_what_it_advises_fits(self, tmp_path: Path) -> None:
+        write(tmp_path / "train.zarr", 256, chunk_rows=65536)
+        whole = dgd.plan(tmp_path / "train.zarr", threads=4)
+        one = dgd.plan(tmp_path / "train.zarr", threads=1)
+        limit = (whole.memory_bytes + one.memory_bytes) // 2
+        with pytest.raises(PlanError, match=r"use 2 of 4 threads"):
+            dgd.fit(tmp_path / "train.zarr", threads=4, memory_limit=limit)
+        assert dgd.fit(tmp_path / "train.zarr", threads=2, memory_limit=limit, max_iter=1).n_iter_ == 1
+
+    def test_is_arithmetic(self, store: str) -> None:
+        found = dgd.plan(store, threads=2)
+        per_thread = found.encoded_bytes + found.decoded_bytes + found.workspace_bytes
+        assert found.memory_bytes == 2 * per_thread + found.partial_bytes + found.base_bytes
+        assert found.encoded_bytes == (50 * 5 * 8 + 4) + (50 * 8 + 4)
+        assert found.as_json()["memory_total_bytes"] == found.memory_bytes
+        assert found.tasks_per_pass <= 4 * 2
+        assert (found.rows, found.features, found.chunks, found.chunk_rows) == (1003, 5, 21, 50)
+
+    def test_line_and_table_say_what_a_person_wants_to_know(self, store: str) -> None:
+        found = dgd.plan(store, threads=2, memory_limit=2**30)
+        assert "1,003 rows × 5 features in 21 chunks; a pass reads 49.4 KiB" in found.line()
+        assert "(2 threads); peak memory" in found.line()
+        assert found.line().endswith("MiB of 1 GiB allowed")
+        assert len(found.table().splitlines()) == 12
+
+    def test_tasks_do_not_grow_with_chunks(self) -> None:
+        X, y = np.zeros((10_000, 600)), np.zeros(10_000)
+        assert dgd.plan(X[:1000], y[:1000], threads=2).tasks_per_pass <= 8
+        assert dgd.plan(X, y, threads=2).tasks_per_pass <= 8
