@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ class Buffers:
 
     def __init__(self) -> None:
         self._memory: dict[str, NDArray[np.uint8]] = {}
+        self._last: dict[str, NDArray[Any]] = {}
         self._within: dict[str, Buffers] = {}
         self.kept: tuple[object, int, NDArray[Any]] | None = None
         """What a reader keeps for its next call in this thread: itself, a chunk's index, and that chunk, which may lie
@@ -33,15 +35,20 @@ class Buffers:
     def take(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         """An uninitialised C-order array of that shape, aligned to a cache line."""
         self.kept = None
+        last = self._last.get(name)
+        if last is not None and last.shape == shape and last.dtype == dtype:
+            return last
         wanted = np.dtype(dtype)
-        n_bytes = int(np.prod(shape, dtype=np.int64)) * wanted.itemsize
+        n_bytes = math.prod(shape) * wanted.itemsize
         memory = self._memory.get(name)
         if memory is None or memory.nbytes < n_bytes:
+            self._last.pop(name, None)
             self._memory.pop(name, None)
-            del memory
+            del memory, last
             memory = _aligned(n_bytes)
             self._memory[name] = memory
-        return memory[:n_bytes].view(wanted).reshape(shape)
+        self._last[name] = memory[:n_bytes].view(wanted).reshape(shape)
+        return self._last[name]
 
 
 def _aligned(n_bytes: int) -> NDArray[np.uint8]:

@@ -14,6 +14,8 @@ from pathlib import Path
 from distributed import Client
 
 DASK = [sys.executable, "-m", "dask"]
+PRIVATE = ("--no-dashboard", "--dashboard-address", "127.0.0.1:0")
+"""Without the address, the HTTP server listens on all interfaces even where there is no dashboard."""
 
 
 class Cluster:
@@ -31,7 +33,7 @@ class Cluster:
         """A scheduler process, listening."""
         self.file.unlink(missing_ok=True)
         where = ("--host", "127.0.0.1", "--port", str(port), "--scheduler-file", str(self.file))
-        scheduler = self._start("scheduler", *where, "--no-dashboard")
+        scheduler = self._start("scheduler", *where, *PRIVATE, "--idle-timeout", "120 seconds")
         wait_until(self.file.exists, "the scheduler's file")
         return scheduler
 
@@ -52,7 +54,7 @@ class Cluster:
             "--nthreads",
             str(threads),
             "--nanny" if nanny else "--no-nanny",
-            "--no-dashboard",
+            *PRIVATE,
             "--local-directory",
             str(self.folder),
             "--death-timeout",

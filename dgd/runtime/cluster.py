@@ -39,6 +39,8 @@ LARGEST_DATASET = 64 * 2**20
 POLL_SECONDS = 1.0
 ANSWER_SECONDS = 5.0
 LOOK_AGAIN_SECONDS = 5.0
+USABLE = 0.8
+"""Dask pauses a worker that holds this part of its memory limit, and a paused worker may wait for ever."""
 WORKER_BYTES = 64 * 2**20
 """What reading zarr adds to a worker that has done nothing yet, as measured."""
 UNKNOWN_BASE = 192 * 2**20
@@ -88,7 +90,7 @@ class ClusterExecutor:
         """The workers there are: `scheduler_info` tells their threads, memory and limits."""
         workers = self._wait_for_workers()
         threads = [worker["nthreads"] for worker in workers.values()]
-        limits = [worker["memory_limit"] for worker in workers.values() if worker["memory_limit"]]
+        limits = [int(USABLE * worker["memory_limit"]) for worker in workers.values() if worker["memory_limit"]]
         limits += [self._memory_limit] if self._memory_limit is not None else []
         held = [worker.get("metrics", {}).get("memory", 0) for worker in workers.values()]
         nodes = len(nodes_at(cut_level(n_chunks, NODES_PER_THREAD * sum(threads)), n_chunks))

@@ -21,7 +21,7 @@ CLOSE_SECONDS = 5.0
 
 @contextmanager
 def connected(address: str, *, timeout: float) -> Iterator[Client]:
-    """A client of the scheduler at `address`, closed at the end.
+    """A client of the scheduler at `address`, closed at the end; the logs of distributed are silenced for good.
 
     Raises ClusterLostError if no scheduler answers within `timeout` seconds, ConfigurationError for what is no address.
     """
@@ -32,9 +32,10 @@ def connected(address: str, *, timeout: float) -> Iterator[Client]:
         client = Client(address, timeout=timeout, set_as_default=False)
     except (ValueError, TypeError) as error:
         raise ConfigurationError(f"{address!r} is not the address of a scheduler: {error}") from error
-    except (Exception, MemoryError) as error:
+    except Exception as error:
+        reason = str(error) or type(error).__name__
         raise ClusterLostError(
-            f"no scheduler answers at {address} within {timeout:g} s ({error}); start one with `dask scheduler`, or "
+            f"no scheduler answers at {address} within {timeout:g} s ({reason}); start one with `dask scheduler`, or "
             f"leave the address out to run on threads"
         ) from error
     try:
@@ -56,7 +57,9 @@ def scheduler_address(path: str | os.PathLike[str]) -> str:
 
 
 async def _answers(address: str, timeout: float) -> None:
-    comm = await connect(address, timeout=timeout, **Security().get_connection_args("client"))
+    # `connect` itself waits for ever for the first words of whoever accepts and says nothing.
+    security = Security().get_connection_args("client")
+    comm = await asyncio.wait_for(connect(address, timeout=timeout, **security), timeout)
     await comm.close()
 
 

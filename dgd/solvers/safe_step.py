@@ -100,5 +100,7 @@ class SafeStep:
         return replace(state, trial=trial, advice=self._advice(state))
 
     def _advice(self, state: SafeStepState) -> str:
-        passes = "1 pass" if state.rejected == 1 else f"{state.rejected or 'no'} passes"
+        if not state.rejected:
+            return f"learning rate {state.eta:.3g}, found without a rejected trial"
+        passes = "1 pass" if state.rejected == 1 else f"{state.rejected} passes"
         return f"learning rate {state.eta:.3g}, found at the cost of {passes} on rejected trials"

@@ -28,7 +28,9 @@ def measure() -> list[dict[str, Any]]:
             writer.append(rng.normal(size=(1000, 5)), rng.normal(size=1000))
         rows = [_row("threads", lambda: dgd.fit(store, threads=2, max_iter=200, tol=0))]
         with (
-            LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as cluster,
+            LocalCluster(
+                n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0"
+            ) as cluster,
             Client(cluster) as client,
         ):
             dgd.fit(store, client=client, max_iter=5, tol=0)
