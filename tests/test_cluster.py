@@ -93,15 +93,15 @@ def test_one_read_per_chunk_on_a_cluster(store: str, two_workers: Cluster) -> No
 
 
 class Killer:
-    """A callback that kills a worker's process some time into the pass after `iteration`."""
+    """A callback that kills a worker's process within the pass after `iteration`, when a third of it should be over."""
 
-    def __init__(self, pid: int, iteration: int, delay: float) -> None:
-        self.pid, self.iteration, self.delay = pid, iteration, delay
+    def __init__(self, pid: int, iteration: int) -> None:
+        self.pid, self.iteration = pid, iteration
         self.killed_at = self.pass_ended_at = 0.0
 
     def __call__(self, record: dgd.Record) -> None:
         if record.iteration == self.iteration:
-            threading.Timer(self.delay, self._kill).start()
+            threading.Timer(0.35 * record.seconds, self._kill).start()
         if record.iteration == self.iteration + 1:
             self.pass_ended_at = time.monotonic()
 
@@ -117,24 +117,37 @@ def test_a_worker_killed_in_mid_pass_changes_nothing(
     with cluster(tmp_path) as found:
         found.add_worker(nanny=nanny)
         found.add_worker(nanny=nanny)
-        killer = Killer(next(iter(found.worker_pids().values())), iteration=3, delay=0.15)
+        killer = Killer(next(iter(found.worker_pids().values())), iteration=3)
         result = dgd.fit(slow_store, client=found.client, max_iter=6, tol=0, callbacks=[killer])
     assert 0 < killer.killed_at < killer.pass_ended_at, "the worker was not killed within a pass"
     assert bits(result) == bits(expected)
     assert len(result.history) == 6
 
 
-def test_killed_worker_is_submitted_again(slow_store: str, expected: dgd.Result, tmp_path: Path) -> None:
+def test_killed_worker_is_submitted_again(
+    slow_store: str, expected: dgd.Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With no death allowed the scheduler gives up on the tasks of a dead worker at once (KilledWorker)."""
+    attempts: list[int] = []
+    submit = ClusterExecutor._attempt
+
+    def counted(self: ClusterExecutor, dataset: dgd.Dataset, summand: Any, attempt: int) -> Any:
+        attempts.append(attempt)
+        return submit(self, dataset, summand, attempt)
+
+    monkeypatch.setattr(ClusterExecutor, "_attempt", counted)
     allow_none = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
     with cluster(tmp_path, allow_none) as found:
         found.add_worker()
-        found.add_worker()
-        killer = Killer(next(iter(found.worker_pids().values())), iteration=3, delay=0.15)
-        result = dgd.fit(slow_store, client=found.client, max_iter=6, tol=0, callbacks=[killer])
-        assert 0 < killer.killed_at < killer.pass_ended_at
-    assert bits(result) == bits(expected)
-    assert "KilledWorker" in (tmp_path / "scheduler.log").read_text() or len(result.history) == 6
+        for _ in range(4):
+            found.add_worker()
+            killer = Killer(next(iter(found.worker_pids().values())), iteration=3)
+            result = dgd.fit(slow_store, client=found.client, max_iter=6, tol=0, callbacks=[killer])
+            assert 0 < killer.killed_at < killer.pass_ended_at
+            assert bits(result) == bits(expected)
+            if max(attempts) == 1:
+                break  # Now and then the kill falls between two tasks of that worker, and nobody is to blame.
+    assert attempts.count(1) == 1
 
 
 def test_all_workers_lost_is_an_error_in_time_and_a_new_one_in_time_is_none(

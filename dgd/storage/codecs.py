@@ -7,7 +7,7 @@ while they unfold, so a damaged or hostile chunk of a few kilobytes cannot ask f
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,8 @@ from dgd.errors import UnsupportedFormatError
 from dgd.storage.source import Bytes
 
 CHECKSUM_BYTES = 4
+INFLATE_IN, INFLATE_OUT = 2**16, 2**17
+"""zlib decodes into fresh memory only, so it is fed and emptied in pieces of this size."""
 
 
 class Damaged(ValueError):
@@ -45,17 +47,26 @@ def v3_codec(entry: Any, array: str) -> Codec:
     name = entry.get("name") if isinstance(entry, dict) else entry
     known = {"zstd": "zstd", "blosc": "blosc", "gzip": "gzip", "crc32c": "crc32c"}
     known |= {f"numcodecs.{c}": c for c in ("zstd", "blosc", "gzip", "zlib", "lz4", "crc32c")}
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         raise unsupported(array, str(name))
-    return Codec(known[name])
+    return _codec(known[name], (entry.get("configuration") or {}) if isinstance(entry, dict) else {})
 
 
 def v2_codec(entry: Any, array: str) -> Codec:
     """A compressor or filter entry of .zarray."""
     name = entry.get("id") if isinstance(entry, dict) else entry
-    if name not in {*DECOMPRESSORS, "crc32c"}:
+    if not isinstance(name, str) or name not in {*DECOMPRESSORS, "crc32c"}:
         raise unsupported(array, str(name))
-    return Codec(name, at_end=entry.get("location", "end") != "start")
+    return _codec(name, entry)
+
+
+def _codec(name: str, configuration: dict[str, Any]) -> Codec:
+    if name != "crc32c":
+        return Codec(name)
+    location = configuration.get("location", "end")
+    if location not in ("start", "end"):
+        raise ValueError(f"crc32c has the location {location!r}, expected 'start' or 'end'")
+    return Codec(name, at_end=location == "end")
 
 
 def unsupported(array: str, codec: str) -> UnsupportedFormatError:
@@ -65,6 +76,17 @@ def unsupported(array: str, codec: str) -> UnsupportedFormatError:
         f"{', '.join(sorted(DECOMPRESSORS))}, crc32c; rewrite the array with one of these",
         array=array,
     )
+
+
+def check_order(codecs: tuple[Codec, ...], array: str) -> None:
+    """At most one compressor: only then is every size known beforehand."""
+    names = [codec.name for codec in codecs if not codec.is_checksum]
+    if len(names) > 1:
+        raise UnsupportedFormatError(
+            f"array {array!r} is compressed twice ({' then '.join(names)}), expected one compressor at most; "
+            f"rewrite the array",
+            array=array,
+        )
 
 
 def decode_bytes(codecs: tuple[Codec, ...], encoded: Bytes, n_bytes: int, buffers: Buffers) -> Bytes:
@@ -89,26 +111,29 @@ def encoded_bound(codecs: tuple[Codec, ...], n_bytes: int) -> int:
     return n_bytes + n_bytes // 64 + 4096
 
 
-def check_order(codecs: tuple[Codec, ...], array: str) -> None:
-    """At most one compressor: only then is every size known beforehand."""
-    names = [codec.name for codec in codecs if not codec.is_checksum]
-    if len(names) > 1:
-        raise UnsupportedFormatError(
-            f"array {array!r} is compressed twice ({' then '.join(names)}), expected one compressor at most; "
-            f"rewrite the array",
-            array=array,
-        )
+def decoding_bytes(codecs: tuple[Codec, ...], n_bytes: int) -> int:
+    """The memory that decoding takes besides the stored form: none where that is used as it is."""
+    names = {codec.name for codec in codecs}
+    if names <= {"crc32c"}:
+        return 0
+    inflating = min(2 * n_bytes, 2 * INFLATE_OUT) + INFLATE_IN if names & {"gzip", "zlib"} else 0
+    return n_bytes + CHECKSUM_BYTES * len(codecs) + inflating
 
 
 def _verified(encoded: Bytes, at_end: bool) -> Bytes:
     if encoded.nbytes < CHECKSUM_BYTES:
         raise Damaged(f"it has {encoded.nbytes} bytes, less than its checksum alone")
     body, mark = (encoded[:-4], encoded[-4:]) if at_end else (encoded[4:], encoded[:4])
+    check_crc32c(body, mark)
+    return body
+
+
+def check_crc32c(body: Bytes, mark: Bytes) -> None:
+    """Raise Damaged unless `mark` is the crc32c of `body`."""
     stored = int.from_bytes(mark.tobytes(), "little")
-    found = google_crc32c.value(np.ascontiguousarray(body))
+    found = google_crc32c.value(body)
     if found != stored:
         raise Damaged(f"its crc32c is {found:08x}, and {stored:08x} was written")
-    return body
 
 
 def _check_stated(stated: int, expected: int) -> None:
@@ -160,23 +185,45 @@ def _lz4(encoded: Bytes, expected: int, buffers: Buffers) -> Bytes:
 def _call(decompress: Callable[..., Any], encoded: Bytes, out: Bytes) -> Bytes:
     try:
         decompress(encoded, out)
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, OverflowError) as error:
         raise Damaged(f"it does not decompress: {error}") from error
     return out
 
 
 def _inflate(window_bits: int) -> Callable[[Bytes, int, Buffers], Bytes]:
     def inflate(encoded: Bytes, expected: int, buffers: Buffers) -> Bytes:
-        stream = zlib.decompressobj(window_bits)
-        try:
-            decoded = stream.decompress(encoded, expected + 1)
-        except zlib.error as error:
-            raise Damaged(f"it does not decompress: {error}") from error
-        if not stream.eof or len(decoded) != expected:
-            raise Damaged(f"it decodes to {len(decoded):,} bytes or is cut short, expected {expected:,}")
-        return np.frombuffer(decoded, dtype=np.uint8)
+        out = buffers.take("decompressed", (expected,), np.uint8)
+        done = 0
+        for part in _unfolded(encoded, window_bits):
+            if done + len(part) > expected:
+                raise Damaged(f"it decodes to more than {expected:,} bytes")
+            out[done : done + len(part)] = np.frombuffer(part, dtype=np.uint8)
+            done += len(part)
+        return out[:done]
 
     return inflate
+
+
+def _unfolded(encoded: Bytes, window_bits: int) -> Iterator[bytes]:
+    """The pieces that one zlib stream decodes to; it must end where the bytes do."""
+    stream = zlib.decompressobj(window_bits)
+    for start in range(0, encoded.nbytes, INFLATE_IN):
+        if stream.eof:
+            raise Damaged("it goes on after the end of its compressed stream")
+        fed: memoryview | bytes = encoded[start : start + INFLATE_IN].data
+        while True:
+            try:
+                part = stream.decompress(fed, INFLATE_OUT)
+            except zlib.error as error:
+                raise Damaged(f"it does not decompress: {error}") from error
+            yield part
+            fed = stream.unconsumed_tail
+            if stream.eof or (not fed and len(part) < INFLATE_OUT):
+                break
+    if not stream.eof:
+        raise Damaged("its compressed stream is cut short")
+    if stream.unused_data:
+        raise Damaged("it goes on after the end of its compressed stream")
 
 
 DECOMPRESSORS: dict[str, Callable[[Bytes, int, Buffers], Bytes]] = {

@@ -2,41 +2,40 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
-
-from zarr import Array as ZarrArray
-from zarr import Group as ZarrGroup
 
 from dgd.dataset import Dataset, Rows
 from dgd.errors import DatasetNotFoundError, MetadataError
-from dgd.storage.metadata import parse_document, read_array_format, read_document
+from dgd.storage.documents import attributes_of, checked_attributes, parse_document, read_document
+from dgd.storage.locations import source_of
+from dgd.storage.metadata import ArrayDocument, array_format, find_array
 from dgd.storage.rows import ZarrRows
-from dgd.storage.seal import check_alone, check_array, check_marker
-from dgd.storage.source import Source, open_source
-
-
-def is_location(data: Any) -> bool:
-    """Whether `data` says where a zarr array or group lies."""
-    from zarr.abc.store import Store
-    from zarr.storage import StorePath
-
-    return isinstance(data, (str, os.PathLike, Store, StorePath, ZarrGroup, ZarrArray))
-
-
-def source_of(location: Any) -> Source:
-    """The source of a path, URL, store, group or array."""
-    if isinstance(location, (ZarrGroup, ZarrArray)):
-        return open_source(location.store_path)
-    return open_source(location)
+from dgd.storage.seal import check_committed, check_marker, committed_arrays, is_part
+from dgd.storage.source import Source
 
 
 def open_array(location: Any, name: str) -> ZarrRows:
-    """The zarr array at a location as rows; `name` is what errors call it."""
+    """The zarr array at a location as rows; `name` is what errors call it.
+
+    An array of a dataset that dgd wrote is held to the commit marker above it, wherever it is opened from.
+    """
     source = source_of(location)
-    found = read_array_format(source, name)
-    check_alone(found, source.label)
+    document = find_array(source)
+    if document is None:
+        raise DatasetNotFoundError(f"there is no zarr array at {source.label}; check the path or the name", array=name)
+    found = array_format(document, name)
+    if is_part(found.attributes):
+        return _part_of_dataset(source, document, name)
+    check_marker(document.parsed(), document.where)
     return ZarrRows(source, found)
+
+
+def _part_of_dataset(source: Source, document: ArrayDocument, name: str) -> ZarrRows:
+    above = source.parent()
+    group = None if above is None else Group(above[0])
+    if above is None or group is None or group.marker is None:
+        raise _unmarked(document.where, name)
+    return group.rows(above[1], name=name)
 
 
 class Group:
@@ -45,37 +44,42 @@ class Group:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.marker: dict[str, Any] | None = None
-        self.attributes: dict[str, Any] = {}
+        self.zarr_format = 3
         document = read_document(source, "zarr.json")
         if document is None:
             self._open_v2()
             return
         where = f"{source.label}/zarr.json"
         parsed = parse_document(document, where)
-        if parsed.get("node_type") not in {"group", "array"} or parsed.get("zarr_format") != 3:
+        if parsed.get("node_type") not in ("group", "array") or parsed.get("zarr_format") != 3:
             raise MetadataError(f"{where} is not the metadata of a zarr group; restore it from a copy")
         self.is_array = parsed["node_type"] == "array"
-        self.attributes = parsed.get("attributes") or {}
+        self.attributes = attributes_of(parsed, where)
         self.marker = None if self.is_array else check_marker(parsed, where)
 
     def _open_v2(self) -> None:
+        self.zarr_format = 2
         self.is_array = read_document(self.source, ".zarray") is not None
         document = read_document(self.source, ".zattrs")
-        if document is not None:
-            self.attributes = parse_document(document, f"{self.source.label}/.zattrs")
+        where = f"{self.source.label}/.zattrs"
+        self.attributes = {} if document is None else checked_attributes(parse_document(document, where), where)
 
-    def rows(self, name: str) -> ZarrRows:
-        """One array of the group."""
-        source = self.source.child(name)
-        try:
-            found = read_array_format(source, name)
-        except DatasetNotFoundError as error:
+    def rows(self, key: str, *, name: str | None = None) -> ZarrRows:
+        """One array of the group; `name` is what errors call it, by default its key."""
+        source, name = self.source.child(key), name or key
+        document = find_array(source)
+        if self.marker is not None:
+            check_committed(None if document is None else document.digest, key, self.marker, self.source.label)
+        if document is None:
             raise DatasetNotFoundError(
-                f"{self.source.label} has no array {name!r}{self._others()}; give the name of the array",
-                array=name,
-            ) from error
-        check_array(found, name, self.marker, self.source.label)
-        return ZarrRows(source, found)
+                f"{self.source.label} has no array {key!r}{self._others()}; check the path and the name", array=name
+            )
+        found = array_format(document, name)
+        if key not in self.committed:
+            if is_part(found.attributes):
+                raise _unmarked(document.where, name)
+            check_marker(document.parsed(), document.where)
+        return ZarrRows(source, found, content=self._content(key))
 
     @property
     def feature_names(self) -> tuple[str, ...] | None:
@@ -86,11 +90,28 @@ class Group:
     @property
     def target_name(self) -> str | None:
         """The target's name, if it is stored."""
-        return (self.marker or {}).get("target")
+        name = (self.marker or {}).get("target")
+        return name if isinstance(name, str) else None
+
+    @property
+    def committed(self) -> tuple[str, ...]:
+        """The names of the arrays that the commit marker vouches for."""
+        return () if self.marker is None else tuple(committed_arrays(self.marker, self.source.label))
+
+    def _content(self, key: str) -> str | None:
+        content = (self.marker or {}).get("content")
+        return content.get(key) if isinstance(content, dict) else None
 
     def _others(self) -> str:
-        known = sorted((self.marker or {}).get("arrays", ()))
-        return f", it has {', '.join(known)}" if known else ""
+        return f", it has {', '.join(sorted(self.committed))}" if self.committed else ""
+
+
+def _unmarked(where: str, name: str) -> MetadataError:
+    return MetadataError(
+        f"{where}: array {name!r} was written by dgd as part of a dataset whose commit marker is gone; open it where "
+        f"it was written, or write the dataset again",
+        array=name,
+    )
 
 
 def open_group(group: Group, *, X: str = "X", y: Rows | str | None = "y", weight: Rows | str | None = None) -> Dataset:

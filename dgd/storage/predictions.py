@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,12 @@ from dgd.dataset import Chunk, Dataset
 from dgd.errors import ConfigurationError
 from dgd.model import Model
 from dgd.predictions import Written, predict_chunk
-from dgd.storage.seal import COMPLETE, FORMAT, KEY, WRITING
-from dgd.storage.writer import create_array, make_room, sync_tree
+from dgd.storage.columns import create_array
+from dgd.storage.folders import make_room, replace_file, sync_tree
+from dgd.storage.seal import FORMAT, KEY, WRITING, sealed
+
+BYTES_PER_ROW = 4 * 8
+"""A prediction, and its copies on the way through zarr's codecs."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,9 @@ class PredictionSum:
     def __call__(self, chunk: Chunk, buffers: Buffers) -> Written:
         predicted = predict_chunk(self.model, chunk, buffers)
         start, stop = chunk.rows
-        zarr.open_array(LocalStore(self.path), mode="r+", config={"write_empty_chunks": True})[start:stop] = predicted
+        # `open_array` takes a `config` and ignores it for an array that exists: chunks of zeros would be left out.
+        array = zarr.open_array(LocalStore(self.path), mode="r+").with_config({"write_empty_chunks": True})
+        array[start:stop] = predicted
         return Written(stop - start)
 
 
@@ -45,7 +52,6 @@ def prepare(dataset: Dataset, path: str | os.PathLike[str], *, overwrite: bool) 
         )
     create_array(
         LocalStore(target),
-        None,
         shape=(dataset.shape[0],),
         chunks=(int(lengths[0]),),
         dtype=np.dtype(np.float64),
@@ -59,6 +65,5 @@ def prepare(dataset: Dataset, path: str | os.PathLike[str], *, overwrite: bool) 
 def commit(path: Path, *, fingerprint: str) -> None:
     """Bring the predictions to disk and mark them complete."""
     sync_tree(path)
-    array = zarr.open_array(LocalStore(path), mode="r+")
-    array.update_attributes({KEY: {"format": FORMAT, "state": COMPLETE, "dataset": fingerprint}})
-    sync_tree(path)
+    root = path / "zarr.json"
+    replace_file(root, sealed(json.loads(root.read_bytes()), {"dataset": fingerprint}))

@@ -1,13 +1,17 @@
-"""The commit marker: what makes a folder that dgd wrote a dataset.
+"""The commit marker: what makes a folder that dgd wrote a dataset, or an array of predictions.
 
-The attributes of the root document hold an object `dgd`:
+The attributes of its root document hold an object `dgd`:
 
     format    1
     state     "writing" from the first moment, "complete" from the last
-    redo      the command that writes the dataset again, if it is known
-    arrays    the sha256 of each array's metadata document
-    features, target   names
+    redo      the command that writes it again, if it is known
     seal      the sha256 of the whole root document without this entry
+
+and for a dataset also
+
+    rows, features, target   the number of rows, and names
+    arrays    the sha256 of each array's metadata document
+    content   the sha256 of the crc32c of each of its chunks' values, so that other values are another dataset
 
 Each array's attributes hold {"dgd": {"part_of": ...}}, so that a root whose marker is gone is noticed.
 """
@@ -19,11 +23,11 @@ import json
 from typing import Any
 
 from dgd.errors import IncompleteDatasetError, MetadataError
-from dgd.storage.metadata import ArrayFormat
 
 FORMAT = 1
 KEY = "dgd"
 WRITING, COMPLETE = "writing", "complete"
+_AGAIN = "restore it from a copy, or write the dataset again"
 
 
 def digest_of(document: dict[str, Any]) -> str:
@@ -33,55 +37,62 @@ def digest_of(document: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(bare, sort_keys=True).encode()).hexdigest()
 
 
+def sealed(document: dict[str, Any], marker: dict[str, Any]) -> bytes:
+    """A root document with its marker, complete and sealed, as it is written."""
+    attributes = {**document["attributes"], KEY: {"format": FORMAT, "state": COMPLETE, **marker}}
+    document = {**document, "attributes": attributes}
+    attributes[KEY]["seal"] = digest_of(document)
+    return json.dumps(document, indent=2).encode()
+
+
 def check_marker(document: dict[str, Any], where: str) -> dict[str, Any] | None:
-    """The marker of a root document, None if dgd did not write it.
+    """The marker of a root document whose attributes are an object, None if dgd did not write it.
 
     Raises IncompleteDatasetError if the write was interrupted, MetadataError if the document was changed since.
     """
-    attributes = document.get("attributes") or {}
-    marker = attributes.get(KEY) if isinstance(attributes, dict) else None
+    marker = (document.get("attributes") or {}).get(KEY)
     if marker is None:
         return None
     if not isinstance(marker, dict):
-        raise MetadataError(f"{where}: the commit marker is a {type(marker).__name__}, expected an object")
+        raise MetadataError(f"{where}: the commit marker is a {type(marker).__name__}, expected an object; {_AGAIN}")
     if marker.get("state") != COMPLETE and "seal" not in marker:
         redo = marker.get("redo")
         raise IncompleteDatasetError(
-            f"{where}: the dataset was never completed, its writer was interrupted; "
-            + (f"write it again: {redo}" if redo else "write it again, with overwrite=True")
+            f"{where}: the write was never completed, its writer was interrupted; write it again"
+            + (f": {redo}" if redo else ", with overwrite=True")
         )
-    if marker.get("seal") != digest_of(document):
-        raise MetadataError(f"{where} was changed after it was written: its seal does not fit; write the dataset again")
+    if "seal" not in marker or marker["seal"] != _digest_or_none(document):
+        raise MetadataError(f"{where} was changed after it was written: its seal does not fit; {_AGAIN}")
     if marker.get("format") != FORMAT:
         raise MetadataError(f"{where} has dataset format {marker.get('format')}, expected {FORMAT}; use a newer dgd")
     return marker
 
 
-def check_array(found: ArrayFormat, key: str, marker: dict[str, Any] | None, where: str) -> None:
+def _digest_or_none(document: dict[str, Any]) -> str | None:
+    try:
+        return digest_of(document)
+    except RecursionError:
+        return None
+
+
+def committed_arrays(marker: dict[str, Any], where: str) -> dict[str, str]:
+    """The digests of a dataset's arrays by name. Raises MetadataError if the marker is not a dataset's."""
+    arrays = marker.get("arrays")
+    if not isinstance(arrays, dict) or not arrays:
+        raise MetadataError(f"{where}: the commit marker names no arrays, so this is not a dataset; {_AGAIN}")
+    return arrays
+
+
+def check_committed(digest: str | None, key: str, marker: dict[str, Any], where: str) -> None:
     """Raise MetadataError unless the array's document is the one that was committed."""
-    if marker is None:
-        if KEY in found.attributes:
-            raise MetadataError(
-                f"{where}: array {key!r} was written by dgd and the group's commit marker is gone; "
-                f"write the dataset again",
-                array=found.name,
-            )
+    committed = committed_arrays(marker, where).get(key)
+    if committed is None or committed == digest:
         return
-    committed = marker["arrays"].get(key)
-    if committed != found.digest:
-        raise MetadataError(
-            f"{where}: the metadata of array {key!r} were changed after the dataset was written; "
-            f"write the dataset again",
-            array=found.name,
-        )
+    what = "is gone" if digest is None else "was changed after the dataset was written"
+    raise MetadataError(f"{where}: the metadata document of array {key!r} {what}; {_AGAIN}", array=key)
 
 
-def check_alone(found: ArrayFormat, where: str) -> None:
-    """Raise IncompleteDatasetError if the array is one that dgd was still writing, such as predictions."""
-    marker = found.attributes.get(KEY)
-    if isinstance(marker, dict) and marker.get("state") == WRITING:
-        raise IncompleteDatasetError(
-            f"{where}: array {found.name!r} was never completed, its writer was interrupted; write it again, "
-            f"with overwrite=True",
-            array=found.name,
-        )
+def is_part(attributes: dict[str, Any]) -> bool:
+    """Whether an array's attributes say that it is part of a dataset that dgd wrote."""
+    marker = attributes.get(KEY)
+    return isinstance(marker, dict) and "part_of" in marker

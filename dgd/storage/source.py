@@ -1,11 +1,12 @@
 """Where stored bytes come from: a local folder, or any zarr store.
 
-One method, because reading a chunk needs nothing else: the bytes under a key, or None where there are none.
+Few methods, because reading a chunk needs nothing else: the bytes under a key, or None where there are none.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +17,19 @@ from numpy.typing import NDArray
 from zarr.abc.store import Store
 from zarr.core.buffer import default_buffer_prototype
 from zarr.core.sync import sync
-from zarr.storage import FsspecStore, LocalStore, StorePath, ZipStore
+from zarr.storage import FsspecStore, MemoryStore
 
 from dgd.buffers import Buffers
-from dgd.errors import ConfigurationError, CorruptChunkError, DatasetNotFoundError, ReadError
+from dgd.errors import ReadError
 
 Bytes = NDArray[np.uint8]
+
+
+class TooLong(ValueError):
+    """A value has more bytes than it can have; the caller says what that means."""
+
+    def __init__(self, found: int, at_most: int) -> None:
+        super().__init__(f"it has {found:,} bytes, expected at most {at_most:,}")
 
 
 class Source(Protocol):
@@ -40,7 +48,7 @@ class Source(Protocol):
     def get(self, key: str, buffers: Buffers, *, at_most: int) -> Bytes | None:
         """The bytes under a key, perhaps lying in `buffers`; None if there is no such key.
 
-        Raises CorruptChunkError if there are more than `at_most`, before reading them where the store can tell.
+        Raises TooLong if there are more than `at_most`, before reading them where the store can tell, and ReadError.
         """
         ...
 
@@ -50,6 +58,10 @@ class Source(Protocol):
 
     def child(self, name: str) -> Source:
         """The source of the keys below `name/`."""
+        ...
+
+    def parent(self) -> tuple[Source, str] | None:
+        """The source one level up and this one's name in it; None where there is no way up."""
         ...
 
 
@@ -70,23 +82,25 @@ class LocalSource:
         return 1
 
     def get(self, key: str, buffers: Buffers, *, at_most: int) -> Bytes | None:
-        """The file's bytes; a folder in its place is no such key."""
+        """The file's bytes; a folder, pipe or device in its place is no such key."""
         path = self.root / key
         try:
-            file = os.open(path, os.O_RDONLY)
+            # Without O_NONBLOCK a pipe in a file's place would be waited for.
+            file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
         except OSError as error:
-            raise ReadError(f"{path} cannot be opened: {error.strerror}", chunk=key) from error
+            raise unreadable(self.label, key, error) from error
         try:
             status = os.fstat(file)
-            if stat.S_ISDIR(status.st_mode):
+            if not stat.S_ISREG(status.st_mode):
                 return None
-            _check_size(self.label, key, status.st_size, at_most)
+            if status.st_size > at_most:
+                raise TooLong(status.st_size, at_most)
             encoded: Bytes = buffers.take("encoded", (status.st_size,), np.uint8)
             return encoded[: _read_into(file, encoded)]
         except OSError as error:
-            raise ReadError(f"{path} cannot be read: {error.strerror}", chunk=key) from error
+            raise unreadable(self.label, key, error) from error
         finally:
             os.close(file)
 
@@ -101,23 +115,33 @@ class LocalSource:
         """A folder below this one."""
         return LocalSource(self.root / name)
 
+    def parent(self) -> tuple[LocalSource, str] | None:
+        """The folder around this one."""
+        return None if self.root == self.root.parent else (LocalSource(self.root.parent), self.root.name)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class StoreSource:
     """Any zarr store, asked through zarr's event loop."""
 
     store: Store
     prefix: str = ""
 
+    def __repr__(self) -> str:
+        return f"StoreSource({self.label})"
+
     @property
     def label(self) -> str:
-        """The store as zarr prints it."""
-        return f"{self.store}/{self.prefix}".rstrip("/")
+        """The store's URL, without user, password and query; else the store as zarr prints it."""
+        store = str(self.store)
+        if isinstance(self.store, FsspecStore):
+            store = str(self.store.fs.unstrip_protocol(self.store.path))
+        return f"{_without_secrets(store).rstrip('/')}/{self.prefix}".rstrip("/")
 
     @property
     def copies(self) -> int:
-        """Twice: most stores put a value together from pieces."""
-        return 2
+        """Twice, as most stores put a value together from pieces; not at all where it lies in memory already."""
+        return 0 if type(self.store) is MemoryStore else 2
 
     def get(self, key: str, buffers: Buffers, *, at_most: int) -> Bytes | None:
         """The value of a key."""
@@ -127,13 +151,12 @@ class StoreSource:
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return None
         except Exception as error:
-            raise ReadError(
-                f"{self.label}: key {key!r} cannot be read: {type(error).__name__}: {error}", chunk=key
-            ) from error
+            raise unreadable(self.label, key, error) from error
         if value is None:
             return None
         encoded: Bytes = np.frombuffer(value.as_numpy_array(), dtype=np.uint8)
-        _check_size(self.label, key, encoded.nbytes, at_most)
+        if encoded.nbytes > at_most:
+            raise TooLong(encoded.nbytes, at_most)
         return encoded
 
     def size(self, key: str) -> int | None:
@@ -144,60 +167,37 @@ class StoreSource:
         """The keys below a prefix."""
         return StoreSource(self.store, f"{self.prefix}/{name}".lstrip("/"))
 
+    def parent(self) -> tuple[StoreSource, str] | None:
+        """The prefix around this one, or the URL around the store's."""
+        if self.prefix:
+            above, _, name = self.prefix.rpartition("/")
+            return StoreSource(self.store, above), name
+        if not isinstance(self.store, FsspecStore):
+            return None
+        path, _, name = self.store.path.rstrip("/").rpartition("/")
+        return (StoreSource(FsspecStore(self.store.fs, read_only=True, path=path)), name) if name else None
+
     async def _get(self, path: str) -> Any:
         if not self.store._is_open:
             await self.store._open()
         return await self.store.get(path, prototype=default_buffer_prototype())
 
 
-def open_source(location: Any) -> Source:
-    """The source behind a path, a URL (with fsspec), a zarr store or a store path."""
-    if isinstance(location, StorePath):
-        return _of_store(location.store, location.path)
-    if isinstance(location, Store):
-        return _of_store(location, "")
-    text = os.fspath(location)
-    if text.startswith("file://"):
-        text = text.removeprefix("file://")
-    if "://" in text or "::" in text:
-        return StoreSource(_remote_store(text))
-    path = Path(text).expanduser()
-    if path.is_file() and path.suffix == ".zip":
-        return StoreSource(ZipStore(path, read_only=True))
-    if not path.exists():
-        raise DatasetNotFoundError(f"nothing is at {path}; check the path")
-    return LocalSource(path.absolute())
+def _without_secrets(text: str) -> str:
+    """The text with its URLs, but not their users, passwords and queries: it goes into errors, models and logs."""
+    return re.sub(r"""(\w://)([^\s/'"@]*@)?([^\s'"?]*)(\?[^\s'"]*)?""", r"\1\3", text)
 
 
-def _of_store(store: Store, path: str) -> Source:
-    if isinstance(store, LocalStore):
-        return LocalSource(Path(store.root).absolute() / path)
-    return StoreSource(store, path)
-
-
-def _remote_store(url: str) -> Store:
-    try:
-        return FsspecStore.from_url(url, read_only=True)
-    except ImportError as error:
-        raise ConfigurationError(
-            f"{url} needs fsspec and the package of its protocol: {error}; install them, or pass a zarr store"
-        ) from error
-    except ValueError as error:
-        raise ConfigurationError(f"{url} cannot be opened: {error}") from error
-
-
-def _check_size(label: str, key: str, found: int, at_most: int) -> None:
-    if found > at_most:
-        raise CorruptChunkError(
-            f"{label}: key {key!r} has {found:,} bytes, expected at most {at_most:,}; the chunk is not what was "
-            f"written, restore it from a copy",
-            chunk=key,
-        )
+def unreadable(label: str, key: str, error: Exception) -> ReadError:
+    """The error for a store that fails while it is asked for a key."""
+    reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    what = f"{type(error).__name__}: {_without_secrets(reason)}"
+    return ReadError(f"{label}: key {key!r} cannot be read ({what}); check the store, then try again", chunk=key)
 
 
 def _read_into(file: int, memory: Bytes) -> int:
     """Read until the memory is full or the file ends; the bytes that were read."""
-    view, done = memoryview(memory), 0
+    view, done = memory.data, 0
     while done < len(view):
         count = os.readv(file, [view[done:]])
         if count == 0:

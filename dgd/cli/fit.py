@@ -1,0 +1,128 @@
+"""`dgd fit`."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dgd import api
+from dgd.cli import options
+from dgd.cli.options import Where
+from dgd.cli.output import note, print_json
+from dgd.cli.progress import pass_progress
+from dgd.cli.signals import StopRequest, stop_on_signal
+from dgd.errors import ConfigurationError
+from dgd.losses import LOSSES
+from dgd.model import DOCUMENT
+from dgd.result import Result
+from dgd.solvers import SOLVERS, Status
+
+NOT_CONVERGED, DIVERGED = 4, 6
+STANDARDIZE: dict[str, bool | str] = {"auto": "auto", "yes": True, "no": False}
+
+
+@click.command
+@click.argument("store")
+@options.arrays
+@click.option("--loss", type=click.Choice(list(LOSSES)), default="squared", help="What is minimised [squared].")
+@click.option("--solver", type=click.Choice(["auto", *SOLVERS]), default="auto", help="The method of descent [auto].")
+@click.option(
+    "--learning-rate",
+    callback=options.learning_rate,
+    default="auto",
+    metavar="auto|exact|NUMBER",
+    help="The step: found and guarded on the way, an exact line search, or a number [auto].",
+)
+@click.option("--max-iter", default=api.MAX_ITER, metavar="N", help=f"Passes at most [{api.MAX_ITER}].")
+@click.option(
+    "--tol", default=api.TOL, metavar="T", help=f"Stop when the gradient norm has fallen to this part [{api.TOL:g}]."
+)
+@click.option("--max-seconds", type=float, metavar="S", help="Stop after the pass in which S seconds are over [never].")
+@click.option("--intercept/--no-intercept", "fit_intercept", default=True, help="Fit an intercept or none [fit it].")
+@click.option(
+    "--standardize",
+    type=click.Choice(list(STANDARDIZE)),
+    default="auto",
+    callback=lambda ctx, param, value: STANDARDIZE[value],
+    help="Descend in standardised columns; the solution is the same [auto: unless the learning rate is a number].",
+)
+@options.precision
+@options.memory_limit
+@click.option("--out", metavar="MODEL.dgd", help="Save the model there.")
+@options.overwrite
+@options.quiet
+@click.option("--require-convergence", is_flag=True, help="Exit with code 4 unless the fit converged.")
+@options.where_to_run
+@options.as_json
+def fit(
+    store: str,
+    y: str | None,
+    weight: str | None,
+    memory_limit: int | None,
+    out: str | None,
+    overwrite: bool,
+    quiet: bool,
+    require_convergence: bool,
+    where: Where,
+    as_json: bool,
+    **method: Any,
+) -> int:
+    """Fit a linear model to the dataset STORE, a path or URL; every step is one exact pass over all the data.
+
+    Ctrl-C stops after the pass under way, prints and saves what was reached, and exits with code 130; twice stops at
+    once. Other exit codes: 0 done, 2 usage, 3 data, 4 not converged, 5 cluster lost, 6 diverged.
+    """
+    if out is not None:
+        refuse_existing(Path(out), overwrite=overwrite)
+    dataset = api.open_dataset(store, y, weight=weight)
+    with where.client() as client:
+        limits = where.limits(client, memory_limit)
+        if not quiet:
+            note(api.plan(dataset, precision=method["precision"], **limits).line())
+        with stop_on_signal() as request:
+            with pass_progress(max_iter=method["max_iter"], tol=method["tol"], quiet=quiet) as show:
+                result = api.fit(dataset, callbacks=[show, request], **method, **limits)
+            deliver(result, out, overwrite=overwrite, as_json=as_json)
+    return exit_code(result.status, request, require_convergence=require_convergence)
+
+
+def refuse_existing(out: Path, *, overwrite: bool) -> None:
+    """Refuse a place where the model could not be saved, before the fit rather than after."""
+    if out.exists() and not overwrite:
+        raise ConfigurationError(f"{out} exists; give another --out, or --overwrite to replace it")
+    if out.exists() and not (out / DOCUMENT).is_file():
+        raise ConfigurationError(f"{out} exists and is not a dgd model; --overwrite replaces only models")
+    folder = next(parent for parent in out.absolute().parents if parent.exists())
+    if not (folder.is_dir() and os.access(folder, os.W_OK)):
+        raise ConfigurationError(f"nothing can be written into {folder}; give another --out")
+
+
+def deliver(result: Result, out: str | None, *, overwrite: bool, as_json: bool) -> None:
+    """Save the model, and print the result even if that fails."""
+    saved = None
+    try:
+        if out is not None and result.status is Status.DIVERGED:
+            note(f"diverged: no model is saved to {out}")
+        elif out is not None:
+            result.model.save(out, overwrite=overwrite)
+            saved = out
+            reached = "" if result.converged else f", as far as it was reached ({result.status.label})"
+            note(f"model saved to {out}{reached}")
+    finally:
+        if as_json:
+            print_json({**result.as_json(), "plan": result.plan.as_json(), "model": saved})
+        else:
+            click.echo(result.summary())
+
+
+def exit_code(status: Status, request: StopRequest, *, require_convergence: bool) -> int:
+    """What the fit's end means to a script."""
+    if status is Status.INTERRUPTED:
+        return 128 + (request.signal or signal.SIGINT)
+    if status is Status.DIVERGED:
+        return DIVERGED
+    return NOT_CONVERGED if require_convergence and status is not Status.CONVERGED else 0

@@ -1,0 +1,23 @@
+"""`dgd info`."""
+
+from __future__ import annotations
+
+import click
+
+from dgd.cli import options
+from dgd.cli.output import print_json
+
+
+@click.command
+@click.argument("store")
+@options.as_json
+def info(store: str, as_json: bool) -> int:
+    """Describe the dataset STORE: shape, chunks, bytes, codecs, checksums, names, and warnings with their fixes."""
+    from dgd.storage import describe
+
+    found = describe.info(store)
+    if as_json:
+        print_json(found.as_json())
+    else:
+        click.echo(found.table())
+    return 0

@@ -1,0 +1,122 @@
+"""`dgd ingest`."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shlex
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+
+import click
+
+from dgd.cli import options
+from dgd.cli.output import note, on_terminal, print_json
+from dgd.cli.progress import RedrawnLine, bar
+
+LINE_SECONDS = 5.0
+
+
+def column_names(ctx: click.Context, param: click.Parameter, value: str | None) -> list[str] | None:
+    """The names in a comma-separated list; one that holds a comma itself stands in double quotes."""
+    return None if value is None else [name.strip() for name in next(csv.reader([value], skipinitialspace=True))]
+
+
+@click.command
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("out", metavar="OUT.zarr")
+@click.option("--target", required=True, metavar="COL", help="The column to predict.")
+@click.option("--features", callback=column_names, metavar="A,B,…", help="Columns of X, in this order [all others].")
+@click.option("--weight", metavar="COL", help="The column of weights [none].")
+@click.option("--dtype", type=click.Choice(["float64", "float32"]), default="float64", help="Of X [float64].")
+@click.option("--chunk-rows", type=click.IntRange(1), metavar="N", help="Rows of a chunk [4 MiB of X].")
+@click.option(
+    "--compression",
+    type=click.Choice(["none", "zstd", "blosc", "gzip"]),
+    default="none",
+    help="Of the chunks [none, the fastest to read].",
+)
+@options.overwrite
+@options.quiet
+@options.as_json
+def ingest(
+    files: tuple[str, ...],
+    out: str,
+    target: str,
+    features: list[str] | None,
+    weight: str | None,
+    dtype: str,
+    chunk_rows: int | None,
+    compression: str,
+    overwrite: bool,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Write the rows of CSV and Parquet FILEs, one after the other, as one dataset OUT.zarr."""
+    from dgd.ingest import ingest as write
+
+    with ingest_progress(files, quiet=quiet) as progress:
+        written = write(
+            files,
+            out,
+            target=target,
+            features=features,
+            weight=weight,
+            dtype=dtype,
+            chunk_rows=chunk_rows,
+            compression=compression,
+            overwrite=overwrite,
+            progress=progress,
+            redo=redo_command(click.get_current_context()),
+        )
+    if as_json:
+        print_json(asdict(written))
+    else:
+        click.echo(f"{written.path}: {written.rows:,} rows × {len(written.features)} features, target {target}")
+    return 0
+
+
+def redo_command(ctx: click.Context) -> str:
+    """The command line that repeats this one, for whoever finds the dataset unfinished."""
+    words = ["dgd", "ingest"]
+    paths = map(os.path.abspath, [*ctx.params["files"], ctx.params["out"]])
+    for param in ctx.command.params:
+        value = ctx.params.get(param.name or "")
+        if not isinstance(param, click.Option) or value in (param.default, None, False) or param.name == "overwrite":
+            continue
+        words += [param.opts[0]] + ([] if value is True else [_joined(value)])
+    return shlex.join([*words, "--overwrite", "--", *paths])
+
+
+def _joined(value: object) -> str:
+    if not isinstance(value, list):
+        return str(value)
+    return ",".join(f'"{name}"' if "," in name else name for name in value)
+
+
+@contextmanager
+def ingest_progress(files: tuple[str, ...], *, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """A callback of rows and bytes: a bar on a terminal, else a line every few seconds."""
+    if quiet:
+        yield None
+        return
+    total = sum(os.path.getsize(path) for path in files if os.path.isfile(path))
+    line = RedrawnLine() if on_terminal() else None
+    shown = time.monotonic()
+
+    def show(rows: int, bytes_read: int) -> None:
+        nonlocal shown
+        text = f"{rows:,} rows  {bytes_read / 1e6:.1f} of {total / 1e6:.1f} MB"
+        if line is not None:
+            line.draw(f"{bar(min(1.0, bytes_read / max(total, 1)))} {text}")
+        elif time.monotonic() - shown >= LINE_SECONDS:
+            shown = time.monotonic()
+            note(text)
+
+    try:
+        yield show
+    finally:
+        if line is not None:
+            line.finish()

@@ -1,0 +1,45 @@
+"""`dgd predict`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from dgd import api
+from dgd.cli import options
+from dgd.cli.options import Where
+from dgd.cli.output import note, print_json
+
+LINES = 10_000
+
+
+@click.command
+@click.argument("model")
+@click.argument("store")
+@click.option("--out", metavar="PRED.zarr", help="Write the predictions there, chunk by chunk [print them].")
+@options.overwrite
+@options.where_to_run
+@options.as_json
+def predict(model: str, store: str, out: str | None, overwrite: bool, where: Where, as_json: bool) -> int:
+    """Predict with MODEL for every row of the dataset STORE; without --out, print a number a line."""
+    if out is None and (where.scheduler or where.scheduler_file):
+        raise click.UsageError("a cluster writes predictions to an array: give --out PRED.zarr")
+    fitted = api.load_model(model)
+    with where.client() as client:
+        predicted = api.predict(fitted, store, out=out, client=client, threads=where.threads, overwrite=overwrite)
+    if predicted is None:
+        note(f"predictions written to {out}")
+        if as_json:
+            print_json({"out": out})
+    elif as_json:
+        print_json({"predictions": predicted.tolist()})
+    else:
+        print_lines(predicted)
+    return 0
+
+
+def print_lines(numbers: Any) -> None:
+    """A number a line, with all its digits."""
+    for start in range(0, len(numbers), LINES):
+        click.echo("\n".join(map(repr, numbers[start : start + LINES].tolist())))

@@ -1,0 +1,106 @@
+"""A fit's progress on stderr: one redrawn line on a terminal, else a line for each pass."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from dgd.cli.output import on_terminal
+from dgd.result import Record
+
+BAR = 20
+REDRAW_SECONDS = 0.05
+
+
+@contextmanager
+def pass_progress(*, max_iter: int, tol: float, quiet: bool) -> Iterator[Callable[[Record], None]]:
+    """A callback that shows each pass."""
+    if quiet:
+        yield lambda record: None
+        return
+    line = RedrawnLine() if on_terminal() else None
+    first = 0.0
+
+    def show(record: Record) -> None:
+        nonlocal first
+        first = first or record.grad_norm
+        ratio = record.grad_norm / first if first else 0.0
+        text = pass_text(record, ratio)
+        if line is None:
+            print(text, file=sys.stderr, flush=True)
+        else:
+            line.draw(f"{bar(done(record.iteration, max_iter, ratio, tol))} {text}")
+
+    try:
+        yield show
+    finally:
+        if line is not None:
+            line.finish()
+
+
+def pass_text(record: Record, ratio: float) -> str:
+    """What a pass found; `ratio` is its gradient norm over that of the first pass."""
+    seconds = max(record.seconds, 1e-9)
+    return (
+        f"pass {record.iteration}  loss {record.loss:.6g}  gradient {ratio:.1e}  "
+        f"learning_rate {record.learning_rate:.3g}  {_million(record.rows_per_second)} M rows/s  "
+        f"{_million(record.bytes_read / seconds)} MB/s" + ("" if record.accepted else "  no step")
+    )
+
+
+def _million(number: float) -> str:
+    """Three digits, or all before the point."""
+    number /= 1e6
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
+
+
+def done(iteration: int, max_iter: int, ratio: float, tol: float) -> float:
+    """The part of the way that is behind: of the passes, or of the gradient's fall on a logarithmic scale."""
+    fallen = 0.0
+    if ratio <= tol:
+        fallen = 1.0
+    elif 0 < ratio < 1 and 0 < tol < 1:
+        fallen = math.log(ratio) / math.log(tol)
+    return min(1.0, max(fallen, iteration / max_iter))
+
+
+def bar(part: float) -> str:
+    """`[#####     ]`."""
+    return f"[{'#' * round(BAR * part):<{BAR}}]"
+
+
+class RedrawnLine:
+    """One line of the terminal, drawn again and again, at most twenty times a second."""
+
+    def __init__(self) -> None:
+        self._drawn = 0.0
+        self._text = ""
+        self._pending = False
+
+    def draw(self, text: str) -> None:
+        """Show this text, cut to the terminal's width; soon after another it may be left out."""
+        self._text, self._pending = text, True
+        if time.monotonic() - self._drawn >= REDRAW_SECONDS:
+            self._write()
+
+    def finish(self) -> None:
+        """Leave the last text standing."""
+        if self._pending:
+            self._write()
+        if self._text:
+            print(file=sys.stderr, flush=True)
+
+    def _write(self) -> None:
+        print(f"\r{self._text[: _columns() - 1]}\x1b[K", end="", file=sys.stderr, flush=True)
+        self._drawn, self._pending = time.monotonic(), False
+
+
+def _columns() -> int:
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80

@@ -1,0 +1,31 @@
+"""`dgd score`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from dgd import api
+from dgd.cli import options
+from dgd.cli.options import Where
+from dgd.cli.output import print_json
+from dgd.result import finite_or_none
+
+
+@click.command
+@click.argument("model")
+@click.argument("store")
+@options.arrays
+@options.where_to_run
+@options.as_json
+def score(model: str, store: str, y: str | None, weight: str | None, where: Where, as_json: bool) -> int:
+    """Print MSE, RMSE, MAE and R² of MODEL on the dataset STORE, from one pass over it."""
+    fitted = api.load_model(model)
+    with where.client() as client:
+        found = asdict(api.score(fitted, store, y, weight=weight, client=client, threads=where.threads))
+    if as_json:
+        print_json({name: finite_or_none(value) for name, value in found.items()})
+    else:
+        click.echo("\n".join(f"{name:<6}{value:.12g}" for name, value in found.items()))
+    return 0

@@ -1,0 +1,94 @@
+"""Ctrl-C: once asks a fit to stop after this pass, twice ends the process at once. SIGTERM is the same.
+
+Other commands stop at the first, and the second still does not wait for a thread that hangs in a read.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
+STOPPING = "stopping after this pass; Ctrl-C again stops at once"
+STOPPED = "stopped at once"
+
+Handler = Callable[[int, FrameType | None], None]
+
+
+class StopRequest:
+    """A callback of a fit that stops it once a signal has come."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+
+    def __call__(self, record: object) -> bool:
+        return self.signal is not None
+
+    def receive(self, number: int, frame: FrameType | None) -> None:
+        """The first signal is a request."""
+        if self.signal is not None:
+            _end(number)
+        self.signal = number
+        _say(STOPPING)
+
+
+@contextmanager
+def stop_on_signal() -> Iterator[StopRequest]:
+    """Within it, SIGINT and SIGTERM ask a fit to stop."""
+    request = StopRequest()
+    with _handled(request.receive, signal.SIGINT, signal.SIGTERM):
+        yield request
+
+
+@contextmanager
+def interrupt_on_signal() -> Iterator[None]:
+    """Within it, the first SIGINT is a KeyboardInterrupt and the second the end."""
+    interrupted = False
+
+    def receive(number: int, frame: FrameType | None) -> None:
+        nonlocal interrupted
+        if interrupted:
+            _end(number)
+        interrupted = True
+        raise KeyboardInterrupt
+
+    with _handled(receive, signal.SIGINT):
+        yield
+
+
+@contextmanager
+def clean_up_on_signal() -> Iterator[None]:
+    """Within it, SIGINT and SIGTERM are raised once, and what cleans up after them is not disturbed by more."""
+
+    def receive(number: int, frame: FrameType | None) -> None:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_IGN)
+        _say("stopping, and cleaning up")
+        raise SystemExit(128 + number)
+
+    with _handled(receive, signal.SIGINT, signal.SIGTERM):
+        yield
+
+
+@contextmanager
+def _handled(handler: Handler, *numbers: int) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
+
+
+def _end(number: int) -> NoReturn:
+    """The end of the process, whatever its threads are doing."""
+    _say(STOPPED)
+    os._exit(128 + number)
+
+
+def _say(text: str) -> None:
+    """Past Python's buffers, which the signal may have interrupted."""
+    os.write(2, f"\n{text}\n".encode())

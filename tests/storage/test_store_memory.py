@@ -1,0 +1,142 @@
+"""Memory is arithmetic: a sweep takes what `Dataset.footprint` says, in every format, and not much less."""
+
+from __future__ import annotations
+
+import tracemalloc
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
+
+import numpy as np
+import pytest
+import zarr
+from formats import COLUMNS, Format, create, structures, write
+from located import in_memory
+
+import dgd
+from dgd.buffers import Buffers
+from dgd.dataset import Chunk
+from dgd.executor import InlineExecutor
+
+ROWS, CHUNK_ROWS = 23_000, 5_000
+SLACK = 48 * 2**10
+"""Python's own objects, and the 64 bytes by which each buffer is aligned."""
+
+
+@dataclass(frozen=True)
+class Count:
+    """A sum that takes no memory."""
+
+    rows: int = 0
+
+    def __call__(self, chunk: Chunk, buffers: Buffers) -> Count:
+        return Count(chunk.X.shape[0])
+
+    def __add__(self, other: Self) -> Count:
+        return Count(self.rows + other.rows)
+
+
+def peak_of_a_sweep(dataset: dgd.Dataset) -> int:
+    """The most that Python and NumPy hold at once while every chunk is read, after a first time."""
+    dataset.read(0)
+    tracemalloc.start()
+    try:
+        swept = InlineExecutor().sweep(dataset, Count())
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert swept.value.rows == ROWS
+    return peak
+
+
+def check(dataset: dgd.Dataset, *, slack: int = SLACK) -> None:
+    """The peak is below the footprint, and not below it by more than about two chunks."""
+    peak = peak_of_a_sweep(dataset)
+    footprint = dataset.footprint
+    planned = footprint.encoded + footprint.decoded
+    chunk = dataset.chunk_rows * (COLUMNS * dataset.dtype.itemsize + 4)
+    assert peak <= planned + slack, f"{peak:,} bytes at most, {planned:,} planned"
+    assert planned <= peak + 2.2 * chunk, f"{planned:,} bytes planned, {peak:,} at most, chunks of {chunk:,}"
+
+
+def written(path: Path, form: Format) -> dgd.Dataset:
+    write(path, form, rows=ROWS, chunk_rows=CHUNK_ROWS)
+    return dgd.open_dataset(path)
+
+
+@pytest.mark.parametrize("columns", ["whole", "in parts"])
+@pytest.mark.parametrize("form", list(structures()), ids=str)
+def test_every_structure(form: Format, columns: str, tmp_path: Path) -> None:
+    check(written(tmp_path / "a.zarr", replace(form, columns=columns)))
+
+
+@pytest.mark.parametrize("codec", ["none", "zstd", "gzip", "crc32c"])
+@pytest.mark.parametrize("shards", [False, True])
+@pytest.mark.parametrize("chunk_rows", [700, 3_000, 7_000, 12_001, ROWS])
+def test_misaligned_y(chunk_rows: int, shards: bool, codec: str, tmp_path: Path) -> None:
+    """y in chunks shorter or longer than those of X, at last all of it in one; X has one column, to make y matter."""
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w")
+    form = Format(3, shards, codec, "C")
+    create(group, "X", np.random.default_rng(0).normal(size=(ROWS, 1)), (CHUNK_ROWS, 1), form)
+    create(group, "y", np.random.default_rng(1).normal(size=ROWS), (chunk_rows,), form)
+    dataset = dgd.open_dataset(tmp_path / "a.zarr")
+    peak = peak_of_a_sweep(dataset)
+    footprint = dataset.footprint
+    planned = footprint.encoded + footprint.decoded
+    chunk = 8 * (dataset.chunk_rows + max(np.diff(dataset.arrays[1].bounds)))
+    assert peak <= planned + SLACK
+    assert planned <= peak + 2.2 * chunk
+
+
+def zip_file(path: Path, compression: int) -> Path:
+    with ZipFile(path.with_suffix(".zip"), "w", compression) as archive:
+        for file in (file for file in path.rglob("*") if file.is_file()):
+            archive.write(file, file.relative_to(path).as_posix())
+    return path.with_suffix(".zip")
+
+
+@pytest.mark.parametrize("codec", ["none", "zstd+crc32c", "gzip"])
+@pytest.mark.parametrize("shards", [False, True])
+@pytest.mark.parametrize("store", ["memory", "zip", "deflated zip"])
+def test_other_stores(store: str, codec: str, shards: bool, tmp_path: Path) -> None:
+    written(tmp_path / "a.zarr", Format(3, shards, codec, "C"))
+    if store == "memory":
+        check(dgd.open_dataset(in_memory(tmp_path / "a.zarr")))
+    else:
+        # zipfile's own state takes about 100 kB, whatever the size of the members.
+        compression = ZIP_STORED if store == "zip" else ZIP_DEFLATED
+        check(dgd.open_dataset(zip_file(tmp_path / "a.zarr", compression)), slack=SLACK + 2**17)
+
+
+def test_memory_does_not_grow_with_the_number_of_chunks(tmp_path: Path) -> None:
+    peaks = []
+    for number, rows in enumerate((20_000, 80_000)):
+        path = tmp_path / f"{number}.zarr"
+        with dgd.DatasetWriter(path, chunk_rows=2_000, compression="zstd") as writer:
+            writer.append(np.random.default_rng(0).normal(size=(rows, 8)), np.ones(rows))
+        dataset = dgd.open_dataset(path)
+        tracemalloc.start()
+        for _ in range(3):
+            InlineExecutor().sweep(dataset, Count())
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.1 * peaks[0]
+
+
+def test_the_writer_holds_a_few_chunks(tmp_path: Path) -> None:
+    """However many rows are appended, in blocks shorter or longer than a chunk."""
+    for chunk_rows, block_rows in ((10_000, 3_000), (3_000, 10_000)):
+        chunk, block = chunk_rows * 9 * 8, block_rows * 9 * 8
+        X, y = np.ones((block_rows, 8)), np.ones(block_rows)
+        peaks = []
+        for blocks in (10, 40):
+            writer = dgd.DatasetWriter(tmp_path / "a.zarr", chunk_rows=chunk_rows, compression="zstd", overwrite=True)
+            tracemalloc.start()
+            for _ in range(blocks):
+                writer.append(X, y)
+            writer.commit()
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+        assert peaks[1] < 4.5 * chunk + block / 4 + 2**20
+        assert peaks[1] < peaks[0] + 2**20

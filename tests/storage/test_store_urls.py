@@ -1,0 +1,148 @@
+"""Stores behind URLs, through fsspec: the same dataset, the same errors, and no secret told."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+import zarr
+from located import Y, check, files, written
+from zarr.storage import FsspecStore
+
+import dgd
+from dgd.errors import (
+    ConfigurationError,
+    CorruptChunkError,
+    DatasetNotFoundError,
+    MetadataError,
+    MissingChunkError,
+    ReadError,
+)
+from dgd.storage import source_of
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return written(tmp_path / "a.zarr")
+
+
+@pytest.fixture
+def memory_url(path: Path) -> Iterator[str]:
+    """A URL of fsspec's own memory, emptied afterwards."""
+    memory = fsspec.filesystem("memory")
+    for key, content in files(path).items():
+        memory.pipe(f"/bucket/a.zarr/{key}", content)
+    yield "memory://bucket/a.zarr"
+    memory.rm("/bucket", recursive=True)
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Files of a folder, without a log; keys below `broken` fail."""
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        """Silence."""
+
+    def do_GET(self) -> None:
+        if "/broken/" in self.path:
+            self.send_error(500)
+        else:
+            super().do_GET()
+
+
+@pytest.fixture
+def http_url(path: Path) -> Iterator[str]:
+    """A local web server for the folder around the dataset."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(path.parent)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_memory_url(memory_url: str, path: Path) -> None:
+    dataset = dgd.open_dataset(memory_url)
+    check(dataset, path)
+    assert dataset.source == "memory:///bucket/a.zarr"
+    check(dgd.open_dataset(zarr.open_group(memory_url, mode="r")), path)
+    alone = dgd.open_dataset(f"{memory_url}/X", f"{memory_url}/y")
+    assert alone.fingerprint == dataset.fingerprint
+
+
+def test_http_url(http_url: str, path: Path) -> None:
+    dataset = dgd.open_dataset(f"{http_url}/a.zarr")
+    check(dataset, path)
+    assert dataset.source == f"{http_url}/a.zarr"
+    assert dgd.fit(dataset, max_iter=3, threads=3).theta.tobytes() == dgd.fit(path, max_iter=3).theta.tobytes()
+    alone = dgd.open_dataset(f"{http_url}/a.zarr/X", f"{http_url}/a.zarr/y")
+    assert alone.fingerprint == dataset.fingerprint
+    store = FsspecStore.from_url(f"{http_url}/a.zarr", read_only=True)
+    check(dgd.open_dataset(store), path)
+
+
+def test_faults_over_http(http_url: str, path: Path) -> None:
+    url = f"{http_url}/a.zarr"
+    dataset = dgd.open_dataset(url)
+    (path / "X" / "c" / "1" / "0").unlink()
+    with pytest.raises(MissingChunkError, match=f"array 'X' of {url}/X: chunk c/1/0 ") as caught:
+        dataset.read(1)
+    assert (caught.value.array, caught.value.chunk, caught.value.rows) == ("X", "c/1/0", (10, 20))
+    chunk = path / "X" / "c" / "2" / "0"
+    chunk.write_bytes(chunk.read_bytes()[:-1])
+    with pytest.raises(CorruptChunkError, match="c/2/0"):
+        dataset.read(2)
+    chunk.write_bytes(b"x" * 10_000)
+    with pytest.raises(CorruptChunkError, match="it has 10,000 bytes, expected at most"):
+        dataset.read(2)
+    (path / "zarr.json").unlink()
+    for location in (url, f"{url}/X"):
+        with pytest.raises(MetadataError, match="whose commit marker is gone"):
+            dgd.open_dataset(location, Y if location.endswith("X") else None)
+    with pytest.raises(DatasetNotFoundError, match=f"{http_url}/none has no array 'X'"):
+        dgd.open_dataset(f"{http_url}/none")
+
+
+def test_a_server_that_fails(http_url: str, path: Path) -> None:
+    """An error of the server is not a missing chunk: it says who failed at what."""
+    shutil.copytree(path, path.parent / "broken")
+    with pytest.raises(
+        ReadError, match=r"broken: key 'zarr.json' cannot be read \(ClientResponseError: .*check the store"
+    ):
+        dgd.open_dataset(f"{http_url}/broken")
+
+
+def test_urls_that_cannot_be_opened() -> None:
+    with pytest.raises(ConfigurationError, match="gopher://x cannot be opened"):
+        dgd.open_dataset("gopher://x")
+    with pytest.raises(ConfigurationError, match=r"needs fsspec and the package of its protocol: .*install them"):
+        dgd.open_dataset("s3://bucket/a.zarr")
+    with pytest.raises(DatasetNotFoundError, match="memory:///nowhere has no array 'X'"):
+        dgd.open_dataset("memory://nowhere")
+
+
+def test_no_secret_of_a_url_is_told() -> None:
+    """Labels go into errors, models and logs; so does the repr of a task's arguments."""
+    for url in ("http://user:hunter2@127.0.0.1:9/a.zarr", "http://127.0.0.1:9/a.zarr?token=hunter2"):
+        source = source_of(url)
+        assert source.label == "http://127.0.0.1:9/a.zarr"
+        assert source.child("X").label == "http://127.0.0.1:9/a.zarr/X"
+        assert "hunter2" not in repr(source)
+        with pytest.raises(ReadError, match=r"127\.0\.0\.1") as caught:
+            dgd.open_dataset(url)
+        assert "hunter2" not in str(caught.value)
+
+
+def test_no_secret_is_told_by_a_server_that_fails(http_url: str, path: Path) -> None:
+    shutil.copytree(path, path.parent / "broken")
+    url = http_url.replace("//", "//user:hunter2@") + "/broken/"
+    with pytest.raises(ReadError, match="ClientResponseError: 500") as caught:
+        dgd.open_dataset(f"{url}?token=hunter2")
+    assert "hunter2" not in str(caught.value)
