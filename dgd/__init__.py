@@ -5,37 +5,71 @@
     result.model.save("model.dgd")
     dgd.load_model("model.dgd").predict("test.zarr", out="pred.zarr")
 
-Importing dgd loads NumPy and nothing heavier; zarr, dask and pyarrow are imported where they are first used.
+Importing dgd loads nothing heavy: each name below is imported when it is first used, and zarr, dask and pyarrow by
+those who need them.
 """
 
 from __future__ import annotations
 
+import sys
+from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from dgd import errors
 from dgd._version import __version__
-from dgd.api import fit, load_model, open_dataset, plan
-from dgd.dataset import Dataset
-from dgd.model import Model
-from dgd.result import Record, Result
-from dgd.solvers import Status
 
 if TYPE_CHECKING:
+    from dgd.api import fit, load_model, open_dataset, plan
+    from dgd.dataset import Dataset
+    from dgd.model import Model
+    from dgd.result import Record, Result
+    from dgd.solvers import Status
     from dgd.storage.describe import info
     from dgd.storage.writer import DatasetWriter
 
-# `fit` and `plan` are functions here, though modules bear the same names: the imports above bind them last.
-
-_LAZY = {"DatasetWriter": "dgd.storage.writer", "info": "dgd.storage.describe"}
+_HOMES = {
+    "Dataset": "dgd.dataset",
+    "DatasetWriter": "dgd.storage.writer",
+    "Model": "dgd.model",
+    "Record": "dgd.result",
+    "Result": "dgd.result",
+    "Status": "dgd.solvers",
+    "info": "dgd.storage.describe",
+    "load_model": "dgd.api",
+    "open_dataset": "dgd.api",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        from importlib import import_module
-
-        return getattr(import_module(_LAZY[name]), name)
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'dgd' has no attribute {name!r}")
 
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _Function:
+    """A function of `dgd.api` that shares its name with a module: importing `dgd/fit.py` must not hide `dgd.fit`."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, package: ModuleType | None, owner: type) -> Any:
+        return getattr(import_module("dgd.api"), self.name)
+
+    def __set__(self, package: ModuleType, module: Any) -> None:
+        """Where the import system would put the module; it stays in `sys.modules`."""
+
+
+class _Package(ModuleType):
+    fit = _Function()
+    plan = _Function()
+
+
+sys.modules[__name__].__class__ = _Package
 
 __all__ = [
     "Dataset",

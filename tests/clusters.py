@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from distributed import Client
@@ -102,10 +102,8 @@ def cluster(folder: Path, environment: dict[str, str] | None = None) -> Iterator
 
 def end(process: subprocess.Popen[bytes]) -> None:
     """Kill a process with everything it started, and reap it."""
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait()
 
 

@@ -80,8 +80,9 @@ class TestPlan:
         for chunk in (tmp_path / "train.zarr" / "X" / "c").rglob("0"):
             if chunk.is_file():
                 os.unlink(chunk)
+        base = dgd.plan(tmp_path / "train.zarr").base_bytes
         with pytest.raises(PlanError, match=r"needs .* MiB in each process and .* MiB is allowed") as caught:
-            dgd.fit(tmp_path / "train.zarr", threads=2, memory_limit=dgd.plan(tmp_path / "train.zarr").base_bytes + 2**24)
+            dgd.fit(tmp_path / "train.zarr", threads=2, memory_limit=base + 2**24)
         assert caught.value.needed > caught.value.available > 0
         rows = int(str(caught.value).partition("chunks of at most ")[2].partition(" rows")[0].replace(",", ""))
         assert 16_000 <= rows <= 32_000, "16 of 34 MiB are left: half the rows of a chunk"

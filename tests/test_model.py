@@ -67,7 +67,7 @@ def test_every_flipped_bit_of_a_model_is_noticed(model: dgd.Model, tmp_path: Pat
 
 
 def test_what_is_not_a_model_says_so(model: dgd.Model, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="holds no model.json"):
+    with pytest.raises(ModelError, match=r"holds no model\.json"):
         dgd.load_model(tmp_path)
     model.save(tmp_path / "m.dgd")
     (tmp_path / "m.dgd" / "coef.npy").unlink()
@@ -146,7 +146,7 @@ def test_data_of_another_shape_or_order_are_refused(model: dgd.Model, problem: P
         model.predict(problem.X[:, :4])
     with dgd.DatasetWriter(tmp_path / "x.zarr", feature_names=list("abdce")) as writer:
         writer.append(problem.X, problem.y)
-    with pytest.raises(ModelError, match="column 2 of .* is 'd', and the model was fitted on 'c' there"):
+    with pytest.raises(ModelError, match=r"column 2 of .* is 'd', and the model was fitted on 'c' there"):
         model.predict(tmp_path / "x.zarr")
 
 

@@ -19,7 +19,7 @@ def tracked() -> list[Path]:
 
 
 def test_the_top_level() -> None:
-    visible = {path.relative_to(ROOT).parts[0] for path in tracked() if not path.relative_to(ROOT).parts[0][0] == "."}
+    visible = {path.relative_to(ROOT).parts[0] for path in tracked() if path.relative_to(ROOT).parts[0][0] != "."}
     assert visible == {
         "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "dgd", "tests", "deploy", "examples",
     }  # fmt: skip

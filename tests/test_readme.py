@@ -66,7 +66,9 @@ def test_the_console_prints_what_is_printed(folder: Path) -> None:
             same_line(ours, theirs)
 
 
-def test_the_library_code_runs(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_library_code_runs(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     if not (folder / "flights.zarr").exists():
         test_the_console_prints_what_is_printed(folder)
     shutil.rmtree(folder / "again.zarr", ignore_errors=True)

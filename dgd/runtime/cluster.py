@@ -41,9 +41,10 @@ ANSWER_SECONDS = 5.0
 LOOK_AGAIN_SECONDS = 5.0
 USABLE = 0.8
 """Dask pauses a worker that holds this part of its memory limit, and a paused worker may wait for ever."""
-WORKER_BYTES = 64 * 2**20
+WORKER_BYTES = 48 * 2**20
 """What reading zarr adds to a worker that has done nothing yet, as measured."""
-UNKNOWN_BASE = 192 * 2**20
+IDLE_BYTES = 80 * 2**20
+"""What a worker holds that has not told yet."""
 
 CANCELLED = (concurrent.futures.CancelledError, asyncio.CancelledError, FutureCancelledError)
 """What a future or a request raises when the scheduler goes away, by where it is noticed."""
@@ -99,7 +100,7 @@ class ClusterExecutor:
             processes=len(workers),
             threads=max(threads),
             tasks=1 + _tasks_over(nodes),
-            base_bytes=max(max(held) + WORKER_BYTES, UNKNOWN_BASE),
+            base_bytes=max(*held, IDLE_BYTES) + WORKER_BYTES,
             memory_limit=min(limits, default=None),
         )
 
@@ -146,8 +147,8 @@ class ClusterExecutor:
             if n_bytes > LARGEST_DATASET:
                 raise ConfigurationError(
                     f"the data are {n_bytes:,} bytes in this process's memory, and at most {LARGEST_DATASET:,} are "
-                    f"sent to workers; write them to a zarr dataset that the workers can read (`dgd.DatasetWriter`), or fit "
-                    f"with client=None on threads"
+                    f"sent to workers; write them to a zarr dataset that the workers can read "
+                    f"(`dgd.DatasetWriter`), or fit with `threads=`"
                 )
             future = self._submit(f"dgd-{self._run}-{self._passes}-{attempt}-dataset", _identity, dataset)
             self._dataset = (dataset, future)

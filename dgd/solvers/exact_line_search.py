@@ -8,8 +8,8 @@ the step of two iterations before, and Hg = (g − ∇f(t))/s. So the recurrence
     g ← (1 − ρ) g + ρ ∇f(t),        ρ = η/s,
 
 and ρ is near 1, because the exact steps settle into a cycle of two (Akaike 1959, On a successive transformation of
-probability distribution). Still, every `RESTATE` steps, and whenever ‖g‖ has fallen a thousandfold, the pass is made at θ
-itself and restates g and f: rounding cannot drift, and convergence is only ever seen on a true gradient.
+probability distribution). Still, every `RESTATE` steps, and whenever ‖g‖ has fallen a thousandfold, the pass is made at
+θ itself and restates g and f: rounding cannot drift, and convergence is only ever seen on a true gradient.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ def main() -> None:
         return
     columns = list(rows[0])
     widths = [max(len(column), *(len(_text(row[column])) for row in rows)) for column in columns]
-    for line in ([column for column in columns], *([_text(row[c]) for c in columns] for row in rows)):
+    for line in (columns, *([_text(row[c]) for c in columns] for row in rows)):
         print("  ".join(f"{text:>{width}}" for text, width in zip(line, widths, strict=True)))
 
 
