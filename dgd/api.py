@@ -24,7 +24,7 @@ from dgd.score import Score, ScoreSum
 from dgd.solvers import SOLVERS, Solver, Vector
 
 MAX_ITER = 1000
-TOL = 1e-6
+TOL = 1e-10
 
 
 def fit(

@@ -19,7 +19,7 @@ class Stopping:
     """When to stop: at ‖∇f(θ)‖ ≤ tol·‖∇f(θ₀)‖, after `max_iter` passes, or after `max_seconds`."""
 
     max_iter: int = 1000
-    tol: float = 1e-6
+    tol: float = 1e-10
     max_seconds: float | None = None
 
 

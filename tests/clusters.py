@@ -65,7 +65,9 @@ class Cluster:
         return worker
 
     def addresses(self) -> list[str]:
-        return list(self.client.scheduler_info(n_workers=-1)["workers"])
+        """The workers that are ready for work."""
+        workers = self.client.scheduler_info(n_workers=-1)["workers"]
+        return [address for address, worker in workers.items() if worker["status"] == "running"]
 
     def worker_pids(self) -> dict[str, int]:
         """The process that runs tasks, by worker address."""

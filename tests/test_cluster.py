@@ -59,14 +59,22 @@ def bits(result: dgd.Result) -> bytes:
 @pytest.mark.parametrize("nanny", [False, True])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_same_bits_on_one_two_and_three_workers(store: str, tmp_path: Path, threads: int, nanny: bool) -> None:
-    expected = {rule: bits(dgd.fit(store, threads=1, learning_rate=rule, max_iter=12, tol=0)) for rule in RULES}
+    expected = bits(dgd.fit(store, threads=1, max_iter=8, tol=0))
     with cluster(tmp_path) as found:
         for workers in (1, 2, 3):
             found.add_worker(threads=threads, nanny=nanny)
-            for rule in RULES:
-                result = dgd.fit(store, client=found.client, learning_rate=rule, max_iter=12, tol=0)
-                assert bits(result) == expected[rule]
-                assert (result.plan.kind, result.plan.processes) == ("cluster", workers)
+            result = dgd.fit(store, client=found.client, max_iter=8, tol=0)
+            assert bits(result) == expected
+            assert (result.plan.kind, result.plan.processes) == ("cluster", workers)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_same_bits_for_every_rule(store: str, two_workers: Cluster, rule: Any) -> None:
+    options: dict[str, Any] = {"learning_rate": rule, "max_iter": 12, "tol": 0}
+    expected = bits(dgd.fit(store, threads=1, **options))
+    assert bits(dgd.fit(store, threads=2, **options)) == expected
+    assert bits(dgd.fit(store, threads=4, **options)) == expected
+    assert bits(dgd.fit(store, client=two_workers.client, **options)) == expected
 
 
 @pytest.mark.parametrize("threads", [1, 2, 4])

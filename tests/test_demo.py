@@ -60,8 +60,8 @@ def test_an_interrupted_demonstration_leaves_nothing(
     with subprocess.Popen(command, env=surroundings.environment, **pipes) as child:
         assert any(line.startswith(during) for line in child.stdout)
         # Within the start of the cluster, and within the fit.
-        time.sleep(0.7)
-        assert len(surroundings.leftovers()) > 2
+        wait_until(lambda: len(surroundings.leftovers()) > 2, "a process to stop")
+        time.sleep(0.3)
         child.send_signal(number)
         _, err = child.communicate(timeout=30)
     assert child.returncode == code, err
@@ -77,7 +77,8 @@ def test_a_measured_command_ends_with_the_demonstration(surroundings: Surroundin
         "    run_measured('timeit', '-n', '1', '-r', '1', '__import__(\"time\").sleep(1000)')\n"
     )
     with subprocess.Popen([sys.executable, "-c", program], env=surroundings.environment) as owner:
-        wait_until(lambda: len(list(surroundings.processes())) == 2, "the command")
+        wait_until(lambda: any("timeit" in p.cmdline() for p in surroundings.processes()), "the command")
+        time.sleep(0.3)
         owner.terminate()
     assert owner.returncode == 143
     assert surroundings.leftovers() == []

@@ -59,7 +59,7 @@ def test_peak_memory_stays_within_the_plan_for_large_chunks(
     tmp_path: Path, chunk_rows: int, compression: str | None, rule: str
 ) -> None:
     """32 MiB a chunk: buffers are reused, so the plan's few buffers a thread are all there is."""
-    write(tmp_path / "train.zarr", 256, chunk_rows=chunk_rows, compression=compression)
+    write(tmp_path / "train.zarr", 128, chunk_rows=chunk_rows, compression=compression)
     found = peak_of_a_fit(tmp_path / "train.zarr", rule=rule)
     assert found["peak"] <= 1.1 * found["planned"]
 

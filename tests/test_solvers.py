@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -199,7 +200,7 @@ def test_curvature_is_at_most_L() -> None:
     evaluate, _ = quadratic(np.array([4.0, 1.0, 0.2]))
     rng = np.random.default_rng(5)
     points = [evaluate(rng.normal(size=3)) for _ in range(20)]
-    values = [curvature(a, b) for a, b in zip(points, points[1:], strict=False)]
+    values = [curvature(a, b) for a, b in pairwise(points)]
     assert 0.2 <= min(values) <= max(values) <= 4.0 * (1 + 1e-12)
     assert curvature(points[0], points[0]) == 0.0
 

@@ -2,7 +2,7 @@
 
 locations  path, URL, store → a source           source     keys → bytes: a local folder, any zarr store
 zips       keys → bytes: a zip file              layout     an array's format, as data
-documents  metadata documents as JSON
+documents  metadata documents as JSON            crc32c     checksums, in all threads at once
 zarr3, zarr2  zarr.json, .zarray → a layout      metadata   whichever of the two is there, checked
 codecs     the decoders, an allow-list           shards     a shard → its inner chunks
 rows       bytes → rows, strictly                group      a zarr group → a dataset

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import google_crc32c
 import numpy as np
 from numcodecs import blosc, lz4, zstd
 
 from dgd.buffers import Buffers
 from dgd.errors import UnsupportedFormatError
+from dgd.storage.crc32c import crc32c
 from dgd.storage.source import Bytes
 
 CHECKSUM_BYTES = 4
@@ -131,7 +131,7 @@ def _verified(encoded: Bytes, at_end: bool) -> Bytes:
 def check_crc32c(body: Bytes, mark: Bytes) -> None:
     """Raise Damaged unless `mark` is the crc32c of `body`."""
     stored = int.from_bytes(mark.tobytes(), "little")
-    found = google_crc32c.value(body)
+    found = crc32c(body)
     if found != stored:
         raise Damaged(f"its crc32c is {found:08x}, and {stored:08x} was written")
 

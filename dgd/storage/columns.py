@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-import google_crc32c
 import numpy as np
 import zarr
 from zarr.codecs import BloscCodec, Crc32cCodec, GzipCodec, ZstdCodec
@@ -13,6 +12,7 @@ from zarr.storage import LocalStore
 
 from dgd.dataset import Array
 from dgd.errors import ConfigurationError, ValueRangeError
+from dgd.storage.crc32c import crc32c
 from dgd.storage.seal import KEY
 
 COMPRESSIONS = ("none", "zstd", "blosc", "gzip")
@@ -85,7 +85,7 @@ class Column:
             chunks = 2 * (self._array.shape[0] // self._buffer.shape[0])
             self._array.resize((chunks * self._buffer.shape[0], *self._array.shape[1:]))
         self._array[self._written : stop] = rows
-        self._content.update(google_crc32c.value(rows.reshape(-1).view(np.uint8)).to_bytes(4, "little"))
+        self._content.update(crc32c(rows.reshape(-1).view(np.uint8)).to_bytes(4, "little"))
         self._written, self._filled = stop, 0
 
 

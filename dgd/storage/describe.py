@@ -16,7 +16,7 @@ from dgd.storage.findings import Finding, findings
 from dgd.storage.group import Group, open_array, open_group
 from dgd.storage.locations import source_of
 from dgd.storage.rows import ZarrRows
-from dgd.storage.source import LocalSource, Source
+from dgd.storage.source import LocalSource, Source, unreadable
 
 DOCUMENTS = {"zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata"}
 USUAL = ("X", "y", "weight")
@@ -132,11 +132,18 @@ def _array_names(group: Group) -> list[str]:
     if group.marker is not None:
         names = set(group.committed)
     elif isinstance(group.source, LocalSource):
-        with os.scandir(group.source.root) as entries:
-            names = {entry.name for entry in entries if entry.is_dir() and _holds_array(entry.path)}
+        names = _local_arrays(group.source)
     else:
         names = set(USUAL)
     return [name for name in USUAL if name in names] + sorted(names - set(USUAL))
+
+
+def _local_arrays(source: LocalSource) -> set[str]:
+    try:
+        with os.scandir(source.root) as entries:
+            return {entry.name for entry in entries if entry.is_dir() and _holds_array(entry.path)}
+    except OSError as error:
+        raise unreadable(source.label, "", error) from error
 
 
 def _holds_array(folder: str) -> bool:
@@ -175,7 +182,7 @@ def _files(source: Source) -> tuple[int | None, int | None]:
         for name in names:
             if name not in DOCUMENTS and not name.endswith(".partial"):
                 count += 1
-                total += os.stat(os.path.join(folder, name)).st_size
+                total += source.size(os.path.join(folder, name)) or 0
     return count, total
 
 

@@ -16,6 +16,19 @@ DRAFT = re.compile(r"(zarr|\d+)\.[0-9a-f]{32}\.partial|\.zarr\.json\.partial")
 CHUNKS = re.compile(r"c(/\d+)*")
 
 
+def local_folder(path: str | os.PathLike[str]) -> Path:
+    """The absolute path of a folder to write to; "~" and file:// as in opening. Raises ConfigurationError for a URL."""
+    text = os.fspath(path).removeprefix("file://")
+    if "://" in text:
+        raise ConfigurationError(
+            f"{text} is a URL, and dgd writes to local folders; write to one, then copy it with a tool of the store"
+        )
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError as error:  # "~name/…", and there is no such person
+        raise ConfigurationError(f"{text} is no path: {error}; give another") from error
+
+
 def make_room(path: Path, *, overwrite: bool) -> None:
     """Refuse an existing path; with `overwrite`, remove what dgd wrote there and nothing else.
 
@@ -106,7 +119,7 @@ def sync_tree(path: Path) -> None:
         for name in files:
             _fsync(os.path.join(folder, name))
         _fsync(folder)
-    _fsync(str(path.absolute().parent))
+    _fsync(str(path.parent))
 
 
 def replace_file(path: Path, content: bytes) -> None:

@@ -17,7 +17,7 @@ from dgd.errors import ConfigurationError
 from dgd.model import Model
 from dgd.predictions import Written, predict_chunk
 from dgd.storage.columns import create_array
-from dgd.storage.folders import make_room, replace_file, sync_tree
+from dgd.storage.folders import local_folder, make_room, replace_file, sync_tree
 from dgd.storage.seal import FORMAT, KEY, WRITING, sealed
 
 BYTES_PER_ROW = 4 * 8
@@ -42,7 +42,7 @@ class PredictionSum:
 
 def prepare(dataset: Dataset, path: str | os.PathLike[str], *, overwrite: bool) -> Path:
     """An array of the dataset's rows and row chunks, marked as being written."""
-    target = Path(path).absolute()
+    target = local_folder(path)
     make_room(target, overwrite=overwrite)
     lengths = np.diff(dataset.bounds)
     if len(lengths) > 1 and (lengths[:-1] != lengths[0]).any():

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,7 +17,7 @@ from zarr.storage import LocalStore
 from dgd.dataset import Array, check_dtype
 from dgd.errors import ConfigurationError, SchemaError, ValueRangeError
 from dgd.storage.columns import CHUNK_BYTES, Column, check_values, checked_compression
-from dgd.storage.folders import make_room, replace_file, sync_tree
+from dgd.storage.folders import local_folder, make_room, replace_file, sync_tree
 from dgd.storage.seal import FORMAT, KEY, WRITING, sealed
 
 
@@ -54,7 +53,7 @@ class DatasetWriter:
         overwrite: bool = False,
         redo: str | None = None,
     ) -> None:
-        self.path = Path(path)
+        self.path = local_folder(path)
         self.rows = 0
         self._chunk_rows = chunk_rows
         self._dtype = None if dtype is None else np.dtype(dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from formats import Format, create, structures, write
 from located import in_memory
 
 import dgd
-from dgd.errors import DatasetNotFoundError, IncompleteDatasetError, MetadataError, UnsupportedFormatError
+from dgd.errors import DatasetNotFoundError, IncompleteDatasetError, MetadataError, ReadError, UnsupportedFormatError
 
 PLAIN = (str, int, float, bool, type(None))
 
@@ -198,6 +199,17 @@ def test_what_cannot_be_described(tmp_path: Path, written: Path) -> None:
     (written / "y" / "zarr.json").unlink()
     with pytest.raises(MetadataError, match="'y' is gone"):
         dgd.info(written)
+
+
+def test_a_folder_that_may_not_be_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "a.zarr", Format(3, False, "zstd", "C"))
+
+    def refused(folder: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(ReadError, match=r"a\.zarr.*PermissionError: Permission denied"):
+        dgd.info(tmp_path / "a.zarr")
 
 
 def test_a_big_endian_array_and_many_names(tmp_path: Path) -> None:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import pickle
 import shutil
+import tracemalloc
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import pytest
 import zarr
-from located import X, Y, check, in_memory, written
+from located import X, Y, check, files, in_memory, written
 from zarr.storage import LocalStore, LoggingStore, MemoryStore, StorePath, ZipStore
 
 import dgd
 from dgd.errors import (
+    CorruptChunkError,
     DataError,
     ReadError,
 )
@@ -131,6 +134,20 @@ def test_damaged_zip_files(path: Path, tmp_path: Path) -> None:
         except DataError:
             refused += 1
     assert refused > 10
+
+
+def test_a_zip_member_that_is_too_long_is_not_unfolded(path: Path, tmp_path: Path) -> None:
+    """64 MiB of zeros take 64 kB in a zip file."""
+    with ZipFile(tmp_path / "b.zip", "w", ZIP_DEFLATED) as archive:
+        for key, content in files(path).items():
+            archive.writestr(key, bytes(2**26) if key == "X/c/1/0" else content)
+    dataset = dgd.open_dataset(tmp_path / "b.zip")
+    dataset.read(0)
+    tracemalloc.start()
+    with pytest.raises(CorruptChunkError, match=r"chunk c/1/0 .* it has 67,108,864 bytes, expected at most"):
+        dataset.read(1)
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
 
 
 def test_files_that_may_not_be_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,6 +129,28 @@ def test_a_foreign_chunk_is_not_what_its_codec_wrote(content: bytes, codec: str,
     assert (caught.value.array, caught.value.chunk, caught.value.rows) == ("X", "1.0", (4, 8))
 
 
+@pytest.mark.parametrize("codec", ["gzip", "zlib"])
+@pytest.mark.parametrize(
+    ("damage", "what"),
+    [
+        (lambda content: content[:-1], "its compressed stream is cut short"),
+        (lambda content: content[:-4], "its compressed stream is cut short"),
+        (lambda content: content[:-2] + b"!!", "it does not decompress"),
+        (lambda content: content + b"!", "it goes on after the end of its compressed stream"),
+        (lambda content: content + bytes(2**16), "it goes on after the end of its compressed stream"),
+    ],
+)
+def test_the_trailer_of_a_foreign_stream_counts(
+    damage: Callable[[bytes], bytes], what: str, codec: str, tmp_path: Path
+) -> None:
+    """The values are whole; what vouches for them is not."""
+    write(tmp_path / "a.zarr", Format(2, False, codec, "C"), rows=12_000, chunk_rows=6_000)
+    chunk = tmp_path / "a.zarr" / "X" / "1.0"
+    chunk.write_bytes(damage(chunk.read_bytes())[: 6_000 * 40 + 4096])
+    with pytest.raises(CorruptChunkError, match=what):
+        sweep(tmp_path / "a.zarr")
+
+
 def test_wrong_separator_of_format_2(tmp_path: Path) -> None:
     write(tmp_path / "a.zarr", Format(2, False, "zstd", "C"))
     edit(tmp_path / "a.zarr", dimension_separator="/")

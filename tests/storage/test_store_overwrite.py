@@ -154,6 +154,31 @@ def test_a_path_below_a_file_is_a_typed_error(tmp_path: Path) -> None:
         write(tmp_path / "file" / "a.zarr", 1.0)
 
 
+def test_the_path_means_what_it_means_in_opening(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for name in ("~/home.zarr", f"file://{tmp_path}/file.zarr", "relative.zarr"):
+        writer = dgd.DatasetWriter(name)
+        monkeypatch.chdir("/")
+        writer.append(np.ones((2, 1)), np.ones(2))
+        writer.commit()
+        monkeypatch.chdir(tmp_path)
+        assert dgd.open_dataset(name).shape == (2, 1)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file.zarr", "home.zarr", "relative.zarr"]
+
+
+@pytest.mark.parametrize("name", ["s3://bucket/a.zarr", "memory://a.zarr", "~nobody-of-that-name/a.zarr"])
+def test_what_is_no_local_folder_is_not_written_to(name: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(path.parent)
+    before = everything(path.parent)
+    with pytest.raises(ConfigurationError, match=r"is a URL, and dgd writes to local folders|is no path"):
+        dgd.DatasetWriter(name)
+    model = dgd.fit(path, max_iter=1).model
+    with pytest.raises(ConfigurationError, match=r"is a URL, and dgd writes to local folders|is no path"):
+        model.predict(path, out=name)
+    assert everything(path.parent) == before
+
+
 def test_predictions_replace_predictions_and_nothing_else(path: Path, tmp_path: Path) -> None:
     model = dgd.fit(path, max_iter=1).model
     model.predict(path, out=tmp_path / "p.zarr")
