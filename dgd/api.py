@@ -10,19 +10,35 @@ from typing import Any
 import numpy as np
 
 from dgd._version import __version__
+from dgd.arguments import (
+    checked_callbacks,
+    checked_flag,
+    checked_integer,
+    checked_number,
+    checked_rate,
+    checked_standardize,
+    checked_start,
+    checked_word,
+    make_loss,
+    make_solver,
+    make_stopping,
+    refuse_unavailable,
+)
+from dgd.blas import single_threaded_blas
 from dgd.dataset import Dataset
-from dgd.errors import ConfigurationError
+from dgd.errors import ConfigurationError, ValueRangeError
 from dgd.executor import Executor
-from dgd.fit import Callback, Run, Stopping, minimise
-from dgd.losses import LOSSES, Loss
+from dgd.fit import Callback, Run, minimise
+from dgd.losses import Loss
 from dgd.model import Model, load_model
 from dgd.objective import Objective
 from dgd.opening import open_data, open_dataset, refuse_offset
 from dgd.plan import Plan, make_plan
 from dgd.result import Result, finite_or_none
 from dgd.score import Score, ScoreSum
-from dgd.solvers import SOLVERS, Solver, Vector
+from dgd.solvers import Vector
 
+PRECISIONS = ("double", "single")
 MAX_ITER = 1000
 TOL = 1e-10
 
@@ -80,19 +96,24 @@ def fit(
     Source: Géron, Hands-On Machine Learning, chapter 4; Cauchy (1847).
     """
     refuse_offset(offset)
-    _refuse_unavailable(penalty=penalty, resident=resident, checkpoint=checkpoint)
-    stopping = _checked_stopping(max_iter, tol, max_seconds)
-    method, chosen_loss = make_solver(solver, learning_rate), make_loss(loss)
-    standardizing = _checked_standardize(standardize, learning_rate)
-    _check_precision(precision)
+    refuse_unavailable(penalty=penalty, resident=resident, checkpoint=checkpoint)
+    stopping = make_stopping(max_iter, tol, max_seconds)
+    rate = checked_rate(learning_rate)
+    method, chosen_loss = make_solver(solver, rate), make_loss(loss)
+    standardizing = checked_standardize(standardize, rate)
+    listening = checked_callbacks(callbacks)
+    intercept = checked_flag("fit(fit_intercept", fit_intercept)
+    checked_word("fit(precision", precision, PRECISIONS)
     dataset = open_dataset(data, y, weight=weight)
     with closing(_executor(client, threads, worker_timeout=worker_timeout, memory_limit=memory_limit)) as executor:
         cost = make_plan(dataset, executor.resources(dataset.n_chunks), precision=precision)
         cost.check()
-        objective = Objective(dataset, chosen_loss, executor, fit_intercept=fit_intercept, precision=precision)
-        start = _checked_start(theta0, objective.n_parameters)
-        run = minimise(objective, method, start, standardize=standardizing, stopping=stopping, callbacks=callbacks)
-    return _result(objective, run, cost, learning_rate)
+        objective = Objective(dataset, chosen_loss, executor, fit_intercept=intercept, precision=precision)
+        start = checked_start(theta0, objective.n_parameters)
+        # The driver's own arithmetic, too, has bits that depend on the number of BLAS threads.
+        with single_threaded_blas():
+            run = minimise(objective, method, start, standardize=standardizing, stopping=stopping, callbacks=listening)
+            return _result(objective, run, cost, rate)
 
 
 def plan(
@@ -110,6 +131,7 @@ def plan(
 
     The arguments are those of `fit`. `Plan.check()` raises PlanError where the fit would.
     """
+    checked_word("plan(precision", precision, PRECISIONS)
     dataset = open_dataset(data, y, weight=weight)
     with closing(_executor(client, threads, worker_timeout=worker_timeout, memory_limit=memory_limit)) as executor:
         return make_plan(dataset, executor.resources(dataset.n_chunks), precision=precision)
@@ -127,6 +149,8 @@ def predict(
     """Predictions of a model for every row; see `Model.predict`."""
     dataset = open_data(data, None, None, need_target=False)
     model.check(dataset)
+    if out is None and client is not None:
+        raise ConfigurationError("`predict(client=...)` writes its predictions: give `out=`, or leave the client out")
     if out is None:
         return _predict_in_memory(model, dataset, threads)
     from dgd.storage import predictions
@@ -157,27 +181,16 @@ def score(
     return Score.of(swept.value, dataset.shape[0])
 
 
-def make_solver(solver: str, learning_rate: float | str) -> Solver:
-    """The solver of that name; "auto" chooses."""
-    name = "gd" if solver == "auto" else solver
-    if name not in SOLVERS:
-        raise ConfigurationError(f"`fit(solver=...)` must be one of auto, {', '.join(SOLVERS)}, got {solver!r}")
-    return SOLVERS[name](learning_rate)
-
-
-def make_loss(loss: str | Loss) -> Loss:
-    """The loss of that name, or the loss itself."""
-    if not isinstance(loss, str):
-        return loss
-    if loss not in LOSSES:
-        raise ConfigurationError(f"`fit(loss=...)` must be one of {', '.join(LOSSES)}, got {loss!r}")
-    return LOSSES[loss]()
-
-
 def _result(objective: Objective, run: Run, cost: Plan, learning_rate: float | str) -> Result:
     """The run in the user's coordinates, with a model that says where it came from."""
     theta = objective.coordinates.to_user(run.point)
     dataset = objective.dataset
+    if not np.isfinite(theta).all():
+        raise ValueRangeError(
+            f"the parameters that fit array {dataset.X.name!r} are beyond the range of float64; rescale its columns, "
+            f"or the target",
+            array=dataset.X.name,
+        )
     provenance = {
         "dgd": __version__,
         "numpy": np.__version__,
@@ -218,55 +231,12 @@ def _executor(
 ) -> Executor:
     from dgd.runtime import choose_executor
 
+    checked_number("worker_timeout", worker_timeout, above=0)
+    if threads is not None:
+        checked_integer("threads", threads, least=1)
+    if memory_limit is not None:
+        checked_number("memory_limit", memory_limit, above=0)
     return choose_executor(client, threads, worker_timeout=worker_timeout, memory_limit=memory_limit)
-
-
-def _refuse_unavailable(*, penalty: Any, resident: Any, checkpoint: Any) -> None:
-    """Names that are reserved in the signature; any value but the default is refused rather than ignored."""
-    for name, value, available in (
-        ("penalty", penalty, penalty is None),
-        ("resident", resident, resident == "auto" or resident == 0),
-        ("checkpoint", checkpoint, checkpoint is None),
-    ):
-        if not available:
-            raise ConfigurationError(f"`fit({name}=...)` is not available in dgd {__version__}, got {value!r}")
-
-
-def _check_precision(precision: str) -> None:
-    if precision not in {"double", "single"}:
-        raise ConfigurationError(f"`fit(precision=...)` must be 'double' or 'single', got {precision!r}")
-
-
-def _checked_stopping(max_iter: int, tol: float, max_seconds: float | None) -> Stopping:
-    if max_iter < 1:
-        raise ConfigurationError(f"`fit(max_iter=...)` must be 1 or more, got {max_iter}")
-    if not tol >= 0:
-        raise ConfigurationError(f"`fit(tol=...)` must be 0 or more, got {tol}")
-    if max_seconds is not None and not max_seconds > 0:
-        raise ConfigurationError(f"`fit(max_seconds=...)` must be positive, got {max_seconds}")
-    return Stopping(max_iter=max_iter, tol=tol, max_seconds=max_seconds)
-
-
-def _checked_standardize(standardize: bool | str, learning_rate: float | str) -> bool:
-    if standardize == "auto":
-        return isinstance(learning_rate, str)
-    if not isinstance(standardize, bool):
-        raise ConfigurationError(f"`fit(standardize=...)` must be True, False or 'auto', got {standardize!r}")
-    return standardize
-
-
-def _checked_start(theta0: Sequence[float] | Vector | None, n_parameters: int) -> Vector:
-    if theta0 is None:
-        return np.zeros(n_parameters)
-    start = np.array(theta0, dtype=np.float64).ravel()
-    if start.shape != (n_parameters,):
-        raise ConfigurationError(
-            f"`fit(theta0=...)` must have {n_parameters} entries (the intercept first, if one is fitted), "
-            f"got {start.shape[0]}"
-        )
-    if not np.isfinite(start).all():
-        raise ConfigurationError("`fit(theta0=...)` must be finite numbers")
-    return start
 
 
 __all__ = ["fit", "load_model", "open_dataset", "plan", "predict", "score"]

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dgd.errors import ValueRangeError
 from dgd.kernels import Moments
 from dgd.solvers.base import Vector
 
+SMALLEST = 1e-150
 CONSTANT = 1e-13
 """A column whose deviation is below this part of its mean is constant: float64 cannot say more."""
 
@@ -36,6 +38,7 @@ class Coordinates:
     def standardising(cls, moments: Moments, *, intercept: bool) -> Coordinates:
         """Columns of mean 0 and deviation 1; without an intercept only divided by their root mean square."""
         variance = moments.squares / moments.weight
+        _check_range(variance, moments.mean)
         if intercept:
             deviation = np.sqrt(variance)
             usable = deviation > CONSTANT * np.abs(moments.mean)
@@ -64,3 +67,17 @@ class Coordinates:
         if not self.intercept:
             return gradient / self.scale
         return np.concatenate((gradient[:1], (gradient[1:] - self.mean * gradient[0]) / self.scale))
+
+
+def _check_range(variance: Vector, mean: Vector) -> None:
+    """Refuse columns whose squares float64 cannot hold: they would pass for constant, or for nothing."""
+    beyond = ~np.isfinite(variance) | ((variance == 0) & (mean != 0) & (np.abs(mean) < SMALLEST))
+    if beyond.any():
+        column = int(np.argmax(beyond))
+        size = "large" if not np.isfinite(variance[column]) else "small"
+        raise ValueRangeError(
+            f"array 'X': the values of column {column} are too {size} to be squared in float64; rescale the column, or "
+            f"fit with standardize=False",
+            array="X",
+            column=column,
+        )

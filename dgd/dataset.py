@@ -1,76 +1,17 @@
-"""A dataset: X, y and perhaps weights, read one row chunk at a time.
-
-`Rows` is the one protocol an array must fulfil, wherever it lies; it is that narrow because a pass over the data
-needs nothing but "these rows, please". `Dataset` puts up to three of them together and checks that they fit.
-"""
+"""A dataset: X, y and perhaps weights, checked to fit together, read one row chunk at a time."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dgd.buffers import Buffers
-from dgd.errors import ConfigurationError, SchemaError, UnsupportedFormatError
-
-Array = NDArray[Any]
-
-MEMORY_CHUNK_BYTES = 4 * 2**20
-READABLE_KINDS = "biuf"
-"""Bool, signed and unsigned integers, floats of at most 8 bytes: what float64 arithmetic can begin from."""
-
-
-@dataclass(frozen=True, slots=True)
-class Footprint:
-    """What reading an array costs, in bytes."""
-
-    encoded: int
-    """Most that the stored form of one read takes in memory."""
-    decoded: int
-    """Most that the decoded form of one read takes in memory, copies included."""
-    per_pass: int
-    """Stored bytes that one pass reads."""
-    exact: bool
-    """Whether `per_pass` is known exactly or estimated."""
-
-
-class Rows(Protocol):
-    """An array of one or two dimensions whose rows can be read piece by piece, from any thread."""
-
-    @property
-    def name(self) -> str:
-        """What errors call the array."""
-        ...
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-
-    @property
-    def dtype(self) -> np.dtype[Any]: ...
-
-    @property
-    def bounds(self) -> NDArray[np.int64]:
-        """The row chunks: chunk k is rows bounds[k] to bounds[k + 1]."""
-        ...
-
-    @property
-    def footprint(self) -> Footprint: ...
-
-    @property
-    def fingerprint(self) -> str:
-        """A digest that changes when the array becomes another one."""
-        ...
-
-    def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Array, int]:
-        """The rows from start to stop, and the stored bytes read for them.
-
-        The array may lie in `buffers` and is valid until the next read of the same array there.
-        """
-        ...
+from dgd.errors import ConfigurationError, SchemaError
+from dgd.rows import Array, Footprint, MemoryRows, Rows, check_dtype
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +48,19 @@ class Dataset:
     bounds: NDArray[np.int64] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if not all(hasattr(rows, "bounds") for rows in self.arrays):
+            raise ConfigurationError("`Dataset` is put together from rows; for arrays use `dgd.open_dataset(X, y)`")
         _check_matrix(self.X)
         for column in (self.y, self.weight):
             if column is not None:
                 _check_column(column, self.X)
         names = self.feature_names
+        if names is not None and (
+            type(names) is not tuple or not all(type(n) is str for n in names) or len(set(names)) < len(names)
+        ):
+            raise SchemaError(
+                f"the feature names must be a tuple of different strings, got {str(names)[:80]}", array=self.X.name
+            )
         if names is not None and len(names) != self.X.shape[1]:
             raise SchemaError(
                 f"{self.X.name} has {self.X.shape[1]} columns, but there are {len(names)} feature names; "
@@ -144,6 +93,11 @@ class Dataset:
     def arrays(self) -> tuple[Rows, ...]:
         """The arrays there are."""
         return tuple(rows for rows in (self.X, self.y, self.weight) if rows is not None)
+
+    @property
+    def memory_bytes(self) -> int:
+        """What the arrays of this process's memory hold."""
+        return sum(rows.array.nbytes for rows in self.arrays if isinstance(rows, MemoryRows))
 
     @property
     def footprint(self) -> Footprint:
@@ -181,79 +135,25 @@ class Dataset:
         for role, rows in (("X", self.X), ("y", self.y), ("weight", self.weight)):
             found[role], n_bytes = (None, 0) if rows is None else rows.read(start, stop, buffers.within(role))
             bytes_read += n_bytes
+            if rows is not None:
+                _check_read(rows, found[role], index, start, stop)
         X = found["X"]
         assert X is not None
         return Chunk(index=index, start=start, X=X, y=found["y"], weight=found["weight"], bytes_read=bytes_read)
 
 
-@dataclass(frozen=True, eq=False)
-class MemoryRows:
-    """The rows of a NumPy array; its chunks are a fixed function of its shape."""
-
-    name: str
-    array: Array
-    bounds: NDArray[np.int64] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        check_dtype(self.name, self.array.dtype)
-        rows = self.array.shape[0] if self.array.ndim else 0
-        row_bytes = 8 * max(1, int(np.prod(self.array.shape[1:], dtype=np.int64)))
-        object.__setattr__(self, "bounds", regular_bounds(rows, max(1, MEMORY_CHUNK_BYTES // row_bytes)))
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The array's shape."""
-        return self.array.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The array's dtype."""
-        return self.array.dtype
-
-    @property
-    def footprint(self) -> Footprint:
-        """Nothing is read into memory: it is there already."""
-        return Footprint(encoded=0, decoded=0, per_pass=self.array.nbytes, exact=True)
-
-    @property
-    def fingerprint(self) -> str:
-        """Shape and dtype; what is in memory is not hashed."""
-        return f"memory:{self.array.shape}:{self.array.dtype.str}"
-
-    def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Array, int]:
-        """A view of the rows."""
-        rows = self.array[start:stop]
-        return rows, rows.nbytes
-
-
-def regular_bounds(n_rows: int, chunk_rows: int) -> NDArray[np.int64]:
-    """The bounds of equal chunks with a shorter last one."""
-    starts = np.arange(0, n_rows, chunk_rows, dtype=np.int64)
-    return np.append(starts, np.int64(n_rows))
-
-
-def check_dtype(name: str, dtype: np.dtype[Any]) -> None:
-    """Refuse what is not a real number of at most 8 bytes."""
-    if dtype.kind in READABLE_KINDS and dtype.itemsize <= 8:
-        return
-    raise UnsupportedFormatError(
-        f"array {name!r} has dtype {dtype}, expected bool, an integer or a float of at most 8 bytes; "
-        f"convert it before fitting (`array.astype('float64')`)",
-        array=name,
-    )
-
-
-def as_rows(name: str, values: Sequence[Any] | Array) -> MemoryRows:
-    """A NumPy array, or what NumPy makes an array of, as rows."""
-    try:
-        array = np.asarray(values)
-    except ValueError as error:
-        raise SchemaError(f"array {name!r} is not a regular array of numbers: {error}", array=name) from error
-    if array.ndim == 0:
-        raise ConfigurationError(
-            f"array {name!r} must be an array, a path or a name, got {values!r} of type {type(values).__name__}"
+def _check_read(rows: Rows, found: Array | None, index: int, start: int, stop: int) -> None:
+    """What was read must be what the array had declared: NumPy would repeat or cut off the rest without a word."""
+    expected = (stop - start, *rows.shape[1:])
+    if found is None or found.shape != expected:
+        raise SchemaError(
+            f"array {rows.name!r}, chunk {index}: rows {start} to {stop - 1} were read as shape "
+            f"{getattr(found, 'shape', None)}, expected {expected}; the array's chunks are not what it declares",
+            array=rows.name,
+            chunk=index,
+            rows=(start, stop),
         )
-    return MemoryRows(name, array)
+    check_dtype(rows.name, found.dtype)
 
 
 def _check_matrix(X: Rows) -> None:

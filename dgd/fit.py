@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from dgd.objective import Objective
 from dgd.result import Record
 from dgd.solvers import Evaluation, Solver, State, Status, Vector
@@ -59,7 +61,8 @@ def minimise(
             target = stopping.tol * evaluation.grad_norm
         state, status = _advance(solver, state, evaluation, target)
         history.append(_record(objective, state, evaluation, len(history) + 1, time.perf_counter() - started))
-        stop = True in [callback(history[-1]) for callback in callbacks]
+        answers = [callback(history[-1]) for callback in callbacks]
+        stop = any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers)
         status = status or _limit(stopping, stop, len(history), time.monotonic() - began)
         if status is Status.CONVERGED:
             return Run(evaluation.point, evaluation.value, status, state.advice, history)

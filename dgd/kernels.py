@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgd.buffers import Buffers
-from dgd.dataset import Array, Chunk
+from dgd.dataset import Chunk
 from dgd.errors import ValueRangeError
 from dgd.losses import Loss
+from dgd.rows import Array
 
 Float64 = NDArray[np.float64]
 MICRO_BLOCK_BYTES = 2**19

@@ -16,17 +16,18 @@ import numpy as np
 
 from dgd._version import __version__
 from dgd.buffers import Buffers
-from dgd.dataset import Array, Dataset
+from dgd.dataset import Dataset
 from dgd.errors import ConfigurationError, ModelError
 from dgd.kernels import as_block, block_rows
 from dgd.losses import LOSSES
+from dgd.rows import Array
 from dgd.solvers import Vector
 
 FORMAT = 1
 DOCUMENT = "model.json"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Model:
     """A fitted linear model: η = Xb + b₀.
 
@@ -53,7 +54,11 @@ class Model:
         step = block_rows(self.n_features, dtype)
         for start in range(0, X.shape[0], step):
             block = as_block(X[start : start + step], dtype, buffers)
-            np.dot(block, self.coef, out=out[start : start + step])
+            if self.n_features == 1:
+                # BLAS may skip a coefficient of zero here, and with it a NaN.
+                np.multiply(block[:, 0], self.coef[0], out=out[start : start + step])
+            else:
+                np.dot(block, self.coef, out=out[start : start + step])
         out += self.intercept
         return out
 
@@ -159,7 +164,10 @@ def load_model(path: str | os.PathLike[str]) -> Model:
     if document["format"] != FORMAT:
         raise ModelError(f"{folder} has model format {document['format']}, expected {FORMAT}; use a newer dgd")
     if document["loss"] not in LOSSES:
-        raise ModelError(f"{folder} was fitted with loss {document['loss']!r}, which this dgd does not know")
+        raise ModelError(
+            f"{folder} was fitted with loss {document['loss']!r}, which this dgd does not know; "
+            f"add it to `dgd.losses.LOSSES` first"
+        )
     arrays = {name: _read_npy(folder / name, digest) for name, digest in document["sha256"].items()}
     names = document["feature_names"]
     return Model(

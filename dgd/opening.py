@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dgd._version import __version__
-from dgd.dataset import Dataset, Rows, as_rows
+from dgd.dataset import Dataset
 from dgd.errors import ConfigurationError
+from dgd.rows import Rows, as_rows
 
 if TYPE_CHECKING:
     from dgd.storage import Group
@@ -41,13 +43,17 @@ def open_data(data: Any, y: Any, weight: Any, *, need_target: bool) -> Dataset:
             target = ("y" if need_target else None) if y is None else y
             dataset = _open_group(group, target, weight)
         else:
+            names = list(getattr(data, "columns", ()))
             dataset = Dataset(
                 X=_rows("X", data),
+                feature_names=tuple(names) if names and all(isinstance(name, str) for name in names) else None,
                 y=None if y is None else _rows("y", y),
                 weight=None if weight is None else _rows("weight", weight),
                 source=data if isinstance(data, str) else "memory",
             )
-    if need_target and dataset.y is None:
+    if not need_target:
+        return replace(dataset, y=None, weight=None)
+    if dataset.y is None:
         raise ConfigurationError("X was given as an array and there is no y: pass it as the second argument")
     return dataset
 

@@ -19,6 +19,8 @@ from dgd.errors import PlanError
 from dgd.executor import Resources
 from dgd.kernels import block_rows
 
+DRIVER_VECTORS = 12
+"""Points, gradients and coordinates that the loop and its solver hold."""
 BLOCKS = 3
 """Micro-blocks alive at once: the converted one, its centred copy in the first pass, and row vectors."""
 
@@ -129,9 +131,11 @@ def make_plan(
     workspace = BLOCKS * 8 * rows * (n + 4) + bytes_per_row * dataset.chunk_rows
     depth = dataset.n_chunks.bit_length() + 1
     threads = min(resources.threads, dataset.n_chunks)
-    partials = 4 * 8 * (n + 1) * (threads * depth + resources.tasks)
+    partials = 8 * (n + 1) * (4 * (threads * depth + resources.tasks) + DRIVER_VECTORS)
     per_thread = footprint.encoded + footprint.decoded + workspace
-    base = resources.base_bytes + held_bytes
+    # What lies in this process's memory is sent to workers, and stands there twice while it arrives.
+    sent = 2 * dataset.memory_bytes if resources.kind == "cluster" else 0
+    base = resources.base_bytes + held_bytes + sent
     return Plan(
         rows=dataset.shape[0],
         features=n,

@@ -33,7 +33,7 @@ class Record:
     """False for a rejected trial, a probe, or a restated gradient."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Result:
     """A finished fit: parameters, why it ended, and what each pass found.
 

@@ -23,11 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgd.buffers import Buffers
-from dgd.dataset import Array, Chunk, Dataset, MemoryRows, Rows
+from dgd.dataset import Chunk, Dataset
 from dgd.errors import DataError, DgdError
 from dgd.executor import Executor, InlineExecutor, Resources, S, Summand, Swept
 from dgd.kernels import GradientSum, Partial
 from dgd.losses import LOSSES
+from dgd.rows import Array, MemoryRows, Rows
 
 if TYPE_CHECKING:
     from dgd.storage.source import Bytes, Source

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dgd
-from dgd.dataset import MemoryRows
 from dgd.errors import ConfigurationError, DataError
+from dgd.rows import MemoryRows
 
 RULES: list[Any] = ["auto", "exact", 0.5]
 
@@ -244,14 +244,14 @@ def test_weights_that_sum_to_zero_are_refused(problem: Problem) -> None:
         ({"loss": "hinge"}, r"`fit\(loss=...\)` must be one of squared, got 'hinge'"),
         ({"solver": "adam"}, r"`fit\(solver=...\)` must be one of auto, gd, got 'adam'"),
         ({"learning_rate": -0.1}, r"must be a positive number, 'auto' or 'exact', got -0.1"),
-        ({"max_iter": 0}, r"`fit\(max_iter=...\)` must be 1 or more, got 0"),
-        ({"tol": -1}, r"`fit\(tol=...\)` must be 0 or more, got -1"),
-        ({"max_seconds": 0}, r"must be positive, got 0"),
-        ({"precision": "half"}, r"must be 'double' or 'single', got 'half'"),
+        ({"max_iter": 0}, r"`fit\(max_iter=...\)` must be a whole number of 1 or more, got 0"),
+        ({"tol": -1}, r"`fit\(tol=...\)` must be a number of 0 or more, got -1"),
+        ({"max_seconds": 0}, r"`fit\(max_seconds=...\)` must be a number above 0, got 0"),
+        ({"precision": "half"}, r"must be one of double, single, got 'half'"),
         ({"standardize": "maybe"}, r"must be True, False or 'auto', got 'maybe'"),
-        ({"theta0": [1, 2]}, r"must have 6 entries \(the intercept first, if one is fitted\), got 2"),
+        ({"theta0": [1, 2]}, r"must have 6 entries \(the intercept first, if one is fitted\), got shape \(2,\)"),
         ({"theta0": [np.nan] * 6}, r"must be finite numbers"),
-        ({"threads": 0}, r"`threads` must be 1 or more, got 0"),
+        ({"threads": 0}, r"`threads=...` must be a whole number of 1 or more, got 0"),
         ({"threads": 1, "client": object()}, r"exclude each other"),
         ({"penalty": 0.1}, r"`fit\(penalty=...\)` is not available"),
         ({"checkpoint": "x"}, r"`fit\(checkpoint=...\)` is not available"),

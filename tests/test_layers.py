@@ -14,10 +14,10 @@ PACKAGE = Path(__file__).parent.parent / "dgd"
 LAYERS = [
     ("base", ["errors", "_version"]),
     ("maths", ["buffers", "tree", "losses", "solvers"]),
-    ("contracts", ["dataset", "blas", "executor", "kernels"]),
+    ("contracts", ["rows", "dataset", "blas", "executor", "kernels"]),
     ("driver", ["coordinates", "objective", "plan", "fit", "result", "model", "score", "predictions"]),
     ("adapters", ["storage", "runtime", "ingest"]),
-    ("surfaces", ["opening", "api", "testing", "cli", "__init__", "__main__"]),
+    ("surfaces", ["arguments", "opening", "api", "testing", "cli", "__init__", "__main__"]),
 ]
 LEVEL = {name: level for level, (_, names) in enumerate(LAYERS) for name in names}
 

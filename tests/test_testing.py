@@ -10,12 +10,12 @@ import pytest
 import dgd
 from dgd import testing
 from dgd.buffers import Buffers
-from dgd.dataset import MemoryRows, as_rows
 from dgd.errors import ClusterLostError, CorruptChunkError, DataError, MissingChunkError
 from dgd.executor import InlineExecutor, S, Summand, Swept
 from dgd.kernels import GradientSum
 from dgd.losses import Squared
 from dgd.objective import Objective
+from dgd.rows import MemoryRows, as_rows
 from dgd.runtime import ThreadExecutor
 from dgd.storage import Group, open_group, source_of
 

@@ -38,9 +38,10 @@ def active_client() -> Any:
     if distributed is None:
         return None
     try:
-        return distributed.default_client()
+        client = distributed.default_client()
     except ValueError:
         return None
+    return None if client.asynchronous else client
 
 
 __all__ = ["ThreadExecutor", "active_client", "choose_executor"]

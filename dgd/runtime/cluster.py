@@ -14,14 +14,13 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import pickle
 import threading
 import time
 import uuid
 from typing import Any, TypeVar
 
 from distributed import Client, Future, KilledWorker
-from distributed.client import FutureCancelledError
+from distributed.client import ClosedClientError, FutureCancelledError
 
 from dgd.blas import single_threaded_blas
 from dgd.buffers import Buffers
@@ -35,7 +34,7 @@ FAN_IN = 8
 ATTEMPTS = 5
 """Submissions of one pass before the cluster is called lost; each survives several deaths by itself."""
 LARGEST_DATASET = 64 * 2**20
-"""Bytes of a pickled dataset: paths and metadata, or a small array."""
+"""Bytes of arrays in this process's memory that are sent along; a stored dataset is paths and metadata."""
 POLL_SECONDS = 1.0
 ANSWER_SECONDS = 5.0
 LOOK_AGAIN_SECONDS = 5.0
@@ -61,6 +60,11 @@ class ClusterExecutor:
     """
 
     def __init__(self, client: Client, *, worker_timeout: float = 300.0, memory_limit: int | None = None) -> None:
+        if not isinstance(client, Client) or client.asynchronous:
+            raise ConfigurationError(
+                f"`client=` must be a synchronous `distributed.Client`, got a {type(client).__name__}; "
+                f"make one with `Client(address)`"
+            )
         self.client = client
         self.worker_timeout = worker_timeout
         self._memory_limit = memory_limit
@@ -77,6 +81,7 @@ class ClusterExecutor:
             try:
                 return self._attempt(dataset, summand, attempt)
             except KilledWorker as error:
+                self._dataset = None
                 lost = error
             except CANCELLED as error:
                 # The scheduler went away; the client is trying to reach it again, and forgets all it had submitted.
@@ -143,7 +148,7 @@ class ClusterExecutor:
     def _dataset_future(self, dataset: Dataset, attempt: int) -> Future:
         """The dataset as a task's result, so that it is made again if its holder dies."""
         if self._dataset is None or self._dataset[0] is not dataset:
-            n_bytes = len(pickle.dumps(dataset))
+            n_bytes = dataset.memory_bytes
             if n_bytes > LARGEST_DATASET:
                 raise ConfigurationError(
                     f"the data are {n_bytes:,} bytes in this process's memory, and at most {LARGEST_DATASET:,} are "
@@ -155,7 +160,10 @@ class ClusterExecutor:
         return self._dataset[1]
 
     def _submit(self, key: str, function: Any, *arguments: Any) -> Future:
-        return self.client.submit(function, *arguments, key=key, pure=False)
+        try:
+            return self.client.submit(function, *arguments, key=key, pure=False)
+        except ClosedClientError as error:
+            raise ClusterLostError("the client was closed during the pass; open another and fit again") from error
 
     def _result(self, future: Future) -> Any:
         """Wait for a future; as long as there are workers, or not longer than `worker_timeout` without any."""
@@ -163,9 +171,10 @@ class ClusterExecutor:
             try:
                 return future.result(timeout=POLL_SECONDS)
             except TimeoutError:
-                if future.done():
-                    continue
-                self._wait_for_workers()
+                if future.status == "error":
+                    raise  # the task's own
+                if not future.done():
+                    self._wait_for_workers()
 
     def _wait_for_workers(self) -> dict[str, Any]:
         """The workers, once there is at least one. Raises ClusterLostError after `worker_timeout` without."""

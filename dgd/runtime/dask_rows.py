@@ -13,8 +13,8 @@ from distributed import Future, get_worker, worker_client
 from numpy.typing import NDArray
 
 from dgd.buffers import Buffers
-from dgd.dataset import Array, Footprint, check_dtype
-from dgd.errors import SchemaError
+from dgd.errors import ReadError, SchemaError
+from dgd.rows import Array, Footprint, check_dtype, refuse_masked
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +64,17 @@ class DaskRows:
 
     def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Array, int]:
         """The rows from start to stop, computed in this thread."""
-        rows = np.asarray(_compute(self.array[start:stop]))
+        try:
+            block = _compute(self.array[start:stop])
+        except Exception as error:
+            raise ReadError(
+                f"array {self.name!r}: computing rows {start} to {stop - 1} failed with "
+                f"{type(error).__name__}: {error}; look into how the array is made",
+                array=self.name,
+                rows=(start, stop),
+            ) from error
+        refuse_masked(self.name, block)
+        rows = np.asarray(block)
         return rows, rows.nbytes
 
 

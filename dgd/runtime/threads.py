@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from dgd.blas import single_threaded_blas
 from dgd.buffers import Buffers
@@ -55,8 +55,9 @@ class ThreadExecutor:
 
         nodes = nodes_at(self._level(dataset.n_chunks), dataset.n_chunks)
         with single_threaded_blas():
-            futures = [self._pool.submit(run, node) for node in nodes]
+            futures: list[Future[Swept[S]]] = []
             try:
+                futures.extend(self._pool.submit(run, node) for node in nodes)
                 wait(futures)
             except BaseException:
                 stop.set()

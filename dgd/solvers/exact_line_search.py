@@ -69,24 +69,24 @@ class ExactLineSearch:
             return self._shorten(state)
         g, s = state.gradient, state.steps[0]
         Hg = (g - evaluation.gradient) / s
-        gg, gHg = float(g @ g), float(g @ Hg)
-        if not (gHg > 0 and math.isfinite(gg / gHg)):
+        norm = vector_norm(g)
+        uHu = float((g / norm) @ (Hg / norm)) if norm > 0 else 0.0
+        if not (uHu > 0 and math.isfinite(1 / uHu)):
             return self._flat(state)
-        eta = gg / gHg
+        eta = 1 / uHu
         gradient = g - eta * Hg
-        norm = vector_norm(gradient)
         since = state.since + 1
         return replace(
             state,
             point=state.point - eta * g,
-            value=state.value - 0.5 * eta * gg,
+            value=state.value - 0.5 * eta * norm * norm,
             gradient=gradient,
             learning_rate=eta,
             accepted=True,
             steps=(eta,) if state.first else (state.steps[-1], eta),
             first=False,
             since=since,
-            due=since >= RESTATE or norm <= FALL * state.restated_norm,
+            due=since >= RESTATE or vector_norm(gradient) <= FALL * state.restated_norm,
         )
 
     def _restate(self, state: ExactState, evaluation: Evaluation) -> ExactState:
@@ -95,7 +95,7 @@ class ExactLineSearch:
                 state,
                 learning_rate=0.0,
                 status=Status.DIVERGED,
-                advice="the loss at this point is not finite",
+                advice="the loss at this point is not finite: rescale the columns or the target",
             )
         state = replace(
             state,

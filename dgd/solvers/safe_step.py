@@ -13,6 +13,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from dgd.solvers.base import Evaluation, Status, Vector, curvature
 from dgd.solvers.progress import NO_PROGRESS, Progress
 
@@ -82,7 +84,11 @@ class SafeStep:
 
     def _first(self, state: SafeStepState, evaluation: Evaluation) -> SafeStepState:
         if not evaluation.finite:
-            return replace(state, status=Status.DIVERGED, advice="the loss at the start is not finite")
+            return replace(
+                state,
+                status=Status.DIVERGED,
+                advice="the loss at the start is not finite: rescale the columns or the target",
+            )
         return replace(
             state,
             best=evaluation,
@@ -95,7 +101,7 @@ class SafeStep:
     def _retry(self, state: SafeStepState, best: Evaluation, eta: float) -> SafeStepState:
         state = replace(state, eta=eta, rejected=state.rejected + 1, accepted=False, learning_rate=0.0)
         trial = best.point - eta * best.gradient
-        if not (trial != best.point).any():
+        if not (np.isfinite(trial).all() and (trial != best.point).any()):
             return replace(state, status=Status.STALLED)
         return replace(state, trial=trial, advice=self._advice(state))
 

@@ -10,8 +10,8 @@ import zarr
 from zarr.codecs import BloscCodec, Crc32cCodec, GzipCodec, ZstdCodec
 from zarr.storage import LocalStore
 
-from dgd.dataset import Array
 from dgd.errors import ConfigurationError, ValueRangeError
+from dgd.rows import Array
 from dgd.storage.crc32c import crc32c
 from dgd.storage.seal import KEY
 

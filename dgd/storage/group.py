@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from dgd.dataset import Dataset, Rows
+from dgd.dataset import Dataset
 from dgd.errors import DatasetNotFoundError, MetadataError
+from dgd.rows import Rows
 from dgd.storage.documents import attributes_of, checked_attributes, parse_document, read_document
 from dgd.storage.locations import source_of
 from dgd.storage.metadata import ArrayDocument, array_format, find_array

@@ -18,6 +18,7 @@ from dgd.model import Model
 from dgd.predictions import Written, predict_chunk
 from dgd.storage.columns import create_array
 from dgd.storage.folders import local_folder, make_room, replace_file, sync_tree
+from dgd.storage.rows import ZarrRows
 from dgd.storage.seal import FORMAT, KEY, WRITING, sealed
 
 BYTES_PER_ROW = 4 * 8
@@ -43,6 +44,7 @@ class PredictionSum:
 def prepare(dataset: Dataset, path: str | os.PathLike[str], *, overwrite: bool) -> Path:
     """An array of the dataset's rows and row chunks, marked as being written."""
     target = local_folder(path)
+    _refuse_own_input(dataset, target)
     make_room(target, overwrite=overwrite)
     lengths = np.diff(dataset.bounds)
     if len(lengths) > 1 and (lengths[:-1] != lengths[0]).any():
@@ -60,6 +62,16 @@ def prepare(dataset: Dataset, path: str | os.PathLike[str], *, overwrite: bool) 
         attributes={KEY: {"format": FORMAT, "state": WRITING}},
     )
     return target
+
+
+def _refuse_own_input(dataset: Dataset, target: Path) -> None:
+    """Predictions must not take the place of what they are made from, nor of anything beside it in its group."""
+    inputs = [Path(rows.source.label) for rows in dataset.arrays if isinstance(rows, ZarrRows)]
+    inputs += [Path(dataset.source)] if inputs else []
+    out = target.resolve()
+    for place in (path.resolve() for path in inputs):
+        if out == place or out in place.parents or place in out.parents:
+            raise ConfigurationError(f"`predict(out=...)` would write into its own input {place}; give another path")
 
 
 def commit(path: Path, *, fingerprint: str) -> None:

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgd.buffers import Buffers
-from dgd.dataset import Array, Footprint, regular_bounds
 from dgd.errors import CorruptChunkError, MissingChunkError, ReadError
+from dgd.rows import Array, Footprint, regular_bounds
 from dgd.storage.codecs import Damaged, decode_bytes
 from dgd.storage.layout import ArrayFormat, Layout
 from dgd.storage.shards import Absent, inner_chunks

@@ -14,8 +14,8 @@ import zarr
 from numpy.typing import DTypeLike
 from zarr.storage import LocalStore
 
-from dgd.dataset import Array, check_dtype
 from dgd.errors import ConfigurationError, SchemaError, ValueRangeError
+from dgd.rows import Array, check_dtype
 from dgd.storage.columns import CHUNK_BYTES, Column, check_values, checked_compression
 from dgd.storage.folders import local_folder, make_room, replace_file, sync_tree
 from dgd.storage.seal import FORMAT, KEY, WRITING, sealed

@@ -46,8 +46,15 @@ def test_every_dtype_and_compression_comes_back(dtype: str, compression: str | N
         assert names == ["bytes", *([compression] if compression not in (None, "none") else []), "crc32c"]
 
 
+@pytest.fixture
+def no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of small chunks would take minutes on a slow disk; what must be on disk is tested below."""
+    monkeypatch.setattr(folders, "_fsync", lambda path: None)
+
+
 @given(blocks=st.lists(st.integers(0, 17), min_size=1, max_size=8), chunk_rows=st.integers(1, 40))
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.usefixtures("no_fsync")
 def test_any_blocks_into_any_chunks(blocks: list[int], chunk_rows: int, tmp_path: Path) -> None:
     total = sum(blocks)
     X, y = np.arange(2.0 * total).reshape(total, 2), np.arange(total)
