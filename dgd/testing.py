@@ -1,11 +1,10 @@
-"""Fakes and contracts, for whoever writes a dataset, an executor or a store for dgd, or tests code that uses them.
-
+"""Fakes and contracts, for whoever writes a dataset, an executor or a store for dgd, or tests code that uses them:
     MemoryChunks       arrays in memory as rows, in any chunks; counts reads
     CountingRows       counts the reads of any rows
     CountingExecutor   counts sweeps and the chunks they read
     FlakyExecutor      fails a certain sweep
     FaultySource       stored bytes that are not what was written; counts requests
-    check_rows         whether rows keep the contract of `dgd.dataset.Rows`
+    check_rows         whether rows keep the contract of `dgd.rows.Rows`
     check_executor     whether an executor keeps the contract of `dgd.executor.Executor`
 
 A fake that is sent to another process is a copy, whose counts stay there.
