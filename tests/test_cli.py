@@ -351,7 +351,7 @@ def test_an_interrupted_ingest_is_repeated_by_the_command_the_error_quotes(run: 
         (["fit", "{store}", "--memory-limit", "2 parsecs"], "error: Invalid value for '--memory-limit'"),
         (["fit", "{store}", "--learning-rate", "fast"], "error: Invalid value for '--learning-rate'"),
         (["fit", "{store}", "--learning-rate", "-1"], "error: `fit(learning_rate=...)` must be a positive number"),
-        (["fit", "{store}", "--max-iter", "0"], "error: `fit(max_iter=...)` must be 1 or more"),
+        (["fit", "{store}", "--max-iter", "0"], "error: `fit(max_iter=...)` must be a whole number of 1 or more"),
         (["fit", "{store}", "--threads", "2", "--scheduler", "tcp://a:1"], "error: --scheduler and --threads exclude"),
         (["fit", "{store}", "--scheduler", "nonsense"], "error: 'nonsense' is not the address of a scheduler"),
         (["fit", "{store}", "--scheduler-file", "/nowhere"], "error: /nowhere is not a scheduler file"),

@@ -19,6 +19,7 @@ from dgd import testing
 from dgd.executor import Executor, InlineExecutor
 from dgd.kernels import GradientSum
 from dgd.losses import Squared
+from dgd.rows import as_rows
 from dgd.runtime import ThreadExecutor
 from dgd.storage import Group, open_group, source_of
 
@@ -91,7 +92,7 @@ def test_a_misaligned_y(length: int, threads: int | None, stores: dict[int, Memo
     source = testing.FaultySource(source_of(stores[length]))
     dataset = open_group(Group(source))
     executor = InlineExecutor() if threads is None else ThreadExecutor(threads)
-    expected = sweep(InlineExecutor(), dgd.Dataset(X=dataset.X, y=dgd.dataset.as_rows("y", np.arange(float(ROWS)))))
+    expected = sweep(InlineExecutor(), dgd.Dataset(X=dataset.X, y=as_rows("y", np.arange(float(ROWS)))))
     assert expected
     source.requests.clear()
     sweep(executor, dataset)
