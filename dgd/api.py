@@ -106,7 +106,7 @@ def fit(
     checked_word("fit(precision", precision, PRECISIONS)
     dataset = open_dataset(data, y, weight=weight)
     with closing(_executor(client, threads, worker_timeout=worker_timeout, memory_limit=memory_limit)) as executor:
-        cost = make_plan(dataset, executor.resources(dataset.n_chunks), precision=precision)
+        cost = make_plan(dataset, executor.resources(dataset), precision=precision)
         cost.check()
         objective = Objective(dataset, chosen_loss, executor, fit_intercept=intercept, precision=precision)
         start = checked_start(theta0, objective.n_parameters)
@@ -134,7 +134,7 @@ def plan(
     checked_word("plan(precision", precision, PRECISIONS)
     dataset = open_dataset(data, y, weight=weight)
     with closing(_executor(client, threads, worker_timeout=worker_timeout, memory_limit=memory_limit)) as executor:
-        return make_plan(dataset, executor.resources(dataset.n_chunks), precision=precision)
+        return make_plan(dataset, executor.resources(dataset), precision=precision)
 
 
 def predict(
@@ -156,7 +156,7 @@ def predict(
     from dgd.storage import predictions
 
     with closing(_executor(client, threads)) as executor:
-        make_plan(dataset, executor.resources(dataset.n_chunks), bytes_per_row=predictions.BYTES_PER_ROW).check()
+        make_plan(dataset, executor.resources(dataset), bytes_per_row=predictions.BYTES_PER_ROW).check()
         path = predictions.prepare(dataset, out, overwrite=overwrite)
         executor.sweep(dataset, predictions.PredictionSum(model, str(path)))
         predictions.commit(path, fingerprint=dataset.fingerprint)
@@ -176,7 +176,7 @@ def score(
     dataset = open_dataset(data, y, weight=weight)
     model.check(dataset)
     with closing(_executor(client, threads)) as executor:
-        make_plan(dataset, executor.resources(dataset.n_chunks)).check()
+        make_plan(dataset, executor.resources(dataset)).check()
         swept = executor.sweep(dataset, ScoreSum(model))
     return Score.of(swept.value, dataset.shape[0])
 
@@ -220,7 +220,7 @@ def _predict_in_memory(model: Model, dataset: Dataset, threads: int | None) -> V
 
     summand = MemoryPredictionSum(model, np.empty(dataset.shape[0]))
     with closing(ThreadExecutor(threads)) as executor:
-        resources = executor.resources(dataset.n_chunks)
+        resources = executor.resources(dataset)
         make_plan(dataset, resources, bytes_per_row=8, held_bytes=summand.out.nbytes).check()
         executor.sweep(dataset, summand)
     return summand.out

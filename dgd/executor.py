@@ -59,8 +59,8 @@ class Executor(Protocol):
         """The sum over every chunk; each chunk is read once. Raises the error of the first chunk that fails."""
         ...
 
-    def resources(self, n_chunks: int) -> Resources:
-        """What a pass over `n_chunks` chunks would run on."""
+    def resources(self, dataset: Dataset) -> Resources:
+        """What a pass over a dataset would run on."""
         ...
 
     def close(self) -> None:
@@ -95,7 +95,7 @@ class InlineExecutor:
         with single_threaded_blas():
             return sweep_node(dataset, summand, root, Buffers())
 
-    def resources(self, n_chunks: int) -> Resources:
+    def resources(self, dataset: Dataset) -> Resources:
         """One thread, one task."""
         return Resources(kind="inline", processes=1, threads=1, tasks=1, base_bytes=0, memory_limit=None)
 

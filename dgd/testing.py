@@ -88,9 +88,9 @@ class _AroundExecutor:
         self.executor = executor or InlineExecutor()
         self.sweeps = 0
 
-    def resources(self, n_chunks: int) -> Resources:
+    def resources(self, dataset: Dataset) -> Resources:
         """The executor's."""
-        return self.executor.resources(n_chunks)
+        return self.executor.resources(dataset)
 
     def close(self) -> None:
         """Close the executor."""
@@ -266,7 +266,7 @@ def check_executor(executor: Executor) -> None:
             found, expected = executor.sweep(dataset, summand), InlineExecutor().sweep(dataset, summand)
             _expect(_bits(found.value) == _bits(expected.value), f"the sum over {n_chunks} chunks differs in its bits")
             _expect(found.bytes_read == expected.bytes_read, f"{found.bytes_read} bytes read of {expected.bytes_read}")
-        resources = executor.resources(n_chunks)
+        resources = executor.resources(dataset)
         _expect(min(resources.processes, resources.threads, resources.tasks) >= 1, f"nothing to run on: {resources}")
     try:
         executor.sweep(_dataset(rng.normal(size=(24, 2)), 8), _Failing(5))

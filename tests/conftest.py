@@ -38,6 +38,12 @@ class Problem:
     theta_weighted: np.ndarray
 
 
+@pytest.fixture(autouse=True)
+def tiny_data_are_divided_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The problems of these tests are far too small to be worth several threads, and must be cut all the same."""
+    monkeypatch.setattr("dgd.runtime.threads.LEAST_NODE_BYTES", 1)
+
+
 @pytest.fixture(scope="session")
 def problem() -> Problem:
     """1,003 rows × 5 columns of different scales, not centred; solved by QR."""

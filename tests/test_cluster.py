@@ -330,5 +330,6 @@ def test_a_dask_block_is_computed_once_a_pass_and_never_gathered() -> None:
 
 
 def test_no_worker_at_the_start_is_an_error_in_time(store: str, tmp_path: Path) -> None:
+    dataset = dgd.open_dataset(store)
     with cluster(tmp_path) as found, pytest.raises(ClusterLostError, match="dask worker"):
-        ClusterExecutor(found.client, worker_timeout=0.5).resources(10)
+        ClusterExecutor(found.client, worker_timeout=0.5).resources(dataset)

@@ -112,6 +112,11 @@ class TestPlan:
         assert found.line().endswith("MiB of 1 GiB allowed")
         assert len(found.table().splitlines()) == 12
 
+    def test_tiny_data_are_left_to_one_thread(self, store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("dgd.runtime.threads.LEAST_NODE_BYTES", 2**19)
+        assert dgd.plan(store, threads=2).tasks_per_pass == 1
+        assert dgd.plan(np.zeros((2**18, 8)), np.zeros(2**18), threads=2).tasks_per_pass > 1
+
     def test_tasks_do_not_grow_with_chunks(self) -> None:
         X, y = np.zeros((10_000, 600)), np.zeros(10_000)
         assert dgd.plan(X[:1000], y[:1000], threads=2).tasks_per_pass <= 8

@@ -92,14 +92,14 @@ class ClusterExecutor:
             f"the workers' logs: too little memory is the usual cause, see `dgd plan`"
         )
 
-    def resources(self, n_chunks: int) -> Resources:
+    def resources(self, dataset: Dataset) -> Resources:
         """The workers there are: `scheduler_info` tells their threads, memory and limits."""
         workers = self._wait_for_workers()
         threads = [worker["nthreads"] for worker in workers.values()]
         limits = [int(USABLE * worker["memory_limit"]) for worker in workers.values() if worker["memory_limit"]]
         limits += [self._memory_limit] if self._memory_limit is not None else []
         held = [worker.get("metrics", {}).get("memory", 0) for worker in workers.values()]
-        nodes = len(nodes_at(cut_level(n_chunks, NODES_PER_THREAD * sum(threads)), n_chunks))
+        nodes = len(nodes_at(cut_level(dataset.n_chunks, NODES_PER_THREAD * sum(threads)), dataset.n_chunks))
         return Resources(
             kind="cluster",
             processes=len(workers),

@@ -19,6 +19,8 @@ from dgd.runtime.memory import memory_limit, resident_bytes
 from dgd.tree import Node, cut_level, nodes_at, sum_siblings
 
 NODES_PER_THREAD = 4
+LEAST_NODE_BYTES = 2**19
+"""X of a node, at the least: below it threads wait for the interpreter's lock longer than they compute."""
 THREAD_BYTES = 4 * 2**20
 """Stack, allocator and BLAS memory of one more thread, as measured."""
 
@@ -53,7 +55,7 @@ class ThreadExecutor:
                 stop.set()
                 raise
 
-        nodes = nodes_at(self._level(dataset.n_chunks), dataset.n_chunks)
+        nodes = self._nodes(dataset)
         with single_threaded_blas():
             futures: list[Future[Swept[S]]] = []
             try:
@@ -68,14 +70,15 @@ class ThreadExecutor:
             raise error
         return sum_siblings([future.result() for future in futures])
 
-    def resources(self, n_chunks: int) -> Resources:
+    def resources(self, dataset: Dataset) -> Resources:
         """This process: its threads, and what it holds now."""
-        threads = min(self.threads, n_chunks)
+        tasks = len(self._nodes(dataset))
+        threads = min(self.threads, tasks)
         return Resources(
             kind="threads",
             processes=1,
             threads=threads,
-            tasks=len(nodes_at(self._level(n_chunks), n_chunks)),
+            tasks=tasks,
             base_bytes=resident_bytes() + threads * THREAD_BYTES,
             memory_limit=memory_limit() if self._memory_limit is None else self._memory_limit,
         )
@@ -84,8 +87,12 @@ class ThreadExecutor:
         """End the threads."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _level(self, n_chunks: int) -> int:
-        return cut_level(n_chunks, NODES_PER_THREAD * self.threads)
+    def _nodes(self, dataset: Dataset) -> list[Node]:
+        """A few nodes a thread, and none that is not worth handing over."""
+        rows, n_features = dataset.shape
+        worth = max(1, rows * n_features * dataset.dtype.itemsize // LEAST_NODE_BYTES)
+        level = cut_level(dataset.n_chunks, min(NODES_PER_THREAD * self.threads, worth))
+        return nodes_at(level, dataset.n_chunks)
 
     def _buffers(self) -> Buffers:
         if not hasattr(self._local, "buffers"):

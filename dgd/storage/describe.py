@@ -128,26 +128,22 @@ def _info(group: Group, found: dict[str, ZarrRows], unreadable: dict[str, str]) 
 
 
 def _array_names(group: Group) -> list[str]:
-    """The arrays to look for, the usual names first."""
+    """Where to look for arrays, the usual names first."""
     if group.marker is not None:
         names = set(group.committed)
     elif isinstance(group.source, LocalSource):
-        names = _local_arrays(group.source)
+        names = _folders(group.source)
     else:
         names = set(USUAL)
     return [name for name in USUAL if name in names] + sorted(names - set(USUAL))
 
 
-def _local_arrays(source: LocalSource) -> set[str]:
+def _folders(source: LocalSource) -> set[str]:
     try:
         with os.scandir(source.root) as entries:
-            return {entry.name for entry in entries if entry.is_dir() and _holds_array(entry.path)}
+            return {entry.name for entry in entries if entry.is_dir()}
     except OSError as error:
         raise unreadable(source.label, "", error) from error
-
-
-def _holds_array(folder: str) -> bool:
-    return any(os.path.isfile(os.path.join(folder, document)) for document in ("zarr.json", ".zarray"))
 
 
 def _array_info(rows: ZarrRows) -> ArrayInfo:

@@ -169,6 +169,8 @@ class ZarrRows:
             aligned = buffers.take("aligned", flat.shape, np.uint8)
             aligned[:] = flat
             flat = aligned
+        if layout.order == tuple(range(len(layout.shape))):
+            return flat.view(layout.dtype).reshape(layout.shape)
         stored = flat.view(layout.dtype).reshape([layout.shape[axis] for axis in layout.order])
         return stored.transpose(np.argsort(layout.order))
 

@@ -83,7 +83,7 @@ class LocalSource:
 
     def get(self, key: str, buffers: Buffers, *, at_most: int) -> Bytes | None:
         """The file's bytes; a folder, pipe or device in its place is no such key."""
-        path = self.root / key
+        path = f"{self.root}/{key}"
         try:
             # Without O_NONBLOCK a pipe in a file's place would be waited for.
             file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)

@@ -44,7 +44,6 @@ class ZipSource:
             encoded: Bytes = buffers.take("encoded", (member.file_size,), "u1")
             with self._archive.open(member) as file:
                 done = 0
-                # The last, empty piece is where zipfile compares its own checksum.
                 while piece := file.read(PIECE_BYTES):
                     encoded.data[done : done + len(piece)] = piece
                     done += len(piece)

@@ -16,6 +16,7 @@ from zarr.storage import MemoryStore
 
 import dgd
 from dgd import testing
+from dgd.buffers import Buffers
 from dgd.executor import Executor, InlineExecutor
 from dgd.kernels import GradientSum
 from dgd.losses import Squared
@@ -131,6 +132,15 @@ def test_any_grid(data: st.DataObject, tmp_path: Path) -> None:
     expected = InlineExecutor().sweep(in_memory, summand).value
     assert found.gradient_sum.tobytes() == expected.gradient_sum.tobytes()
     assert found.loss_sum == expected.loss_sum
+
+
+def test_whoever_takes_the_memory_of_a_kept_chunk_drops_it(stores: dict[int, MemoryStore]) -> None:
+    """A chunk of y is kept where it was decoded; a reader of another kind may be given the same buffers."""
+    rows, buffers = open_group(Group(source_of(stores[8]))).arrays[1], Buffers()
+    assert rows.read(0, 4, buffers)[1] > 0
+    assert rows.read(4, 6, buffers)[1] == 0
+    buffers.take("anything", (1,), "f8")
+    assert rows.read(6, 8, buffers)[1] > 0
 
 
 def test_a_changed_chunk_is_seen_by_the_next_pass(tmp_path: Path) -> None:

@@ -6,11 +6,13 @@ import functools
 import http.server
 import shutil
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import fsspec
+import numpy as np
 import pytest
 import zarr
 from located import Y, check, files, written
@@ -86,6 +88,21 @@ def test_http_url(http_url: str, path: Path) -> None:
     assert alone.fingerprint == dataset.fingerprint
     store = FsspecStore.from_url(f"{http_url}/a.zarr", read_only=True)
     check(dgd.open_dataset(store), path)
+
+
+def test_memory_over_http(http_url: str, path: Path) -> None:
+    """What a client puts together from pieces stands in memory twice; the server's own 64 kB are in it, too."""
+    with dgd.DatasetWriter(path.parent / "b.zarr", chunk_rows=20_000) as writer:
+        writer.append(np.ones((80_000, 8)), np.ones(80_000))
+    dataset = dgd.open_dataset(f"{http_url}/b.zarr")
+    dataset.read(0)
+    tracemalloc.start()
+    for k in range(4):
+        dataset.read(k)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    planned = dataset.footprint.encoded + dataset.footprint.decoded
+    assert planned / 2 < peak < planned + 2**18
 
 
 def test_faults_over_http(http_url: str, path: Path) -> None:
