@@ -148,7 +148,7 @@ def test_other_values_are_another_dataset_and_the_same_are_the_same(tmp_path: Pa
 def test_a_value_that_would_change_is_refused_where_it_stands(
     dtype: str, block: Any, value: str, what: str, tmp_path: Path
 ) -> None:
-    writer = dgd.DatasetWriter(tmp_path / "a.zarr", chunk_rows=4, dtype=dtype)
+    writer = dgd.DatasetWriter(tmp_path / "a.zarr", chunk_rows=100_000, dtype=dtype)
     good = np.zeros((3, 2), dtype=np.asarray(block).dtype)
     writer.append(good, np.zeros(3))
     bad = np.zeros((300_000, 2), dtype=good.dtype)
