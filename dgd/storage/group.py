@@ -33,10 +33,9 @@ def open_array(location: Any, name: str) -> ZarrRows:
 
 def _part_of_dataset(source: Source, document: ArrayDocument, name: str) -> ZarrRows:
     above = source.parent()
-    group = None if above is None else Group(above[0])
-    if above is None or group is None or group.marker is None:
+    if above is None:
         raise _unmarked(document.where, name)
-    return group.rows(above[1], name=name)
+    return Group(above[0]).rows(above[1], name=name)
 
 
 class Group:

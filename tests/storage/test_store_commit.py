@@ -13,6 +13,7 @@ import pytest
 import zarr
 from foreign import edit, sweep
 from formats import Format, write
+from located import in_memory
 
 import dgd
 from dgd.errors import DataError, IncompleteDatasetError, MetadataError
@@ -77,7 +78,8 @@ def test_edited_metadata_of_a_written_dataset(alone: bool, found: str, edited: s
 
 def test_edited_chunk_shape_and_dtype_of_a_foreign_array(tmp_path: Path) -> None:
     """Nothing guards these but the chunks' own size."""
-    for number, change in enumerate(({"dtype": "<f4"}, {"chunks": [3, 5]}, {"chunks": [4, 4]}, {"shape": [14, 5]})):
+    changes = ({"dtype": "<f4"}, {"chunks": [3, 5]}, {"chunks": [5, 5]}, {"shape": [14, 5]}, {"chunks": [4, 6]})
+    for number, change in enumerate(changes):
         path = tmp_path / f"{number}.zarr"
         write(path, Format(2, False, "none", "C"))
         edit(path, **change)
@@ -177,5 +179,6 @@ def test_a_changed_root_is_noticed(written: Path) -> None:
 
 def test_an_array_alone_far_from_its_dataset_is_refused(written: Path, tmp_path: Path) -> None:
     shutil.copytree(written / "X", tmp_path / "elsewhere" / "X")
-    with pytest.raises(MetadataError, match="whose commit marker is gone; open it where it was written"):
-        dgd.open_dataset(tmp_path / "elsewhere" / "X", written / "y")
+    for location in (tmp_path / "elsewhere" / "X", in_memory(written / "X")):
+        with pytest.raises(MetadataError, match="whose commit marker is gone; open it where it was written"):
+            dgd.open_dataset(location, written / "y")

@@ -52,6 +52,7 @@ def check(path: Path, form: Format) -> None:
     dataset = dgd.open_dataset(path)
     chunks = [dataset.read(k) for k in range(dataset.n_chunks)]
     # zarr-python reads a big-endian array of format 3 in native order: the values are compared, and their dtype's kind.
+    assert all(chunk.X.flags.aligned and chunk.y is not None and chunk.y.flags.aligned for chunk in chunks)
     native = X.dtype.newbyteorder("=")
     assert dataset.dtype.newbyteorder("=") == native
     assert np.concatenate([chunk.X for chunk in chunks]).astype(native).tobytes() == X.astype(native).tobytes()

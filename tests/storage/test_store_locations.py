@@ -22,6 +22,7 @@ from dgd.errors import (
     DataError,
     ReadError,
 )
+from dgd.storage import zips
 
 
 @pytest.fixture
@@ -148,6 +149,21 @@ def test_a_zip_member_that_is_too_long_is_not_unfolded(path: Path, tmp_path: Pat
         dataset.read(1)
     assert tracemalloc.get_traced_memory()[1] < 2**20
     tracemalloc.stop()
+
+
+def test_a_zip_file_is_opened_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+
+    class Counting(ZipFile):
+        def __init__(self, file: Path) -> None:
+            opened.append(file)
+            super().__init__(file)
+
+    monkeypatch.setattr(zips, "ZipFile", Counting)
+    dataset = dgd.open_dataset(zipped(path))
+    for k in range(dataset.n_chunks):
+        dataset.read(k)
+    assert len(opened) == 1
 
 
 def test_files_that_may_not_be_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from dataclasses import dataclass, replace
+from itertools import cycle
 from pathlib import Path
 from typing import Self
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
@@ -65,13 +66,14 @@ def written(path: Path, form: Format) -> dgd.Dataset:
     return dgd.open_dataset(path)
 
 
-@pytest.mark.parametrize("columns", ["whole", "in parts"])
-@pytest.mark.parametrize("form", list(structures()), ids=str)
+@pytest.mark.parametrize(
+    ("form", "columns"), list(zip(structures(), cycle(("whole", "in parts", "in parts")))), ids=str
+)
 def test_every_structure(form: Format, columns: str, tmp_path: Path) -> None:
     check(written(tmp_path / "a.zarr", replace(form, columns=columns)))
 
 
-@pytest.mark.parametrize("codec", ["none", "zstd", "gzip", "crc32c"])
+@pytest.mark.parametrize("codec", ["none", "gzip"])
 @pytest.mark.parametrize("shards", [False, True])
 @pytest.mark.parametrize("chunk_rows", [700, 3_000, 7_000, 12_001, ROWS])
 def test_misaligned_y(chunk_rows: int, shards: bool, codec: str, tmp_path: Path) -> None:
