@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Protocol
+import math
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+Array = NDArray[Any]
 FloatArray = NDArray[np.floating]
 
 
@@ -17,20 +19,104 @@ class Loss(Protocol):
 
         gradient_scale / Σw · Xᵀ(w · derivative)
 
-    `gradient_scale` is the constant factor that `derivative` leaves out; it is applied once, to the sum over all rows.
+    `gradient_scale` is the constant factor that both derivatives leave out; it is applied once, to the sum over all
+    rows. A raw prediction has shape (rows,), or (rows, q) where there are q outputs; the value always has (rows,).
     """
 
     name: ClassVar[str]
     gradient_scale: ClassVar[float]
+    quadratic: ClassVar[bool]
+    """Whether the second derivative is the same everywhere."""
+    expected: ClassVar[str]
+    """What a target must be, as an error says it."""
+
+    def encode(self, y: Array, dtype: np.dtype[Any]) -> FloatArray:
+        """The targets as the arithmetic wants them, of that dtype; NaN where a target is not what is `expected`."""
+        ...
+
+    def n_outputs(self, y_shape: tuple[int, ...]) -> int | None:
+        """q for targets of that shape; None where a raw prediction has the shape (rows,)."""
+        ...
 
     def value(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
-        """The loss of each row."""
+        """The loss of each row, from encoded targets; summed over the outputs."""
         ...
 
     def derivative(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
-        """The derivative of each row's loss by its raw prediction, divided by `gradient_scale`."""
+        """The derivative by the raw prediction, of its shape, divided by `gradient_scale`."""
         ...
 
     def value_and_derivative(self, raw_prediction: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Both at once, sharing what they have in common."""
         ...
+
+    def second_derivative(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
+        """The second derivative, divided by `gradient_scale`: (rows,) or (rows, q), output by output, or (rows, q, q)
+        where the outputs of a row depend on each other."""
+        ...
+
+    def response(self, raw_prediction: FloatArray) -> FloatArray:
+        """The expected target for a raw prediction: itself, a rate, a probability or one for each class."""
+        ...
+
+    def saturated(self, y: FloatArray) -> FloatArray:
+        """The least value each row's loss can have, whatever the prediction."""
+        ...
+
+    def null_value(self, mean: FloatArray, variance: FloatArray) -> float:
+        """The mean loss of the best constant prediction, from the targets' mean and variance (for classes: from their
+        shares); NaN where those do not determine it."""
+        ...
+
+
+class NumberLoss(Loss):
+    """What losses have in common whose target is a number and whose prediction is η itself.
+
+    A loss that derives from it brings `value`, `derivative` and `second_derivative`; the rest is here to be overridden.
+    """
+
+    gradient_scale: ClassVar[float] = 1.0
+    quadratic: ClassVar[bool] = False
+    expected: ClassVar[str] = "a number"
+
+    def encode(self, y: Array, dtype: np.dtype[Any]) -> FloatArray:
+        """The targets themselves."""
+        return numbers(y, dtype)
+
+    def n_outputs(self, y_shape: tuple[int, ...]) -> int | None:
+        """One for each column of y."""
+        return outputs_of(y_shape)
+
+    def value_and_derivative(self, raw_prediction: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """One after the other."""
+        return self.value(raw_prediction, y), self.derivative(raw_prediction, y)
+
+    def response(self, raw_prediction: FloatArray) -> FloatArray:
+        """η."""
+        return raw_prediction
+
+    def saturated(self, y: FloatArray) -> FloatArray:
+        """0."""
+        return np.zeros(y.shape[0], dtype=y.dtype)
+
+    def null_value(self, mean: FloatArray, variance: FloatArray) -> float:
+        """NaN: unknown."""
+        del mean, variance
+        return math.nan
+
+
+def numbers(y: Array, dtype: np.dtype[Any]) -> FloatArray:
+    """Targets that are numbers, in the arithmetic's dtype; what is not a number becomes NaN."""
+    if y.dtype.kind not in "biuf":
+        return np.full(y.shape, np.nan, dtype)
+    return y.astype(dtype, copy=False)
+
+
+def outputs_of(y_shape: tuple[int, ...]) -> int | None:
+    """One output for each column of a target of two dimensions."""
+    return y_shape[1] if len(y_shape) == 2 else None
+
+
+def over_outputs(values: FloatArray) -> FloatArray:
+    """The sum over a row's outputs, where it has several."""
+    return values.sum(axis=1) if values.ndim == 2 else values

@@ -1,9 +1,11 @@
 """The squared error.
 
-    value       (η − y)²
-    derivative  2 (η − y)         kept as η − y, with the 2 in `gradient_scale`
+    value              (η − y)²
+    derivative         2 (η − y)         kept as η − y, with the 2 in `gradient_scale`
+    second derivative  2                 kept as 1
 
-so that the mean is MSE(θ) = 1/m Σᵢ (θᵀx⁽ⁱ⁾ − y⁽ⁱ⁾)², without a ½, and ∇MSE = 2/m Xᵀ(Xθ − y).
+so that the mean is MSE(θ) = 1/m Σᵢ (θᵀx⁽ⁱ⁾ − y⁽ⁱ⁾)², without a ½, and ∇MSE = 2/m Xᵀ(Xθ − y). With q outputs the value
+of a row is the sum over its outputs.
 """
 
 from __future__ import annotations
@@ -11,20 +13,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from dgd.losses.base import FloatArray
+import numpy as np
+
+from dgd.losses.base import FloatArray, NumberLoss, over_outputs
 
 
 @dataclass(frozen=True)
-class Squared:
+class Squared(NumberLoss):
     """Squared error (η − y)²; its mean is the MSE of the textbooks."""
 
     name: ClassVar[str] = "squared"
     gradient_scale: ClassVar[float] = 2.0
+    quadratic: ClassVar[bool] = True
 
     def value(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
         """(η − y)² of each row."""
         residual = raw_prediction - y
-        return residual * residual
+        return over_outputs(residual * residual)
 
     def derivative(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
         """η − y of each row: half the derivative, see `gradient_scale`."""
@@ -33,4 +38,12 @@ class Squared:
     def value_and_derivative(self, raw_prediction: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
         """(η − y)² and η − y."""
         residual = raw_prediction - y
-        return residual * residual, residual
+        return over_outputs(residual * residual), residual
+
+    def second_derivative(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
+        """1 everywhere: half the second derivative."""
+        return np.ones_like(raw_prediction)
+
+    def null_value(self, mean: FloatArray, variance: FloatArray) -> float:
+        """The variance of y, summed over the outputs."""
+        return float(np.sum(variance))

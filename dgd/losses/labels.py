@@ -1,0 +1,94 @@
+"""Labels of classes, and the index of each: ints, bools, floats and strings, stored in whatever dtype.
+
+A label is its value: 1, 1.0 and True are the same one, "1" is another. Bytes are text in UTF-8.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from dgd.errors import ConfigurationError
+from dgd.losses.base import Array, FloatArray
+
+Label = bool | int | float | str
+
+
+def plain_labels(labels: Iterable[Any], *, call: str) -> tuple[Label, ...]:
+    """The labels as plain Python scalars, all different. `call` is what an error quotes."""
+    if isinstance(labels, (str, bytes)):
+        raise ConfigurationError(f"`{call}` must be a list of labels, got {labels!r}")
+    plain = tuple(_plain(label, call) for label in labels)
+    seen: set[Label] = set()
+    for label in plain:
+        if label in seen:
+            raise ConfigurationError(f"`{call}` must be labels that are all different, got {label!r} twice")
+        seen.add(label)
+    return plain
+
+
+def class_indices(y: Array, classes: Sequence[Label], dtype: np.dtype[Any]) -> FloatArray:
+    """The index in `classes` of each label, of the shape of y; NaN for what is not one of them."""
+    if y.dtype.kind in "OT":
+        return _indices_of_objects(y.astype(object, copy=False), classes, dtype)
+    indices, known = _stored_as(classes, y.dtype)
+    if not indices:
+        return np.full(y.shape, np.nan, dtype)
+    order = np.argsort(known, kind="stable")
+    known = known[order]
+    place = np.searchsorted(known, y)
+    np.minimum(place, len(known) - 1, out=place)
+    return np.where(known[place] == y, np.array(indices, dtype)[order][place], dtype.type(np.nan))
+
+
+def _plain(label: Any, call: str) -> Label:
+    if isinstance(label, np.generic):
+        label = label.item()
+    if isinstance(label, bytes):
+        label = label.decode("utf-8", "surrogateescape")
+    if not isinstance(label, (bool, int, float, str)) or (isinstance(label, float) and not math.isfinite(label)):
+        raise ConfigurationError(f"`{call}` must be labels that are finite numbers, bools or strings, got {label!r}")
+    return label
+
+
+def _stored_as(classes: Sequence[Label], dtype: np.dtype[Any]) -> tuple[list[int], Array]:
+    """The indices of the classes that an array of that dtype can hold, and those classes in that dtype."""
+    indices: list[int] = []
+    labels: list[Any] = []
+    for index, label in enumerate(classes):
+        if isinstance(label, str):
+            if dtype.kind in "US":
+                indices.append(index)
+                labels.append(label.encode("utf-8", "surrogateescape") if dtype.kind == "S" else label)
+        elif dtype.kind in "biuf" and _holds(dtype, label):
+            indices.append(index)
+            labels.append(label)
+    return indices, np.array(labels, dtype.kind if dtype.kind in "US" else dtype)
+
+
+def _holds(dtype: np.dtype[Any], label: Any) -> bool:
+    """Whether the number is exactly one of the dtype's."""
+    try:
+        with np.errstate(over="ignore"):
+            return bool(dtype.type(label).item() == label)
+    except OverflowError:
+        return False
+
+
+def _indices_of_objects(y: Array, classes: Sequence[Label], dtype: np.dtype[Any]) -> FloatArray:
+    """The same for Python objects, by their hashes."""
+    index_of: dict[Any, float] = {label: float(index) for index, label in enumerate(classes)}
+    for index, label in enumerate(classes):
+        if isinstance(label, str):
+            index_of[label.encode("utf-8", "surrogateescape")] = float(index)
+    try:
+        found = np.frompyfunc(index_of.get, 1, 1)(y)
+    except TypeError:  # something in y has no hash, and so is no label
+        is_label = np.frompyfunc(lambda label: isinstance(label, (int, float, str, bytes, np.generic)), 1, 1)
+        y = y.copy()
+        y[~is_label(y).astype(bool)] = None
+        found = np.frompyfunc(index_of.get, 1, 1)(y)
+    return np.asarray(found, dtype=object).astype(dtype)

@@ -1,0 +1,129 @@
+"""The logistic loss of two classes, or of a share y between 0 and 1.
+
+    value              log(1 + e^η) − y η
+    derivative         σ(η) − y                σ(η) = 1 / (1 + e^−η), the probability of the second class
+    second derivative  σ(η) (1 − σ(η))
+
+All of it from t = e^−|η| ≤ 1 and s = 1 where η is positive, else 0, so that nothing overflows and nothing cancels, in
+the tails neither:
+
+    value              η (s − y) + log(1 + t)
+    derivative         (s − y) ∓ t/(1 + t)     − where η is positive
+    second derivative  t / (1 + t)²
+
+With q outputs (several targets of two classes each) the value of a row is the sum over its outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from dgd.errors import ConfigurationError
+from dgd.losses.base import Array, FloatArray, numbers, outputs_of, over_outputs
+from dgd.losses.entropy import binary_entropy
+from dgd.losses.labels import Label, class_indices, plain_labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Logistic:
+    """Logistic loss log(1 + e^η) − yη of two classes; η is the log-odds of the second one.
+
+    classes: the two labels that stand for y = 0 and y = 1; without them targets are numbers from 0 to 1.
+    """
+
+    classes: Sequence[Label] | None = None
+
+    name: ClassVar[str] = "logistic"
+    gradient_scale: ClassVar[float] = 1.0
+    quadratic: ClassVar[bool] = False
+    expected: ClassVar[str] = "one of the two classes, or a number from 0 to 1 where no classes are declared"
+
+    def __post_init__(self) -> None:
+        if self.classes is None:
+            return
+        classes = plain_labels(self.classes, call="Logistic(classes=...)")
+        if len(classes) != 2:
+            raise ConfigurationError(
+                f"`Logistic(classes=...)` must be two labels, got {len(classes)}; `Softmax(classes=...)` takes more"
+            )
+        object.__setattr__(self, "classes", classes)
+
+    def with_classes(self, labels: Iterable[Any]) -> Self:
+        """The same loss for two labels: the first is y = 0, the second y = 1."""
+        return replace(self, classes=tuple(labels))
+
+    def encode(self, y: Array, dtype: np.dtype[Any]) -> FloatArray:
+        """0 and 1 for the two classes, or the numbers themselves; NaN for anything else."""
+        if self.classes is not None:
+            return class_indices(y, self.classes, dtype)
+        encoded = numbers(y, dtype)
+        valid = (encoded >= 0) & (encoded <= 1)
+        return encoded if valid.all() else np.where(valid, encoded, np.nan)
+
+    def n_outputs(self, y_shape: tuple[int, ...]) -> int | None:
+        """One for each column of y."""
+        return outputs_of(y_shape)
+
+    def value(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
+        """log(1 + e^η) − yη of each row."""
+        return _value(raw_prediction, _side(raw_prediction) - y, _tail(raw_prediction))
+
+    def derivative(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
+        """σ(η) − y."""
+        return _derivative(raw_prediction, _side(raw_prediction) - y, _tail(raw_prediction))
+
+    def value_and_derivative(self, raw_prediction: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Both, from one e^−|η|."""
+        miss, tail = _side(raw_prediction) - y, _tail(raw_prediction)
+        return _value(raw_prediction, miss, tail), _derivative(raw_prediction, miss, tail)
+
+    def second_derivative(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
+        """σ(η) (1 − σ(η))."""
+        tail = _tail(raw_prediction)
+        above = tail + 1
+        tail /= above
+        tail /= above
+        return tail
+
+    def response(self, raw_prediction: FloatArray) -> FloatArray:
+        """σ(η), the probability of the second class."""
+        return _derivative(raw_prediction, _side(raw_prediction), _tail(raw_prediction))
+
+    def saturated(self, y: FloatArray) -> FloatArray:
+        """The entropy of y, summed over the outputs: 0 for y = 0 and y = 1."""
+        return over_outputs(binary_entropy(y))
+
+    def null_value(self, mean: FloatArray, variance: FloatArray) -> float:
+        """The entropy of ȳ, the share of the second class, summed over the outputs."""
+        return float(np.sum(binary_entropy(np.clip(np.asarray(mean, dtype=np.float64), 0, 1))))
+
+
+def _tail(raw_prediction: FloatArray) -> FloatArray:
+    """t = e^−|η|."""
+    tail = np.copysign(raw_prediction, -1.0)
+    np.exp(tail, out=tail)
+    return tail
+
+
+def _side(raw_prediction: FloatArray) -> Array:
+    """s: whether η is positive. The sign bit decides at ±0 too, as it does for `copysign`."""
+    return ~np.signbit(raw_prediction)
+
+
+def _value(raw_prediction: FloatArray, miss: FloatArray, tail: FloatArray) -> FloatArray:
+    """η (s − y) + log(1 + t): two terms that are never negative."""
+    value = raw_prediction * miss
+    value += np.log1p(tail)
+    return over_outputs(value)
+
+
+def _derivative(raw_prediction: FloatArray, miss: Array, tail: FloatArray) -> FloatArray:
+    """(s − y) ∓ t/(1 + t)."""
+    step = tail + 1
+    np.divide(tail, step, out=step)
+    np.copysign(step, raw_prediction, out=step)
+    return np.subtract(miss, step, out=step)

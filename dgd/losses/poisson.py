@@ -1,0 +1,85 @@
+"""The Poisson loss of counts and rates, with the logarithm as link: the expected target is e^η.
+
+    value              e^η − y η          the negative log-likelihood without its constant log y!
+    derivative         e^η − y
+    second derivative  e^η
+    saturated          y − y log y        at η = log y; 0 for y = 0
+
+Half the deviance of a row is value − saturated. Where e^η overflows, value and derivatives are infinite. With q outputs
+the value of a row is the sum over its outputs. McCullagh & Nelder (1989), Generalized linear models, chapter 6.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from dgd.losses.base import Array, FloatArray, numbers, outputs_of, over_outputs
+from dgd.losses.entropy import y_log_y
+
+OVERFLOWN = 1000.0
+"""e^η is infinite long before this η, where y η is still finite: their difference is not ∞ − ∞."""
+
+
+@dataclass(frozen=True)
+class Poisson:
+    """Poisson loss e^η − yη of counts: the expected count is e^η."""
+
+    name: ClassVar[str] = "poisson"
+    gradient_scale: ClassVar[float] = 1.0
+    quadratic: ClassVar[bool] = False
+    expected: ClassVar[str] = "a number of 0 or more"
+
+    def encode(self, y: Array, dtype: np.dtype[Any]) -> FloatArray:
+        """The targets themselves; NaN below 0."""
+        encoded = numbers(y, dtype)
+        valid = encoded >= 0
+        return encoded if valid.all() else np.where(valid, encoded, np.nan)
+
+    def n_outputs(self, y_shape: tuple[int, ...]) -> int | None:
+        """One for each column of y."""
+        return outputs_of(y_shape)
+
+    def value(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
+        """e^η − yη of each row."""
+        return _value(raw_prediction, y, _rate(raw_prediction))
+
+    def derivative(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
+        """e^η − y."""
+        return _rate(raw_prediction) - y
+
+    def value_and_derivative(self, raw_prediction: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Both, from one e^η."""
+        rate = _rate(raw_prediction)
+        return _value(raw_prediction, y, rate), rate - y
+
+    def second_derivative(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
+        """e^η."""
+        return _rate(raw_prediction)
+
+    def response(self, raw_prediction: FloatArray) -> FloatArray:
+        """e^η."""
+        return _rate(raw_prediction)
+
+    def saturated(self, y: FloatArray) -> FloatArray:
+        """y − y log y, summed over the outputs."""
+        return over_outputs(y - y_log_y(y))
+
+    def null_value(self, mean: FloatArray, variance: FloatArray) -> float:
+        """ȳ − ȳ log ȳ, summed over the outputs: the best constant is η = log ȳ."""
+        mean = np.asarray(mean, dtype=np.float64)
+        return float(np.sum(mean - y_log_y(mean)))
+
+
+def _rate(raw_prediction: FloatArray) -> FloatArray:
+    with np.errstate(over="ignore"):
+        rate: FloatArray = np.exp(raw_prediction)
+    return rate
+
+
+def _value(raw_prediction: FloatArray, y: FloatArray, rate: FloatArray) -> FloatArray:
+    linear = np.minimum(raw_prediction, OVERFLOWN)
+    linear *= y
+    return over_outputs(np.subtract(rate, linear, out=linear))

@@ -1,0 +1,79 @@
+"""Huber's loss with its own scale: how large a residual r = η − y may be is fitted with the rest.
+
+    value              σ + c (2r − c)/σ            with c = min(max(r, −εσ), εσ)
+                       = σ + r²/σ  where |r| ≤ εσ,    σ + 2ε|r| − ε²σ  beyond
+    derivative         2c/σ by η,   1 − c²/σ² by σ
+    second derivative  2/σ · (1, −r/σ)ᵀ(1, −r/σ)  where |r| ≤ εσ,   0 beyond
+
+The raw prediction has two columns, η and σ; σ is one number for all rows, an intercept without coefficients. The value
+is convex in both, and infinite for σ ≤ 0. Huber and Ronchetti (2009), Robust Statistics, section 7.7.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from dgd.losses.base import Array, FloatArray, numbers
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScaledHuber:
+    """σ + H(r/σ) σ, with H(z) = z² up to `epsilon` and 2ε|z| − ε² beyond."""
+
+    epsilon: float = 1.35
+
+    name: ClassVar[str] = "scaled_huber"
+    gradient_scale: ClassVar[float] = 1.0
+    quadratic: ClassVar[bool] = False
+    expected: ClassVar[str] = "a number"
+
+    def encode(self, y: Array, dtype: np.dtype[Any]) -> FloatArray:
+        """The targets themselves."""
+        return numbers(y, dtype)
+
+    def n_outputs(self, y_shape: tuple[int, ...]) -> int | None:
+        """Two: η and σ."""
+        return 2
+
+    def value(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
+        """σ + c (2r − c)/σ of each row."""
+        return self.value_and_derivative(raw_prediction, y)[0]
+
+    def derivative(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
+        """2c/σ and 1 − c²/σ²."""
+        return self.value_and_derivative(raw_prediction, y)[1]
+
+    def value_and_derivative(self, raw_prediction: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Both, from one residual."""
+        sigma = raw_prediction[:, 1]
+        residual = raw_prediction[:, 0] - y
+        reach = self.epsilon * np.maximum(sigma, 0)
+        clipped = np.clip(residual, -reach, reach)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = clipped / sigma
+            value = np.where(sigma > 0, sigma + share * (2 * residual - clipped), np.inf)
+        return value, np.stack([2 * share, 1 - share * share], axis=1)
+
+    def second_derivative(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
+        """(rows, 2, 2), of rank one or zero."""
+        sigma = raw_prediction[:, 1]
+        share = (raw_prediction[:, 0] - y) / sigma
+        direction = np.stack([np.ones_like(share), -share], axis=1)
+        scale: FloatArray = np.where(np.abs(share) <= self.epsilon, 2 / sigma, 0)[:, None, None]
+        return scale * direction[:, :, None] * direction[:, None, :]
+
+    def response(self, raw_prediction: FloatArray) -> FloatArray:
+        """η."""
+        return raw_prediction[:, 0]
+
+    def saturated(self, y: FloatArray) -> FloatArray:
+        """0: the infimum, at η = y for σ → 0."""
+        return np.zeros(y.shape[0], dtype=y.dtype)
+
+    def null_value(self, mean: FloatArray, variance: FloatArray) -> float:
+        """NaN: the best constant is not a function of mean and variance."""
+        return math.nan

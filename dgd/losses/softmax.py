@@ -1,0 +1,142 @@
+"""The softmax loss (cross-entropy, multinomial logistic) of K classes: one raw prediction for each.
+
+    p                  e^ηⱼ / Σₖ e^ηₖ              the probabilities of the classes
+    value              −log p_y                    y: the index of the row's class
+    derivative         pⱼ − [j = y]
+    second derivative  pⱼ [j = k] − pⱼ pₖ
+
+With e = e^(η − max η), and o = Σ e over the classes other than y, nothing overflows and nothing cancels:
+
+    value              log(1 + (o + e_y − 1)) − (η_y − max η)
+    derivative         e / (o + e_y),   at y: −o / (o + e_y)
+
+The K raw predictions of a row may all be shifted by the same number: the loss does not change, and the second
+derivative is singular in that direction. Inside, arrays lie class by class (K, rows), where sums over the classes run
+along the rows; what is returned is their transpose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgd.errors import ConfigurationError
+from dgd.losses.base import Array, FloatArray, numbers
+from dgd.losses.entropy import y_log_y
+from dgd.losses.labels import Label, class_indices, plain_labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Softmax:
+    """Softmax loss −log p_y of K classes, p = e^η / Σ e^η.
+
+    classes: the K labels, in the order of the raw predictions; without them `encode` takes the numbers 0, 1, 2, …
+    """
+
+    classes: Sequence[Label] | None = None
+
+    name: ClassVar[str] = "softmax"
+    gradient_scale: ClassVar[float] = 1.0
+    quadratic: ClassVar[bool] = False
+    expected: ClassVar[str] = "one of the classes, or a class number 0, 1, 2, … where no classes are declared"
+
+    def __post_init__(self) -> None:
+        if self.classes is None:
+            return
+        classes = plain_labels(self.classes, call="Softmax(classes=...)")
+        if len(classes) < 2:
+            raise ConfigurationError(f"`Softmax(classes=...)` must be at least two labels, got {list(classes)}")
+        object.__setattr__(self, "classes", classes)
+
+    def with_classes(self, labels: Iterable[Any]) -> Self:
+        """The same loss for these labels."""
+        return replace(self, classes=tuple(labels))
+
+    def encode(self, y: Array, dtype: np.dtype[Any]) -> FloatArray:
+        """The index of each row's class; NaN for anything else."""
+        if self.classes is not None:
+            return class_indices(y, self.classes, dtype)
+        encoded = numbers(y, dtype)
+        valid = (encoded >= 0) & (encoded < np.inf) & (np.floor(encoded) == encoded)
+        return encoded if valid.all() else np.where(valid, encoded, np.nan)
+
+    def n_outputs(self, y_shape: tuple[int, ...]) -> int | None:
+        """K: a raw prediction for each class."""
+        if self.classes is None:
+            raise ConfigurationError(
+                "the classes of loss 'softmax' must be declared before the data are read: "
+                "pass `Softmax(classes=[...])` with all labels, got no classes"
+            )
+        if len(y_shape) != 1:
+            raise ConfigurationError(f"loss 'softmax' takes one column of labels, got targets of shape {y_shape}")
+        return len(self.classes)
+
+    def value(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
+        """−log p_y of each row."""
+        return _value_and_unscaled(raw_prediction, y)[0]
+
+    def derivative(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
+        """p − onehot(y)."""
+        return self.value_and_derivative(raw_prediction, y)[1]
+
+    def value_and_derivative(self, raw_prediction: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Both, from one e^η."""
+        value, exps, at, others, total = _value_and_unscaled(raw_prediction, y)
+        exps /= total
+        exps.reshape(-1)[at] = -others / total
+        return value, exps.T
+
+    def second_derivative(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
+        """diag(p) − p pᵀ of each row, (rows, K, K); each of its rows sums to 0, which gives the diagonal."""
+        p = self.response(raw_prediction)
+        second = -p[:, :, None] * p[:, None, :]
+        diagonal = np.arange(p.shape[1])
+        second[:, diagonal, diagonal] = 0
+        second[:, diagonal, diagonal] = -second.sum(axis=2)
+        return second
+
+    def response(self, raw_prediction: FloatArray) -> FloatArray:
+        """The probabilities of the classes, (rows, K)."""
+        exps = _below_greatest(raw_prediction)
+        np.exp(exps, out=exps)
+        exps /= exps.sum(axis=0)
+        return exps.T
+
+    def saturated(self, y: FloatArray) -> FloatArray:
+        """0."""
+        return np.zeros(y.shape[0], dtype=y.dtype)
+
+    def null_value(self, mean: FloatArray, variance: FloatArray) -> float:
+        """The entropy −Σ p̄ log p̄ of the classes' shares p̄, of shape (K,)."""
+        return float(-np.sum(y_log_y(np.asarray(mean, dtype=np.float64))))
+
+
+def _below_greatest(raw_prediction: FloatArray) -> FloatArray:
+    """η − max η, class by class: (K, rows)."""
+    below = raw_prediction.T.copy(order="C")
+    below -= below.max(axis=0)
+    return below
+
+
+def _value_and_unscaled(
+    raw_prediction: FloatArray, y: FloatArray
+) -> tuple[FloatArray, FloatArray, NDArray[np.intp], FloatArray, FloatArray]:
+    """The value; e with 0 at y, (K, rows); the places of y in it; o; and o + e_y. NaN where y is not an index."""
+    exps = _below_greatest(raw_prediction)
+    n_classes, rows = exps.shape
+    index = np.fmin(np.fmax(y, 0), n_classes - 1).astype(np.intp)
+    at = index * rows + np.arange(rows)
+    flat = exps.reshape(-1)
+    own_below = flat[at]
+    np.exp(exps, out=exps)
+    own = flat[at]
+    flat[at] = 0
+    others = exps.sum(axis=0)
+    others[index != y] = np.nan
+    value = np.log1p(others + (own - 1))
+    value -= own_below
+    return value, exps, at, others, others + own
