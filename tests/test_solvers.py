@@ -10,7 +10,17 @@ import numpy as np
 import pytest
 
 from dgd.errors import ConfigurationError
-from dgd.solvers import SOLVERS, Evaluation, ExactLineSearch, GradientDescent, SafeStep, Status, gradient_descent
+from dgd.solvers import (
+    SOLVERS,
+    Backtracking,
+    Constant,
+    Evaluation,
+    ExactLineSearch,
+    GradientDescent,
+    SafeStep,
+    Status,
+    gradient_descent,
+)
 from dgd.solvers.base import curvature, vector_norm
 from dgd.solvers.progress import PATIENCE
 
@@ -18,7 +28,7 @@ Evaluate = Callable[[np.ndarray], Evaluation]
 
 
 def quadratic(eigenvalues: np.ndarray, seed: int = 0, offset: float = 0.0) -> tuple[Evaluate, np.ndarray]:
-    """½ (z − z*)ᵀH(z − z*) + offset with these eigenvalues, and z*."""
+    """½ (z − z*)ᵀH(z − z*) + offset with these eigenvalues, its Hessian at hand, and z*."""
     rng = np.random.default_rng(seed)
     n = len(eigenvalues)
     Q, _ = np.linalg.qr(rng.normal(size=(n, n)))
@@ -26,17 +36,17 @@ def quadratic(eigenvalues: np.ndarray, seed: int = 0, offset: float = 0.0) -> tu
 
     def evaluate(z: np.ndarray) -> Evaluation:
         with np.errstate(over="ignore", invalid="ignore"):
-            return Evaluation(z, float(0.5 * (z - best) @ H @ (z - best) + offset), H @ (z - best))
+            return Evaluation(z, float(0.5 * (z - best) @ H @ (z - best) + offset), H @ (z - best), hessian=H)
 
     return evaluate, best
 
 
 def run(solver: Any, evaluate: Evaluate, n: int, passes: int, tol: float = 0.0) -> tuple[Any, list[Evaluation]]:
     """The loop of a fit without a fit: until `tol`, a status, or the passes are spent."""
-    state, seen = solver.init(np.zeros(n)), []
+    state, seen = solver.init(np.zeros(n), tol=tol), []
     for _ in range(passes):
         seen.append(evaluate(solver.ask(state)))
-        if seen[-1].grad_norm <= tol * seen[0].grad_norm:
+        if tol > 0 and seen[-1].grad_norm <= tol * seen[0].grad_norm:
             break
         state = solver.tell(state, seen[-1])
         if state.status is not None:
@@ -54,7 +64,7 @@ def test_a_given_rate_is_the_textbooks_iteration() -> None:
 
 
 @pytest.mark.parametrize("scale", [1e-8, 1.0, 1e12])
-@pytest.mark.parametrize("rule", ["auto", "exact"])
+@pytest.mark.parametrize("rule", ["auto", "exact", "backtracking"])
 def test_rules_that_need_no_rate_converge_at_any_scale(rule: str, scale: float) -> None:
     evaluate, best = quadratic(scale * np.geomspace(1, 1e-3, 12))
     _, seen = run(gradient_descent(rule), evaluate, 12, 20_000, tol=1e-10)
@@ -143,7 +153,7 @@ def test_divergence_to_infinity_keeps_the_last_finite_point() -> None:
     assert np.isfinite(state.point).all()
 
 
-@pytest.mark.parametrize("solver", [GradientDescent(1.0), SafeStep(), ExactLineSearch()])
+@pytest.mark.parametrize("solver", [GradientDescent(1.0), SafeStep(), ExactLineSearch(), Backtracking()])
 def test_rounding_level_is_called_stalled(solver: Any) -> None:
     """With an offset the loss cannot fall below its rounding; nobody may search there for ever."""
     evaluate, best = quadratic(np.array([1.0, 0.5, 0.25, 0.01]), offset=5.0)
@@ -168,18 +178,49 @@ def test_slow_descent_is_not_called_stalled() -> None:
 
 @pytest.mark.parametrize("rate", [0.0, -0.1, float("nan"), float("inf"), "fast"])
 def test_a_rate_that_cannot_work_is_refused(rate: Any) -> None:
-    with pytest.raises(ConfigurationError, match=r"learning_rate=.*must be a positive number, 'auto' or 'exact', got"):
+    with pytest.raises(
+        ConfigurationError, match=r"learning_rate=.*must be a positive number, a schedule, 'auto',.*got"
+    ):
         gradient_descent(rate)
 
 
-@pytest.mark.parametrize("name", SOLVERS)
-@pytest.mark.parametrize("rule", [0.5, "auto", "exact"])
+@pytest.mark.parametrize("name", ["momentum", "nesterov", "fista"])
+@pytest.mark.parametrize("rate", [0.0, -0.1, float("nan"), "exact", Constant(0.1)])
+def test_accelerated_methods_take_a_number_or_auto(name: str, rate: Any) -> None:
+    with pytest.raises(
+        ConfigurationError, match=rf"learning_rate=.*positive number or 'auto' for solver='{name}', got"
+    ):
+        SOLVERS[name](rate)
+
+
+@pytest.mark.parametrize("name", ["barzilai-borwein", "cg", "lbfgs", "newton"])
+@pytest.mark.parametrize("rate", [0.1, "exact", Constant(0.1)])
+def test_a_rate_is_refused_by_solvers_that_find_their_own(name: str, rate: Any) -> None:
+    with pytest.raises(ConfigurationError, match=rf"does not go with solver='{name}'.*leave learning_rate='auto'"):
+        SOLVERS[name](rate)
+
+
+RULES: dict[str, list[Any]] = {
+    "gd": [0.5, "auto", "exact", "backtracking", Constant(0.5)],
+    "momentum": [0.5, "auto"],
+    "nesterov": [0.5, "auto"],
+    "fista": [0.5, "auto"],
+}
+
+
+# Mini-batches are not evaluated at a point: tests/test_minibatch.py.
+CASES = [(name, rule) for name in SOLVERS if name != "minibatch" for rule in RULES.get(name, ["auto"])]
+
+
+@pytest.mark.parametrize(("name", "rule"), CASES)
 def test_every_solver_keeps_the_contract(name: str, rule: Any) -> None:
     """ask is a function of the state; tell leaves the state it was given alone; nothing is written into."""
     solver = SOLVERS[name](rule)
     evaluate, _ = quadratic(np.array([1.0, 0.4, 0.1]))
     start = np.zeros(3)
     state = solver.init(start)
+    assert solver.name == name
+    assert {type(flag) for flag in (solver.smooth_only, solver.quadratic_only, solver.wants_hessian)} == {bool}
     assert (solver.ask(state) == start).all()
     for _ in range(12):
         asked = solver.ask(state)
@@ -192,8 +233,29 @@ def test_every_solver_keeps_the_contract(name: str, rule: Any) -> None:
         assert (evaluation.gradient == gradient).all()
         assert (evaluation.point == asked).all()
         assert after.learning_rate >= 0
+        assert isinstance(after.accepted, bool)
+        assert isinstance(after.advice, str)
         state = after
+        if state.status is not None:
+            break
     assert (start == 0).all()
+
+
+@pytest.mark.parametrize(("name", "rule"), CASES)
+def test_every_solver_ends(name: str, rule: Any) -> None:
+    """At a minimum, at the rounding level of any start, and where the start itself is not finite."""
+    solver = SOLVERS[name](rule)
+    evaluate, best = quadratic(np.array([1.0, 0.4, 0.1]), offset=1.0)
+    state, _ = run(solver, evaluate, 3, 2000)
+    assert state.status is Status.STALLED
+    np.testing.assert_allclose(state.point, best, atol=1e-6)
+    state, _ = run(solver, lambda z: Evaluation(z, 1.0, np.zeros(3), hessian=np.zeros((3, 3))), 3, 400)
+    assert state.status is Status.STALLED
+    assert (state.point == 0).all()
+    state, seen = run(solver, lambda z: Evaluation(z, np.inf, np.ones(3), hessian=np.eye(3)), 3, 10)
+    assert state.status is Status.DIVERGED
+    assert len(seen) == 1
+    assert "not finite" in state.advice or "no longer finite" in state.advice
 
 
 def test_curvature_is_at_most_L() -> None:

@@ -4,21 +4,36 @@
     loop:  evaluation = evaluate(solver.ask(state))          one pass over the data
            state = solver.tell(state, evaluation)            arithmetic on n numbers
 
-A solver is a frozen configuration; what evolves is its state. It sees no data, no loss and no executor. A trial that a
-line search rejects is a step like any other, so passes, limits and progress share one unit.
+A solver is a frozen configuration; what evolves is its state. It sees no data, no loss and no executor: only
+evaluations of a smooth f, and the prox of what is not smooth, g. It minimises F = f + g. A trial that a line search
+rejects is a step like any other, so passes, limits and progress share one unit.
 """
 
 from __future__ import annotations
 
 import enum
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
+
+Prox = Callable[[Vector, float | Vector], Vector]
+"""prox(v, s) = argmin_z g(z) + Σ (zⱼ − vⱼ)²/(2sⱼ): the step of length s on the part of F that is not smooth.
+
+One s for all coordinates, or one for each: g is a sum over single coordinates.
+"""
+
+
+def no_prox(point: Vector, step: float | Vector) -> Vector:
+    """The prox of g = 0."""
+    del step
+    return point
 
 
 class Status(enum.Enum):
@@ -29,6 +44,7 @@ class Status(enum.Enum):
     TIME_LIMIT = "time limit: `max_seconds` were over before the gradient norm fell to `tol`"
     DIVERGED = "diverged: the loss grows; give a smaller `learning_rate`, or learning_rate='auto'"
     STALLED = "stalled: rounding hides any further descent; a larger `tol` would call this converged"
+    EARLY_STOPPED = "stopped early: the validation loss has not fallen for `patience` passes; the best θ was restored"
     INTERRUPTED = "interrupted: stopped on request after a whole pass"
 
     @property
@@ -39,21 +55,69 @@ class Status(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Loss f(θ) and gradient ∇f(θ) at a point θ, from one pass over the data."""
+    """F(θ) and ∇f(θ) at a point θ, from one pass over the data."""
 
     point: Vector
     value: float
+    """F(θ) = f(θ) + g(θ)."""
     gradient: Vector
+    """∇f(θ), of the smooth part alone."""
+    nonsmooth: float = 0.0
+    """g(θ)."""
+    subgradient: Vector | None = None
+    """The element of ∂F(θ) of least norm: zero at a minimum and only there. None where F is smooth: then it is ∇f."""
+    hessian: Matrix | None = None
+    """∇²f(θ), where it was asked for."""
+    steps: int = 0
+    """The steps taken on the way to `point`, where the pass was an `Epoch` of them; value and gradient are then means
+    over those steps."""
+
+    @property
+    def smooth_value(self) -> float:
+        """f(θ)."""
+        return self.value - self.nonsmooth
 
     @property
     def grad_norm(self) -> float:
-        """‖∇f(θ)‖₂, without overflow on the way."""
-        return vector_norm(self.gradient)
+        """The least norm in ∂F(θ), which is ‖∇f(θ)‖₂ where F is smooth; without overflow on the way."""
+        return vector_norm(self.gradient if self.subgradient is None else self.subgradient)
 
     @property
     def finite(self) -> bool:
-        """Whether loss and gradient are finite numbers."""
-        return math.isfinite(self.value) and bool(np.isfinite(self.gradient).all())
+        """Whether F, gradient and Hessian are finite numbers."""
+        return (
+            math.isfinite(self.value)
+            and bool(np.isfinite(self.gradient).all())
+            and (self.hessian is None or bool(np.isfinite(self.hessian).all()))
+        )
+
+
+class Order(Protocol):
+    """In which order the rows of a chunk are taken: a pure function, so that no worker can change it."""
+
+    def __call__(self, epoch: int, chunk: int, rows: int) -> NDArray[np.int64]:
+        """Row numbers within a chunk of `rows` rows; they may repeat, and leave rows out."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """What a solver asks for that steps along within a pass: mini-batches of each chunk, chunk after chunk.
+
+    For the batch B of step t:  θ ← prox(θ − ηₜ ∇f_B(θ), ηₜ),  with ∇f_B the gradient of the mean loss over B plus that
+    of the smooth penalty.
+    """
+
+    point: Vector
+    number: int
+    """Of the epoch, from 0."""
+    step: int
+    """t of its first step."""
+    batch_size: int
+    learning_rate: Callable[[int], float]
+    chunk_order: Callable[[int], NDArray[np.int64]]
+    """The order of that many chunks."""
+    row_order: Order
 
 
 class State(Protocol):
@@ -93,12 +157,24 @@ class State(Protocol):
 class Solver(Protocol):
     """A method of descent."""
 
-    def init(self, start: Vector) -> Any:
-        """The state before the first evaluation."""
+    name: ClassVar[str]
+    smooth_only: ClassVar[bool]
+    """Whether it needs g = 0: no l1 penalty and no bounds."""
+    quadratic_only: ClassVar[bool]
+    """Whether it needs f to be a quadratic: the squared loss, alone or with l2."""
+    wants_hessian: ClassVar[bool]
+    """Whether its evaluations must bring ∇²f."""
+
+    def init(self, start: Vector, *, prox: Prox = no_prox, tol: float = 0.0) -> Any:
+        """The state before the first evaluation.
+
+        tol: the fit ends at an evaluated point whose `grad_norm` is at most tol times the first one. A solver whose
+        evaluations are not made at its iterates should then evaluate the iterate itself.
+        """
         ...
 
-    def ask(self, state: Any) -> Vector:
-        """The point to evaluate next."""
+    def ask(self, state: Any) -> Vector | Epoch:
+        """The point to evaluate next, or the epoch to run."""
         ...
 
     def tell(self, state: Any, evaluation: Evaluation) -> Any:

@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
-from dgd.solvers.base import Evaluation, Status, Vector, vector_norm
+from dgd.solvers.base import Evaluation, Prox, Status, Vector, no_prox, vector_norm
 from dgd.solvers.progress import NO_PROGRESS, Progress
 
 RESTATE = 50
@@ -51,8 +52,14 @@ class ExactState:
 class ExactLineSearch:
     """Steepest descent with exact steps on a quadratic: `learning_rate="exact"`."""
 
-    def init(self, start: Vector) -> ExactState:
+    name: ClassVar[str] = "gd"
+    smooth_only: ClassVar[bool] = True
+    quadratic_only: ClassVar[bool] = True
+    wants_hessian: ClassVar[bool] = False
+
+    def init(self, start: Vector, *, prox: Prox = no_prox, tol: float = 0.0) -> ExactState:
         """Begin at θ₀."""
+        del prox, tol
         return ExactState(point=start)
 
     def ask(self, state: ExactState) -> Vector:

@@ -1,8 +1,9 @@
 """Batch gradient descent with a learning rate that is given: the textbook's iteration, to the letter.
 
-    θ ← θ − η ∇f(θ)
+    θ ← θ − η ∇f(θ)                     and with a penalty g that has a prox        θ ← prox(θ − η ∇f(θ), η)
 
-It converges for 0 < η < 2/L, where L is the largest curvature, λmax(2/m XᵀX) for the mean squared error.
+It converges for 0 < η < 2/L, where L is the largest curvature, λmax(2/m XᵀX) for the mean squared error. η is a number,
+or a schedule: a function of the iteration t = 0, 1, 2, …
 Cauchy (1847), Méthode générale pour la résolution des systèmes d'équations simultanées.
 """
 
@@ -10,13 +11,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
 
 from dgd.errors import ConfigurationError
-from dgd.solvers.base import Evaluation, Status, Vector, curvature
-from dgd.solvers.progress import NO_PROGRESS, Progress
+from dgd.solvers.base import Evaluation, Prox, Status, Vector, curvature, no_prox
+from dgd.solvers.progress import NO_PROGRESS, NO_RISES, Progress, Rises
+from dgd.solvers.schedules import Schedule
 
-SUSTAINED_RISES = 20
-LEAST_RISE = 1e-6
+RATES = "a positive number, a schedule, 'auto', 'exact' or 'backtracking'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,80 +28,97 @@ class GradientDescentState:
     """θ after the last step, and what tells divergence from descent."""
 
     point: Vector
+    prox: Prox = no_prox
     learning_rate: float = 0.0
     accepted: bool = True
     status: Status | None = None
     advice: str = ""
+    t: int = 0
+    """Steps made."""
     last: Evaluation | None = None
     """The last finite evaluation."""
-    rises: int = 0
-    """Evaluations in a row at which the loss was higher than at the one before."""
-    rise_from: float = math.inf
-    """The loss before those rises."""
+    rises: Rises = NO_RISES
     L: float = 0.0
     """The largest curvature seen along a step."""
     progress: Progress = NO_PROGRESS
 
     @property
     def value(self) -> float:
-        """f at the last finite evaluation: one step before `point`."""
+        """F at the last finite evaluation: one step before `point`."""
         return math.nan if self.last is None else self.last.value
 
 
 @dataclass(frozen=True, slots=True)
 class GradientDescent:
-    """Gradient descent with the fixed learning rate η."""
+    """Gradient descent with the learning rate η, fixed or a schedule."""
 
-    learning_rate: float
+    name: ClassVar[str] = "gd"
+    smooth_only: ClassVar[bool] = False
+    quadratic_only: ClassVar[bool] = False
+    wants_hessian: ClassVar[bool] = False
+
+    learning_rate: float | Schedule
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
-            raise ConfigurationError(
-                f"`fit(learning_rate=...)` must be a positive number, 'auto' or 'exact', got {self.learning_rate!r}"
-            )
+        rate = self.learning_rate
+        if not callable(rate) and not (
+            isinstance(rate, (int, float, np.floating)) and math.isfinite(rate) and rate > 0
+        ):
+            raise ConfigurationError(f"`fit(learning_rate=...)` must be {RATES}, got {rate!r}")
 
-    def init(self, start: Vector) -> GradientDescentState:
+    def init(self, start: Vector, *, prox: Prox = no_prox, tol: float = 0.0) -> GradientDescentState:
         """Begin at θ₀."""
-        return GradientDescentState(point=start)
+        del tol
+        return GradientDescentState(point=start, prox=prox)
 
     def ask(self, state: GradientDescentState) -> Vector:
         """θₖ."""
         return state.point
 
     def tell(self, state: GradientDescentState, evaluation: Evaluation) -> GradientDescentState:
-        """θₖ₊₁ = θₖ − η ∇f(θₖ), unless the loss says that this leads nowhere."""
+        """θₖ₊₁ = prox(θₖ − η ∇f(θₖ), η), unless the loss says that this leads nowhere."""
         if not evaluation.finite:
             return self._diverged(state, "the loss is no longer finite")
-        L, rises, rise_from = state.L, 0, math.inf
         if state.last is not None:
-            L = max(L, curvature(state.last, evaluation))
-            if evaluation.value > state.last.value:
-                rises = state.rises + 1
-                rise_from = min(state.rise_from, state.last.value)
-        state = replace(
-            state,
-            last=evaluation,
-            L=L,
-            rises=rises,
-            rise_from=rise_from,
-            progress=state.progress.after(evaluation),
-        )
-        if rises >= SUSTAINED_RISES and evaluation.value - rise_from > LEAST_RISE * abs(rise_from):
-            return self._diverged(state, f"the loss rose {rises} passes in a row, to {evaluation.value:.6g}")
+            state = replace(
+                state,
+                L=max(state.L, curvature(state.last, evaluation)),
+                rises=state.rises.after(state.last.value, evaluation.value),
+            )
+        state = replace(state, last=evaluation, progress=state.progress.after(evaluation))
+        if state.rises.diverged(evaluation.value):
+            what = f"the loss rose {state.rises.count} passes in a row, to {evaluation.value:.6g}"
+            return self._diverged(state, what)
         if state.progress.stalled:
             return replace(state, point=evaluation.point, learning_rate=0.0, status=Status.STALLED)
-        point = evaluation.point - self.learning_rate * evaluation.gradient
-        return replace(state, point=point, learning_rate=self.learning_rate)
+        eta = self._rate(state.t)
+        point = state.prox(evaluation.point - eta * evaluation.gradient, eta)
+        return replace(state, point=point, learning_rate=eta, t=state.t + 1)
+
+    def _rate(self, t: int) -> float:
+        if not callable(self.learning_rate):
+            return self.learning_rate
+        eta = float(self.learning_rate(t))
+        if not (math.isfinite(eta) and eta > 0):
+            raise ConfigurationError(
+                f"`fit(learning_rate={self.learning_rate!r})` must give positive numbers, got {eta!r} at t = {t}"
+            )
+        return eta
 
     def _diverged(self, state: GradientDescentState, what: str) -> GradientDescentState:
         """Keep the last finite θ, and say which learning rate would have been safe."""
-        safe = ""
-        if state.L > 0 and self.learning_rate > 2 / state.L:
-            safe = f"; the largest safe learning rate is about {2 / state.L:.3g}"
+        eta = self._rate(max(state.t - 1, 0))
         return replace(
             state,
             point=state.point if state.last is None else state.last.point,
             learning_rate=0.0,
             status=Status.DIVERGED,
-            advice=f"{what} with learning rate {self.learning_rate:g}{safe}",
+            advice=f"{what} with learning rate {eta:g}{safe_rate(eta, 2.0, state.L)}",
         )
+
+
+def safe_rate(eta: float, multiple: float, L: float) -> str:
+    """The largest safe learning rate, multiple/L, in words; nothing where η is below it."""
+    if L > 0 and eta > multiple / L:
+        return f"; the largest safe learning rate is about {multiple / L:.3g}"
+    return ""

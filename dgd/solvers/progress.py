@@ -1,4 +1,4 @@
-"""Telling rounding level from slow descent."""
+"""Telling rounding level from slow descent, and divergence from a rise."""
 
 from __future__ import annotations
 
@@ -8,19 +8,29 @@ from typing import Self
 from dgd.solvers.base import Evaluation
 
 PATIENCE = 50
+SUSTAINED_RISES = 20
+LEAST_RISE = 1e-6
+ROUNDING = 1e-12
+"""A loss is not called higher for less than this, relatively: sums of millions of terms round."""
+
+
+def rose(value: float, reference: float) -> bool:
+    """Whether a loss is higher than the reference by more than rounding."""
+    return value > reference + ROUNDING * abs(reference)
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
     """Lowest loss and gradient norm seen, and the evaluations since either was lowered.
 
-    Descent, however slow, lowers one of them again and again. Once neither has moved for `PATIENCE` evaluations,
-    what is left of the gradient is rounding.
+    Descent, however slow, lowers one of them again and again. Once neither has moved for `patience` evaluations,
+    what is left of the gradient is rounding. Methods whose loss goes up and down by nature need more patience.
     """
 
     value: float = float("inf")
     grad_norm: float = float("inf")
     idle: int = 0
+    patience: int = PATIENCE
 
     def after(self, evaluation: Evaluation) -> Self:
         """The record with one more evaluation."""
@@ -32,8 +42,30 @@ class Progress:
     @property
     def stalled(self) -> bool:
         """Whether rounding hides any further descent."""
-        return self.idle >= PATIENCE
+        return self.idle >= self.patience
 
 
 NO_PROGRESS = Progress()
+"""Before the first evaluation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rises:
+    """Evaluations in a row at which the loss was higher than at the one before, and the loss before those."""
+
+    count: int = 0
+    start: float = float("inf")
+
+    def after(self, before: float, value: float) -> Self:
+        """The record with one more evaluation."""
+        if value > before:
+            return replace(self, count=self.count + 1, start=min(self.start, before))
+        return replace(self, count=0, start=float("inf"))
+
+    def diverged(self, value: float, patience: int = SUSTAINED_RISES) -> bool:
+        """Whether the loss has risen for so long, and by so much, that this is no rounding."""
+        return self.count >= patience and value - self.start > LEAST_RISE * abs(self.start)
+
+
+NO_RISES = Rises()
 """Before the first evaluation."""

@@ -1,6 +1,6 @@
 """Batch gradient descent with a learning rate that is found on the way: η = 1/L̂, guarded.
 
-    L̂ = the largest ‖∇f(b) − ∇f(a)‖ / ‖b − a‖ seen along a step
+    L̂ = the largest ‖∇f(b) − ∇f(a)‖ / ‖b − a‖ seen along a step        θ ← prox(θ − η ∇f(θ), η)
 
 L̂ never exceeds the largest curvature L (of a quadratic; elsewhere, the largest on the way). While L̂ < L/2, steps of
 1/L̂ make the steepest direction grow, so that it soon fills the step and L̂ rises of itself: gradient descent *is* the
@@ -12,18 +12,78 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import numpy as np
 
-from dgd.solvers.base import Evaluation, Status, Vector, curvature
-from dgd.solvers.progress import NO_PROGRESS, Progress
+from dgd.solvers.base import Evaluation, Prox, Status, Vector, curvature, no_prox, vector_norm
+from dgd.solvers.progress import NO_PROGRESS, Progress, rose
 
 PROBE = 0.5
 """The first η: 1/L of a single column of unit variance."""
-ROUNDING = 1e-12
-"""A loss is not called higher for less than this, relatively: sums of millions of terms round."""
+SHORTEST = 1e-3
+"""No rejected trial shortens the next one by more than this."""
+REGROWTH = 10.0
+"""How fast η returns to 1/L̂ after a trial so far away that it taught nothing about L."""
 TRUSTED_CHANGE = 1e-9
 """A gradient change below this part of the first gradient is too near rounding to estimate L from."""
+NOT_FINITE = "the loss at the start is not finite: rescale the columns or the target"
+
+
+@dataclass(frozen=True, slots=True)
+class StepEstimate:
+    """η = 1/L̂ and what it was learnt from."""
+
+    eta: float = PROBE
+    L: float = 0.0
+    cap: float = math.inf
+    """η may not exceed this: it grows from the last trial that was far too long."""
+    first_norm: float = 0.0
+    rejected: int = 0
+
+    def accepted(self, before: Evaluation, after: Evaluation) -> Self:
+        """After a step that was taken."""
+        L, cap = self._seen(before, after), self.cap * REGROWTH
+        return replace(self, L=L, cap=cap, eta=min(1 / L, cap) if L > 0 else self.eta)
+
+    def refused(self, before: Evaluation, after: Evaluation) -> Self:
+        """After a trial that was rejected: L̂ is learnt from it only where f is like a quadratic as far as that."""
+        estimate = replace(self, rejected=self.rejected + 1)
+        if not after.finite:
+            return replace(estimate, eta=self.eta * SHORTEST, cap=self.eta * SHORTEST)
+        if like_a_quadratic(before, after):
+            L = self._seen(before, after)
+            return replace(estimate, L=L, eta=min(1 / L, self.eta / 2) if L > 0 else self.eta / 2)
+        L = curvature(before, after)
+        eta = max(min(1 / L if L > 0 else math.inf, self.eta / 2), self.eta * SHORTEST)
+        return replace(estimate, eta=eta, cap=eta)
+
+    def _seen(self, before: Evaluation, after: Evaluation) -> float:
+        change = after.gradient - before.gradient
+        if float(abs(change).max(initial=0.0)) <= TRUSTED_CHANGE * self.first_norm / math.sqrt(max(change.size, 1)):
+            return self.L
+        return max(self.L, curvature(before, after))
+
+    @property
+    def words(self) -> str:
+        """η, and what it cost to find."""
+        if not self.rejected:
+            return f"learning rate {self.eta:.3g}, found without a rejected trial"
+        passes = "1 pass" if self.rejected == 1 else f"{self.rejected} passes"
+        return f"learning rate {self.eta:.3g}, found at the cost of {passes} on rejected trials"
+
+
+NO_ESTIMATE = StepEstimate()
+"""Before the first evaluation."""
+
+
+def like_a_quadratic(before: Evaluation, after: Evaluation) -> bool:
+    """Whether f(b) − f(a) = ½ (∇f(a) + ∇f(b))ᵀ(b − a) to a tenth of the bend: then curvature is the same all along."""
+    apart = after.point - before.point
+    with np.errstate(over="ignore", invalid="ignore"):
+        bend = 0.5 * float((after.gradient - before.gradient) @ apart)
+        excess = after.smooth_value - before.smooth_value - float(before.gradient @ apart)
+    return abs(excess - bend) <= 0.1 * abs(bend)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,33 +93,47 @@ class SafeStepState:
     point: Vector
     """The accepted θ; before the first evaluation, the start."""
     trial: Vector
+    prox: Prox = no_prox
     learning_rate: float = 0.0
     accepted: bool = True
     status: Status | None = None
-    advice: str = ""
     best: Evaluation | None = None
-    first_norm: float = 0.0
-    eta: float = PROBE
-    L: float = 0.0
-    rejected: int = 0
+    step: StepEstimate = NO_ESTIMATE
     progress: Progress = NO_PROGRESS
+    note: str = ""
 
     @property
     def value(self) -> float:
-        """f at `point`."""
+        """F at `point`."""
         return math.nan if self.best is None else self.best.value
+
+    @property
+    def advice(self) -> str:
+        """The learning rate that was found."""
+        return self.note or ("" if self.best is None else self.step.words)
+
+    @property
+    def rejected(self) -> int:
+        """Trials that were rejected."""
+        return self.step.rejected
 
 
 @dataclass(frozen=True, slots=True)
 class SafeStep:
     """Gradient descent with an estimated, guarded learning rate: `learning_rate="auto"`."""
 
-    def init(self, start: Vector) -> SafeStepState:
+    name: ClassVar[str] = "gd"
+    smooth_only: ClassVar[bool] = False
+    quadratic_only: ClassVar[bool] = False
+    wants_hessian: ClassVar[bool] = False
+
+    def init(self, start: Vector, *, prox: Prox = no_prox, tol: float = 0.0) -> SafeStepState:
         """Begin at θ₀."""
-        return SafeStepState(point=start, trial=start)
+        del tol
+        return SafeStepState(point=start, trial=start, prox=prox)
 
     def ask(self, state: SafeStepState) -> Vector:
-        """The trial θ − η ∇f(θ)."""
+        """The trial prox(θ − η ∇f(θ), η)."""
         return state.trial
 
     def tell(self, state: SafeStepState, evaluation: Evaluation) -> SafeStepState:
@@ -68,45 +142,44 @@ class SafeStep:
         if best is None:
             return self._first(state, evaluation)
         if not evaluation.finite:
-            return self._retry(state, best, state.eta / 1000)
-        L = state.L
-        change = evaluation.gradient - best.gradient
-        if float(abs(change).max()) > TRUSTED_CHANGE * state.first_norm / math.sqrt(change.size):
-            L = max(L, curvature(best, evaluation))
-        state = replace(state, L=L, progress=state.progress.after(evaluation))
+            return self._retry(state, best, evaluation)
+        state = replace(state, progress=state.progress.after(evaluation))
         if state.progress.stalled:
             return replace(state, learning_rate=0.0, accepted=False, status=Status.STALLED)
-        eta = 1 / L if L > 0 else state.eta
-        if evaluation.value > best.value + ROUNDING * abs(best.value):
-            return self._retry(state, best, min(eta, state.eta / 2))
-        state = replace(state, best=evaluation, point=evaluation.point, accepted=True, learning_rate=eta)
-        return replace(state, eta=eta, trial=evaluation.point - eta * evaluation.gradient, advice=self._advice(state))
-
-    def _first(self, state: SafeStepState, evaluation: Evaluation) -> SafeStepState:
-        if not evaluation.finite:
-            return replace(
-                state,
-                status=Status.DIVERGED,
-                advice="the loss at the start is not finite: rescale the columns or the target",
-            )
+        if rose(evaluation.value, best.value):
+            return self._retry(state, best, evaluation)
+        step = state.step.accepted(best, evaluation)
         return replace(
             state,
             best=evaluation,
-            first_norm=evaluation.grad_norm,
-            trial=evaluation.point - PROBE * evaluation.gradient,
+            point=evaluation.point,
+            accepted=True,
+            step=step,
+            learning_rate=step.eta,
+            trial=prox_step(state.prox, evaluation, step.eta),
+        )
+
+    def _first(self, state: SafeStepState, evaluation: Evaluation) -> SafeStepState:
+        if not evaluation.finite:
+            return replace(state, status=Status.DIVERGED, note=NOT_FINITE)
+        return replace(
+            state,
+            best=evaluation,
+            step=replace(state.step, first_norm=vector_norm(evaluation.gradient)),
+            trial=prox_step(state.prox, evaluation, PROBE),
             learning_rate=PROBE,
             progress=state.progress.after(evaluation),
         )
 
-    def _retry(self, state: SafeStepState, best: Evaluation, eta: float) -> SafeStepState:
-        state = replace(state, eta=eta, rejected=state.rejected + 1, accepted=False, learning_rate=0.0)
-        trial = best.point - eta * best.gradient
+    def _retry(self, state: SafeStepState, best: Evaluation, evaluation: Evaluation) -> SafeStepState:
+        step = state.step.refused(best, evaluation)
+        state = replace(state, step=step, accepted=False, learning_rate=0.0)
+        trial = prox_step(state.prox, best, step.eta)
         if not (np.isfinite(trial).all() and (trial != best.point).any()):
             return replace(state, status=Status.STALLED)
-        return replace(state, trial=trial, advice=self._advice(state))
+        return replace(state, trial=trial)
 
-    def _advice(self, state: SafeStepState) -> str:
-        if not state.rejected:
-            return f"learning rate {state.eta:.3g}, found without a rejected trial"
-        passes = "1 pass" if state.rejected == 1 else f"{state.rejected} passes"
-        return f"learning rate {state.eta:.3g}, found at the cost of {passes} on rejected trials"
+
+def prox_step(prox: Prox, evaluation: Evaluation, eta: float) -> Vector:
+    """prox(θ − η ∇f(θ), η)."""
+    return prox(evaluation.point - eta * evaluation.gradient, eta)

@@ -1,0 +1,204 @@
+"""Newton's method, damped: the minimum of the parabola that f has at θ, and a shorter step where that is too far.
+
+    (H + λI) d = −∇f       H = ∇²f(θ)        θ ← θ + t d        t = 1 unless the loss says otherwise
+
+and with a g that has a prox, d = z − θ with z = argmin ∇fᵀ(z − θ) + ½ (z − θ)ᵀ H (z − θ) + g(z), by `quadratic_model`:
+Lee, Sun and Saunders (2014), Proximal Newton-type methods for minimizing composite functions. The rest is of g = 0.
+
+H is scaled to a unit diagonal before it is factored, S = D⁻¹ H D⁻¹ with D = √diag H: columns of scales 1e-6 and 1e6
+are then alike, and the step is the same. λ = 0 where the Cholesky factorisation of S succeeds. Where H is singular
+(repeated columns, a softmax without penalty) the eigenvectors of S give the step of least norm on its range; where it
+has negative eigenvalues beyond rounding λ lifts them: Levenberg (1944), A method for the solution of certain non-linear
+problems in least squares. Backtracking: Dennis and Schnabel (1983), Numerical Methods for Unconstrained Optimization,
+§6.3. An inexact H still leads to the minimum, since each pass brings a true gradient: that is iterative refinement.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+
+from dgd.solvers.base import Evaluation, Matrix, Prox, Status, Vector, no_prox
+from dgd.solvers.line_search import ProximalSearch, Sample, Search, search_along, search_towards, steepest_search
+from dgd.solvers.progress import NO_PROGRESS, Progress
+from dgd.solvers.quadratic_model import model_minimum
+
+IDLE = 5
+"""Newton steps in a row that lower neither loss nor gradient: rounding level."""
+EPS = float(np.finfo(np.float64).eps)
+SINGULAR = 16 * EPS
+"""An eigenvalue below this part of the largest, for each parameter, is rounding of zero."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewtonState:
+    """The accepted θ with its evaluation, and the step that is being tried from there."""
+
+    point: Vector
+    learning_rate: float = 0.0
+    accepted: bool = True
+    status: Status | None = None
+    advice: str = ""
+    best: Evaluation | None = None
+    """The evaluation at `point`, with the Hessian there."""
+    first_value: float = 0.0
+    prox: Prox = no_prox
+    search: Search | ProximalSearch | None = None
+    steps: int = 0
+    rejected: int = 0
+    rank: int = 0
+    """Of the last Hessian."""
+    progress: Progress = NO_PROGRESS
+
+    @property
+    def value(self) -> float:
+        """F at `point`."""
+        return math.nan if self.best is None else self.best.value
+
+
+@dataclass(frozen=True, slots=True)
+class Newton:
+    """Newton's method with backtracking, and with a prox."""
+
+    name: ClassVar[str] = "newton"
+    smooth_only: ClassVar[bool] = False
+    quadratic_only: ClassVar[bool] = False
+    wants_hessian: ClassVar[bool] = True
+
+    def init(self, start: Vector, *, prox: Prox = no_prox, tol: float = 0.0) -> NewtonState:
+        """Begin at θ₀."""
+        del tol
+        return NewtonState(point=start, prox=prox)
+
+    def ask(self, state: NewtonState) -> Vector:
+        """The trial θ + t d."""
+        if state.search is None:
+            return state.point
+        if isinstance(state.search, ProximalSearch):
+            return state.search.trial
+        return state.point + state.search.step * state.search.direction
+
+    def tell(self, state: NewtonState, evaluation: Evaluation) -> NewtonState:
+        """Accept the trial and solve for the next step, or reject it and try a shorter one."""
+        if state.search is None:
+            return _first(state, evaluation)
+        if isinstance(state.search, ProximalSearch):
+            if not state.search.descends(evaluation):
+                return _rejected(state, state.search.shorter(evaluation))
+            return _accepted(state, evaluation)
+        trial = state.search.sample(evaluation)
+        if not state.search.descends(trial):
+            return _rejected(state, _shortened(state.search, trial))
+        return _accepted(state, evaluation)
+
+
+def _first(state: NewtonState, evaluation: Evaluation) -> NewtonState:
+    if not evaluation.finite:
+        advice = "the loss at the start is not finite: rescale the columns or the target"
+        return replace(state, learning_rate=0.0, accepted=False, status=Status.DIVERGED, advice=advice)
+    state = replace(state, best=evaluation, first_value=evaluation.value, accepted=False)
+    return _solved(replace(state, progress=state.progress.after(evaluation)), evaluation)
+
+
+def _accepted(state: NewtonState, evaluation: Evaluation) -> NewtonState:
+    """θ at the trial, and the next step from there."""
+    assert state.search is not None
+    state = replace(
+        state,
+        point=evaluation.point,
+        best=evaluation,
+        learning_rate=state.search.step,
+        accepted=True,
+        steps=state.steps + 1,
+        progress=state.progress.after(evaluation),
+    )
+    return _stalled(state) if state.progress.idle >= IDLE else _solved(state, evaluation)
+
+
+def _solved(state: NewtonState, best: Evaluation) -> NewtonState:
+    """The Newton step from `best`; where rounding has spoilt it, a gradient step."""
+    assert best.hessian is not None, "Newton was given an evaluation without its Hessian"
+    if state.prox is not no_prox:
+        return _solved_with_prox(state, best, best.hessian)
+    direction, rank = newton_step(best.hessian, best.gradient)
+    search = search_along(best, direction, 1.0, state.first_value) or steepest_search(best, state.first_value)
+    if search is None:
+        return _stalled(state)
+    state = replace(state, search=search, rank=rank)
+    return replace(state, advice=_advice(state))
+
+
+def _solved_with_prox(state: NewtonState, best: Evaluation, hessian: Matrix) -> NewtonState:
+    """The step to the minimum of the model; where that is at θ, the subgradient is rounding."""
+    target = model_minimum(best.point, best.gradient, hessian, state.prox)
+    search = search_towards(target, best, state.prox, state.first_value)
+    if search is None:
+        return _stalled(state)
+    state = replace(state, search=search, rank=state.point.size)
+    return replace(state, advice=_advice(state))
+
+
+def _shortened(search: Search, trial: Sample) -> Search:
+    """A shorter step, by the secant of the slopes, between a tenth and a half of the rejected one."""
+    part = 0.1
+    if math.isfinite(trial.value) and math.isfinite(trial.slope):
+        bend = trial.slope - search.start.slope
+        part = min(max(-search.start.slope / bend, 0.1), 0.5) if bend > 0 else 0.5
+    return replace(search, step=part * trial.step, trials=search.trials + 1)
+
+
+def _rejected(state: NewtonState, search: Search | ProximalSearch) -> NewtonState:
+    """The shorter step, if it is long enough to lead anywhere."""
+    state = replace(state, search=search, rejected=state.rejected + 1, learning_rate=0.0, accepted=False)
+    moves = search.moves if isinstance(search, ProximalSearch) else search.moves(state.point)
+    return replace(state, advice=_advice(state)) if moves else _stalled(state)
+
+
+def _stalled(state: NewtonState) -> NewtonState:
+    return replace(state, learning_rate=0.0, accepted=False, status=Status.STALLED, advice=_advice(state))
+
+
+def _advice(state: NewtonState) -> str:
+    steps = "1 Newton step" if state.steps == 1 else f"{state.steps} Newton steps"
+    rejected = "1 rejected trial" if state.rejected == 1 else f"{state.rejected} rejected trials"
+    missing = state.point.size - state.rank
+    singular = f"; the Hessian is singular, of rank {state.rank} for {state.point.size} parameters" if missing else ""
+    return f"{steps} and {rejected}{singular}"
+
+
+def newton_step(hessian: Matrix, gradient: Vector) -> tuple[Vector, int]:
+    """d with H d = −g, of least norm where H is singular, and the rank of H."""
+    H = (hessian + hessian.T) / 2
+    diagonal = np.sqrt(np.maximum(np.diag(H), 0.0))
+    D = np.where(diagonal > 0, diagonal, 1.0)
+    S = H / D[:, None] / D
+    right = -gradient / D
+    try:
+        pivots = np.diag(np.linalg.cholesky(S))
+        if float(pivots.min()) ** 2 > SINGULAR * len(S):
+            return np.linalg.solve(S, right) / D, len(S)
+    except np.linalg.LinAlgError:
+        pass
+    return _least_norm_step(S, right, D)
+
+
+def _least_norm_step(S: Matrix, right: Vector, D: Vector) -> tuple[Vector, int]:
+    """The step from the eigenvectors of S, with its part in the null space of H = D S D taken out."""
+    eigenvalues, vectors = np.linalg.eigh(S)
+    cutoff = SINGULAR * len(S) * float(abs(eigenvalues).max())
+    kept = abs(eigenvalues) > cutoff
+    damping = 2 * max(0.0, -float(eigenvalues[kept].min(initial=0.0)))
+    step = (vectors[:, kept] @ ((right @ vectors[:, kept]) / (eigenvalues[kept] + damping))) / D
+    if not kept.all():
+        null = vectors[:, ~kept] / D[:, None]
+        null, _ = np.linalg.qr(null / np.linalg.norm(null, axis=0))
+        step = step - null @ (step @ null)
+    return step, int(kept.sum())
+
+
+def least_curvature(hessian: Matrix) -> float:
+    """The smallest eigenvalue of H: μ in the bound F(θ) − F* ≤ ‖∇F(θ)‖²/2μ."""
+    return float(np.linalg.eigvalsh((hessian + hessian.T) / 2)[0])
