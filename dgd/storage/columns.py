@@ -49,7 +49,7 @@ class Column:
             shape=(chunk_rows, *tail),
             chunks=(chunk_rows, *tail),
             dtype=dtype,
-            dimension_names=("row", "feature")[: 1 + len(tail)],
+            dimension_names=("row", "feature" if name == "X" else "output")[: 1 + len(tail)],
             compression=compression,
             attributes={KEY: {"part_of": "dataset"}},
         )

@@ -114,12 +114,24 @@ def _unmarked(where: str, name: str) -> MetadataError:
     )
 
 
-def open_group(group: Group, *, X: str = "X", y: Rows | str | None = "y", weight: Rows | str | None = None) -> Dataset:
-    """A dataset of a group's arrays; y and weight may be rows from elsewhere."""
+def open_group(
+    group: Group,
+    *,
+    X: str = "X",
+    y: Rows | str | None = "y",
+    weight: Rows | str | None = None,
+    offset: Rows | str | None = None,
+) -> Dataset:
+    """A dataset of a group's arrays; y, weight and offset may be rows from elsewhere."""
+
+    def rows(array: Rows | str | None) -> Rows | None:
+        return group.rows(array) if isinstance(array, str) else array
+
     return Dataset(
         X=group.rows(X),
-        y=group.rows(y) if isinstance(y, str) else y,
-        weight=group.rows(weight) if isinstance(weight, str) else weight,
+        y=rows(y),
+        weight=rows(weight),
+        offset=rows(offset),
         feature_names=group.feature_names,
         target_name=group.target_name,
         source=group.source.label,

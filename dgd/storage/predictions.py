@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +15,14 @@ from zarr.storage import LocalStore
 from dgd.buffers import Buffers
 from dgd.dataset import Chunk, Dataset
 from dgd.errors import ConfigurationError
-from dgd.model import Model
-from dgd.predictions import Written, predict_chunk
+from dgd.predictions import Prediction, Written
+from dgd.rows import READABLE_KINDS
 from dgd.storage.columns import create_array
 from dgd.storage.folders import local_folder, make_room, replace_file, sync_tree
 from dgd.storage.rows import ZarrRows
 from dgd.storage.seal import FORMAT, KEY, WRITING, sealed
 
-BYTES_PER_ROW = 4 * 8
+COPIES = 4
 """A prediction, and its copies on the way through zarr's codecs."""
 
 
@@ -29,11 +30,11 @@ BYTES_PER_ROW = 4 * 8
 class PredictionSum:
     """The summand of a prediction: writes each chunk's predictions as one whole chunk, and counts its rows."""
 
-    model: Model
+    prediction: Prediction
     path: str
 
     def __call__(self, chunk: Chunk, buffers: Buffers) -> Written:
-        predicted = predict_chunk(self.model, chunk, buffers)
+        predicted = self.prediction(chunk, buffers)
         start, stop = chunk.rows
         # `open_array` takes a `config` and ignores it for an array that exists: chunks of zeros would be left out.
         array = zarr.open_array(LocalStore(self.path), mode="r+").with_config({"write_empty_chunks": True})
@@ -41,9 +42,19 @@ class PredictionSum:
         return Written(stop - start)
 
 
-def prepare(dataset: Dataset, path: str | os.PathLike[str], *, overwrite: bool) -> Path:
+def bytes_per_row(prediction: Prediction) -> int:
+    """What one row's prediction takes while it is written."""
+    return COPIES * prediction.dtype.itemsize * math.prod(prediction.tail)
+
+
+def prepare(dataset: Dataset, prediction: Prediction, path: str | os.PathLike[str], *, overwrite: bool) -> Path:
     """An array of the dataset's rows and row chunks, marked as being written."""
     target = local_folder(path)
+    if prediction.dtype.kind not in READABLE_KINDS:
+        raise ConfigurationError(
+            "`predict(out=...)` writes numbers, and the classes are strings; write their probabilities with "
+            "`predict_proba(out=...)`, or fit on class numbers"
+        )
     _refuse_own_input(dataset, target)
     make_room(target, overwrite=overwrite)
     lengths = np.diff(dataset.bounds)
@@ -54,10 +65,10 @@ def prepare(dataset: Dataset, path: str | os.PathLike[str], *, overwrite: bool) 
         )
     create_array(
         LocalStore(target),
-        shape=(dataset.shape[0],),
-        chunks=(int(lengths[0]),),
-        dtype=np.dtype(np.float64),
-        dimension_names=("row",),
+        shape=(dataset.shape[0], *prediction.tail),
+        chunks=(int(lengths[0]), *prediction.tail),
+        dtype=prediction.dtype,
+        dimension_names=("row", "output")[: 1 + len(prediction.tail)],
         compression="none",
         attributes={KEY: {"format": FORMAT, "state": WRITING}},
     )

@@ -22,7 +22,7 @@ from dgd.storage.seal import FORMAT, KEY, WRITING, sealed
 
 
 class DatasetWriter:
-    """Writes a dataset block by block: X, y and perhaps weights, any number of rows at a time.
+    """Writes a dataset block by block: X, y and perhaps weights and offsets, any number of rows at a time.
 
         with DatasetWriter("train.zarr", feature_names=["a", "b"]) as writer:
             for X, y in blocks:
@@ -73,10 +73,12 @@ class DatasetWriter:
             LocalStore(self.path), zarr_format=3, attributes={KEY: {"format": FORMAT, "state": WRITING, "redo": redo}}
         )
 
-    def append(self, X: Array, y: Array | None = None, weight: Array | None = None) -> None:
-        """Add rows: X (k × n), y (k) and weight (k), the same arrays in every call."""
+    def append(
+        self, X: Array, y: Array | None = None, weight: Array | None = None, offset: Array | None = None
+    ) -> None:
+        """Add rows: X (k × n), y (k, or k × q), weight (k) and offset (as y), the same arrays in every call."""
         self._refuse_if_ended()
-        given = {"X": np.asarray(X), "y": y, "weight": weight}
+        given = {"X": np.asarray(X), "y": y, "weight": weight, "offset": offset}
         blocks = {name: np.asarray(block) for name, block in given.items() if block is not None}
         self._check(blocks)
         # From here on only the disk can fail, and then the arrays would not have the same rows.
@@ -141,8 +143,9 @@ class DatasetWriter:
             )
         for name, block in blocks.items():
             check_dtype(name, block.dtype)
-            if name != "X" and block.shape != X.shape[:1]:
-                raise SchemaError(f"{name} has shape {block.shape}, expected ({X.shape[0]},)", array=name)
+            if name != "X" and block.shape != (X.shape[0], *self._tail(name, block)):
+                expected = (X.shape[0], *self._tail(name, block))
+                raise SchemaError(f"{name} has shape {block.shape}, expected {expected}", array=name)
             check_values(name, block, self._dtype_of(name, block), self.rows)
         if "weight" in blocks and (blocks["weight"] < 0).any():
             row = int((blocks["weight"] < 0).argmax())
@@ -153,6 +156,13 @@ class DatasetWriter:
                 row=self.rows + row,
             )
 
+    def _tail(self, name: str, block: Array) -> tuple[int, ...]:
+        """The shape of one row: that of the first block; a first y or offset may have a column for each output."""
+        if name in self._columns:
+            width = self._columns[name].width
+            return () if width is None else (width,)
+        return block.shape[1:] if block.ndim == 2 and block.shape[1] and name in {"y", "offset"} else ()
+
     def _dtype_of(self, name: str, block: Array) -> np.dtype[Any]:
         if name in self._columns:
             return self._columns[name].dtype
@@ -160,14 +170,13 @@ class DatasetWriter:
 
     def _begin(self, blocks: dict[str, Array]) -> None:
         """Create the arrays, now that their widths and dtypes are known."""
-        width = blocks["X"].shape[1]
         dtype = self._dtype_of("X", blocks["X"])
-        chunk_rows = self._chunk_rows or max(1, CHUNK_BYTES // (width * dtype.itemsize))
+        chunk_rows = self._chunk_rows or max(1, CHUNK_BYTES // (blocks["X"].shape[1] * dtype.itemsize))
         for name, block in blocks.items():
             self._columns[name] = Column(
                 self._group,
                 name,
-                width=width if name == "X" else None,
+                width=block.shape[1] if block.ndim == 2 else None,
                 dtype=self._dtype_of(name, block),
                 chunk_rows=chunk_rows,
                 compression=self._compression,

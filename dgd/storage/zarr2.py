@@ -12,8 +12,8 @@ from dgd.storage.codecs import Codec, unsupported, v2_codec
 from dgd.storage.documents import chosen, integers
 from dgd.storage.layout import ArrayFormat, Layout
 
-DTYPE = re.compile(r"\|b1|\|[iu]1|[<>][biu]1|[<>][iu][248]|[<>]f[248]")
-"""Type strings of real numbers of at most 8 bytes; NumPy's parser would take much else."""
+DTYPE = re.compile(r"\|b1|\|[iu]1|[<>][biu]1|[<>][iu][248]|[<>]f[248]|[<>]U[1-9]\d{0,2}|\|S[1-9]\d{0,3}")
+"""Type strings of real numbers of at most 8 bytes, and of labels; NumPy's parser would take much else."""
 
 
 def parse(document: dict[str, Any], name: str, attributes: dict[str, Any], digest: str) -> ArrayFormat:

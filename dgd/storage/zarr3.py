@@ -15,6 +15,9 @@ DTYPES = {
     "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
     "float16", "float32", "float64",
 }  # fmt: skip
+LABEL_DTYPES = {"fixed_length_utf32": ("U", 4), "null_terminated_bytes": ("S", 1)}
+"""Strings of a fixed length, for targets that are labels; NumPy's kind, and the bytes of a character."""
+LONGEST_LABEL = 4096
 FIELDS = {
     "zarr_format", "node_type", "shape", "data_type", "chunk_grid", "chunk_key_encoding", "fill_value", "codecs",
     "attributes", "storage_transformers", "dimension_names",
@@ -66,6 +69,12 @@ def _refuse_extensions(document: dict[str, Any], name: str) -> None:
 
 
 def _dtype(entry: Any, name: str) -> np.dtype[Any]:
+    if isinstance(entry, dict) and entry.get("name") in LABEL_DTYPES:
+        kind, width = LABEL_DTYPES[entry["name"]]
+        (length,) = integers([entry["configuration"]["length_bytes"]])
+        if not (0 < length <= LONGEST_LABEL and length % width == 0):
+            raise ValueError(f"length_bytes is {length}, expected a multiple of {width} of at most {LONGEST_LABEL}")
+        return np.dtype(f"{kind}{length // width}")
     if not isinstance(entry, str) or entry not in DTYPES:
         raise UnsupportedFormatError(
             f"array {name!r} has dtype {entry!r}, expected bool, an integer or a float of at most 8 bytes; "
@@ -125,7 +134,7 @@ def _layout(entries: Any, shape: tuple[int, ...], dtype: np.dtype[Any], name: st
 def _with_endian(dtype: np.dtype[Any], serializer: Any) -> np.dtype[Any]:
     """The dtype with the byte order of the `bytes` codec, which only single bytes can do without."""
     endian = _configuration(serializer).get("endian")
-    if endian is None and dtype.itemsize == 1:
+    if endian is None and (dtype.itemsize == 1 or dtype.kind == "S"):
         return dtype
     return dtype.newbyteorder("<" if chosen(endian, ("little", "big"), "endian") == "little" else ">")
 

@@ -32,9 +32,11 @@ def test_ranks_and_lengths(tmp_path: Path) -> None:
         opened("empty", "y")
     with pytest.raises(SchemaError, match="no columns"):
         opened("no columns", "y")
-    for y in ("column", "scalar", "cube"):
-        with pytest.raises(SchemaError, match=r"'y' has shape .*expected 1 dimension of 6 rows"):
+    for y in ("scalar", "cube"):
+        with pytest.raises(SchemaError, match=r"'y' has shape .*expected 1 dimension or 2 dimensions of 6 rows"):
             opened("X", y)
+    with pytest.raises(SchemaError, match=r"'weight' has shape \(6, 1\), expected 1 dimension of 6 rows"):
+        opened("X", "column", "column")
     with pytest.raises(SchemaError, match="'y' has 5 rows and 'X' has 6") as caught:
         opened("X", "short")
     assert caught.value.array == "y"
