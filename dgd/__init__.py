@@ -20,10 +20,12 @@ from dgd import errors
 from dgd._version import __version__
 
 if TYPE_CHECKING:
+    from dgd import losses, penalties, solvers
     from dgd.api import fit, load_model, open_dataset, plan
     from dgd.dataset import Dataset
     from dgd.model import Model
-    from dgd.result import Record, Result
+    from dgd.records import Record
+    from dgd.result import Result
     from dgd.solvers import Status
     from dgd.storage.describe import info
     from dgd.storage.writer import DatasetWriter
@@ -32,18 +34,21 @@ _HOMES = {
     "Dataset": "dgd.dataset",
     "DatasetWriter": "dgd.storage.writer",
     "Model": "dgd.model",
-    "Record": "dgd.result",
+    "Record": "dgd.records",
     "Result": "dgd.result",
     "Status": "dgd.solvers",
     "info": "dgd.storage.describe",
     "load_model": "dgd.api",
     "open_dataset": "dgd.api",
 }
+_FOLDERS = ("losses", "penalties", "solvers")
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
+    if name in _FOLDERS:
+        return import_module(f"dgd.{name}")
     raise AttributeError(f"module 'dgd' has no attribute {name!r}")
 
 
@@ -83,6 +88,9 @@ __all__ = [
     "fit",
     "info",
     "load_model",
+    "losses",
     "open_dataset",
+    "penalties",
     "plan",
+    "solvers",
 ]

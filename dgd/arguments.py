@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,12 @@ from dgd._version import __version__
 from dgd.errors import ConfigurationError
 from dgd.fit import Callback, Stopping
 from dgd.losses import LOSSES, Loss
-from dgd.solvers import SOLVERS, Solver, Vector
+from dgd.penalties import NoPenalty, Penalty
+from dgd.solvers import Rate
+from dgd.solvers.base import Vector
+from dgd.solvers.gradient_descent import RATES
+
+RATE_WORDS = ("auto", "exact", "backtracking")
 
 
 def checked_number(name: str, value: Any, *, above: float | None = None, least: float | None = None) -> float:
@@ -48,25 +53,18 @@ def checked_word(name: str, value: Any, words: Iterable[str]) -> str:
     raise ConfigurationError(f"{called(name)} must be one of {', '.join(words)}, got {shown(value)}")
 
 
-def checked_rate(learning_rate: Any) -> float | str:
-    """A learning rate: a positive number, "auto" or "exact"."""
-    if isinstance(learning_rate, str) and learning_rate in {"auto", "exact"}:
-        return learning_rate
+def checked_rate(learning_rate: Any) -> Rate:
+    """A learning rate: a positive number, "auto", "exact", "backtracking", or a function of the step."""
+    if (isinstance(learning_rate, str) and learning_rate in RATE_WORDS) or callable(learning_rate):
+        rate: Rate = learning_rate
+        return rate
     try:
-        rate = checked_number("fit(learning_rate", learning_rate, above=0)
+        number = checked_number("fit(learning_rate", learning_rate, above=0)
     except ConfigurationError:
-        rate = math.inf
-    if math.isinf(rate):
-        raise ConfigurationError(
-            f"`fit(learning_rate=...)` must be a positive number, 'auto' or 'exact', got {shown(learning_rate)}"
-        )
-    return rate
-
-
-def make_solver(solver: Any, learning_rate: float | str) -> Solver:
-    """The solver of that name; "auto" chooses."""
-    name = checked_word("fit(solver", solver, ["auto", *SOLVERS])
-    return SOLVERS["gd" if name == "auto" else name](learning_rate)
+        number = math.inf
+    if math.isinf(number):
+        raise ConfigurationError(f"`fit(learning_rate=...)` must be {RATES}, got {shown(learning_rate)}")
+    return number
 
 
 def make_loss(loss: Any) -> Loss:
@@ -77,17 +75,32 @@ def make_loss(loss: Any) -> Loss:
     return LOSSES[checked_word("fit(loss", loss, LOSSES)]()
 
 
-def make_stopping(max_iter: Any, tol: Any, max_seconds: Any) -> Stopping:
+def make_penalty(penalty: Any) -> Penalty:
+    """The penalty itself; none for None."""
+    if penalty is None:
+        return NoPenalty()
+    if not isinstance(penalty, type) and hasattr(penalty, "prox"):
+        found: Penalty = penalty
+        return found
+    raise ConfigurationError(
+        f"`fit(penalty=...)` must be an object of dgd.penalties, such as L2(0.1) or ElasticNet(l1=0.1, l2=0.1), got "
+        f"{shown(penalty)}"
+    )
+
+
+def make_stopping(max_iter: Any, tol: Any, max_seconds: Any, patience: Any = None, min_delta: Any = 0.0) -> Stopping:
     """When to stop."""
     return Stopping(
         max_iter=checked_integer("fit(max_iter", max_iter, least=1),
         tol=checked_number("fit(tol", tol, least=0),
         max_seconds=None if max_seconds is None else checked_number("fit(max_seconds", max_seconds, above=0),
+        patience=None if patience is None else checked_integer("fit(patience", patience, least=1),
+        min_delta=checked_number("fit(min_delta", min_delta, least=0),
     )
 
 
-def checked_standardize(standardize: Any, learning_rate: float | str) -> bool:
-    """Whether to standardise; "auto" does unless the learning rate is a number."""
+def checked_standardize(standardize: Any, learning_rate: Any) -> bool:
+    """Whether to standardise; "auto" does unless the learning rate is a number or a function."""
     if isinstance(standardize, str) and standardize == "auto":
         return isinstance(learning_rate, str)
     if not isinstance(standardize, (bool, np.bool_)):
@@ -95,20 +108,21 @@ def checked_standardize(standardize: Any, learning_rate: float | str) -> bool:
     return bool(standardize)
 
 
-def checked_start(theta0: Sequence[float] | Vector | None, n_parameters: int) -> Vector:
-    """θ₀; zeros by default."""
+def checked_start(theta0: Any, shape: tuple[int, ...]) -> Vector:
+    """θ₀ of that shape; zeros by default. A result brings its θ."""
     if theta0 is None:
-        return np.zeros(n_parameters)
+        return np.zeros(shape)
+    theta0 = getattr(theta0, "theta", theta0)
     try:
         given = np.asarray(theta0)
     except ValueError:
         given = np.array(None)
     if given.dtype.kind not in "biuf" or np.ma.isMaskedArray(theta0):
         raise ConfigurationError(f"`fit(theta0=...)` must be real numbers, got {shown(theta0)}")
-    if given.shape != (n_parameters,):
+    if given.shape != shape:
+        expected = f"{shape[0]} entries" if len(shape) == 1 else f"shape {shape}"
         raise ConfigurationError(
-            f"`fit(theta0=...)` must have {n_parameters} entries (the intercept first, if one is fitted), "
-            f"got shape {given.shape}"
+            f"`fit(theta0=...)` must have {expected} (the intercept first, if one is fitted), got shape {given.shape}"
         )
     if not np.isfinite(given).all():
         raise ConfigurationError("`fit(theta0=...)` must be finite numbers")
@@ -126,10 +140,9 @@ def checked_callbacks(callbacks: Any) -> tuple[Callback, ...]:
     return found
 
 
-def refuse_unavailable(*, penalty: Any, resident: Any, checkpoint: Any) -> None:
+def refuse_unavailable(*, resident: Any, checkpoint: Any) -> None:
     """Names that are reserved in the signature; any value but the default is refused rather than ignored."""
     for name, value, available in (
-        ("penalty", penalty, penalty is None),
         ("resident", resident, isinstance(resident, str) and resident == "auto"),
         ("checkpoint", checkpoint, checkpoint is None),
     ):

@@ -1,4 +1,4 @@
-"""A dataset: X, y and perhaps weights, checked to fit together, read one row chunk at a time."""
+"""A dataset: X, y and perhaps weights and offsets, checked to fit together, read one row chunk at a time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dgd.buffers import Buffers
 from dgd.errors import ConfigurationError, SchemaError
-from dgd.rows import Array, Footprint, MemoryRows, Rows, check_dtype
+from dgd.rows import Array, Footprint, Rows, check_dtype
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class Chunk:
     y: Array | None
     weight: Array | None
     bytes_read: int
+    offset: Array | None = None
 
     @property
     def rows(self) -> tuple[int, int]:
@@ -33,7 +34,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Dataset:
-    """X (m × n), y (m) and perhaps weight (m), read by the row chunks of X.
+    """X (m × n), y (m, or m × q), perhaps weight (m) and offset (as y), read by the row chunks of X.
 
     Raises SchemaError where ranks or lengths do not fit together, UnsupportedFormatError for a dtype that is not
     a real number of at most 8 bytes.
@@ -45,15 +46,19 @@ class Dataset:
     feature_names: tuple[str, ...] | None = None
     target_name: str | None = None
     source: str = "memory"
+    offset: Rows | None = None
+    """What is added to each raw prediction, with a coefficient of 1."""
     bounds: NDArray[np.int64] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not all(hasattr(rows, "bounds") for rows in self.arrays):
             raise ConfigurationError("`Dataset` is put together from rows; for arrays use `dgd.open_dataset(X, y)`")
         _check_matrix(self.X)
-        for column in (self.y, self.weight):
+        for rows in self.arrays:
+            check_dtype(rows.name, rows.dtype, labels=rows is self.y)
+        for column, dimensions in ((self.y, (1, 2)), (self.weight, (1,)), (self.offset, (1, 2))):
             if column is not None:
-                _check_column(column, self.X)
+                _check_column(column, self.X, dimensions)
         names = self.feature_names
         if names is not None and (
             type(names) is not tuple or not all(type(n) is str for n in names) or len(set(names)) < len(names)
@@ -92,12 +97,12 @@ class Dataset:
     @property
     def arrays(self) -> tuple[Rows, ...]:
         """The arrays there are."""
-        return tuple(rows for rows in (self.X, self.y, self.weight) if rows is not None)
+        return tuple(rows for rows in (self.X, self.y, self.weight, self.offset) if rows is not None)
 
     @property
     def memory_bytes(self) -> int:
         """What the arrays of this process's memory hold."""
-        return sum(rows.array.nbytes for rows in self.arrays if isinstance(rows, MemoryRows))
+        return sum(rows.footprint.held for rows in self.arrays)
 
     @property
     def footprint(self) -> Footprint:
@@ -116,7 +121,7 @@ class Dataset:
         in_memory = part.encoded + part.decoded == 0
         if in_memory or np.array_equal(rows.bounds, self.bounds):
             return 0
-        return self.chunk_rows * rows.dtype.itemsize
+        return self.chunk_rows * rows.dtype.itemsize * max(1, *rows.shape[1:], 1)
 
     @property
     def fingerprint(self) -> str:
@@ -132,17 +137,17 @@ class Dataset:
         start, stop = int(self.bounds[index]), int(self.bounds[index + 1])
         found: dict[str, Array | None] = {}
         bytes_read = 0
-        for role, rows in (("X", self.X), ("y", self.y), ("weight", self.weight)):
+        for role, rows in (("X", self.X), ("y", self.y), ("weight", self.weight), ("offset", self.offset)):
             found[role], n_bytes = (None, 0) if rows is None else rows.read(start, stop, buffers.within(role))
             bytes_read += n_bytes
             if rows is not None:
-                _check_read(rows, found[role], index, start, stop)
-        X = found["X"]
+                _check_read(rows, found[role], index, start, stop, labels=role == "y")
+        X = found.pop("X")
         assert X is not None
-        return Chunk(index=index, start=start, X=X, y=found["y"], weight=found["weight"], bytes_read=bytes_read)
+        return Chunk(index=index, start=start, X=X, bytes_read=bytes_read, **found)
 
 
-def _check_read(rows: Rows, found: Array | None, index: int, start: int, stop: int) -> None:
+def _check_read(rows: Rows, found: Array | None, index: int, start: int, stop: int, *, labels: bool) -> None:
     """What was read must be what the array had declared: NumPy would repeat or cut off the rest without a word."""
     expected = (stop - start, *rows.shape[1:])
     if found is None or found.shape != expected:
@@ -153,7 +158,7 @@ def _check_read(rows: Rows, found: Array | None, index: int, start: int, stop: i
             chunk=index,
             rows=(start, stop),
         )
-    check_dtype(rows.name, found.dtype)
+    check_dtype(rows.name, found.dtype, labels=labels)
 
 
 def _check_matrix(X: Rows) -> None:
@@ -170,10 +175,11 @@ def _check_matrix(X: Rows) -> None:
         )
 
 
-def _check_column(column: Rows, X: Rows) -> None:
-    if len(column.shape) != 1:
+def _check_column(column: Rows, X: Rows, dimensions: tuple[int, ...]) -> None:
+    if len(column.shape) not in dimensions or 0 in column.shape[1:]:
+        expected = " or ".join(f"{d} dimension{'s' * (d > 1)}" for d in dimensions)
         raise SchemaError(
-            f"array {column.name!r} has shape {column.shape}, expected 1 dimension of {X.shape[0]} rows; "
+            f"array {column.name!r} has shape {column.shape}, expected {expected} of {X.shape[0]} rows; "
             f"pass one column (`.ravel()` or `[:, 0]`)",
             array=column.name,
         )

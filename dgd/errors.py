@@ -10,11 +10,11 @@ A message says what, where (array, chunk, rows), what was found, what was expect
     │   ├── IncompleteDatasetError    a write was interrupted before its commit marker
     │   ├── MetadataError         a metadata document is torn, edited or contradicts itself
     │   ├── UnsupportedFormatError    a dtype or codec dgd does not decode
-    │   ├── SchemaError           rank, length, dtype or names do not fit together
+    │   ├── SchemaError           rank, length, dtype or names do not fit together  (also a ValueError)
     │   ├── MissingChunkError     a chunk the metadata promises is not there
     │   ├── CorruptChunkError     a chunk's bytes are not what was written
     │   ├── ReadError             the store failed while a chunk was read
-    │   ├── ValueRangeError       a value no linear model can use: NaN, infinity, a negative weight
+    │   ├── ValueRangeError       a value no linear model can use: NaN, infinity, a negative weight  (a ValueError)
     │   └── IngestError           a table has a cell that is not a number
     ├── ModelError                a saved model is missing, damaged or does not fit the data
     └── ClusterLostError          the cluster is gone, or keeps losing the same piece of work
@@ -77,7 +77,7 @@ class UnsupportedFormatError(DataError):
     """The array has a dtype, codec or layout that dgd does not decode."""
 
 
-class SchemaError(DataError):
+class SchemaError(DataError, ValueError):
     """Rank, length, dtype or names of the arrays do not fit together."""
 
 
@@ -93,7 +93,7 @@ class ReadError(DataError):
     """The store failed while a chunk was being read."""
 
 
-class ValueRangeError(DataError):
+class ValueRangeError(DataError, ValueError):
     """A value no linear model can use: NaN, infinity, a negative weight. `row` and `column` place it."""
 
     def __init__(

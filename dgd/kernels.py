@@ -1,10 +1,11 @@
-"""One chunk → its part of loss and gradient.
+"""One chunk → its part of loss, gradient and, where it is asked for, Hessian.
 
-    η = Xₖ b + b₀        r = w · derivative(η, y)        Σ w·value,   Xₖᵀ r,   Σ r,   Σ w
+    η = Xₖ b + b₀ + offset    r = w · derivative(η, y)    Σ w·value,  Xₖᵀ r,  Σ r,  Xₖᵀ diag(w · second) Xₖ,  Σ w
 
 Rows go through in micro-blocks of about 512 KiB, so that a block read from memory for Xₖ b is still in cache for
 Xₖᵀ r. Blocks are C-ordered and of the arithmetic's dtype: stored as such they are used where they lie, else they are
-converted in cache. The number of rows of a block depends on the number of columns alone.
+converted in cache. The number of rows of a block depends on the number of columns alone. With q outputs b is (n, q), η
+and r are (rows, q), and both products are matrix products: one read of X serves them all.
 """
 
 from __future__ import annotations
@@ -14,118 +15,221 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dgd.buffers import Buffers
 from dgd.dataset import Chunk
-from dgd.errors import ValueRangeError
+from dgd.hessians import block_hessian
 from dgd.losses import Loss
+from dgd.moments import Float64, Moments, block_moments
+from dgd.row_checks import block_weight, check_finite, check_targets
 from dgd.rows import Array
 
-Float64 = NDArray[np.float64]
 MICRO_BLOCK_BYTES = 2**19
 
 
 @dataclass(frozen=True, slots=True)
-class Moments:
-    """Weighted mean and sum of squared deviations of each column, merged without cancellation.
+class TargetSums:
+    """The targets' moments (of classes: their shares) and the least that the loss can be."""
 
-    Chan, Golub, LeVeque (1983), Algorithms for computing the sample variance.
-    """
-
-    weight: float
-    mean: Float64
-    squares: Float64
+    moments: Moments
+    saturated: float
 
     def __add__(self, other: Self) -> Self:
-        weight = self.weight + other.weight
-        if weight == 0.0:
-            return self
-        apart = other.mean - self.mean
-        return type(self)(
-            weight=weight,
-            mean=self.mean + apart * (other.weight / weight),
-            squares=self.squares + other.squares + apart * apart * (self.weight * other.weight / weight),
-        )
+        return type(self)(self.moments + other.moments, self.saturated + other.saturated)
 
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """The sums of some rows. `gradient_sum` holds Σr first, the intercept's part, then Xᵀr."""
+    """The sums of some rows.
+
+    gradient_sum: Σr first, the intercept's part, then Xᵀr; shape (n + 1,), or (n + 1, q).
+    hessian_sum: of the same order, (p, p) with p = n + 1; (q, p, p) output by output; (q, q, p, p) of pairs of outputs.
+    """
 
     loss_sum: float
     gradient_sum: Float64
     weight_sum: float
     moments: Moments | None = None
+    targets: TargetSums | None = None
+    hessian_sum: Float64 | None = None
+    origin_sum: Float64 | None = None
+    """The gradient's sum at θ = 0, of its shape."""
 
     def __add__(self, other: Self) -> Self:
-        both = self.moments is not None and other.moments is not None
         return type(self)(
             loss_sum=self.loss_sum + other.loss_sum,
             gradient_sum=self.gradient_sum + other.gradient_sum,
             weight_sum=self.weight_sum + other.weight_sum,
-            moments=self.moments + other.moments if both else None,  # type: ignore[operator]
+            moments=_both(self.moments, other.moments),
+            targets=_both(self.targets, other.targets),
+            hessian_sum=_both(self.hessian_sum, other.hessian_sum),
+            origin_sum=_both(self.origin_sum, other.origin_sum),
         )
+
+    @property
+    def finite(self) -> bool:
+        """Whether every sum is a finite number."""
+        return (
+            math.isfinite(self.loss_sum)
+            and math.isfinite(self.weight_sum)
+            and bool(np.isfinite(self.gradient_sum).all())
+        )
+
+
+def _both(ours: Any, theirs: Any) -> Any:
+    """The sum of what both have; None where one of them has nothing."""
+    return None if ours is None or theirs is None else ours + theirs
 
 
 @dataclass(frozen=True)
 class GradientSum:
-    """The summand of a fit: loss and gradient sums of a chunk at one θ, and its columns' moments if asked for."""
+    """The summand of a fit: loss and gradient sums of a chunk at one θ, and what else is asked for.
+
+    intercept: b₀, a number or one for each output; coef: b, of shape (n,) or (n, q).
+    """
 
     loss: Loss
-    intercept: float
+    intercept: float | Float64
     coef: Float64
     precision: str = "double"
     with_moments: bool = False
+    with_targets: bool = False
+    with_hessian: bool = False
+    with_origin: bool = False
 
     def __call__(self, chunk: Chunk, buffers: Buffers) -> Partial:
         with np.errstate(over="ignore", invalid="ignore"):
-            partial = self._sum(chunk, buffers)
-        if not (
-            math.isfinite(partial.loss_sum)
-            and math.isfinite(partial.weight_sum)
-            and bool(np.isfinite(partial.gradient_sum).all())
-        ):
+            sums = _Sums(self, buffers, chunk.X.shape[1])
+            for start, stop in blocks(chunk, self.dtype, sums.coef):
+                sums.add(chunk, start, stop)
+            partial = sums.partial()
+        if not partial.finite:
             check_finite(chunk)
+            check_targets(chunk, self.loss)
         return partial
 
-    def _sum(self, chunk: Chunk, buffers: Buffers) -> Partial:
-        dtype = np.dtype(np.float64 if self.precision == "double" else np.float32)
-        rows, n = chunk.X.shape
-        coef = self.coef.astype(dtype)
-        intercept = dtype.type(self.intercept)
-        gradient = np.zeros(n + 1, dtype=dtype)
-        block_gradient = buffers.take("block gradient", (n,), dtype)
-        loss_sum = weight_sum = 0.0
-        moments: Moments | None = None
-        step = block_rows(n, dtype)
-        assert chunk.y is not None
-        for start in range(0, rows, step):
-            stop = min(start + step, rows)
-            block = as_block(chunk.X[start:stop], dtype, buffers)
-            raw_prediction = buffers.take("raw prediction", (stop - start,), dtype)
-            np.dot(block, coef, out=raw_prediction)
-            raw_prediction += intercept
-            y = chunk.y[start:stop].astype(dtype, copy=False)
-            value, derivative = self.loss.value_and_derivative(raw_prediction, y)
-            w = block_weight(chunk, start, stop, dtype)
-            if w is not None:
-                value = value * w
-                derivative = derivative * w
-            np.dot(derivative, block, out=block_gradient)
-            gradient[1:] += block_gradient
-            gradient[0] += derivative.sum()
-            loss_sum += float(value.sum())
-            weight_sum += float(stop - start) if w is None else float(w.sum(dtype=np.float64))
-            if self.with_moments:
-                part = block_moments(block, w)
-                moments = part if moments is None else moments + part
-        return Partial(loss_sum, gradient.astype(np.float64), weight_sum, moments)
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The arithmetic's dtype within a chunk."""
+        return np.dtype(np.float64 if self.precision == "double" else np.float32)
 
 
-def block_rows(n_features: int, dtype: np.dtype[Any]) -> int:
+class _Sums:
+    """The sums of one chunk, block by block."""
+
+    def __init__(self, summand: GradientSum, buffers: Buffers, n: int) -> None:
+        self.summand = summand
+        self.buffers = buffers
+        self.dtype = summand.dtype
+        self.coef = summand.coef.astype(self.dtype)
+        outputs = self.coef.shape[1:]
+        self.gradient = np.zeros((*outputs, n + 1), dtype=self.dtype)
+        self.origin = np.zeros_like(self.gradient) if summand.with_origin else None
+        self.block_gradient = buffers.take("block gradient", (*outputs, n), self.dtype)
+        self.loss_sum = self.weight_sum = 0.0
+        self.moments: Moments | None = None
+        self.targets: TargetSums | None = None
+        self.hessian: Float64 | None = None
+
+    def add(self, chunk: Chunk, start: int, stop: int) -> None:
+        """One more block."""
+        loss, dtype = self.summand.loss, self.dtype
+        block = as_block(chunk.X[start:stop], dtype, self.buffers)
+        raw = raw_prediction(block, self.coef, self.summand.intercept, chunk, start, self.buffers)
+        y = encoded(loss, chunk, start, stop, dtype)
+        value, derivative = loss.value_and_derivative(raw, y)
+        w = block_weight(chunk, start, stop, dtype)
+        if w is not None:
+            value = value * w
+        self._add_gradient(self.gradient, derivative, w, block)
+        if self.origin is not None:
+            at_origin = loss.derivative(self._origin_prediction(raw, chunk, start), y)
+            self._add_gradient(self.origin, at_origin, w, block)
+        self.loss_sum += float(value.sum(dtype=np.float64))
+        self.weight_sum += float(stop - start) if w is None else float(w.sum(dtype=np.float64))
+        if self.summand.with_moments:
+            self.moments = _and(self.moments, block_moments(block, w))
+        if self.summand.with_targets:
+            self.targets = _and(self.targets, target_sums(loss, raw.shape, y, w))
+        if self.summand.with_hessian:
+            second = None if loss.quadratic else loss.second_derivative(raw, y)
+            self.hessian = _and(self.hessian, block_hessian(block, second, w, self.buffers))
+
+    def _add_gradient(self, total: Array, derivative: Array, w: Array | None, block: Array) -> None:
+        """Xᵀr and Σr of one block, an output a row."""
+        if w is not None:
+            derivative = derivative * (w if derivative.ndim == 1 else w[:, None])
+        np.dot(derivative.T, block, out=self.block_gradient)
+        total[..., 1:] += self.block_gradient
+        total[..., 0] += derivative.sum(axis=0)
+
+    def _origin_prediction(self, raw: Array, chunk: Chunk, start: int) -> Array:
+        """η at θ = 0: the offset alone."""
+        if chunk.offset is None:
+            return np.zeros_like(raw)
+        return chunk.offset[start : start + len(raw)].astype(raw.dtype, copy=False)
+
+    def partial(self) -> Partial:
+        """All blocks together; the intercept's row first, an output a column."""
+        return Partial(
+            loss_sum=self.loss_sum,
+            gradient_sum=_outputs_last(self.gradient),
+            weight_sum=self.weight_sum,
+            moments=self.moments,
+            targets=self.targets,
+            hessian_sum=self.hessian,
+            origin_sum=None if self.origin is None else _outputs_last(self.origin),
+        )
+
+
+def _outputs_last(sums: Array) -> Float64:
+    return np.ascontiguousarray(sums.T).astype(np.float64)
+
+
+def _and(so_far: Any, part: Any) -> Any:
+    """The sum with one more part, the first one included."""
+    return part if so_far is None else so_far + part
+
+
+def raw_prediction(
+    block: Array, coef: Array, intercept: float | Float64, chunk: Chunk, start: int, buffers: Buffers
+) -> Array:
+    """Xb + b₀ + offset for one block of a chunk, in a buffer."""
+    raw = buffers.take("raw prediction", (block.shape[0], *coef.shape[1:]), coef.dtype)
+    np.dot(block, coef, out=raw)
+    raw += np.asarray(intercept, dtype=coef.dtype)
+    if chunk.offset is not None:
+        raw += chunk.offset[start : start + block.shape[0]].astype(coef.dtype, copy=False)
+    return raw
+
+
+def target_sums(loss: Loss, shape: tuple[int, ...], y: Array, w: Array | None) -> TargetSums:
+    """The moments of a block's targets; where they are classes, of one column of zeros and ones for each."""
+    saturated = loss.saturated(y)
+    if y.ndim < len(shape):
+        y = (y[:, None] == np.arange(shape[1])).astype(y.dtype)
+    return TargetSums(
+        moments=block_moments(y.reshape(len(y), -1), w),
+        saturated=float(saturated.sum() if w is None else (saturated * w).sum()),
+    )
+
+
+def encoded(loss: Loss, chunk: Chunk, start: int, stop: int, dtype: np.dtype[Any]) -> Array:
+    """The targets of some rows, as the loss's arithmetic wants them."""
+    assert chunk.y is not None
+    return loss.encode(chunk.y[start:stop], dtype)
+
+
+def blocks(chunk: Chunk, dtype: np.dtype[Any], coef: Array) -> list[tuple[int, int]]:
+    """The micro-blocks of a chunk, as ranges of its rows."""
+    rows, n = chunk.X.shape
+    step = block_rows(n, dtype, outputs=math.prod(coef.shape[1:]))
+    return [(start, min(start + step, rows)) for start in range(0, rows, step)]
+
+
+def block_rows(n_features: int, dtype: np.dtype[Any], *, outputs: int = 1) -> int:
     """The rows of a micro-block: about 512 KiB of X with its row vectors, and never less than 16 rows."""
-    return max(16, MICRO_BLOCK_BYTES // (dtype.itemsize * (n_features + 4)))
+    return max(16, MICRO_BLOCK_BYTES // (dtype.itemsize * (n_features + 4 * outputs)))
 
 
 def as_block(X: Array, dtype: np.dtype[Any], buffers: Buffers) -> Array:
@@ -135,64 +239,3 @@ def as_block(X: Array, dtype: np.dtype[Any], buffers: Buffers) -> Array:
     block = buffers.take("block", X.shape, dtype)
     np.copyto(block, X, casting="unsafe")
     return block
-
-
-def block_moments(block: Array, weight: Array | None) -> Moments:
-    """Mean and squared deviations of a block's columns, in float64."""
-    if weight is None:
-        total = float(block.shape[0])
-        mean = block.mean(axis=0, dtype=np.float64)
-        centred = block - mean
-        return Moments(total, mean, np.einsum("ij,ij->j", centred, centred))
-    w = weight.astype(np.float64)
-    total = float(w.sum())
-    if total == 0.0:
-        return Moments(0.0, np.zeros(block.shape[1]), np.zeros(block.shape[1]))
-    mean = np.einsum("i,ij->j", w, block) / total
-    centred = block - mean
-    return Moments(total, mean, np.einsum("i,ij,ij->j", w, centred, centred))
-
-
-def block_weight(chunk: Chunk, start: int, stop: int, dtype: np.dtype[Any]) -> Array | None:
-    """The weights of some rows of a chunk, none of them negative; None where there are no weights."""
-    if chunk.weight is None:
-        return None
-    weight = chunk.weight[start:stop].astype(dtype, copy=False)
-    if weight.min() < 0:
-        row = start + int(np.argmax(weight < 0))
-        raise ValueRangeError(
-            f"array 'weight', chunk {chunk.index}: row {chunk.start + row} is {chunk.weight[row]}, expected a weight "
-            f"of 0 or more; correct the weights, or drop the row",
-            array="weight",
-            chunk=chunk.index,
-            rows=chunk.rows,
-            row=chunk.start + row,
-        )
-    return weight
-
-
-def check_finite(chunk: Chunk) -> None:
-    """Raise ValueRangeError at the first value of the chunk that is NaN or infinite, if there is one."""
-    step = block_rows(chunk.X.shape[1], np.dtype(np.float64))
-    for name, values in (("X", chunk.X), ("y", chunk.y), ("weight", chunk.weight)):
-        if values is None or values.dtype.kind != "f":
-            continue
-        for start in range(0, values.shape[0], step):
-            bad = ~np.isfinite(values[start : start + step])
-            if bad.any():
-                place = np.unravel_index(int(bad.argmax()), bad.shape)
-                _raise_not_finite(chunk, name, values, start + int(place[0]), [int(i) for i in place[1:]])
-
-
-def _raise_not_finite(chunk: Chunk, name: str, values: Array, row: int, columns: list[int]) -> None:
-    column = columns[0] if columns else None
-    where = f"row {chunk.start + row}" + ("" if column is None else f", column {column}")
-    raise ValueRangeError(
-        f"array {name!r}, chunk {chunk.index}: {where} is {values[(row, *columns)]}, expected a finite number; "
-        f"drop or fill such rows before fitting",
-        array=name,
-        chunk=chunk.index,
-        rows=chunk.rows,
-        row=chunk.start + row,
-        column=column,
-    )

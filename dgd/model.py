@@ -1,66 +1,87 @@
-"""What is saved and served: coefficients, names and where they came from. JSON and .npy, never pickle."""
+"""What is saved and served: coefficients, names, classes and where they came from."""
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
 import os
-import shutil
-import uuid
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dgd._version import __version__
 from dgd.buffers import Buffers
 from dgd.dataset import Dataset
-from dgd.errors import ConfigurationError, ModelError
+from dgd.errors import ModelError
 from dgd.kernels import as_block, block_rows
-from dgd.losses import LOSSES
+from dgd.losses import LOSSES, Loss
 from dgd.rows import Array
-from dgd.solvers import Vector
-
-FORMAT = 1
-DOCUMENT = "model.json"
+from dgd.solvers.base import Vector
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A fitted linear model: η = Xb + b₀.
+    """A fitted linear model: η = Xb + b₀ for each output, and what its loss makes of η.
 
+    coef: (n,), or (q, n) with q outputs or classes; intercept: a number, or (q,).
+    classes: the labels, where the target was one of them.
     `provenance` holds what is known of the fit: versions, the dataset's fingerprint, status, passes.
     """
 
     coef: Vector
-    intercept: float
+    intercept: float | Vector
     loss: str
+    classes: tuple[Any, ...] | None = None
     feature_names: tuple[str, ...] | None = None
     target_name: str | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
+    link: Loss | None = field(default=None, repr=False)
+    """The loss itself, where it is not one that dgd knows by name."""
 
     @property
     def n_features(self) -> int:
         """The columns a dataset must have."""
-        return int(self.coef.shape[0])
+        return int(self.coef.shape[-1])
 
-    def raw_prediction(self, X: Array, buffers: Buffers | None = None) -> Vector:
-        """Xb + b₀ for rows in memory, in micro-blocks; shape (m,)."""
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """(q,) with q outputs, else ()."""
+        return self.coef.shape[:-1]
+
+    def raw_prediction(self, X: Array, buffers: Buffers | None = None, offset: Array | None = None) -> Vector:
+        """Xb + b₀ (+ offset) for rows in memory, in micro-blocks; shape (m,) or (m, q)."""
         buffers = Buffers() if buffers is None else buffers
-        out = np.empty(X.shape[0])
+        out = np.empty((X.shape[0], *self.outputs))
         dtype = np.dtype(np.float64)
-        step = block_rows(self.n_features, dtype)
+        coef = np.ascontiguousarray(self.coef.T)
+        step = block_rows(self.n_features, dtype, outputs=int(np.prod(self.outputs)))
         for start in range(0, X.shape[0], step):
             block = as_block(X[start : start + step], dtype, buffers)
             if self.n_features == 1:
                 # BLAS may skip a coefficient of zero here, and with it a NaN.
-                np.multiply(block[:, 0], self.coef[0], out=out[start : start + step])
+                np.multiply(block if self.outputs else block[:, 0], coef[0], out=out[start : start + step])
             else:
-                np.dot(block, self.coef, out=out[start : start + step])
+                np.dot(block, coef, out=out[start : start + step])
         out += self.intercept
+        if offset is not None:
+            out += offset
         return out
+
+    def response(self, raw_prediction: Vector) -> Vector:
+        """The expected target for raw predictions: themselves, rates, or the classes' probabilities (m, K)."""
+        loss = self.link
+        if loss is None:
+            if self.loss not in LOSSES:
+                raise ModelError(f"this dgd does not know the loss {self.loss!r}; add it to `dgd.losses.LOSSES` first")
+            loss = LOSSES[self.loss]()
+        response = np.asarray(loss.response(raw_prediction), dtype=np.float64)
+        if self.classes is not None and response.ndim == 1:
+            response = np.column_stack([1 - response, response])
+        return response
+
+    def labels(self, raw_prediction: Vector) -> Array:
+        """The most probable class of each row."""
+        assert self.classes is not None
+        winner = raw_prediction > 0 if raw_prediction.ndim == 1 else raw_prediction.argmax(axis=1)
+        return np.asarray(self.classes)[winner.astype(np.intp)]
 
     def check(self, dataset: Dataset) -> None:
         """Raise ModelError unless the dataset has the columns this model was fitted on."""
@@ -84,145 +105,66 @@ class Model:
         self,
         data: Any,
         *,
+        offset: Any = None,
+        out: str | os.PathLike[str] | None = None,
+        client: Any = None,
+        threads: int | None = None,
+        overwrite: bool = False,
+    ) -> Array | None:
+        """Predictions for every row: an array of shape (m,) or (m, q), or a Zarr array written chunk by chunk to `out`.
+
+        The expected target: η itself, e^η for rates, and for classes the label of the most probable one. `data` is
+        anything `dgd.open_dataset` takes; a target need not be there. With `out` memory stays bounded by the chunks
+        being read, nothing is returned, and an interrupted write is marked as such.
+        """
+        from dgd import api
+
+        return api.predict(self, data, offset=offset, out=out, client=client, threads=threads, overwrite=overwrite)
+
+    def predict_proba(
+        self,
+        data: Any,
+        *,
+        offset: Any = None,
         out: str | os.PathLike[str] | None = None,
         client: Any = None,
         threads: int | None = None,
         overwrite: bool = False,
     ) -> Vector | None:
-        """Predictions for every row: an array of shape (m,), or a Zarr array written chunk by chunk to `out`.
-
-        `data` is anything `dgd.open_dataset` takes; a target need not be there. With `out` memory stays bounded by
-        the chunks being read, nothing is returned, and an interrupted write is marked as such.
-        """
+        """The probability of each class for every row, (m, K) in the order of `classes`; see `predict`."""
         from dgd import api
 
-        return api.predict(self, data, out=out, client=client, threads=threads, overwrite=overwrite)
+        return api.predict(
+            self,
+            data,
+            offset=offset,
+            out=out,
+            client=client,
+            threads=threads,
+            overwrite=overwrite,
+            probabilities=True,
+        )
 
     def score(
-        self, data: Any, y: Any = None, *, weight: Any = None, client: Any = None, threads: int | None = None
+        self,
+        data: Any,
+        y: Any = None,
+        *,
+        weight: Any = None,
+        offset: Any = None,
+        client: Any = None,
+        threads: int | None = None,
     ) -> Any:
-        """MSE, RMSE, MAE and R² in one pass over the data; see `dgd.score.Score`."""
+        """MSE, RMSE, MAE and R², or for classes accuracy and log loss, in one pass; see `dgd.score`."""
         from dgd import api
 
-        return api.score(self, data, y, weight=weight, client=client, threads=threads)
+        return api.score(self, data, y, weight=weight, offset=offset, client=client, threads=threads)
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write the model as a folder: model.json, coef.npy, intercept.npy, with their checksums.
 
         It is written beside `path` and renamed when whole; an existing model is replaced only with `overwrite`.
         """
-        target = Path(path)
-        if target.exists() and not overwrite:
-            raise ConfigurationError(
-                f"`save` would replace {target}, which exists; pass overwrite=True, or another path"
-            )
-        if target.exists() and not (target / DOCUMENT).is_file():
-            raise ConfigurationError(f"{target} exists and is not a dgd model; `save` replaces only models")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        draft = target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
-        draft.mkdir()
-        try:
-            files = {"coef.npy": _npy(self.coef), "intercept.npy": _npy(np.array(self.intercept))}
-            for name, content in files.items():
-                _write(draft / name, content)
-            _write(draft / DOCUMENT, self._document({name: _sha256(c) for name, c in files.items()}))
-            _rename(draft, target)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
+        from dgd.model_files import save_model
 
-    def _document(self, checksums: dict[str, str]) -> bytes:
-        document = {
-            "format": FORMAT,
-            "dgd": __version__,
-            "numpy": np.__version__,
-            "loss": self.loss,
-            "feature_names": None if self.feature_names is None else list(self.feature_names),
-            "target_name": self.target_name,
-            "n_features": self.n_features,
-            "provenance": self.provenance,
-            "sha256": checksums,
-        }
-        document["seal"] = _seal(document)
-        return json.dumps(document, indent=2, ensure_ascii=False).encode()
-
-
-def load_model(path: str | os.PathLike[str]) -> Model:
-    """Read a model that `Model.save` wrote, after checking every checksum.
-
-    Raises ModelError if the folder is missing, damaged, or of a later format.
-    """
-    folder = Path(path)
-    if not (folder / DOCUMENT).is_file():
-        raise ModelError(f"{folder} holds no {DOCUMENT}: there is no dgd model; save one with `model.save(path)`")
-    try:
-        document = json.loads((folder / DOCUMENT).read_bytes())
-        seal = document.pop("seal")
-    except (ValueError, KeyError, AttributeError) as error:
-        raise ModelError(f"{folder / DOCUMENT} is damaged: {error}; save the model again") from error
-    if seal != _seal(document):
-        raise ModelError(f"{folder / DOCUMENT} was changed after it was written: its seal does not fit")
-    if document["format"] != FORMAT:
-        raise ModelError(f"{folder} has model format {document['format']}, expected {FORMAT}; use a newer dgd")
-    if document["loss"] not in LOSSES:
-        raise ModelError(
-            f"{folder} was fitted with loss {document['loss']!r}, which this dgd does not know; "
-            f"add it to `dgd.losses.LOSSES` first"
-        )
-    arrays = {name: _read_npy(folder / name, digest) for name, digest in document["sha256"].items()}
-    names = document["feature_names"]
-    return Model(
-        coef=arrays["coef.npy"],
-        intercept=float(arrays["intercept.npy"]),
-        loss=document["loss"],
-        feature_names=None if names is None else tuple(names),
-        target_name=document["target_name"],
-        provenance=document["provenance"],
-    )
-
-
-def _read_npy(path: Path, digest: str) -> Vector:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error}") from error
-    if _sha256(content) != digest:
-        raise ModelError(f"{path} is damaged: its sha256 is not the one in {DOCUMENT}; save the model again")
-    try:
-        array: Vector = np.load(io.BytesIO(content), allow_pickle=False)
-    except ValueError as error:
-        raise ModelError(f"{path} is not an array of numbers: {error}") from error
-    if array.dtype != np.float64:
-        raise ModelError(f"{path} holds {array.dtype}, expected float64")
-    return array
-
-
-def _npy(array: Array) -> bytes:
-    stream = io.BytesIO()
-    np.save(stream, array, allow_pickle=False)
-    return stream.getvalue()
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def _seal(document: dict[str, Any]) -> str:
-    return _sha256(json.dumps(document, sort_keys=True, ensure_ascii=True).encode())
-
-
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _rename(draft: Path, target: Path) -> None:
-    """Put the finished folder in place; an older model stays until the new one is whole."""
-    if target.exists():
-        old = target.with_name(f".{target.name}.{uuid.uuid4().hex}.old")
-        target.rename(old)
-        draft.rename(target)
-        shutil.rmtree(old)
-    else:
-        draft.rename(target)
+        save_model(self, path, overwrite=overwrite)

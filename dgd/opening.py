@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dgd._version import __version__
 from dgd.dataset import Dataset
 from dgd.errors import ConfigurationError
 from dgd.rows import Rows, as_rows
@@ -18,30 +17,30 @@ if TYPE_CHECKING:
 
 
 def open_dataset(data: Any, y: Any = None, *, weight: Any = None, offset: Any = None) -> Dataset:
-    """Open X, y and perhaps weights as one dataset; nothing but metadata is read.
+    """Open X, y and perhaps weights and offsets as one dataset; nothing but metadata is read.
 
     data: the path or URL of a Zarr group with arrays `X` and `y`, a zarr group or store, a `dgd.Dataset`, or X itself:
     a NumPy, Dask or zarr array, or the path of one.
-    y, weight: the array's name in the group (y: "y" by default; weight: none) or the array itself, shape (m,).
+    y, weight, offset: the array's name in the group (y: "y" by default; the others: none) or the array itself; weight
+    has shape (m,), y and offset (m,) or (m, q). Where y holds classes, its labels may be strings.
 
     Raises DatasetNotFoundError, IncompleteDatasetError, MetadataError, UnsupportedFormatError or SchemaError, all of
     them DataError, and ConfigurationError for arguments that do not go together.
     """
-    refuse_offset(offset)
-    return open_data(data, y, weight, need_target=True)
+    return open_data(data, y, weight, offset, need_target=True)
 
 
-def open_data(data: Any, y: Any, weight: Any, *, need_target: bool) -> Dataset:
+def open_data(data: Any, y: Any, weight: Any, offset: Any = None, *, need_target: bool) -> Dataset:
     """What `open_dataset` does; for predictions without a target."""
     if isinstance(data, Dataset):
-        if y is not None or weight is not None:
-            raise ConfigurationError("a `dgd.Dataset` brings its own y and weight; give them to `open_dataset`")
+        if not (y is None and weight is None and offset is None):
+            raise ConfigurationError("a `dgd.Dataset` brings its own y, weight and offset; give them to `open_dataset`")
         dataset = data
     else:
         group = _group(data)
         if group is not None:
             target = ("y" if need_target else None) if y is None else y
-            dataset = _open_group(group, target, weight)
+            dataset = _open_group(group, target, weight, offset)
         else:
             names = list(getattr(data, "columns", ()))
             dataset = Dataset(
@@ -49,6 +48,7 @@ def open_data(data: Any, y: Any, weight: Any, *, need_target: bool) -> Dataset:
                 feature_names=tuple(names) if names and all(isinstance(name, str) for name in names) else None,
                 y=None if y is None else _rows("y", y),
                 weight=None if weight is None else _rows("weight", weight),
+                offset=None if offset is None else _rows("offset", offset),
                 source=data if isinstance(data, str) else "memory",
             )
     if not need_target:
@@ -70,14 +70,13 @@ def _group(data: Any) -> Group | None:
     return None if group.is_array else group
 
 
-def _open_group(group: Group, y: Any, weight: Any) -> Dataset:
+def _open_group(group: Group, y: Any, weight: Any, offset: Any) -> Dataset:
     from dgd import storage
 
-    return storage.open_group(
-        group,
-        y=y if y is None or isinstance(y, str) else _rows("y", y),
-        weight=weight if weight is None or isinstance(weight, str) else _rows("weight", weight),
-    )
+    def named(name: str, values: Any) -> Any:
+        return values if values is None or isinstance(values, str) else _rows(name, values)
+
+    return storage.open_group(group, y=named("y", y), weight=named("weight", weight), offset=named("offset", offset))
 
 
 def _rows(name: str, values: Any) -> Rows:
@@ -100,9 +99,3 @@ def _may_be_location(data: Any) -> bool:
 
 def _module(value: Any) -> str:
     return type(value).__module__.partition(".")[0]
-
-
-def refuse_offset(offset: Any) -> None:
-    """The name is reserved; a value is refused rather than ignored."""
-    if offset is not None:
-        raise ConfigurationError(f"`offset=` is not available in dgd {__version__}, got {type(offset).__name__}")

@@ -21,6 +21,8 @@ from dgd.kernels import block_rows
 
 DRIVER_VECTORS = 12
 """Points, gradients and coordinates that the loop and its solver hold."""
+DRIVER_HESSIANS = 6
+"""The reduced Hessian, its form in the solver's coordinates, and what factoring it takes."""
 BLOCKS = 3
 """Micro-blocks alive at once: the converted one, its centred copy in the first pass, and row vectors."""
 
@@ -116,22 +118,27 @@ def make_plan(
     resources: Resources,
     *,
     precision: str = "double",
+    outputs: int = 1,
+    hessian_bytes: int = 0,
     bytes_per_row: int = 0,
     held_bytes: int = 0,
 ) -> Plan:
     """The cost of a pass over a dataset on these resources.
 
+    outputs: columns of the target, or classes; hessian_bytes: of one Hessian's sums, where they are summed;
     bytes_per_row: what a thread holds for each row of a chunk besides reading it, such as predictions being written;
     held_bytes: what the process holds for the whole pass, such as predictions for every row.
     """
     dtype = np.dtype(np.float64 if precision == "double" else np.float32)
     n = dataset.shape[1]
     footprint = dataset.footprint
-    rows = min(block_rows(n, dtype), dataset.chunk_rows)
-    workspace = BLOCKS * 8 * rows * (n + 4) + bytes_per_row * dataset.chunk_rows
+    rows = min(block_rows(n, dtype, outputs=outputs), dataset.chunk_rows)
+    blocks = BLOCKS + 2 * (hessian_bytes > 0)
+    workspace = blocks * 8 * rows * (n + 4 * outputs) + bytes_per_row * dataset.chunk_rows
     depth = dataset.n_chunks.bit_length() + 1
     threads = min(resources.threads, dataset.n_chunks)
-    partials = 8 * (n + 1) * (4 * (threads * depth + resources.tasks) + DRIVER_VECTORS)
+    held = threads * depth + resources.tasks
+    partials = 8 * (n + 1) * outputs * (4 * held + DRIVER_VECTORS) + hessian_bytes * (held + DRIVER_HESSIANS)
     per_thread = footprint.encoded + footprint.decoded + workspace
     # What lies in this process's memory is sent to workers, and stands there twice while it arrives.
     sent = 2 * dataset.memory_bytes if resources.kind == "cluster" else 0

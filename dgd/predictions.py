@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
 from dgd.buffers import Buffers
 from dgd.dataset import Chunk
-from dgd.kernels import check_finite
+from dgd.errors import ConfigurationError
 from dgd.model import Model
-from dgd.solvers import Vector
+from dgd.row_checks import check_finite
+from dgd.rows import Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,22 +25,51 @@ class Written:
         return type(self)(self.rows + other.rows)
 
 
-def predict_chunk(model: Model, chunk: Chunk, buffers: Buffers) -> Vector:
-    """A chunk's predictions; a value that is not finite is refused where it stands."""
-    predicted = model.raw_prediction(chunk.X, buffers)
-    if not np.isfinite(predicted).all():
-        check_finite(chunk)
-    return predicted
+@dataclass(frozen=True)
+class Prediction:
+    """What is predicted: the model's response or label, or with `probabilities` one number for each class."""
+
+    model: Model
+    probabilities: bool = False
+
+    def __post_init__(self) -> None:
+        if self.probabilities and self.model.classes is None:
+            raise ConfigurationError(
+                f"`predict_proba` needs classes, and a model of the loss {self.model.loss!r} has none; use `predict`"
+            )
+
+    @property
+    def tail(self) -> tuple[int, ...]:
+        """The shape of one row's prediction."""
+        if self.model.classes is None:
+            return self.model.outputs
+        return (len(self.model.classes),) if self.probabilities else ()
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """That of the labels, else float64."""
+        if self.model.classes is None or self.probabilities:
+            return np.dtype(np.float64)
+        return np.asarray(self.model.classes).dtype
+
+    def __call__(self, chunk: Chunk, buffers: Buffers) -> Array:
+        """A chunk's predictions; a value that is not finite is refused where it stands."""
+        raw = self.model.raw_prediction(chunk.X, buffers, chunk.offset)
+        if not np.isfinite(raw).all():
+            check_finite(chunk)
+        if self.model.classes is not None and not self.probabilities:
+            return self.model.labels(raw)
+        return self.model.response(raw)
 
 
 @dataclass(frozen=True)
 class MemoryPredictionSum:
     """Writes each chunk's predictions to its rows of an array of this process."""
 
-    model: Model
-    out: Vector
+    prediction: Prediction
+    out: Array
 
     def __call__(self, chunk: Chunk, buffers: Buffers) -> Written:
         start, stop = chunk.rows
-        self.out[start:stop] = predict_chunk(self.model, chunk, buffers)
+        self.out[start:stop] = self.prediction(chunk, buffers)
         return Written(stop - start)

@@ -7,38 +7,24 @@ from typing import Any
 
 import numpy as np
 
+from dgd.certificate import Certificate
+from dgd.choice import Choice
 from dgd.model import Model
 from dgd.plan import Plan
-from dgd.solvers import Status, Vector
+from dgd.records import Record
+from dgd.solvers.base import Status, Vector
 
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One pass: what it found at the point it evaluated, and the step that followed."""
-
-    iteration: int
-    """The pass's number, from 1."""
-    loss: float
-    """f at the point that was evaluated: record k + 1 holds the loss of θₖ when no trial was rejected."""
-    grad_norm: float
-    """‖∇f‖ there, in the solver's coordinates (standardised, if they are)."""
-    learning_rate: float
-    """η of the step that followed; 0 if none did."""
-    seconds: float
-    """Time of this pass."""
-    rows_per_second: float
-    bytes_read: int
-    """Stored bytes read by this pass."""
-    accepted: bool
-    """False for a rejected trial, a probe, or a restated gradient."""
+SHOWN = 20
+"""Coefficients that a summary prints."""
 
 
 @dataclass(frozen=True, eq=False)
 class Result:
     """A finished fit: parameters, why it ended, and what each pass found.
 
-    `theta` is the raw vector, intercept first when there is one. `loss` is the last loss known on the way to it: after
-    `max_iter` steps of a given learning rate that is one step before `theta`, whose own would cost another pass.
+    `theta` is the raw vector, intercept first when there is one; with q outputs a matrix (n + 1, q). `loss` is the
+    objective, penalty included, last known on the way to it: after `max_iter` steps of a given learning rate that is
+    one step before `theta`, whose own would cost another pass.
     """
 
     theta: Vector
@@ -48,15 +34,21 @@ class Result:
     model: Model
     plan: Plan = field(repr=False)
     advice: str = ""
+    choice: Choice | None = None
+    """Which solver, and why."""
+    explained: float | None = None
+    """R² for the squared loss; else the share of the null model's deviance that is explained. None if not known."""
+    certificate: Certificate | None = None
+    """A bound on the distance to the optimum, where there is one; of the last point that was evaluated."""
 
     @property
     def coef_(self) -> Vector:
-        """The coefficients, shape (n,)."""
+        """The coefficients, shape (n,), or (q, n) with q outputs or classes."""
         return self.model.coef
 
     @property
-    def intercept_(self) -> float:
-        """The intercept; 0.0 where none was fitted."""
+    def intercept_(self) -> float | Vector:
+        """The intercept, or (q,) of them; 0.0 where none was fitted."""
         return self.model.intercept
 
     @property
@@ -79,40 +71,70 @@ class Result:
         """Why the fit ended, in a sentence, with what the solver learnt."""
         return self.status.value + (f" ({self.advice})" if self.advice else "")
 
+    def explain(self) -> str:
+        """Which solver was taken, and why, in a line."""
+        return "" if self.choice is None else str(self.choice)
+
+    def learning_curve(self) -> dict[str, Vector]:
+        """The objective after each pass, on the training rows and on the validation rows (NaN without them)."""
+        validation = [np.nan if r.validation_loss is None else r.validation_loss for r in self.history]
+        return {
+            "passes": np.array([r.iteration for r in self.history], dtype=np.float64),
+            "loss": np.array([r.loss for r in self.history]),
+            "validation_loss": np.array(validation),
+        }
+
     def summary(self) -> str:
         """The fit in a few lines."""
         last = self.history[-1]
         rejected = sum(not record.accepted for record in self.history[1:-1])
         lines = [
             f"status        {self.message}",
+            f"solver        {self.choice.name}: {self.choice.because}" if self.choice else "",
             f"passes        {self.n_iter_}" + (f", {rejected} of them without a step" if rejected else ""),
             f"seconds       {self.seconds:.3f}",
             f"loss          {self.loss:.12g}",
             f"grad_norm     {last.grad_norm:.3e}",
+            "" if last.validation_loss is None else f"validation    {last.validation_loss:.12g}",
+            "" if self.explained is None else f"{self._measure:<14}{self.explained:.6g}",
+            f"certificate   {self.certificate or 'none: strong convexity is not known here'}",
         ]
-        names = self.model.feature_names or tuple(f"x{j}" for j in range(len(self.coef_)))
-        width = max(12, *(len(name) for name in names)) if len(names) <= 20 else 12
-        lines.append(f"{'intercept':<{width}}  {self.intercept_:.12g}")
-        lines += [f"{name:<{width}}  {b:.12g}" for name, b in list(zip(names, self.coef_, strict=True))[:20]]
-        if len(names) > 20:
-            lines.append(f"… and {len(names) - 20} more coefficients")
-        return "\n".join(lines)
+        return "\n".join([line for line in lines if line] + self._coefficients())
+
+    @property
+    def _measure(self) -> str:
+        return "R²" if self.model.loss == "squared" else "D²"
+
+    def _coefficients(self) -> list[str]:
+        names = self.model.feature_names or tuple(f"x{j}" for j in range(self.model.n_features))
+        width = max(12, *(len(name) for name in names)) if len(names) <= SHOWN else 12
+        rows = [("intercept", np.atleast_1d(self.intercept_))]
+        rows += [(name, np.atleast_1d(self.coef_[..., j])) for j, name in enumerate(names[:SHOWN])]
+        lines = [f"{name:<{width}}  " + "  ".join(f"{value:.12g}" for value in values) for name, values in rows]
+        if self.model.outputs and self.model.classes is not None:
+            lines.insert(0, f"{'class':<{width}}  " + "  ".join(str(label) for label in self.model.classes))
+        if len(names) > SHOWN:
+            lines.append(f"… and {len(names) - SHOWN} more coefficients")
+        return lines
 
     def as_json(self) -> dict[str, Any]:
         """Everything but the model's provenance, as plain numbers; a number that is not finite is None."""
         return {
             "status": self.status.name.lower(),
             "message": self.message,
+            "solver": None if self.choice is None else self.choice.name,
+            "because": None if self.choice is None else self.choice.because,
             "n_iter": self.n_iter_,
             "seconds": self.seconds,
             "loss": finite_or_none(self.loss),
-            "theta": [float(t) for t in self.theta],
-            "intercept": self.intercept_,
-            "coef": [float(b) for b in self.coef_],
+            "explained": finite_or_none(self.explained),
+            "certificate": None if self.certificate is None else asdict(self.certificate),
+            "theta": self.theta.tolist(),
+            "intercept": np.asarray(self.intercept_).tolist(),
+            "coef": self.coef_.tolist(),
+            "classes": None if self.model.classes is None else list(self.model.classes),
             "feature_names": list(self.model.feature_names) if self.model.feature_names else None,
-            "history": [
-                {key: finite_or_none(value) for key, value in asdict(record).items()} for record in self.history
-            ],
+            "history": [record.as_json() for record in self.history],
         }
 
 

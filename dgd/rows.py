@@ -21,6 +21,8 @@ Array = NDArray[Any]
 MEMORY_CHUNK_BYTES = 4 * 2**20
 READABLE_KINDS = "biuf"
 """Bool, signed and unsigned integers, floats of at most 8 bytes: what float64 arithmetic can begin from."""
+LABEL_KINDS = "US"
+"""Strings, which only a target may be: the labels of classes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class Footprint:
     """Stored bytes that one pass reads."""
     exact: bool
     """Whether `per_pass` is known exactly or estimated."""
+    held: int = 0
+    """What the array itself holds of this process's memory, and would be sent to another one."""
 
 
 class Rows(Protocol):
@@ -81,7 +85,7 @@ class MemoryRows:
     bounds: NDArray[np.int64] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        check_dtype(self.name, self.array.dtype)
+        check_dtype(self.name, self.array.dtype, labels=True)
         rows = self.array.shape[0] if self.array.ndim else 0
         row_bytes = 8 * max(1, int(np.prod(self.array.shape[1:], dtype=np.int64)))
         object.__setattr__(self, "bounds", regular_bounds(rows, max(1, MEMORY_CHUNK_BYTES // row_bytes)))
@@ -99,7 +103,7 @@ class MemoryRows:
     @property
     def footprint(self) -> Footprint:
         """Nothing is read into memory: it is there already."""
-        return Footprint(encoded=0, decoded=0, per_pass=self.array.nbytes, exact=True)
+        return Footprint(encoded=0, decoded=0, per_pass=self.array.nbytes, exact=True, held=self.array.nbytes)
 
     @property
     def fingerprint(self) -> str:
@@ -118,9 +122,9 @@ def regular_bounds(n_rows: int, chunk_rows: int) -> NDArray[np.int64]:
     return np.append(starts, np.int64(n_rows))
 
 
-def check_dtype(name: str, dtype: np.dtype[Any]) -> None:
-    """Refuse what is not a real number of at most 8 bytes."""
-    if dtype.kind in READABLE_KINDS and dtype.itemsize <= 8:
+def check_dtype(name: str, dtype: np.dtype[Any], *, labels: bool = False) -> None:
+    """Refuse what is not a real number of at most 8 bytes; with `labels` a string will do."""
+    if (dtype.kind in READABLE_KINDS and dtype.itemsize <= 8) or (labels and dtype.kind in LABEL_KINDS):
         return
     raise UnsupportedFormatError(
         f"array {name!r} has dtype {dtype}, expected bool, an integer or a float of at most 8 bytes; "
@@ -147,4 +151,16 @@ def as_rows(name: str, values: Sequence[Any] | Array) -> MemoryRows:
         raise SchemaError(f"array {name!r} is not a regular array of numbers: {error}", array=name) from error
     if array.ndim == 0:
         raise ConfigurationError(f"array {name!r} must be an array, a path or a name, got a {type(values).__name__}")
-    return MemoryRows(name, array)
+    return MemoryRows(name, plain(array))
+
+
+def plain(array: Array) -> Array:
+    """An array of Python objects as one of strings, numbers or bools where all of its objects are of one such kind."""
+    if array.dtype.kind != "O" or array.size == 0:
+        return array
+    kinds = {type(value) for value in array.flat}
+    if all(issubclass(kind, str) for kind in kinds):
+        return array.astype(str)
+    if all(issubclass(kind, (bool, int, float, np.number, np.bool_)) for kind in kinds):
+        return np.array(array.tolist())
+    return array

@@ -1,6 +1,10 @@
-"""How well a model fits: four figures from one pass.
+"""How well a model fits: a few figures from one pass.
 
 MSE = 1/Σw Σ w(ŷ − y)²     RMSE = √MSE     MAE = 1/Σw Σ w|ŷ − y|     R² = 1 − Σ w(ŷ − y)² / Σ w(y − ȳ)²
+
+accuracy = 1/Σw Σ w·[label = y]        log loss = −1/Σw Σ w·log p(y)
+
+With several outputs MSE and MAE are means over them, and so is R², each output by itself.
 """
 
 from __future__ import annotations
@@ -14,16 +18,19 @@ import numpy as np
 from dgd.buffers import Buffers
 from dgd.dataset import Chunk
 from dgd.errors import DataError
-from dgd.kernels import Moments, block_moments, block_rows, block_weight, check_finite
+from dgd.kernels import block_rows
+from dgd.losses import Logistic, Softmax
 from dgd.model import Model
+from dgd.moments import Float64, Moments, block_moments
+from dgd.row_checks import block_weight, check_finite, check_targets
 
 
 @dataclass(frozen=True, slots=True)
 class ScorePartial:
-    """The sums of some rows."""
+    """The sums of some rows, output by output."""
 
-    squares: float
-    absolutes: float
+    squares: Float64
+    absolutes: Float64
     target: Moments
 
     def __add__(self, other: Self) -> Self:
@@ -37,13 +44,12 @@ class ScoreSum:
     model: Model
 
     def __call__(self, chunk: Chunk, buffers: Buffers) -> ScorePartial:
-        step = block_rows(self.model.n_features, np.dtype(np.float64))
         total: ScorePartial | None = None
-        for start in range(0, chunk.X.shape[0], step):
-            part = self._block(chunk, start, min(start + step, chunk.X.shape[0]), buffers)
+        for start, stop in _blocks(self.model, chunk):
+            part = self._block(chunk, start, stop, buffers)
             total = part if total is None else total + part
         assert total is not None
-        if not (math.isfinite(total.squares) and math.isfinite(total.target.weight)):
+        if not (np.isfinite(total.squares).all() and math.isfinite(total.target.weight)):
             check_finite(chunk)
         return total
 
@@ -52,12 +58,13 @@ class ScoreSum:
         y = chunk.y[start:stop].astype(np.float64, copy=False)
         weight = block_weight(chunk, start, stop, np.dtype(np.float64))
         with np.errstate(over="ignore", invalid="ignore"):
-            residual = self.model.raw_prediction(chunk.X[start:stop], buffers) - y
-            w = 1.0 if weight is None else weight
+            residual = self.model.response(_raw(self.model, chunk, start, stop, buffers)) - y
+            residual = residual.reshape(len(y), -1)
+            w = 1.0 if weight is None else weight[:, None]
             return ScorePartial(
-                squares=float((w * residual * residual).sum()),
-                absolutes=float((w * np.abs(residual)).sum()),
-                target=block_moments(y[:, None], weight),
+                squares=(w * residual * residual).sum(axis=0),
+                absolutes=(w * np.abs(residual)).sum(axis=0),
+                target=block_moments(y.reshape(len(y), -1), weight),
             )
 
 
@@ -74,15 +81,85 @@ class Score:
     @classmethod
     def of(cls, partial: ScorePartial, rows: int) -> Self:
         """The figures from the sums over all rows."""
-        weight = partial.target.weight
-        if not weight > 0:
-            raise DataError("the weights sum to 0: no row counts; correct the weights", array="weight")
-        spread = float(partial.target.squares[0])
-        mse = partial.squares / weight
+        weight = _weight(partial.target.weight)
+        spread = partial.target.squares
+        with np.errstate(divide="ignore", invalid="ignore"):
+            r2 = np.where(spread > 0, 1 - partial.squares / spread, np.nan)
+        mse = float(partial.squares.mean()) / weight
         return cls(
             mse=mse,
             rmse=math.sqrt(mse),
-            mae=partial.absolutes / weight,
-            r2=1 - partial.squares / spread if spread > 0 else math.nan,
+            mae=float(partial.absolutes.mean()) / weight,
+            r2=float(r2.mean()),
             rows=rows,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ClassScorePartial:
+    """The sums of some rows."""
+
+    hits: float
+    log_loss: float
+    weight: float
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(self.hits + other.hits, self.log_loss + other.log_loss, self.weight + other.weight)
+
+
+@dataclass(frozen=True)
+class ClassScoreSum:
+    """The summand of a score where the target is a class; a label that the model does not know is refused."""
+
+    model: Model
+
+    def __call__(self, chunk: Chunk, buffers: Buffers) -> ClassScorePartial:
+        assert chunk.y is not None
+        assert self.model.classes is not None
+        classes = self.model.classes
+        loss: Logistic | Softmax = Softmax(classes=classes) if self.model.outputs else Logistic(classes=classes)
+        total = ClassScorePartial(0.0, 0.0, 0.0)
+        for start, stop in _blocks(self.model, chunk):
+            raw = _raw(self.model, chunk, start, stop, buffers)
+            y = loss.encode(chunk.y[start:stop], np.dtype(np.float64))
+            weight = block_weight(chunk, start, stop, np.dtype(np.float64))
+            w = np.ones(stop - start) if weight is None else weight
+            winner = raw.argmax(axis=1) if raw.ndim == 2 else raw > 0
+            value = loss.value(raw, y)
+            total += ClassScorePartial(float((w * (winner == y)).sum()), float((w * value).sum()), float(w.sum()))
+        if not math.isfinite(total.log_loss):
+            check_finite(chunk)
+            check_targets(chunk, loss)
+        return total
+
+
+@dataclass(frozen=True, slots=True)
+class ClassScore:
+    """The share of rows whose class was predicted, and the mean of −log p of the class each row has."""
+
+    accuracy: float
+    log_loss: float
+    rows: int
+
+    @classmethod
+    def of(cls, partial: ClassScorePartial, rows: int) -> Self:
+        """The figures from the sums over all rows."""
+        weight = _weight(partial.weight)
+        return cls(accuracy=partial.hits / weight, log_loss=partial.log_loss / weight, rows=rows)
+
+
+def _blocks(model: Model, chunk: Chunk) -> list[tuple[int, int]]:
+    step = block_rows(model.n_features, np.dtype(np.float64), outputs=math.prod(model.outputs))
+    rows = chunk.X.shape[0]
+    return [(start, min(start + step, rows)) for start in range(0, rows, step)]
+
+
+def _raw(model: Model, chunk: Chunk, start: int, stop: int, buffers: Buffers) -> Float64:
+    offset = None if chunk.offset is None else chunk.offset[start:stop]
+    return model.raw_prediction(chunk.X[start:stop], buffers, offset)
+
+
+def _weight(weight: float) -> float:
+    if not weight > 0:
+        raise DataError("the weights sum to 0: no row counts; correct the weights", array="weight")
+    return weight

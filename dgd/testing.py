@@ -1,7 +1,7 @@
 """Fakes and contracts, for whoever writes a dataset, an executor or a store for dgd, or tests code that uses them:
     MemoryChunks       arrays in memory as rows, in any chunks; counts reads
     CountingRows       counts the reads of any rows
-    CountingExecutor   counts sweeps and the chunks they read
+    CountingExecutor   counts sweeps, folds among them, and the chunks they read
     FlakyExecutor      fails a certain sweep
     FaultySource       stored bytes that are not what was written; counts requests
     check_rows         whether rows keep the contract of `dgd.rows.Rows`
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from dgd.buffers import Buffers
 from dgd.dataset import Chunk, Dataset
 from dgd.errors import DataError, DgdError
-from dgd.executor import Executor, InlineExecutor, Resources, S, Summand, Swept
+from dgd.executor import Executor, Fold, Folded, InlineExecutor, Resources, S, Summand, Swept, V
 from dgd.kernels import GradientSum, Partial
 from dgd.losses import LOSSES
 from dgd.rows import Array, MemoryRows, Rows
@@ -82,18 +82,26 @@ class CountingRows:
 
 
 class _AroundExecutor:
-    """An executor that leaves to another one whatever it is not about."""
+    """An executor that leaves the work to another one; a fold counts as a sweep."""
 
     def __init__(self, executor: Executor | None) -> None:
         self.executor = executor or InlineExecutor()
         self.sweeps = 0
 
+    def sweep(self, dataset: Dataset, summand: Summand[S]) -> Swept[S]:
+        return self.executor.sweep(self._next(dataset), summand)
+
+    def fold(self, dataset: Dataset, fold: Fold[V], value: V, order: Sequence[int]) -> Folded[V]:
+        return self.executor.fold(self._next(dataset), fold, value, order)
+
+    def _next(self, dataset: Dataset) -> Dataset:
+        self.sweeps += 1
+        return dataset
+
     def resources(self, dataset: Dataset) -> Resources:
-        """The executor's."""
         return self.executor.resources(dataset)
 
     def close(self) -> None:
-        """Close the executor."""
         self.executor.close()
 
 
@@ -114,13 +122,12 @@ class CountingExecutor(_AroundExecutor):
         """Chunk reads by the chunk's first row, over all sweeps."""
         return Counter(start for _, _, rows in self._counted.values() for start, _ in rows.reads)
 
-    def sweep(self, dataset: Dataset, summand: Summand[S]) -> Swept[S]:
-        """What the executor does, counted."""
+    def _next(self, dataset: Dataset) -> Dataset:
         self.sweeps += 1
         if id(dataset) not in self._counted:
             rows = CountingRows(dataset.X)
             self._counted[id(dataset)] = (dataset, replace(dataset, X=rows), rows)
-        return self.executor.sweep(self._counted[id(dataset)][1], summand)
+        return self._counted[id(dataset)][1]
 
 
 class FlakyExecutor(_AroundExecutor):
@@ -131,15 +138,13 @@ class FlakyExecutor(_AroundExecutor):
 
     def __init__(self, executor: Executor | None = None, *, fail_at: Collection[int], error: BaseException) -> None:
         super().__init__(executor)
-        self.fail_at = frozenset(fail_at)
-        self.error = error
+        self.fail_at, self.error = frozenset(fail_at), error
 
-    def sweep(self, dataset: Dataset, summand: Summand[S]) -> Swept[S]:
-        """What the executor does, or the error."""
+    def _next(self, dataset: Dataset) -> Dataset:
         self.sweeps += 1
         if self.sweeps in self.fail_at:
             raise self.error
-        return self.executor.sweep(dataset, summand)
+        return dataset
 
 
 def dropped(content: bytes) -> None:
@@ -179,12 +184,10 @@ class FaultySource:
 
     @property
     def label(self) -> str:
-        """The source's label."""
         return self.source.label
 
     @property
     def copies(self) -> int:
-        """The source's."""
         return self.source.copies
 
     def get(self, key: str, buffers: Buffers, *, at_most: int) -> Bytes | None:
@@ -204,7 +207,6 @@ class FaultySource:
         return np.frombuffer(faulty, dtype=np.uint8)
 
     def size(self, key: str) -> int | None:
-        """The source's."""
         return self.source.size(key)
 
     def child(self, name: str) -> FaultySource:
@@ -278,8 +280,6 @@ def check_executor(executor: Executor) -> None:
 
 @dataclass(frozen=True)
 class _Failing:
-    """A summand that refuses one chunk."""
-
     chunk: int
 
     def __call__(self, chunk: Chunk, buffers: Buffers) -> Partial:
@@ -296,5 +296,5 @@ def _dataset(X: NDArray[np.float64], n_chunks: int) -> Dataset:
 def _bits(partial: Partial) -> bytes:
     moments = partial.moments
     assert moments is not None
-    sums = [partial.loss_sum, partial.weight_sum, moments.weight]
-    return np.concatenate([sums, partial.gradient_sum, moments.mean, moments.squares]).tobytes()
+    numbers = (partial.loss_sum, partial.weight_sum, moments.weight)
+    return np.concatenate([numbers, partial.gradient_sum, moments.mean, moments.squares]).tobytes()

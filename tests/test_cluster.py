@@ -56,8 +56,15 @@ def bits(result: dgd.Result) -> bytes:
     return result.theta.tobytes()
 
 
-@pytest.mark.parametrize("nanny", [False, True])
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(
+    ("threads", "nanny"),
+    [
+        (1, False),
+        (2, True),
+        pytest.param(1, True, marks=pytest.mark.slow),
+        pytest.param(2, False, marks=pytest.mark.slow),
+    ],
+)
 def test_same_bits_on_one_two_and_three_workers(store: str, tmp_path: Path, threads: int, nanny: bool) -> None:
     expected = bits(dgd.fit(store, threads=1, max_iter=8, tol=0))
     with cluster(tmp_path) as found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections import Counter
 from typing import Any
 
@@ -14,14 +15,16 @@ from hypothesis import strategies as st
 
 import dgd
 from dgd.errors import ConfigurationError, DataError
+from dgd.penalties import L1, Box, NonNegative
 from dgd.rows import MemoryRows
+from dgd.solvers import Constant, MiniBatch
 
 RULES: list[Any] = ["auto", "exact", 0.5]
 
 
 @pytest.mark.parametrize("rule", ["auto", "exact"])
 def test_reaches_the_least_squares_solution(problem: Problem, store: str, rule: str) -> None:
-    result = dgd.fit(store, learning_rate=rule, tol=1e-12, max_iter=20_000)
+    result = dgd.fit(store, solver="gd", learning_rate=rule, tol=1e-12, max_iter=20_000)
     assert result.status is dgd.Status.CONVERGED
     np.testing.assert_allclose(result.theta, problem.theta, rtol=1e-9, atol=1e-9)
     assert result.coef_.shape == (5,)
@@ -31,11 +34,16 @@ def test_reaches_the_least_squares_solution(problem: Problem, store: str, rule: 
 
 @pytest.mark.parametrize("rule", ["auto", "exact"])
 def test_weights_are_repetitions(problem: Problem, store: str, rule: str) -> None:
-    weighted = dgd.fit(store, weight="weight", learning_rate=rule, tol=1e-12, max_iter=20_000)
+    weighted = dgd.fit(store, weight="weight", solver="gd", learning_rate=rule, tol=1e-12, max_iter=20_000)
     np.testing.assert_allclose(weighted.theta, problem.theta_weighted, rtol=1e-8, atol=1e-8)
     times = problem.weight.astype(int)
     repeated = dgd.fit(
-        np.repeat(problem.X, times, axis=0), np.repeat(problem.y, times), learning_rate=rule, tol=1e-12, max_iter=20_000
+        np.repeat(problem.X, times, axis=0),
+        np.repeat(problem.y, times),
+        solver="gd",
+        learning_rate=rule,
+        tol=1e-12,
+        max_iter=20_000,
     )
     np.testing.assert_allclose(weighted.theta, repeated.theta, rtol=1e-8, atol=1e-8)
 
@@ -121,7 +129,7 @@ def test_each_chunk_is_read_exactly_once_per_iteration(problem: Problem, rule: A
     arrays = [counted(name, a, 50) for name, a in (("X", problem.X), ("y", problem.y), ("weight", problem.weight))]
     dataset = dgd.Dataset(*arrays)
     assert dataset.n_chunks == 21
-    result = dgd.fit(dataset, learning_rate=rule, standardize=standardize, max_iter=17, tol=0)
+    result = dgd.fit(dataset, solver="gd", learning_rate=rule, standardize=standardize, max_iter=17, tol=0)
     assert len(result.history) == result.n_iter_ == 17
     for rows in arrays:
         assert rows.reads == Counter(dict.fromkeys(range(0, 1003, 50), 17))
@@ -147,7 +155,7 @@ class TestStatus:
         assert result.loss == result.history[-1].loss
 
     def test_iteration_limit(self, store: str) -> None:
-        result = dgd.fit(store, max_iter=3)
+        result = dgd.fit(store, solver="gd", max_iter=3)
         assert result.status is dgd.Status.ITERATION_LIMIT
         assert "`max_iter`" in result.message
         assert result.n_iter_ == 3
@@ -161,8 +169,25 @@ class TestStatus:
         result = dgd.fit(store, learning_rate=0.1)
         assert result.status is dgd.Status.DIVERGED
         assert np.isfinite(result.theta).all()
-        safe = float(result.message.rpartition("about ")[2].rstrip(")"))
+        safe = float(re.search(r"largest safe learning rate is about ([\d.e-]+)", result.message)[1])  # type: ignore
         assert dgd.fit(store, learning_rate=0.9 * safe, max_iter=200).status is dgd.Status.ITERATION_LIMIT
+
+    @pytest.mark.parametrize(
+        "options",
+        [{"learning_rate": 1e-5}, {"solver": dgd.solvers.MiniBatch(dgd.solvers.Constant(1e-5), 200)}],
+        ids=str,
+    )
+    def test_divergence_names_the_columns_to_blame(self, problem: Problem, options: dict[str, Any]) -> None:
+        X = (problem.X - problem.X.mean(axis=0)) / problem.X.std(axis=0)
+        dataset = dgd.open_dataset(X * [1, 1, 1, 1e4, 1], problem.y)
+        dataset = dataclasses.replace(dataset, feature_names=("a", "b", "c", "wide", "e"))
+        result = dgd.fit(dataset, max_iter=200, **options)
+        assert result.status is dgd.Status.DIVERGED
+        assert "the steps grow along column 'wide', its part of the gradient being" in result.message
+        assert "standardize=True" in result.message
+        alike = dgd.fit(X, problem.y, learning_rate=10.0)
+        assert alike.status is dgd.Status.DIVERGED
+        assert "grow along" not in alike.message
 
     def test_diverged_beyond_every_number(self, store: str) -> None:
         result = dgd.fit(store, learning_rate=1e200)
@@ -171,7 +196,7 @@ class TestStatus:
         assert (result.theta == 0).all()
 
     def test_stalled(self, store: str) -> None:
-        result = dgd.fit(store, tol=0, max_iter=100_000)
+        result = dgd.fit(store, solver="gd", tol=0, max_iter=100_000)
         assert result.status is dgd.Status.STALLED
         assert "`tol`" in result.message
 
@@ -182,7 +207,7 @@ class TestStatus:
             seen.append(record.iteration)
             return record.iteration == 4
 
-        result = dgd.fit(store, tol=0, callbacks=[stop_at_four])
+        result = dgd.fit(store, solver="gd", tol=0, callbacks=[stop_at_four])
         assert result.status is dgd.Status.INTERRUPTED
         assert seen == [1, 2, 3, 4]
         assert result.n_iter_ == 4
@@ -209,7 +234,7 @@ def test_history_tells_each_pass(problem: Problem, store: str) -> None:
 
 
 def test_rejected_trials_are_counted_and_reported(problem: Problem) -> None:
-    result = dgd.fit(problem.X * 1e3, problem.y, standardize=False, max_iter=30, tol=0)
+    result = dgd.fit(problem.X * 1e3, problem.y, solver="gd", standardize=False, max_iter=30, tol=0)
     rejected = [record for record in result.history if not record.accepted]
     assert rejected
     assert f"{len(rejected)} pass" in result.message
@@ -217,8 +242,8 @@ def test_rejected_trials_are_counted_and_reported(problem: Problem) -> None:
 
 
 def test_single_precision_is_near_and_asked_for(problem: Problem) -> None:
-    double = dgd.fit(problem.X, problem.y, learning_rate="auto", tol=1e-4, max_iter=5000)
-    single = dgd.fit(problem.X, problem.y, learning_rate="auto", tol=1e-4, max_iter=5000, precision="single")
+    double = dgd.fit(problem.X, problem.y, solver="gd", tol=1e-4, max_iter=5000)
+    single = dgd.fit(problem.X, problem.y, solver="gd", tol=1e-4, max_iter=5000, precision="single")
     assert (single.theta != double.theta).any()
     np.testing.assert_allclose(single.theta, double.theta, rtol=0.05, atol=0.05)
     assert single.theta.dtype == np.float64
@@ -228,9 +253,9 @@ def test_stored_dtypes_that_hold_the_values_give_the_same_bits() -> None:
     rng = np.random.default_rng(0)
     X = rng.integers(0, 2, size=(500, 3))
     y = rng.normal(size=500)
-    expected = dgd.fit(X.astype("f8"), y, max_iter=20, tol=0).theta
+    expected = dgd.fit(X.astype("f8"), y, solver="gd", max_iter=20, tol=0).theta
     for dtype in ("bool", "i1", "u8", "f2", "f4", ">i4", ">f8"):
-        assert (dgd.fit(X.astype(dtype), y, max_iter=20, tol=0).theta == expected).all()
+        assert (dgd.fit(X.astype(dtype), y, solver="gd", max_iter=20, tol=0).theta == expected).all()
 
 
 def test_weights_that_sum_to_zero_are_refused(problem: Problem) -> None:
@@ -241,9 +266,12 @@ def test_weights_that_sum_to_zero_are_refused(problem: Problem) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"loss": "hinge"}, r"`fit\(loss=...\)` must be one of squared, got 'hinge'"),
-        ({"solver": "adam"}, r"`fit\(solver=...\)` must be one of auto, gd, got 'adam'"),
-        ({"learning_rate": -0.1}, r"must be a positive number, 'auto' or 'exact', got -0.1"),
+        ({"loss": "hinge"}, r"`fit\(loss=...\)` must be one of squared, huber, .*, got 'hinge'"),
+        ({"solver": "adam"}, r"`fit\(solver=...\)` must be one of auto, gd, .*, got 'adam'"),
+        (
+            {"learning_rate": -0.1},
+            r"must be a positive number, a schedule, 'auto', 'exact' or 'backtracking', got -0.1",
+        ),
         ({"max_iter": 0}, r"`fit\(max_iter=...\)` must be a whole number of 1 or more, got 0"),
         ({"tol": -1}, r"`fit\(tol=...\)` must be a number of 0 or more, got -1"),
         ({"max_seconds": 0}, r"`fit\(max_seconds=...\)` must be a number above 0, got 0"),
@@ -253,10 +281,22 @@ def test_weights_that_sum_to_zero_are_refused(problem: Problem) -> None:
         ({"theta0": [np.nan] * 6}, r"must be finite numbers"),
         ({"threads": 0}, r"`threads=...` must be a whole number of 1 or more, got 0"),
         ({"threads": 1, "client": object()}, r"exclude each other"),
-        ({"penalty": 0.1}, r"`fit\(penalty=...\)` is not available"),
+        ({"penalty": 0.1}, r"`fit\(penalty=...\)` must be an object of dgd.penalties, such as L2\(0.1\)"),
+        ({"penalty": L1([0.1, 0.2])}, r"`L1\(l1=...\)`.* 5 .*2"),
+        ({"penalty": L1(0.1), "solver": "cg"}, r"solver='cg'.* cannot work with the penalty 'l1'.*use solver='fista'"),
+        ({"penalty": NonNegative(), "solver": "lbfgs"}, r"'lbfgs'.* cannot work with the penalty 'non_negative'"),
+        (
+            {"loss": "huber", "solver": "cg"},
+            r"'cg'.* cannot work with the loss 'huber'.*use solver='lbfgs' or 'newton'",
+        ),
+        ({"loss": "huber", "learning_rate": "exact"}, r"'gd'.* with the loss 'huber'.*learning_rate='backtracking'"),
+        ({"solver": "newton", "learning_rate": 0.1}, r"learning_rate=0.1.* does not go with solver='newton'"),
+        ({"solver": MiniBatch(Constant(0.1)), "learning_rate": 0.1}, r"goes with a solver's name; MiniBatch brings"),
+        ({"patience": 3}, r"`fit\(patience=...\)` needs validation rows"),
+        ({"validation": 1.5}, r"`fit\(validation=...\)` must be a part above 0 and below 1, got 1.5"),
+        ({"validation": 0.5}, r"holds out whole chunks, and memory has 1"),
         ({"checkpoint": "x"}, r"`fit\(checkpoint=...\)` is not available"),
         ({"resident": 5}, r"`fit\(resident=...\)` is not available"),
-        ({"offset": [1]}, r"`offset=` is not available"),
     ],
 )
 def test_a_wrong_argument_is_named_with_what_it_may_be(problem: Problem, options: Any, message: str) -> None:
@@ -280,3 +320,11 @@ def test_the_functions_are_not_shadowed_by_modules() -> None:
         importlib.import_module(f"dgd.{name}")
     assert callable(dgd.fit)
     assert callable(dgd.plan)
+
+
+def test_bounds_are_kept_to_the_bit_in_the_users_coordinates(problem: Problem) -> None:
+    bounds = np.array([-0.1, -0.2, -0.3, -0.7, 0.6])
+    for lower, upper in ((bounds, bounds), (bounds - 0.01, bounds), (bounds, bounds + 0.01)):
+        result = dgd.fit(problem.X, problem.y, penalty=Box(lower=lower, upper=upper))
+        assert (result.coef_ >= lower).all()
+        assert (result.coef_ <= upper).all()

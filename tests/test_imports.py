@@ -21,7 +21,7 @@ HEAVY = {
     "xarray",
     "pandas",
 }
-MODULES = 300
+MODULES = 330
 SECONDS = 0.3
 ATTEMPTS = 10
 

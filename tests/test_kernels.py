@@ -11,8 +11,9 @@ from dgd import kernels
 from dgd.buffers import Buffers
 from dgd.dataset import Chunk
 from dgd.errors import ValueRangeError
-from dgd.kernels import GradientSum, Partial, block_moments, block_rows
-from dgd.losses import Squared
+from dgd.kernels import GradientSum, Partial, block_rows
+from dgd.losses import Huber, Logistic, Loss, Poisson, Softmax, Squared
+from dgd.moments import block_moments
 
 DTYPES = ["bool", "int8", "uint16", "int64", "float16", "float32", "float64", ">f4", ">f8", ">i4"]
 
@@ -48,7 +49,7 @@ def test_equals_the_naive_formula(
     w = rng.integers(0, 3, size=rows).astype(float) if weighted else None
     before = [array.copy() for array in (X, y)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kernels, "block_rows", lambda n, dtype: block)
+        patch.setattr(kernels, "block_rows", lambda n, dtype, outputs: block)
         partial = GradientSum(Squared(), b0, b, with_moments=True)(chunk_of(X, y, w), Buffers())
     loss, gradient = naive(X, y, w, b0, b)
     assert partial.loss_sum == pytest.approx(loss, rel=1e-12, abs=1e-12)
@@ -126,6 +127,7 @@ def test_block_rows_depend_on_columns_alone() -> None:
     assert block_rows(252, np.dtype("f8")) == 256
     assert block_rows(252, np.dtype("f4")) == 512
     assert block_rows(10**6, np.dtype("f8")) == 16
+    assert block_rows(212, np.dtype("f8"), outputs=11) == 256
 
 
 def test_moments_do_not_cancel() -> None:
@@ -152,3 +154,78 @@ def test_partials_add_field_by_field() -> None:
     a = Partial(1.0, np.array([1.0, 2.0]), 3.0)
     total = a + Partial(10.0, np.array([10.0, 20.0]), 30.0)
     assert (total.loss_sum, list(total.gradient_sum), total.weight_sum) == (11.0, [11.0, 22.0], 33.0)
+
+
+LOSSES_AND_TARGETS: list[tuple[Loss, str]] = [
+    (Squared(), "number"),
+    (Squared(), "numbers"),
+    (Huber(), "number"),
+    (Huber(), "numbers"),
+    (Logistic(), "share"),
+    (Poisson(), "count"),
+    (Softmax(classes=(0, 1, 2)), "class"),
+]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("loss", "target"), LOSSES_AND_TARGETS, ids=str)
+def test_every_loss_equals_the_naive_formula(loss: Loss, target: str, weighted: bool) -> None:
+    """Loss, gradient and Hessian sums beside A = [1 X], with an offset and several blocks."""
+    rng = np.random.default_rng(4)
+    rows, n = 53, 4
+    X, w = rng.normal(size=(rows, n)), rng.integers(0, 3, size=rows).astype(float) if weighted else None
+    y = {
+        "number": rng.normal(size=rows) * 3,
+        "numbers": rng.normal(size=(rows, 2)) * 3,
+        "share": rng.uniform(size=rows),
+        "count": rng.integers(0, 5, size=rows),
+        "class": rng.integers(0, 3, size=rows),
+    }[target]
+    q = loss.n_outputs(y.shape)
+    tail = () if q is None else (q,)
+    theta, offset = rng.normal(size=(n + 1, *tail)), rng.normal(size=(rows, *tail))
+    chunk = Chunk(index=0, start=0, X=X, y=y, weight=w, bytes_read=0, offset=offset)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kernels, "block_rows", lambda n, dtype, outputs: 20)
+        summand = GradientSum(loss, theta[0], theta[1:], with_targets=True, with_hessian=True)
+        partial = summand(chunk, Buffers())
+    A, weight = np.column_stack([np.ones(rows), X]), np.ones(rows) if w is None else w
+    raw, encoded = A @ theta + offset, loss.encode(y, np.dtype("f8"))
+    value, derivative = loss.value_and_derivative(raw, encoded)
+    second = loss.second_derivative(raw, encoded)
+    assert partial.loss_sum == pytest.approx(float(weight @ value), rel=1e-12)
+    np.testing.assert_allclose(partial.gradient_sum, A.T @ (derivative.T * weight).T, rtol=1e-10, atol=1e-12)
+    assert partial.hessian_sum is not None
+    if loss.quadratic:
+        hessian = np.einsum("ia,i,ib->ab", A, weight, A)
+    elif q is None:
+        hessian = np.einsum("ia,i,ib->ab", A, weight * second, A)
+    elif second.ndim == 2:
+        hessian = np.einsum("ia,ik,ib->kab", A, weight[:, None] * second, A)
+    else:
+        hessian = np.einsum("ia,ikl,ib->klab", A, weight[:, None, None] * second, A)
+    np.testing.assert_allclose(partial.hessian_sum, hessian, rtol=1e-10, atol=1e-10)
+    assert partial.targets is not None
+    columns = np.eye(3)[y] if target == "class" else np.reshape(y, (rows, -1))
+    np.testing.assert_allclose(partial.targets.moments.mean, np.average(columns, axis=0, weights=weight), rtol=1e-12)
+    assert partial.targets.saturated == pytest.approx(float(weight @ loss.saturated(encoded)), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("loss", "y", "said"),
+    [
+        (Logistic(), np.array([0.0, 1.0, 1.5, 0.0]), "row 12 is 1.5, and the loss 'logistic' expects"),
+        (Logistic(classes=("no", "yes")), np.array(["no", "yes", "maybe", "no"]), "row 12 is maybe, and the loss"),
+        (Poisson(), np.array([0, 3, -1, 2]), "row 12 is -1, and the loss 'poisson' expects"),
+        (Softmax(classes=(0, 1)), np.array([0, 1, 2, 1]), "row 12 is 2, and the loss 'softmax' expects"),
+        (Squared(), np.array(["1", "2", "x", "4"]), "row 10 is 1, and the loss 'squared' expects a number"),
+    ],
+    ids=str,
+)
+def test_a_target_that_is_none_is_named(loss: Loss, y: np.ndarray, said: str) -> None:
+    coef = np.zeros((2, 2)) if loss.name == "softmax" else np.zeros(2)
+    chunk = Chunk(index=3, start=10, X=np.ones((4, 2)), y=y, weight=None, bytes_read=0)
+    with pytest.raises(ValueRangeError, match=said) as caught:
+        GradientSum(loss, np.zeros(coef.shape[1:]), coef)(chunk, Buffers())
+    assert caught.value.array == "y"
+    assert caught.value.chunk == 3

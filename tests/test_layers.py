@@ -13,11 +13,47 @@ PACKAGE = Path(__file__).parent.parent / "dgd"
 
 LAYERS = [
     ("base", ["errors", "_version"]),
-    ("maths", ["buffers", "tree", "losses", "solvers"]),
-    ("contracts", ["rows", "dataset", "blas", "executor", "kernels"]),
-    ("driver", ["coordinates", "objective", "plan", "fit", "result", "model", "score", "predictions"]),
+    ("maths", ["buffers", "tree", "losses", "penalties", "solvers"]),
+    (
+        "contracts",
+        [
+            "rows",
+            "dataset",
+            "selection",
+            "blas",
+            "executor",
+            "moments",
+            "row_checks",
+            "hessians",
+            "kernels",
+            "loss_sum",
+        ],
+    ),
+    (
+        "driver",
+        [
+            *["coordinates", "epoch", "objective", "plan", "choice", "target_labels", "records", "fit"],
+            *["certificate", "divergence", "result", "model", "model_files", "score", "predictions"],
+        ],
+    ),
     ("adapters", ["storage", "runtime", "ingest"]),
-    ("surfaces", ["arguments", "opening", "api", "testing", "cli", "__init__", "__main__"]),
+    (
+        "surfaces",
+        [
+            "arguments",
+            "opening",
+            "preparation",
+            "execution",
+            "fitting",
+            "serving",
+            "api",
+            "testing",
+            "estimators",
+            "cli",
+            "__init__",
+            "__main__",
+        ],
+    ),
 ]
 LEVEL = {name: level for level, (_, names) in enumerate(LAYERS) for name in names}
 
@@ -28,6 +64,7 @@ HOMES = {
     "dask": {"runtime"},
     "distributed": {"runtime"},
     "sklearn": {"estimators"},
+    "scipy": {"estimators"},
     "click": {"cli"},
     "pyarrow": {"ingest"},
     "threadpoolctl": {"blas"},
@@ -39,11 +76,12 @@ UPWARD = {
 }
 
 NEVER = {
-    "losses": {"dataset", "executor", "objective", "solvers", "kernels", "coordinates"},
-    "solvers": {"dataset", "executor", "objective", "losses", "kernels", "coordinates", "buffers"},
+    "losses": {"dataset", "executor", "objective", "solvers", "penalties", "kernels", "coordinates", "buffers", "tree"},
+    "penalties": {"dataset", "executor", "objective", "solvers", "losses", "kernels", "coordinates", "buffers", "tree"},
+    "solvers": {"dataset", "executor", "objective", "losses", "penalties", "kernels", "coordinates", "buffers", "tree"},
     "objective": {"storage", "runtime"},
-    "runtime": {"losses", "solvers", "objective", "kernels", "storage"},
-    "storage": {"losses", "solvers", "objective", "runtime"},
+    "runtime": {"losses", "penalties", "solvers", "objective", "kernels", "epoch", "storage"},
+    "storage": {"losses", "penalties", "solvers", "objective", "epoch", "runtime"},
 }
 """What each may not know, beyond the order of layers."""
 

@@ -119,10 +119,10 @@ def test_arguments_of_the_wrong_kind_are_refused_by_name(problem: Problem, optio
 
 def test_only_true_stops_a_fit(problem: Problem) -> None:
     for answer in (1, "stop", np.ones(3), None):
-        assert dgd.fit(problem.X, problem.y, max_iter=4, callbacks=[lambda r, a=answer: a]).n_iter_ == 4
-    assert dgd.fit(problem.X, problem.y, max_iter=4, callbacks=[lambda r: np.True_]).n_iter_ == 1
+        assert dgd.fit(problem.X, problem.y, solver="gd", max_iter=4, callbacks=[lambda r, a=answer: a]).n_iter_ == 4
+    assert dgd.fit(problem.X, problem.y, solver="gd", max_iter=4, callbacks=[lambda r: np.True_]).n_iter_ == 1
     calls: list[int] = []
-    dgd.fit(problem.X, problem.y, max_iter=4, callbacks=(f for f in [lambda r: calls.append(r.iteration)]))
+    dgd.fit(problem.X, problem.y, solver="gd", max_iter=4, callbacks=(f for f in [lambda r: calls.append(r.iteration)]))
     assert calls == [1, 2, 3, 4]
 
 

@@ -7,7 +7,7 @@
 
 The summand (it holds θ) goes out as one task on which the nodes depend: were it scattered, the death of its holder
 would be the death of the fit. Keys carry a run id, the pass and the attempt, because a key used before returns the old
-value. No task is bound to a worker. All is released after the pass, except the dataset, a few kilobytes of paths.
+value. No task is bound to a worker. All is released after the pass, except the datasets, a few kilobytes of paths.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import concurrent.futures
 import threading
 import time
 import uuid
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from distributed import Client, Future, KilledWorker
@@ -26,7 +27,7 @@ from dgd.blas import single_threaded_blas
 from dgd.buffers import Buffers
 from dgd.dataset import Dataset
 from dgd.errors import ClusterLostError, ConfigurationError
-from dgd.executor import Resources, S, Summand, Swept, sweep_node
+from dgd.executor import Fold, Folded, Resources, S, Summand, Swept, V, fold_chunks, sweep_node
 from dgd.tree import Addable, Node, cut_level, nodes_at, sum_siblings
 
 NODES_PER_THREAD = 4
@@ -48,8 +49,8 @@ IDLE_BYTES = 80 * 2**20
 CANCELLED = (concurrent.futures.CancelledError, asyncio.CancelledError, FutureCancelledError)
 """What a future or a request raises when the scheduler goes away, by where it is noticed."""
 
-V = TypeVar("V")
 A = TypeVar("A", bound=Addable)
+T = TypeVar("T")
 _thread = threading.local()
 
 
@@ -70,22 +71,44 @@ class ClusterExecutor:
         self._memory_limit = memory_limit
         self._run = uuid.uuid4().hex[:12]
         self._passes = 0
-        self._dataset: tuple[Dataset, Future] | None = None
+        self._datasets: list[tuple[Dataset, Future]] = []
+        """Those to fit and to validate on."""
         self._known_threads = 0
         self._looked = -float("inf")
 
     def sweep(self, dataset: Dataset, summand: Summand[S]) -> Swept[S]:
         """The sum over every chunk; workers may die in the middle of it."""
+        return self._persist(lambda attempt: self._attempt(dataset, summand, attempt))
+
+    def fold(self, dataset: Dataset, fold: Fold[V], value: V, order: Sequence[int]) -> Folded[V]:
+        """The value carried through the chunks, in one task: each chunk needs what the one before has made."""
+
+        def attempt_fold(attempt: int) -> Folded[V]:
+            name = f"dgd-{self._run}-{self._passes}-{attempt}"
+            source = self._dataset_future(dataset, attempt)
+            held = [self._submit(f"{name}-theta", _identity, (fold, value, order))]
+            try:
+                held.append(self._submit(f"{name}-fold", _fold, source, held[0]))
+                folded: Folded[V] = self._result(held[1])
+                return folded
+            finally:
+                for future in held:
+                    future.release()
+
+        return self._persist(attempt_fold)
+
+    def _persist(self, make: Callable[[int], T]) -> T:
+        """One pass, submitted again under a new attempt as long as it is the cluster that fails."""
         self._passes += 1
         for attempt in range(ATTEMPTS):
             try:
-                return self._attempt(dataset, summand, attempt)
+                return make(attempt)
             except KilledWorker as error:
-                self._dataset = None
+                self._datasets.clear()
                 lost = error
             except CANCELLED as error:
                 # The scheduler went away; the client is trying to reach it again, and forgets all it had submitted.
-                self._dataset = None
+                self._datasets.clear()
                 lost = error
         raise ClusterLostError(
             f"pass {self._passes} was submitted {ATTEMPTS} times and lost its workers each time ({lost}); look into "
@@ -110,10 +133,10 @@ class ClusterExecutor:
         )
 
     def close(self) -> None:
-        """Release the dataset; the client stays open, it is the caller's."""
-        if self._dataset is not None:
-            self._dataset[1].release()
-            self._dataset = None
+        """Release the datasets; the client stays open, it is the caller's."""
+        for _, future in self._datasets:
+            future.release()
+        self._datasets.clear()
 
     def _attempt(self, dataset: Dataset, summand: Summand[S], attempt: int) -> Swept[S]:
         nodes = nodes_at(cut_level(dataset.n_chunks, NODES_PER_THREAD * self._threads(attempt)), dataset.n_chunks)
@@ -147,17 +170,19 @@ class ClusterExecutor:
 
     def _dataset_future(self, dataset: Dataset, attempt: int) -> Future:
         """The dataset as a task's result, so that it is made again if its holder dies."""
-        if self._dataset is None or self._dataset[0] is not dataset:
-            n_bytes = dataset.memory_bytes
-            if n_bytes > LARGEST_DATASET:
-                raise ConfigurationError(
-                    f"the data are {n_bytes:,} bytes in this process's memory, and at most {LARGEST_DATASET:,} are "
-                    f"sent to workers; write them to a zarr dataset that the workers can read "
-                    f"(`dgd.DatasetWriter`), or fit with `threads=`"
-                )
-            future = self._submit(f"dgd-{self._run}-{self._passes}-{attempt}-dataset", _identity, dataset)
-            self._dataset = (dataset, future)
-        return self._dataset[1]
+        for known, future in self._datasets:
+            if known is dataset:
+                return future
+        n_bytes = dataset.memory_bytes
+        if n_bytes > LARGEST_DATASET:
+            raise ConfigurationError(
+                f"the data are {n_bytes:,} bytes in this process's memory, and at most {LARGEST_DATASET:,} are sent to "
+                f"workers; write them to a zarr dataset that the workers can read (`dgd.DatasetWriter`), or fit with "
+                f"`threads=`"
+            )
+        future = self._submit(f"dgd-{self._run}-{self._passes}-{attempt}-dataset", _identity, dataset)
+        self._datasets.append((dataset, future))
+        return future
 
     def _submit(self, key: str, function: Any, *arguments: Any) -> Future:
         try:
@@ -234,7 +259,20 @@ def _sum(sums: list[A]) -> A:
 
 def _sweep(dataset: Dataset, summand: Summand[S], node: Node) -> Swept[S]:
     """A worker's task: one node, with the buffers of the thread it runs on."""
+    with single_threaded_blas():
+        return sweep_node(dataset, summand, node, _buffers())
+
+
+def _fold(dataset: Dataset, task: tuple[Fold[V], V, Sequence[int]]) -> Folded[V]:
+    """A worker's task: all chunks, one after the other."""
+    fold, value, order = task
+    with single_threaded_blas():
+        return fold_chunks(dataset, fold, value, order, _buffers())
+
+
+def _buffers() -> Buffers:
+    """The buffers of the thread that a task runs on."""
     if not hasattr(_thread, "buffers"):
         _thread.buffers = Buffers()
-    with single_threaded_blas():
-        return sweep_node(dataset, summand, node, _thread.buffers)
+    buffers: Buffers = _thread.buffers
+    return buffers

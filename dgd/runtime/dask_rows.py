@@ -34,7 +34,7 @@ class DaskRows:
                 f"array {self.name!r} has unknown chunk sizes; call `.compute_chunk_sizes()` on it first",
                 array=self.name,
             )
-        check_dtype(self.name, self.array.dtype)
+        check_dtype(self.name, self.array.dtype, labels=True)
         sizes = self.array.chunks[0] if self.array.ndim else ()
         lengths = np.array([size for size in sizes if size], dtype=np.int64)
         object.__setattr__(self, "bounds", np.concatenate(([0], np.cumsum(lengths))).astype(np.int64))

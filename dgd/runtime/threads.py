@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
+from typing import Any
 
 from dgd.blas import single_threaded_blas
 from dgd.buffers import Buffers
 from dgd.dataset import Dataset
 from dgd.errors import ConfigurationError
-from dgd.executor import Resources, S, Summand, Swept, sweep_node
+from dgd.executor import Fold, Folded, Resources, S, Summand, Swept, V, fold_chunks, sweep_node
 from dgd.runtime.memory import memory_limit, resident_bytes
 from dgd.tree import Node, cut_level, nodes_at, sum_siblings
 
@@ -44,22 +47,31 @@ class ThreadExecutor:
         """The sum over every chunk. After a failure no further chunk is read; the first failing node is raised."""
         stop = threading.Event()
 
-        def check() -> None:
-            if stop.is_set():
-                raise Cancelled
-
         def run(node: Node) -> Swept[S]:
             try:
-                return sweep_node(dataset, summand, node, self._buffers(), check)
+                return sweep_node(dataset, summand, node, self._buffers(), _checking(stop))
             except BaseException:
                 stop.set()
                 raise
 
-        nodes = self._nodes(dataset)
+        futures = self._run([partial(run, node) for node in self._nodes(dataset)], stop)
+        return sum_siblings([future.result() for future in futures])
+
+    def fold(self, dataset: Dataset, fold: Fold[V], value: V, order: Sequence[int]) -> Folded[V]:
+        """The value carried through the chunks, in one thread: each needs what the one before has made."""
+        stop = threading.Event()
+        (future,) = self._run(
+            [lambda: fold_chunks(dataset, fold, value, order, self._buffers(), _checking(stop))], stop
+        )
+        folded: Folded[V] = future.result()
+        return folded
+
+    def _run(self, calls: Sequence[Callable[[], Any]], stop: threading.Event) -> list[Future[Any]]:
+        """Run all of them in the pool; raise the error of the first one that failed by itself."""
         with single_threaded_blas():
-            futures: list[Future[Swept[S]]] = []
+            futures: list[Future[Any]] = []
             try:
-                futures.extend(self._pool.submit(run, node) for node in nodes)
+                futures.extend(self._pool.submit(call) for call in calls)
                 wait(futures)
             except BaseException:
                 stop.set()
@@ -68,7 +80,7 @@ class ThreadExecutor:
         errors = [error for future in futures if (error := future.exception()) is not None]
         for error in sorted(errors, key=lambda error: isinstance(error, Cancelled)):
             raise error
-        return sum_siblings([future.result() for future in futures])
+        return futures
 
     def resources(self, dataset: Dataset) -> Resources:
         """This process: its threads, and what it holds now."""
@@ -99,6 +111,16 @@ class ThreadExecutor:
             self._local.buffers = Buffers()
         buffers: Buffers = self._local.buffers
         return buffers
+
+
+def _checking(stop: threading.Event) -> Callable[[], None]:
+    """What raises Cancelled once `stop` is set."""
+
+    def check() -> None:
+        if stop.is_set():
+            raise Cancelled
+
+    return check
 
 
 def available_processors() -> int:

@@ -1,0 +1,81 @@
+"""Which solver: what `solver="auto"` takes and why, and which combinations cannot work.
+
+    quadratic (squared, l2)          newton     while its p × p matrix is small: 2 passes, whatever the columns' scales
+                                     cg         beyond: at most p passes in exact arithmetic, often far fewer
+    smooth, not quadratic            newton     while p is small: about 8 passes
+                                     lbfgs      beyond, and for huber, whose curvature vanishes far from the data
+    with l1 or bounds                newton     where it would be without: the parabola with l1 and bounds is minimised
+                                                on the driver, between passes, so that there are no more of them
+                                     fista      beyond, and for huber: the accelerated method with a prox
+
+The cost of a method is its passes; summing a Hessian makes a pass dearer by about p/100 from memory, less from disk.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dgd.errors import ConfigurationError
+from dgd.losses import Loss
+from dgd.penalties import Penalty
+from dgd.solvers import Solver
+
+NEWTON_QUADRATIC = 1000
+"""The most parameters for which one pass with a Hessian is cheaper than the passes of cg."""
+NEWTON_SMOOTH = 300
+"""The same for several passes, against lbfgs."""
+NEWTON_MOST = 2048
+"""The most parameters for which a Hessian is summed at all: 32 MiB for each sum held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A solver's name, and why it is that one."""
+
+    name: str
+    because: str
+
+    def __str__(self) -> str:
+        return f"solver {self.name}: {self.because}"
+
+
+def choose(loss: Loss, penalty: Penalty, n_parameters: int, learning_rate: object) -> Choice:
+    """The solver that `solver="auto"` stands for."""
+    p = f"{n_parameters:,} parameter{'s' * (n_parameters != 1)}"
+    if learning_rate != "auto":
+        return Choice("gd", "a learning rate was given, and it is gradient descent that has one")
+    small = n_parameters <= (NEWTON_QUADRATIC if loss.quadratic else NEWTON_SMOOTH)
+    if not penalty.is_smooth and (not small or loss.name == "huber"):
+        cause = "huber's curvature vanishes far from the data" if small else f"{p} are too many for a Hessian"
+        return Choice("fista", f"the penalty {penalty.name!r} needs a prox, and {cause}; accelerated, with restarts")
+    if loss.quadratic:
+        if small:
+            return Choice("newton", f"{loss.name} loss, {p}: the Hessian is summed in the first pass; 2 passes")
+        return Choice("cg", f"{loss.name} loss, {p}: too many for a Hessian; conjugate gradients, a pass a step")
+    if loss.name == "huber":
+        return Choice("lbfgs", "huber loss: its curvature vanishes far from the data, where Newton steps fail")
+    if small:
+        return Choice("newton", f"{loss.name} loss, {p}: the Hessian is summed in the same pass; about 8 passes")
+    return Choice("lbfgs", f"{loss.name} loss, {p}: too many for a Hessian in each pass; a pass a step")
+
+
+def check_method(solver: Solver, loss: Loss, penalty: Penalty, n_parameters: int) -> None:
+    """Raise ConfigurationError if the solver cannot work with that loss and penalty."""
+    name = solver.name
+    if solver.smooth_only and not penalty.is_smooth:
+        raise ConfigurationError(
+            f"`fit(solver={name!r})` cannot work with the penalty {penalty.name!r}, which has no gradient at its kinks "
+            f"or bounds; use solver='fista', or a penalty of dgd.penalties.L2"
+        )
+    if solver.quadratic_only and not loss.quadratic:
+        way_out = "learning_rate='backtracking'" if name == "gd" else "solver='lbfgs' or 'newton'"
+        raise ConfigurationError(
+            f"`fit(solver={name!r})` cannot work with the loss {loss.name!r} this way: it takes steps that are exact "
+            f"for the squared loss alone; use {way_out}"
+        )
+    if solver.wants_hessian and n_parameters > NEWTON_MOST:
+        way_out = "fista" if not penalty.is_smooth else "cg" if loss.quadratic else "lbfgs"
+        raise ConfigurationError(
+            f"`fit(solver={name!r})` sums a Hessian of {n_parameters:,} × {n_parameters:,} numbers, and at most "
+            f"{NEWTON_MOST:,} parameters are allowed for; use solver={way_out!r}"
+        )

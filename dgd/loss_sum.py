@@ -1,0 +1,52 @@
+"""The loss alone of one chunk at one θ: for rows that are scored and not fitted."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from dgd.buffers import Buffers
+from dgd.dataset import Chunk
+from dgd.kernels import as_block, blocks, encoded, raw_prediction
+from dgd.losses import Loss
+from dgd.moments import Float64
+from dgd.row_checks import block_weight, check_finite, check_targets
+
+
+@dataclass(frozen=True, slots=True)
+class LossPartial:
+    """The loss and weight sums of some rows."""
+
+    loss_sum: float
+    weight_sum: float
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(self.loss_sum + other.loss_sum, self.weight_sum + other.weight_sum)
+
+
+@dataclass(frozen=True)
+class LossSum:
+    """The summand of a validation: the loss alone, at one θ, in float64."""
+
+    loss: Loss
+    intercept: float | Float64
+    coef: Float64
+
+    def __call__(self, chunk: Chunk, buffers: Buffers) -> LossPartial:
+        total = LossPartial(0.0, 0.0)
+        dtype = np.dtype(np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for start, stop in blocks(chunk, dtype, self.coef):
+                block = as_block(chunk.X[start:stop], dtype, buffers)
+                raw = raw_prediction(block, self.coef, self.intercept, chunk, start, buffers)
+                value = self.loss.value(raw, encoded(self.loss, chunk, start, stop, dtype))
+                w = block_weight(chunk, start, stop, dtype)
+                weight = float(stop - start) if w is None else float(w.sum())
+                total += LossPartial(float(value.sum() if w is None else (value * w).sum()), weight)
+        if not math.isfinite(total.loss_sum):
+            check_finite(chunk)
+            check_targets(chunk, self.loss)
+        return total

@@ -1,0 +1,136 @@
+"""Every method: a pass reads each chunk once, any number of threads has the same bits, inputs stay as they are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+from methods import CASES, OFFSET, WEIGHT, Case, M, X
+
+import dgd
+from dgd.executor import InlineExecutor
+from dgd.rows import regular_bounds
+from dgd.runtime import ThreadExecutor
+from dgd.solvers import SOLVERS
+from dgd.testing import CountingExecutor, CountingRows, MemoryChunks
+
+BOUNDS = np.array([0, 1, 20, 41, 60, 90, 91, 120, 150, 180, 200, M])
+PASSES = 6
+each_method = pytest.mark.parametrize("case", CASES, ids=lambda case: case.label)
+
+
+def dataset(case: Case, *, weight: bool = False, offset: bool = False) -> dgd.Dataset:
+    """The case's rows in eleven chunks, one of them of a single row; all reads of X are counted."""
+    more: dict[str, Any] = {}
+    if weight:
+        more["weight"] = MemoryChunks("weight", WEIGHT, BOUNDS)
+    if offset:
+        values = OFFSET if outputs(case) is None else np.column_stack([OFFSET * k for k in range(outputs(case) or 0)])
+        more["offset"] = MemoryChunks("offset", values, BOUNDS)
+    return dgd.Dataset(
+        X=CountingRows(MemoryChunks("X", X, BOUNDS)), y=MemoryChunks("y", case.y, regular_bounds(M, 33)), **more
+    )
+
+
+def outputs(case: Case) -> int | None:
+    return 3 if case.loss == "softmax" else case.y.shape[1] if case.y.ndim == 2 else None
+
+
+def fit(case: Case, data: Any, *arrays: Any, **options: Any) -> dgd.Result:
+    everything = {"loss": case.loss, "max_iter": PASSES, "tol": 0, "threads": 2, **case.options, **options}
+    return dgd.fit(data, *arrays, **everything)
+
+
+def counts(data: dgd.Dataset) -> Counter[int]:
+    assert isinstance(data.X, CountingRows)
+    return Counter(start for start, _ in data.X.reads)
+
+
+def test_every_solver_is_among_the_cases() -> None:
+    assert {fit(case, dataset(case), max_iter=1).as_json()["solver"] for case in CASES} == set(SOLVERS)
+
+
+@each_method
+@pytest.mark.parametrize("standardize", [True, False])
+def test_a_pass_reads_each_chunk_once(case: Case, standardize: bool) -> None:
+    """Not standardising, not targets, not Hessians, not line searches, not the answer cost a read of their own."""
+    data = dataset(case)
+    result = fit(case, data, standardize=standardize)
+    assert result.n_iter_ == PASSES or result.status in {dgd.Status.STALLED, dgd.Status.CONVERGED}
+    assert counts(data) == Counter(dict.fromkeys(BOUNDS[:-1].tolist(), result.n_iter_))
+
+
+@each_method
+def test_held_out_chunks_are_read_once_a_pass_too(case: Case) -> None:
+    data = dataset(case)
+    result = fit(case, data, validation=0.3, seed=1)
+    assert counts(data) == Counter(dict.fromkeys(BOUNDS[:-1].tolist(), result.n_iter_))
+    assert all(record.validation_loss is not None for record in result.history)
+
+
+@each_method
+def test_a_validation_dataset_is_read_once_a_pass_and_changes_no_bit(case: Case) -> None:
+    data, beside = dataset(case), dataset(case)
+    result = fit(case, data, validation=beside)
+    assert counts(data) == counts(beside) == Counter(dict.fromkeys(BOUNDS[:-1].tolist(), result.n_iter_))
+    without = fit(case, dataset(case))
+    assert result.theta.tobytes() == without.theta.tobytes()
+    assert [r.loss for r in result.history] == [r.loss for r in without.history]
+    assert [r.bytes_read for r in result.history] == [2 * r.bytes_read for r in without.history]
+
+
+@each_method
+def test_counted_by_the_executor_it_is_one_sweep_a_pass(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    executor = CountingExecutor(ThreadExecutor(2))
+    monkeypatch.setattr("dgd.runtime.choose_executor", lambda *_, **__: executor)
+    result = fit(case, dataset(case))
+    assert executor.sweeps == result.n_iter_
+    assert set(executor.reads.values()) == {result.n_iter_}
+
+
+@each_method
+def test_same_bits_inline_and_on_threads(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = dataset(case, weight=True, offset=True)
+    found = {bits(fit(case, data, threads=threads)) for threads in (1, 2, 4)}
+    monkeypatch.setattr("dgd.runtime.choose_executor", lambda *_, **__: InlineExecutor())
+    found.add(bits(fit(case, data)))
+    assert len(found) == 1
+
+
+def bits(result: dgd.Result) -> bytes:
+    """θ and all that was found on the way."""
+    numbers = [(r.loss, r.grad_norm, r.learning_rate, r.bytes_read) for r in result.history]
+    return result.theta.tobytes() + np.array(numbers).tobytes() + result.status.name.encode()
+
+
+def test_bits_tell_results_apart() -> None:
+    case = CASES[0]
+    assert len({bits(fit(case, dataset(case), max_iter=k)) for k in (3, 4, 5)}) == 3
+
+
+@each_method
+def test_inputs_are_read_only_and_stay_as_they_are(case: Case) -> None:
+    data = dataset(case, weight=True, offset=True)
+    assert data.offset is not None
+    offset, _ = data.offset.read(0, M, None)  # type: ignore[arg-type]
+    theta0 = np.full((X.shape[1] + 1, *([] if outputs(case) is None else [outputs(case)])), 0.1)
+    arrays = [np.array(a) for a in (X, case.y, WEIGHT, offset, theta0)]
+    kept = [a.copy() for a in arrays]
+    for a in arrays:
+        a.setflags(write=False)
+    fit(case, *arrays[:2], weight=arrays[2], offset=arrays[3], theta0=arrays[4])
+    for a in arrays:
+        a.setflags(write=True)
+    fit(case, *arrays[:2], weight=arrays[2], offset=arrays[3], theta0=arrays[4])
+    for a, before in zip(arrays, kept, strict=True):
+        assert (a == before).all()
+
+
+@each_method
+def test_the_answer_shares_no_memory_with_the_start(case: Case) -> None:
+    theta0 = np.full((X.shape[1] + 1, *([] if outputs(case) is None else [outputs(case)])), 0.1)
+    result = fit(case, X, case.y, theta0=theta0, max_iter=1)
+    assert not np.shares_memory(result.theta, theta0)
+    assert (theta0 == 0.1).all()
