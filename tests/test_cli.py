@@ -140,10 +140,11 @@ def read_until(stream: Any, text: str) -> str:
 
 
 def test_fit_prints_the_plan_then_the_passes_on_stderr_and_the_result_on_stdout(run: Run, store: str) -> None:
-    said = run("fit", store, "--max-iter", "3", "--threads", "2")
-    result = dgd.fit(store, max_iter=3, threads=2)
+    said = run("fit", store, "--solver", "gd", "--max-iter", "3", "--threads", "2")
+    result = dgd.fit(store, solver="gd", max_iter=3, threads=2)
     assert said.code == 0
-    first, *passes = said.err.splitlines()
+    choice, first, *passes = said.err.splitlines()
+    assert choice == result.explain() == "solver gd: it was asked for"
     assert first.startswith("1,003 rows × 5 features in 21 chunks; a pass reads ")
     assert [line.split("  ")[0] for line in passes] == ["pass 1", "pass 2", "pass 3"]
     assert re.fullmatch(
@@ -162,8 +163,8 @@ def test_quiet_leaves_stderr_empty(run: Run, store: str) -> None:
 
 def test_fit_json_is_the_result_with_its_plan(run: Run, store: str, tmp_path: Path) -> None:
     out = tmp_path / "model.dgd"
-    said = run("fit", store, "--weight", "weight", "--max-iter", "4", "--out", out, "--json")
-    result = dgd.fit(store, weight="weight", max_iter=4)
+    said = run("fit", store, "--weight", "weight", "--solver", "gd", "--max-iter", "4", "--out", out, "--json")
+    result = dgd.fit(store, weight="weight", solver="gd", max_iter=4)
     assert said.code == 0
     assert said.json["theta"] == result.theta.tolist()
     assert said.json["status"] == "iteration_limit"
@@ -171,6 +172,29 @@ def test_fit_json_is_the_result_with_its_plan(run: Run, store: str, tmp_path: Pa
     assert said.json["plan"]["memory_bytes"] > 0
     assert said.json["model"] == str(out)
     assert dgd.load_model(out).coef.tobytes() == result.coef_.tobytes()
+
+
+def test_classes_from_the_data_to_the_predictions(run: Run, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(90, 2))
+    y = np.digitize(X[:, 0] + 0.3 * rng.normal(size=90), [-0.5, 0.5])
+    with dgd.DatasetWriter(tmp_path / "train.zarr", chunk_rows=20) as writer:
+        writer.append(X, y)
+    store, out = tmp_path / "train.zarr", tmp_path / "model.dgd"
+    said = run("fit", store, "--loss", "softmax", "--l2", "0.01", "--out", out)
+    assert said.code == 0
+    assert said.err.startswith("solver newton: softmax loss, 9 parameters: ")
+    assert re.search(r"^class +0  1  2$", said.out, re.MULTILINE)
+    expected = dgd.fit(X, y, loss="softmax", penalty=dgd.penalties.L2(0.01))
+    assert run("predict", out, store).out.split() == [str(label) for label in expected.model.predict(X)]
+    first = run("predict", out, store, "--probabilities").out.splitlines()[0]
+    np.testing.assert_allclose([float(p) for p in first.split()], expected.model.predict_proba(X[:1])[0], rtol=1e-6)
+    assert run("score", out, store, "--json").json["accuracy"] == expected.model.score(X, y).accuracy
+    assert run("plan", store, "--loss", "softmax").out.startswith("solver          newton: softmax loss, 9 parameters")
+    refused = run("fit", store, "--loss", "logistic", "--classes", "0,1")
+    assert refused.code == 3
+    assert "expects one of the two classes" in refused.err
+    assert run("fit", store, "--classes", "0,1").code == 2
 
 
 @pytest.mark.parametrize(("standardize", "reached"), [("yes", True), ("no", False), ("auto", "auto")])
@@ -188,15 +212,19 @@ def test_every_option_of_fit_reaches_the_library(
     words = (
         "--y y --weight weight --loss squared --solver gd --learning-rate 1e-4 --max-iter 7 --tol 0.5 --max-seconds 9 "
         f"--no-intercept --standardize {standardize} --precision single --memory-limit 1.5GiB --threads 1 "
-        "--worker-timeout 8"
+        "--worker-timeout 8 --validation 0.25 --patience 3 --seed 4 --l1 0.5 --l2 2 --lower -3 --upper 5"
     )
     assert run("fit", store, *words.split()).code == 0
     given.pop("callbacks")
+    penalty, loss = given.pop("penalty"), given.pop("loss")
+    assert (loss.name, penalty.l1, penalty.l2, penalty.lower, penalty.upper) == ("squared", 0.5, 2, -3, 5)
     assert given == {
         "target": "y",
         "weighted": "weight",
-        "loss": "squared",
         "solver": "gd",
+        "validation": 0.25,
+        "patience": 3,
+        "seed": 4,
         "learning_rate": 1e-4,
         "max_iter": 7,
         "tol": 0.5,
@@ -221,8 +249,8 @@ def test_a_terminal_gets_one_redrawn_line(start: Start, store: str) -> None:
     os.close(ours)
     assert child.returncode == 0
     assert out.startswith("status        iteration limit")
-    plan, line, end = shown.split("\r\n")
-    assert (plan.startswith("1,003 rows"), end) == (True, "")
+    choice, plan, line, end = shown.split("\r\n")
+    assert (choice.startswith("solver gd: "), plan.startswith("1,003 rows"), end) == (True, True, "")
     drawings = line.split("\r")[1:]
     assert all(drawing.startswith("[") and drawing.endswith("\x1b[K") for drawing in drawings)
     assert max(len(drawing) for drawing in drawings) <= 69 + len("\x1b[K")
@@ -398,8 +426,8 @@ def test_data_errors_end_with_3_in_one_line(
 
 
 def test_not_converged_ends_with_4_where_convergence_is_required(run: Run, store: str) -> None:
-    assert run("fit", store, "--max-iter", "2").code == 0
-    said = run("fit", store, "--max-iter", "2", "--require-convergence")
+    assert run("fit", store, "--solver", "gd", "--max-iter", "2").code == 0
+    said = run("fit", store, "--solver", "gd", "--max-iter", "2", "--require-convergence")
     assert said.code == 4
     assert "iteration limit" in said.out
     assert run("fit", store, "--tol", "0.1", "--require-convergence").code == 0
@@ -426,7 +454,7 @@ def test_an_existing_model_is_refused_before_the_fit(
         assert run("fit", store, "--out", model).code == 2
         assert run("fit", store, "--out", other, "--overwrite").code == 2
         assert run("fit", store, "--out", model / "model.json" / "model.dgd").code == 2
-    assert run("fit", store, "--out", model, "--overwrite", "--max-iter", "9").code == 0
+    assert run("fit", store, "--out", model, "--overwrite", "--l2", "1").code == 0
     assert dgd.load_model(model).coef.tobytes() != before.tobytes()
 
 
@@ -526,6 +554,7 @@ def test_other_commands_stop_at_the_first_signal(
 ) -> None:
     child = start("score", model, store, "--threads", "1", seconds=seconds)
     read_until(child.stderr, "reading")
+    time.sleep(0.3)  # until the main thread, too, waits for the one that reads
     for _ in range(signals):
         assert child.poll() is None
         child.send_signal(signal.SIGINT)

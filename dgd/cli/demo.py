@@ -128,7 +128,8 @@ def run(folder: Path, n_bytes: int, allowed: int, say: Say) -> dict[str, Any]:
 
 def fit(store: str, where: list[str], allowed: int, say: Say) -> tuple[dict[str, Any], int]:
     """Run `dgd fit` as a person would; its JSON, and its peak memory."""
-    arguments = ["fit", store, *where, "--memory-limit", exact_size(allowed), "--tol", f"{TOL:g}", "--json"]
+    arguments = ["fit", store, "--solver", "gd", *where, "--memory-limit", exact_size(allowed), "--tol", f"{TOL:g}"]
+    arguments.append("--json")
     say(f"   $ dgd {' '.join(arguments)}")
     output, peak = run_measured("dgd", *arguments)
     result: dict[str, Any] = json.loads(output)

@@ -11,38 +11,39 @@ import click
 
 from dgd import api
 from dgd.cli import options
+from dgd.cli.method import Chosen, method
 from dgd.cli.options import Where
 from dgd.cli.output import note, print_json
 from dgd.cli.progress import pass_progress
 from dgd.cli.signals import StopRequest, stop_on_signal
 from dgd.errors import ConfigurationError
-from dgd.losses import LOSSES
-from dgd.model import DOCUMENT
+from dgd.model_files import DOCUMENT
 from dgd.result import Result
-from dgd.solvers import SOLVERS, Status
+from dgd.solvers.base import Status
 
 NOT_CONVERGED, DIVERGED = 4, 6
 STANDARDIZE: dict[str, bool | str] = {"auto": "auto", "yes": True, "no": False}
 
 
+def validation(ctx: click.Context, param: click.Parameter, value: str | None) -> float | str | None:
+    """A part of the chunks where it is a number, else the path or URL of a dataset."""
+    if value is None:
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        return value
+
+
 @click.command
 @click.argument("store")
 @options.arrays
-@click.option("--loss", type=click.Choice(list(LOSSES)), default="squared", help="What is minimised [squared].")
-@click.option("--solver", type=click.Choice(["auto", *SOLVERS]), default="auto", help="The method of descent [auto].")
-@click.option(
-    "--learning-rate",
-    callback=options.learning_rate,
-    default="auto",
-    metavar="auto|exact|NUMBER",
-    help="The step: found and guarded on the way, an exact line search, or a number [auto].",
-)
+@method
 @click.option("--max-iter", default=api.MAX_ITER, metavar="N", help=f"Passes at most [{api.MAX_ITER}].")
 @click.option(
     "--tol", default=api.TOL, metavar="T", help=f"Stop when the gradient norm has fallen to this part [{api.TOL:g}]."
 )
 @click.option("--max-seconds", type=float, metavar="S", help="Stop after the pass in which S seconds are over [never].")
-@click.option("--intercept/--no-intercept", "fit_intercept", default=True, help="Fit an intercept or none [fit it].")
 @click.option(
     "--standardize",
     type=click.Choice(list(STANDARDIZE)),
@@ -50,6 +51,14 @@ STANDARDIZE: dict[str, bool | str] = {"auto": "auto", "yes": True, "no": False}
     callback=lambda ctx, param, value: STANDARDIZE[value],
     help="Descend in standardised columns; the solution is the same [auto: unless the learning rate is a number].",
 )
+@click.option(
+    "--validation",
+    callback=validation,
+    metavar="PART|STORE",
+    help="Score each pass on this part of the chunks, held out, or on another dataset [none].",
+)
+@click.option("--patience", type=click.IntRange(1), metavar="N", help="Stop when that has not fallen for N passes.")
+@click.option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Draws the chunks that are held out [0].")
 @options.precision
 @options.memory_limit
 @click.option("--out", metavar="MODEL.dgd", help="Save the model there.")
@@ -62,6 +71,8 @@ def fit(
     store: str,
     y: str | None,
     weight: str | None,
+    offset: str | None,
+    chosen: Chosen,
     memory_limit: int | None,
     out: str | None,
     overwrite: bool,
@@ -69,7 +80,7 @@ def fit(
     require_convergence: bool,
     where: Where,
     as_json: bool,
-    **method: Any,
+    **control: Any,
 ) -> int:
     """Fit a linear model to the dataset STORE, a path or URL; every step is one exact pass over all the data.
 
@@ -78,14 +89,16 @@ def fit(
     """
     if out is not None:
         refuse_existing(Path(out), overwrite=overwrite)
-    dataset = api.open_dataset(store, y, weight=weight)
+    dataset = api.open_dataset(store, y, weight=weight, offset=offset)
+    chosen, what = chosen.of(dataset)
     with where.client() as client:
         limits = where.limits(client, memory_limit)
         if not quiet:
-            note(api.plan(dataset, precision=method["precision"], **limits).line())
+            note(str(what.choice))
+            note(api.plan(dataset, precision=control["precision"], **chosen.arguments, **limits).line())
         with stop_on_signal() as request:
-            with pass_progress(max_iter=method["max_iter"], tol=method["tol"], quiet=quiet) as show:
-                result = api.fit(dataset, callbacks=[show, request], **method, **limits)
+            with pass_progress(max_iter=control["max_iter"], tol=control["tol"], quiet=quiet) as show:
+                result = api.fit(dataset, callbacks=[show, request], **chosen.arguments, **control, **limits)
             deliver(result, out, overwrite=overwrite, as_json=as_json)
     return exit_code(result.status, request, require_convergence=require_convergence)
 

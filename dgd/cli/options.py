@@ -29,16 +29,6 @@ def size(ctx: click.Context, param: click.Parameter, value: str | None) -> int |
     return int(float(found[1]) * UNITS[found[2]])
 
 
-def learning_rate(ctx: click.Context, param: click.Parameter, value: str) -> float | str:
-    """The number, or the word auto or exact."""
-    if value in {"auto", "exact"}:
-        return value
-    try:
-        return float(value)
-    except ValueError:
-        raise click.BadParameter(f"{value!r} is neither a number nor auto or exact") from None
-
-
 @dataclass(frozen=True)
 class Where:
     """Where to run, as the command line has it."""
@@ -103,7 +93,8 @@ def where_to_run(command: Command) -> Command:
 
 
 def arrays(command: Command) -> Command:
-    """The options --y and --weight."""
+    """The options --y, --weight and --offset."""
+    command = click.option("--offset", metavar="NAME", help="The array added to each raw prediction [none].")(command)
     command = click.option("--weight", metavar="NAME", help="The array of weights, one a row [none].")(command)
     return click.option("--y", "--target-array", "y", metavar="NAME", help="The array of targets [y].")(command)
 

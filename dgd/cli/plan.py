@@ -6,6 +6,7 @@ import click
 
 from dgd import api
 from dgd.cli import options
+from dgd.cli.method import Chosen, method
 from dgd.cli.options import Where
 from dgd.cli.output import print_json
 
@@ -13,6 +14,7 @@ from dgd.cli.output import print_json
 @click.command
 @click.argument("store")
 @options.arrays
+@method
 @options.precision
 @options.memory_limit
 @options.where_to_run
@@ -21,21 +23,25 @@ def plan(
     store: str,
     y: str | None,
     weight: str | None,
+    offset: str | None,
+    chosen: Chosen,
     precision: str,
     memory_limit: int | None,
     where: Where,
     as_json: bool,
 ) -> int:
-    """Say what fitting the dataset STORE costs, without reading it: bytes and tasks per pass, memory per process.
+    """Say what fitting the dataset STORE costs, without reading it: solver, bytes and tasks per pass, memory.
 
     Exits with code 2 if the fit would not fit, and says what to change.
     """
-    dataset = api.open_dataset(store, y, weight=weight)
+    dataset = api.open_dataset(store, y, weight=weight, offset=offset)
+    chosen, what = chosen.of(dataset)
     with where.client() as client:
-        cost = api.plan(dataset, precision=precision, **where.limits(client, memory_limit))
+        cost = api.plan(dataset, precision=precision, **chosen.arguments, **where.limits(client, memory_limit))
     if as_json:
-        print_json(cost.as_json())
+        print_json({**cost.as_json(), "solver": what.choice.name, "because": what.choice.because})
     else:
+        click.echo(f"{'solver':<16}{what.choice.name}: {what.choice.because}")
         click.echo(cost.table())
     cost.check()
     return 0

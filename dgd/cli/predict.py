@@ -18,16 +18,36 @@ LINES = 10_000
 @click.argument("model")
 @click.argument("store")
 @click.option("--out", metavar="PRED.zarr", help="Write the predictions there, chunk by chunk [print them].")
+@click.option("--offset", metavar="NAME", help="The array added to each raw prediction [none].")
+@click.option("--probabilities", is_flag=True, help="The probability of each class, not the class.")
 @options.overwrite
 @options.where_to_run
 @options.as_json
-def predict(model: str, store: str, out: str | None, overwrite: bool, where: Where, as_json: bool) -> int:
-    """Predict with MODEL for every row of the dataset STORE; without --out, print a number a line."""
+def predict(
+    model: str,
+    store: str,
+    out: str | None,
+    offset: str | None,
+    probabilities: bool,
+    overwrite: bool,
+    where: Where,
+    as_json: bool,
+) -> int:
+    """Predict with MODEL for every row of the dataset STORE; without --out, print a line a row."""
     if out is None and (where.scheduler or where.scheduler_file):
         raise click.UsageError("a cluster writes predictions to an array: give --out PRED.zarr")
     fitted = api.load_model(model)
     with where.client() as client:
-        predicted = api.predict(fitted, store, out=out, client=client, threads=where.threads, overwrite=overwrite)
+        predicted = api.predict(
+            fitted,
+            store,
+            offset=offset,
+            out=out,
+            client=client,
+            threads=where.threads,
+            overwrite=overwrite,
+            probabilities=probabilities,
+        )
     if predicted is None:
         note(f"predictions written to {out}")
         if as_json:
@@ -39,7 +59,12 @@ def predict(model: str, store: str, out: str | None, overwrite: bool, where: Whe
     return 0
 
 
-def print_lines(numbers: Any) -> None:
-    """A number a line, with all its digits."""
-    for start in range(0, len(numbers), LINES):
-        click.echo("\n".join(map(repr, numbers[start : start + LINES].tolist())))
+def print_lines(rows: Any) -> None:
+    """A row a line: a label, or numbers with all their digits."""
+    for start in range(0, len(rows), LINES):
+        click.echo("\n".join(map(line, rows[start : start + LINES].tolist())))
+
+
+def line(row: Any) -> str:
+    """A label as it is, a number with all its digits, several with spaces between."""
+    return row if isinstance(row, str) else " ".join(map(repr, row)) if isinstance(row, list) else repr(row)

@@ -19,13 +19,16 @@ from dgd.result import finite_or_none
 @options.arrays
 @options.where_to_run
 @options.as_json
-def score(model: str, store: str, y: str | None, weight: str | None, where: Where, as_json: bool) -> int:
-    """Print MSE, RMSE, MAE and R² of MODEL on the dataset STORE, from one pass over it."""
+def score(
+    model: str, store: str, y: str | None, weight: str | None, offset: str | None, where: Where, as_json: bool
+) -> int:
+    """Print MSE, RMSE, MAE and R² of MODEL on the dataset STORE, or accuracy and log loss, from one pass over it."""
     fitted = api.load_model(model)
     with where.client() as client:
-        found = asdict(api.score(fitted, store, y, weight=weight, client=client, threads=where.threads))
+        found = asdict(api.score(fitted, store, y, weight=weight, offset=offset, client=client, threads=where.threads))
+    width = max(len(name) for name in found) + 2
     if as_json:
         print_json({name: finite_or_none(value) for name, value in found.items()})
     else:
-        click.echo("\n".join(f"{name:<6}{value:.12g}" for name, value in found.items()))
+        click.echo("\n".join(f"{name:<{width}}{value:.12g}" for name, value in found.items()))
     return 0

@@ -1,0 +1,141 @@
+"""The options that say what is minimised and how: loss, penalty, solver."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from dgd.cli.options import Command
+from dgd.dataset import Dataset
+from dgd.losses import LOSSES, Logistic, Loss, Softmax
+from dgd.penalties import L1, L2, Box, ElasticNet, NoPenalty, Penalty
+from dgd.preparation import Method, make_method
+from dgd.solvers import SOLVERS
+from dgd.target_labels import with_labels
+
+RATE_WORDS = ("auto", "exact", "backtracking")
+INFINITY = float("inf")
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What is minimised and how, as the command line has it."""
+
+    loss: Loss
+    penalty: Penalty
+    solver: str
+    learning_rate: float | str
+    fit_intercept: bool
+
+    def of(self, dataset: Dataset) -> tuple[Chosen, Method]:
+        """The same with the classes that the dataset's target holds, if it needs to know them; and what comes of it."""
+        assert dataset.y is not None
+        loss = with_labels(self.loss, dataset.y)
+        chosen = Chosen(loss, self.penalty, self.solver, self.learning_rate, self.fit_intercept)
+        method = make_method(
+            loss,
+            self.penalty,
+            self.solver,
+            self.learning_rate,
+            fit_intercept=self.fit_intercept,
+            dataset=dataset,
+        )
+        return chosen, method
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """As arguments of `dgd.fit` and `dgd.plan`."""
+        return {
+            "loss": self.loss,
+            "penalty": self.penalty,
+            "solver": self.solver,
+            "learning_rate": self.learning_rate,
+            "fit_intercept": self.fit_intercept,
+        }
+
+
+def method(command: Command) -> Command:
+    """The options --loss, --classes, --l1, --l2, --lower, --upper, --solver, --learning-rate and --intercept."""
+
+    @click.option("--loss", type=click.Choice(list(LOSSES)), default="squared", help="What is minimised [squared].")
+    @click.option("--classes", metavar="A,B,…", help="The labels that a target may have [for softmax, those it has].")
+    @click.option("--l1", type=click.FloatRange(0), default=0.0, metavar="S", help="Strength of the l1 penalty [0].")
+    @click.option("--l2", type=click.FloatRange(0), default=0.0, metavar="S", help="Strength of the l2 penalty [0].")
+    @click.option("--lower", type=float, default=-INFINITY, metavar="B", help="The least a coefficient may be [any].")
+    @click.option("--upper", type=float, default=INFINITY, metavar="B", help="The most a coefficient may be [any].")
+    @click.option(
+        "--solver",
+        type=click.Choice(["auto", *SOLVERS]),
+        default="auto",
+        help="The method; auto says what and why [auto].",
+    )
+    @click.option(
+        "--learning-rate",
+        callback=learning_rate,
+        default="auto",
+        metavar="|".join((*RATE_WORDS, "NUMBER")),
+        help="The step: found and guarded on the way, a rule, or a number [auto].",
+    )
+    @click.option(
+        "--intercept/--no-intercept", "fit_intercept", default=True, help="Fit an intercept or none [fit it]."
+    )
+    @functools.wraps(command)
+    def with_method(
+        *,
+        loss: str,
+        classes: str | None,
+        l1: float,
+        l2: float,
+        lower: float,
+        upper: float,
+        solver: str,
+        learning_rate: float | str,
+        fit_intercept: bool,
+        **others: Any,
+    ) -> int:
+        penalty = penalty_of(l1, l2, lower, upper)
+        return command(chosen=Chosen(loss_of(loss, classes), penalty, solver, learning_rate, fit_intercept), **others)
+
+    return with_method
+
+
+def loss_of(name: str, classes: str | None) -> Loss:
+    """The loss of that name, with its classes."""
+    if classes is None:
+        return LOSSES[name]()
+    if name not in {"logistic", "softmax"}:
+        raise click.UsageError(f"--classes goes with --loss logistic or softmax, not with {name}")
+    labels = [_label(text) for text in classes.split(",")]
+    return Logistic(classes=labels) if name == "logistic" else Softmax(classes=labels)
+
+
+def penalty_of(l1: float, l2: float, lower: float, upper: float) -> Penalty:
+    """The simplest penalty that has those strengths and bounds."""
+    if (lower, upper) != (-INFINITY, INFINITY):
+        return Box(lower=lower, upper=upper, l1=l1, l2=l2)
+    if l1 and l2:
+        return ElasticNet(l1=l1, l2=l2)
+    return L1(l1) if l1 else L2(l2) if l2 else NoPenalty()
+
+
+def learning_rate(ctx: click.Context, param: click.Parameter, value: str) -> float | str:
+    """The number, or one of the words."""
+    if value in RATE_WORDS:
+        return value
+    try:
+        return float(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is neither a number nor one of {', '.join(RATE_WORDS)}") from None
+
+
+def _label(text: str) -> Any:
+    """A label as a number where it is one."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
