@@ -36,7 +36,7 @@ def test_dependencies_are_few_and_chosen() -> None:
     assert names == {
         "numpy", "dask", "distributed", "zarr", "numcodecs", "threadpoolctl", "click", "google-crc32c",
     }  # fmt: skip
-    assert set(PYPROJECT["project"]["optional-dependencies"]) == {"ingest", "all", "test"}
+    assert set(PYPROJECT["project"]["optional-dependencies"]) == {"ingest", "sklearn", "all", "test"}
 
 
 def test_no_test_is_skipped_or_expected_to_fail() -> None:

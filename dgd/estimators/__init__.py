@@ -1,0 +1,39 @@
+"""scikit-learn's estimators on dgd's engine: the same names and objectives, on data that need not fit in memory.
+
+    from dgd.estimators import Ridge, ZarrDesign
+    design = ZarrDesign("train.zarr")
+    cross_val_score(Ridge(alpha=1.0), design, design.y())
+
+X is what scikit-learn takes (NumPy, lists, pandas, scipy's sparse matrices), fitted in this process, or something lazy
+that is read chunk by chunk and never gathered: a path or group of Zarr, a Dask array, a `dgd.Dataset`, a `ZarrDesign`.
+A lazy fit runs where `dgd.fit` would: on the active Dask client, else on threads.
+
+base         fit, from input to attributes        callbacks     scikit-learn's callbacks, where it has them
+regression   predict and score of a number        inputs        what X and y are, and how they are opened
+design       ZarrDesign                           sparse_rows   CSR, made dense block by block
+chunk_kfold  ChunkKFold                           least_norm    the shortest of many solutions
+and one file for each estimator. The only folder that imports scikit-learn and scipy.
+"""
+
+from __future__ import annotations
+
+from dgd.estimators.chunk_kfold import ChunkKFold
+from dgd.estimators.design import ZarrDesign
+from dgd.estimators.huber_regressor import HuberRegressor
+from dgd.estimators.lasso import ElasticNet, Lasso
+from dgd.estimators.linear_regression import LinearRegression
+from dgd.estimators.logistic_regression import LogisticRegression
+from dgd.estimators.poisson_regressor import PoissonRegressor
+from dgd.estimators.ridge import Ridge
+
+__all__ = [
+    "ChunkKFold",
+    "ElasticNet",
+    "HuberRegressor",
+    "Lasso",
+    "LinearRegression",
+    "LogisticRegression",
+    "PoissonRegressor",
+    "Ridge",
+    "ZarrDesign",
+]

@@ -1,0 +1,171 @@
+"""What the estimators share: from X, y and weights to a fit of dgd, and from its θ to attributes."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Self
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from dgd import api
+from dgd._version import __version__
+from dgd.arguments import checked_flag, checked_integer, checked_number
+from dgd.estimators.callbacks import CallbackSupportMixin, PassTasks, with_callbacks
+from dgd.estimators.design import in_order
+from dgd.estimators.inputs import Training, check_columns, in_memory, is_lazy, lazily, note_columns
+from dgd.losses import Loss
+from dgd.model import Model
+from dgd.penalties import ElasticNet, NonNegative, NoPenalty, Penalty
+from dgd.result import Result
+from dgd.solvers import Status, Vector
+
+UNFINISHED = {Status.ITERATION_LIMIT, Status.TIME_LIMIT, Status.DIVERGED}
+MAX_ITER = 1000
+
+
+class LinearEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
+    """A linear model with scikit-learn's interface. A subclass says which loss, and which penalty for which Σw."""
+
+    _multi_output = False
+    _numeric_target = True
+    _ravels_one_column = True
+    """Whether a target of shape (m, 1) gives coefficients of shape (n,)."""
+
+    def _loss(self, training: Training) -> Loss:
+        raise TypeError(f"{type(self).__name__} is not an estimator by itself")
+
+    def _penalty(self, training: Training) -> Penalty:
+        return NoPenalty()
+
+    def _check_parameters(self) -> None:
+        """Raise ConfigurationError, a ValueError, for a parameter that cannot be; each class adds its own."""
+        name = type(self).__name__
+        checked_flag(f"{name}(fit_intercept", self.fit_intercept)
+        checked_number(f"{name}(tol", self.tol, least=0)
+        if self.max_iter is not None:
+            checked_integer(f"{name}(max_iter", self.max_iter, least=1)
+        for flag in ("positive", "warm_start"):
+            if hasattr(self, flag):
+                checked_flag(f"{name}({flag}", getattr(self, flag))
+
+    @with_callbacks  # type: ignore[untyped-decorator]
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Fit to X (m × n) and y; each iteration is one pass over the data.
+
+        X: an array in memory, dense or sparse, or what `dgd.open_dataset` and `ZarrDesign` take, which is never loaded
+        as a whole. y: (m,); a lazy X may bring its own. sample_weight: (m,), or a name in the group of X.
+        """
+        self._check_parameters()
+        training = self._training(X, y, sample_weight)
+        tasks = PassTasks(self, self._max_iter, X, y, sample_weight)
+        theta, status, message, passes = self._solve(training, tasks)
+        for name, value in self._attributes(theta).items():
+            setattr(self, name, value)
+        self.n_iter_ = passes
+        if status in UNFINISHED:
+            warnings.warn(f"{type(self).__name__}: {message}", ConvergenceWarning, stacklevel=2)
+        self._after(training)
+        tasks.end()
+        return self
+
+    @property
+    def _max_iter(self) -> int:
+        return MAX_ITER if self.max_iter is None else int(self.max_iter)
+
+    def _training(self, X: Any, y: Any, sample_weight: Any) -> Training:
+        """The data of a fit. Lazy ones are told apart first: scikit-learn's own check would compute them."""
+        if not (is_lazy(X) or is_lazy(y) or is_lazy(sample_weight)):
+            return in_memory(self, X, y, sample_weight, multi_output=self._multi_output, numeric=self._numeric_target)
+        training = lazily(X, y, sample_weight, target=True, multi_output=self._multi_output)
+        note_columns(self, training.dataset)
+        return training
+
+    def _solve(self, training: Training, tasks: PassTasks) -> tuple[Vector, Status, str, int]:
+        """θ, why the fit ended, in words, and its passes."""
+        result = self._result(training, tasks)
+        return result.theta, result.status, result.message, result.n_iter_
+
+    def _result(self, training: Training, tasks: PassTasks) -> Result:
+        return api.fit(
+            training.dataset,
+            loss=self._loss(training),
+            penalty=self._penalty(training),
+            fit_intercept=self.fit_intercept,
+            solver=self.solver,
+            theta0=self._start(),
+            max_iter=self._max_iter,
+            tol=self.tol,
+            threads=training.threads,
+            callbacks=[tasks],
+        )
+
+    def _after(self, training: Training) -> None:
+        """What is left to do once the attributes are there."""
+
+    def _start(self) -> Vector | None:
+        """θ of the fit before, for a warm start."""
+        if not (getattr(self, "warm_start", False) and hasattr(self, "coef_")):
+            return None
+        model = self.to_model()
+        coef = model.coef.T
+        return np.concatenate([np.reshape(model.intercept, (1, *coef.shape[1:])), coef]) if self.fit_intercept else coef
+
+    def _attributes(self, theta: Vector) -> dict[str, Any]:
+        """`coef_`, (n,) or (q, n), and `intercept_`, 0.0 where none is fitted."""
+        coef = np.ascontiguousarray((theta[1:] if self.fit_intercept else theta).T)
+        intercept = theta[0] if self.fit_intercept else 0.0
+        if self._ravels_one_column and coef.ndim == 2 and len(coef) == 1:
+            coef = coef[0]
+        return {"coef_": coef, "intercept_": float(intercept) if np.ndim(intercept) == 0 else np.array(intercept)}
+
+    def to_model(self) -> Model:
+        """The fitted model as `dgd.Model`, to be saved without pickle and served: `to_model().save("model.dgd")`."""
+        check_is_fitted(self)
+        names = getattr(self, "feature_names_in_", None)
+        return self._model(
+            feature_names=None if names is None else tuple(str(name) for name in names),
+            provenance={"dgd": __version__, "estimator": repr(self), "passes": self.n_iter_},
+        )
+
+    def _model(self, *, loss: str = "squared", **known: Any) -> Model:
+        coef = np.asarray(self.coef_, dtype=np.float64)
+        intercept = np.asarray(self.intercept_, dtype=np.float64)
+        one = coef.ndim == 1
+        return Model(
+            coef=coef,
+            intercept=float(intercept.ravel()[0]) if one else np.broadcast_to(intercept, coef.shape[:1]),
+            loss=loss,
+            **known,
+        )
+
+    def _raw_prediction(self, X: Any) -> Vector:
+        """η = Xb + b₀, (m,) or (m, q), in memory; of a lazy X chunk by chunk."""
+        check_is_fitted(self)
+        model = self._model()
+        if is_lazy(X):
+            training = lazily(X, target=False)
+            check_columns(self, training.dataset)
+            raw = Model(model.coef, model.intercept, "squared").predict(training.dataset)
+            assert raw is not None
+            return in_order(raw, training.order)
+        X = validate_data(self, X, accept_sparse="csr", reset=False)
+        if sparse.issparse(X):
+            return np.asarray(X @ model.coef.T + model.intercept)
+        return model.raw_prediction(X)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.target_tags.required = True
+        tags.target_tags.multi_output = self._multi_output
+        tags.target_tags.single_output = True
+        return tags
+
+
+def elastic_net(l1: float, l2: float, *, positive: bool = False) -> Penalty:
+    """The penalty of these strengths; with `positive` no coefficient is below 0."""
+    return NonNegative(l1=l1, l2=l2) if positive else ElasticNet(l1=l1, l2=l2)

@@ -1,0 +1,170 @@
+"""What X, y and the weights are, and how they become a dataset: in memory, or lazily and then never gathered."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import os
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils.validation import check_array, column_or_1d, validate_data
+
+from dgd.buffers import Buffers
+from dgd.dataset import Dataset
+from dgd.errors import ConfigurationError, DataError
+from dgd.estimators.design import Integers, ZarrDesign, chunks_of, in_order, read_whole
+from dgd.estimators.sparse_rows import SparseRows
+from dgd.opening import open_data
+from dgd.rows import Array, MemoryRows, Rows, as_rows
+from dgd.runtime.threads import available_processors
+
+SMALL_BYTES = 4 * 2**20
+"""In-memory X up to this is fitted by one thread."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a fit is made on. threads: of this process, for what lies in its memory; None where `dgd.fit` decides."""
+
+    dataset: Dataset
+    threads: int | None = None
+    lazy: bool = False
+    order: Integers | None = None
+    """Where each row of the dataset stands in the caller's X; None where the order is the same."""
+
+    @property
+    def weight_sum(self) -> float:
+        """Σw; the weights alone are read for it, chunk by chunk. Without weights the number of rows."""
+        weight = self.dataset.weight
+        if weight is None:
+            return float(self.dataset.shape[0])
+        total = sum(float(part.sum(dtype=np.float64)) for part in chunks_of(weight))
+        if not total > 0:
+            raise DataError("the weights sum to 0: no row counts; correct the weights", array="weight")
+        return total
+
+    @property
+    def target_size(self) -> float:
+        """The root mean square of y; y and the weights alone are read for it."""
+        y, weight = self.dataset.y, self.dataset.weight
+        assert y is not None
+        buffers, squares = Buffers(), 0.0
+        for start, stop in zip(y.bounds[:-1].tolist(), y.bounds[1:].tolist(), strict=True):
+            part = np.square(y.read(start, stop, buffers.within("y"))[0], dtype=np.float64)
+            w = 1.0 if weight is None else weight.read(start, stop, buffers.within("weight"))[0]
+            squares += float((part * w).sum())
+        return math.sqrt(squares / self.weight_sum)
+
+
+def is_lazy(data: Any) -> bool:
+    """Whether the values are read or computed by chunks: a path, zarr's and Dask's arrays, a dataset, a design."""
+    if isinstance(data, (ZarrDesign, Dataset, str, os.PathLike)):
+        return True
+    library = type(data).__module__.partition(".")[0]
+    return library == "zarr" or hasattr(data, "get_partial_values") or hasattr(data, "__dask_graph__")
+
+
+def in_memory(estimator: Any, X: Any, y: Any, sample_weight: Any, *, multi_output: bool, numeric: bool) -> Training:
+    """Arrays of this process, checked as scikit-learn does; a sparse X stays sparse."""
+    X, y = validate_data(estimator, X, y, accept_sparse="csr", multi_output=multi_output, y_numeric=numeric)
+    rows = matrix_rows(X)
+    dataset = Dataset(X=rows, y=as_rows("y", y), weight=weight_rows(sample_weight, X.shape[0]))
+    bytes_held = rows.shape[0] * rows.shape[1] * rows.dtype.itemsize
+    return Training(dataset, threads=1 if bytes_held <= SMALL_BYTES else available_processors())
+
+
+def matrix_rows(X: Any) -> Rows:
+    """X as rows; numbers wider than float64 are rounded to it."""
+    if X.dtype.kind == "f" and X.dtype.itemsize > 8:
+        X = X.astype(np.float64)
+    return SparseRows("X", X) if sparse.issparse(X) else MemoryRows("X", X)
+
+
+def weight_rows(sample_weight: Any, n_rows: int) -> MemoryRows | None:
+    """Weights in memory, one for each row, none negative and not all zero. A number stands for all rows."""
+    if sample_weight is None:
+        return None
+    if isinstance(sample_weight, numbers.Real):
+        sample_weight = np.full(n_rows, float(sample_weight))
+    weight = check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
+    if weight.shape != (n_rows,):
+        raise ValueError(f"sample_weight must have shape ({n_rows},), one weight for each row, got {weight.shape}")
+    if weight.min() < 0:
+        raise ValueError(f"sample_weight must not be negative, got {weight.min()}")
+    if not weight.any():
+        raise ValueError("sample_weight must not be zero for every row")
+    return MemoryRows("weight", weight)
+
+
+def lazily(X: Any, y: Any = None, sample_weight: Any = None, *, target: bool, multi_output: bool = True) -> Training:
+    """The dataset that X names or holds, with y and weights given or from the same group; nothing is read.
+
+    target: whether there must be a y.
+    """
+    if hasattr(X, "__dask_graph__") and hasattr(X, "columns"):
+        raise ConfigurationError("X is a Dask DataFrame; give its array: `X.to_dask_array(lengths=True)`")
+    if not multi_output and y is not None and not is_lazy(y):
+        y = column_or_1d(y, warn=True)
+    if not isinstance(X, (ZarrDesign, Dataset)):
+        training = Training(open_data(X, y, sample_weight, need_target=target), lazy=True)
+    else:
+        dataset, order = (X.dataset, X.order) if isinstance(X, ZarrDesign) else (X, None)
+        if y is not None:
+            dataset = replace(dataset, y=_beside("y", y, order))
+        if sample_weight is not None:
+            dataset = replace(dataset, weight=_beside("weight", sample_weight, order))
+        training = Training(dataset, lazy=True, order=order)
+    found = training.dataset.y
+    if target and found is None:
+        raise ConfigurationError(f"{X!r} has no target, and there is no y: pass it as the second argument")
+    if target and not multi_output and found is not None and len(found.shape) > 1:
+        raise ConfigurationError(f"y must have one column, got shape {found.shape}")
+    return training
+
+
+def _beside(name: str, values: Any, order: Integers | None) -> Rows:
+    """An array in memory beside a dataset, in the order the dataset is read."""
+    if is_lazy(values):
+        raise ConfigurationError(f"a lazy {name} belongs into the dataset: `dgd.open_dataset(X, y, weight=...)`")
+    rows = as_rows(name, values)
+    return rows if order is None else MemoryRows(name, rows.array[order])
+
+
+def note_columns(estimator: Any, dataset: Dataset) -> None:
+    """What `validate_data` notes of X at a fit: the number of columns, and their names if it has any."""
+    estimator.n_features_in_ = dataset.shape[1]
+    if dataset.feature_names is not None:
+        estimator.feature_names_in_ = np.array(dataset.feature_names, dtype=object)
+    elif hasattr(estimator, "feature_names_in_"):
+        del estimator.feature_names_in_
+
+
+def check_columns(estimator: Any, dataset: Dataset) -> None:
+    """Raise ValueError unless a dataset has the columns the estimator was fitted on."""
+    name, expected, n = type(estimator).__name__, estimator.n_features_in_, dataset.shape[1]
+    if n != expected:
+        raise ValueError(f"X has {n} features, but {name} is expecting {expected} features as input")
+    known = getattr(estimator, "feature_names_in_", None)
+    if known is None or dataset.feature_names is None or tuple(known) == dataset.feature_names:
+        return
+    j = next(j for j in range(n) if known[j] != dataset.feature_names[j])
+    raise ValueError(
+        f"column {j} of X is {dataset.feature_names[j]!r}, and {name} was fitted on {known[j]!r} there; give the "
+        f"columns in the order of `feature_names_in_`"
+    )
+
+
+def scored(X: Any, y: Any, sample_weight: Any) -> tuple[Array, Any]:
+    """Target and weights in memory, in the order of X: one number a row, whatever X is."""
+    if not (is_lazy(X) or is_lazy(y) or is_lazy(sample_weight)):
+        return y, sample_weight
+    training = lazily(X, y, sample_weight, target=True)
+    dataset = training.dataset
+    assert dataset.y is not None
+    weight = None
+    if sample_weight is not None and dataset.weight is not None:
+        weight = in_order(read_whole(dataset.weight), training.order)
+    return in_order(read_whole(dataset.y), training.order), weight

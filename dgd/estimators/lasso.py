@@ -1,0 +1,104 @@
+"""The lasso and the elastic net.
+
+    minimise  1/(2 Σw) Σ wᵢ (ηᵢ − yᵢ)² + alpha l1_ratio ‖b‖₁ + ½ alpha (1 − l1_ratio) ‖b‖²
+
+doubled: l1 = 2·alpha·l1_ratio and l2 = 2·alpha·(1 − l1_ratio). Without weights Σw is m. The lasso has l1_ratio = 1.
+"""
+
+from __future__ import annotations
+
+from dgd.arguments import checked_number
+from dgd.errors import ConfigurationError
+from dgd.estimators.base import MAX_ITER, elastic_net
+from dgd.estimators.inputs import Training
+from dgd.estimators.regression import Regression
+from dgd.losses import Loss, Squared
+from dgd.penalties import Penalty
+
+
+class ElasticNet(Regression):
+    """1/(2Σw) Σ w (η − y)² + alpha (ρ ‖b‖₁ + ½ (1 − ρ) ‖b‖²) → min; dgd's l1 = 2·alpha·ρ, l2 = 2·alpha·(1 − ρ).
+
+    l1_ratio: ρ, from 0 to 1. positive: no coefficient below 0. warm_start: begin at the coefficients of the fit before.
+    solver, max_iter, tol: as in `dgd.fit`. With several columns of y each has its own lasso, on the same passes.
+    """
+
+    _multi_output = True
+
+    def __init__(
+        self,
+        alpha: float = 1.0,
+        *,
+        l1_ratio: float = 0.5,
+        fit_intercept: bool = True,
+        max_iter: int | None = MAX_ITER,
+        tol: float = 1e-12,
+        warm_start: bool = False,
+        positive: bool = False,
+        solver: str = "auto",
+    ) -> None:
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.fit_intercept = fit_intercept
+        self.max_iter = max_iter
+        self.tol = tol
+        self.warm_start = warm_start
+        self.positive = positive
+        self.solver = solver
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        checked_number("ElasticNet(alpha", self.alpha, least=0)
+        check_ratio("ElasticNet", self.l1_ratio)
+
+    def _loss(self, training: Training) -> Loss:
+        return Squared()
+
+    def _penalty(self, training: Training) -> Penalty:
+        l1, l2 = 2 * self.alpha * self.l1_ratio, 2 * self.alpha * (1 - self.l1_ratio)
+        return elastic_net(l1, l2, positive=self.positive)
+
+
+class Lasso(Regression):
+    """1/(2Σw) Σ w (η − y)² + alpha ‖b‖₁ → min; dgd's l1 = 2·alpha.
+
+    positive: no coefficient below 0. warm_start: begin at the coefficients of the fit before. solver, max_iter, tol: as
+    in `dgd.fit`. With several columns of y each has its own lasso, on the same passes.
+    """
+
+    _multi_output = True
+
+    def __init__(
+        self,
+        alpha: float = 1.0,
+        *,
+        fit_intercept: bool = True,
+        max_iter: int | None = MAX_ITER,
+        tol: float = 1e-12,
+        warm_start: bool = False,
+        positive: bool = False,
+        solver: str = "auto",
+    ) -> None:
+        self.alpha = alpha
+        self.fit_intercept = fit_intercept
+        self.max_iter = max_iter
+        self.tol = tol
+        self.warm_start = warm_start
+        self.positive = positive
+        self.solver = solver
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        checked_number("Lasso(alpha", self.alpha, least=0)
+
+    def _loss(self, training: Training) -> Loss:
+        return Squared()
+
+    def _penalty(self, training: Training) -> Penalty:
+        return elastic_net(2 * self.alpha, 0.0, positive=self.positive)
+
+
+def check_ratio(name: str, l1_ratio: object) -> None:
+    """Raise ConfigurationError unless ρ is a number from 0 to 1."""
+    if checked_number(f"{name}(l1_ratio", l1_ratio, least=0) > 1:
+        raise ConfigurationError(f"`{name}(l1_ratio=...)` must be a number from 0 to 1, got {l1_ratio!r}")

@@ -1,0 +1,143 @@
+"""Logistic regression of two classes or more.
+
+    minimise  C Σ wᵢ lossᵢ + ½ (1 − l1_ratio) ‖b‖² + l1_ratio ‖b‖₁
+
+divided by C·Σw: l1 = l1_ratio/(C·Σw) and l2 = (1 − l1_ratio)/(C·Σw). The loss is −log p of the row's class, with
+p = 1/(1 + e^−η) for two classes and p = e^ηₖ/Σ e^η for more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+
+from dgd.arguments import checked_number
+from dgd.estimators.base import MAX_ITER, LinearEstimator, elastic_net
+from dgd.estimators.inputs import Training, scored
+from dgd.estimators.lasso import check_ratio
+from dgd.losses import Logistic, Loss, Softmax
+from dgd.losses.base import FloatArray
+from dgd.model import Model
+from dgd.penalties import Penalty
+from dgd.rows import Array, MemoryRows
+from dgd.solvers import Vector
+from dgd.target_labels import distinct
+
+
+class LogisticRegression(ClassifierMixin, LinearEstimator):  # type: ignore[misc]
+    """C Σ w loss + ½ (1 − ρ) ‖b‖² + ρ ‖b‖₁ → min; dgd's l1 = ρ/(C·Σw), l2 = (1 − ρ)/(C·Σw).
+
+    C: the inverse of the penalty's strength; infinite for no penalty. l1_ratio: ρ, from 0 to 1. warm_start: begin at
+    the coefficients of the fit before. solver, max_iter, tol: as in `dgd.fit`. With two classes `coef_` is (1, n);
+    with K > 2 the loss is multinomial and `coef_` (K, n).
+    """
+
+    _numeric_target = False
+    _ravels_one_column = False
+
+    def __init__(
+        self,
+        *,
+        C: float = 1.0,
+        l1_ratio: float = 0.0,
+        tol: float = 1e-12,
+        fit_intercept: bool = True,
+        solver: str = "auto",
+        max_iter: int | None = MAX_ITER,
+        warm_start: bool = False,
+    ) -> None:
+        self.C = C
+        self.l1_ratio = l1_ratio
+        self.tol = tol
+        self.fit_intercept = fit_intercept
+        self.solver = solver
+        self.max_iter = max_iter
+        self.warm_start = warm_start
+
+    def decision_function(self, X: Any) -> Vector:
+        """η: (m,) with two classes, positive for the second; (m, K) with more."""
+        return self._raw_prediction(X)
+
+    def predict(self, X: Any) -> Array:
+        """The most probable class of each row."""
+        raw = self.decision_function(X)
+        winner = (raw > 0).astype(np.intp) if raw.ndim == 1 else raw.argmax(axis=1)
+        labels: Array = self.classes_[winner]
+        return labels
+
+    def predict_proba(self, X: Any) -> FloatArray:
+        """The probability of each class for each row, (m, K)."""
+        raw = self.decision_function(X)
+        if raw.ndim == 2:
+            return Softmax().response(raw)
+        return np.column_stack([Logistic().response(-raw), Logistic().response(raw)])
+
+    def predict_log_proba(self, X: Any) -> FloatArray:
+        """Its logarithm, also where the probability is too small for a float64."""
+        raw = self.decision_function(X)
+        if raw.ndim == 1:
+            return -np.logaddexp(0, np.column_stack([raw, -raw]))
+        below = raw - raw.max(axis=1, keepdims=True)
+        return np.asarray(below - np.log(np.exp(below).sum(axis=1, keepdims=True)))
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """The share of rows whose class was predicted; a lazy X may bring its own y."""
+        y, sample_weight = scored(X, y, sample_weight)
+        return float(super().score(X, y, sample_weight))
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        checked_number("LogisticRegression(C", self.C, above=0)
+        check_ratio("LogisticRegression", self.l1_ratio)
+
+    def _training(self, X: Any, y: Any, sample_weight: Any) -> Training:
+        """The data, with the indices of the classes for y where y is in memory."""
+        training = super()._training(X, y, sample_weight)
+        target = training.dataset.y
+        assert target is not None
+        if not isinstance(target, MemoryRows):
+            self._note_classes(np.array(distinct(target), dtype=target.dtype))
+            return training
+        check_classification_targets(target.array)
+        classes, indices = np.unique(target.array, return_inverse=True)
+        self._note_classes(classes)
+        rows = MemoryRows("y", indices.astype(np.int64))
+        return replace(training, dataset=replace(training.dataset, y=rows))
+
+    def _note_classes(self, classes: Array) -> None:
+        check_classification_targets(classes)
+        if len(classes) < 2:
+            raise ValueError(f"LogisticRegression needs two classes or more, and y holds one class: {classes[0]!r}")
+        self.classes_ = classes
+
+    def _loss(self, training: Training) -> Loss:
+        in_memory = isinstance(training.dataset.y, MemoryRows)
+        labels = tuple(range(len(self.classes_))) if in_memory else tuple(self.classes_.tolist())
+        return Logistic(classes=labels) if len(labels) == 2 else Softmax(classes=labels)
+
+    def _penalty(self, training: Training) -> Penalty:
+        strength = 1 / (self.C * training.weight_sum)
+        return elastic_net(self.l1_ratio * strength, (1 - self.l1_ratio) * strength)
+
+    def _attributes(self, theta: Vector) -> dict[str, Any]:
+        """`coef_` (1, n) or (K, n), and `intercept_`; those of K classes may be shifted together, and sum to 0."""
+        found = super()._attributes(theta)
+        coef = np.atleast_2d(found["coef_"])
+        intercept = np.broadcast_to(np.asarray(found["intercept_"]), (len(coef),)).copy()
+        return {"coef_": coef, "intercept_": intercept - (intercept.mean() if len(coef) > 1 else 0)}
+
+    def _model(self, **known: Any) -> Model:
+        model = super()._model(**known)
+        coef, intercept = model.coef, np.asarray(model.intercept)
+        binary = len(coef) == 1
+        return replace(
+            model,
+            coef=coef[0] if binary else coef,
+            intercept=float(intercept[0]) if binary else intercept,
+            loss="logistic" if binary else "softmax",
+            classes=tuple(self.classes_.tolist()),
+        )

@@ -1,0 +1,35 @@
+"""scikit-learn's own checks of an estimator, all of them, and none expected to fail."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from dgd.estimators import (
+    ElasticNet,
+    HuberRegressor,
+    Lasso,
+    LinearRegression,
+    LogisticRegression,
+    PoissonRegressor,
+    Ridge,
+)
+
+ESTIMATORS = [
+    LinearRegression(),
+    Ridge(),
+    Lasso(),
+    ElasticNet(),
+    HuberRegressor(),
+    LogisticRegression(),
+    PoissonRegressor(),
+]
+
+
+@parametrize_with_checks(ESTIMATORS)
+def test_scikit_learn_finds_nothing(estimator: Any, check: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Without it the check with NumPy arrays under the array API's dispatch would skip itself.
+    monkeypatch.setenv("SCIPY_ARRAY_API", "1")
+    check(estimator)
