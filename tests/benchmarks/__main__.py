@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks overhead`"""
+"""`python -m tests.benchmarks overhead` or `passes`"""
 
 from __future__ import annotations
 
