@@ -7,7 +7,7 @@ features  16 … 16,384 in the same bytes, warm.
 workers   1 and 2 processes of a Dask cluster with one thread each, warm.
 chunks    10 … 100,000 of 16 × 16 numbers, a file each. What a chunk costs: (seconds of a pass − those of bare reading)
           / chunks, where bare reading opens and reads the same files in one thread and does nothing with them. Flat if
-          no count from 1,000 on has more than 1.5 × that of the 1,000, and tasks are at most 10: 4 a thread, θ, the sum.
+          no count from 1,000 on has more than 1.5 × that of the 1,000, and at most 10 tasks: 4 a thread, θ, the sum.
 
 Peak memory is VmHWM of a process of its own; of passes the median is taken, without the first.
 """
