@@ -365,6 +365,14 @@ def test_lbfgs_leaves_conjugate_gradients_once_the_loss_bends() -> None:
     assert state.value <= lowest + 1e-12
 
 
+def test_lbfgs_leaves_conjugate_gradients_where_the_loss_is_a_slope() -> None:
+    """Huber's loss with every residual far outside falls and does not bend: a quadratic without a minimum."""
+    rng = np.random.default_rng(9)
+    X = rng.normal(size=(40, 3))
+    _, seen = run(BFGS, glm(X, 1e4 * (X @ [1.0, 2.0, 3.0] + rng.normal(size=40)), huber), 3, passes=400)
+    assert reached(seen)
+
+
 @pytest.mark.parametrize(("solver", "bar"), [(CG, 60), (BFGS, 60), (NEWTON, 60)], ids=["cg", "lbfgs", "newton"])
 def test_infinite_trials_are_shortened(solver: Solver, bar: int) -> None:
     """Beyond a ball around the start the loss overflows, and the first trials of all three lead there."""

@@ -130,7 +130,10 @@ def _conjugate(state: LBFGSState, conjugate: ConjugateState, evaluation: Evaluat
         return _told(replace(state, best=evaluation, first_value=evaluation.value), replace(told, probe=probe))
     lower = evaluation if evaluation.finite and evaluation.value < best.value else best
     if fits_quadratic(best, evaluation, noise=GRADIENT_ROUNDING * conjugate.first_norm):
-        return _told(replace(state, best=lower), CONJUGATE.tell(conjugate, evaluation))
+        told = CONJUGATE.tell(conjugate, evaluation)
+        # A loss that falls and does not bend, as huber's far from the data, is a quadratic without a minimum.
+        if told.status is not Status.STALLED or not best.value - evaluation.value > ROUNDING * abs(best.value):
+            return _told(replace(state, best=lower), told)
     lowered = lower is evaluation
     state = replace(
         state,
