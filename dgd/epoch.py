@@ -21,6 +21,7 @@ from dgd.penalties import Penalty
 from dgd.row_checks import block_weight, check_finite, check_targets
 from dgd.rows import Array
 from dgd.solvers.base import Epoch, Vector
+from dgd.solvers.schedules import rate_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class EpochFold:
         point_gradient = self.coordinates.gradient(gradient)
         coef_gradient = self.coordinates.coef_part(point_gradient)
         coef_gradient += self.penalty.gradient(self.coordinates.coef_part(value.point))
-        eta = float(self.epoch.learning_rate(value.step))
+        eta = rate_at(self.epoch.learning_rate, value.step, call="MiniBatch(learning_rate=...)")
         point = value.point - eta * point_gradient
         coef = self.coordinates.coef_part(point)
         if not self.penalty.is_smooth:

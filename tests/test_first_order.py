@@ -290,6 +290,8 @@ def test_gradient_descent_by_a_schedule() -> None:
     assert (fixed.point == constant.point).all()
     with pytest.raises(ConfigurationError, match=r"must give positive numbers, got -1\.0 at t = 2"):
         run(GradientDescent(lambda t: 1.0 - t if t != 1 else 1.0), evaluate, 30, 5)
+    with pytest.raises(ConfigurationError, match=r"must give positive numbers, got 'slow' at t = 0"):
+        run(GradientDescent(lambda t: "slow"), evaluate, 30, 5)  # type: ignore[arg-type, return-value]
 
 
 def lasso_data() -> tuple[np.ndarray, np.ndarray]:

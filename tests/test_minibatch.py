@@ -161,6 +161,11 @@ def test_a_schedule_counts_its_steps_through_the_epochs(problem: Problem) -> Non
     assert sorted(set(steps)) == list(range(10))
 
 
+def test_a_schedule_that_falls_below_zero_is_refused(problem: Problem) -> None:
+    with pytest.raises(ConfigurationError, match=r"must give positive numbers, got -1\.0 at t = 2"):
+        dgd.fit(problem.X, problem.y, solver=MiniBatch(lambda t: 1e-3 if t < 2 else -1.0), max_iter=5)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

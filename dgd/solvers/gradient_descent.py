@@ -18,7 +18,7 @@ import numpy as np
 from dgd.errors import ConfigurationError
 from dgd.solvers.base import Evaluation, Prox, Status, Vector, curvature, no_prox
 from dgd.solvers.progress import NO_PROGRESS, NO_RISES, Progress, Rises
-from dgd.solvers.schedules import Schedule
+from dgd.solvers.schedules import Schedule, rate_at
 
 RATES = "a positive number, a schedule, 'auto', 'exact' or 'backtracking'"
 
@@ -98,12 +98,7 @@ class GradientDescent:
     def _rate(self, t: int) -> float:
         if not callable(self.learning_rate):
             return self.learning_rate
-        eta = float(self.learning_rate(t))
-        if not (math.isfinite(eta) and eta > 0):
-            raise ConfigurationError(
-                f"`fit(learning_rate={self.learning_rate!r})` must give positive numbers, got {eta!r} at t = {t}"
-            )
-        return eta
+        return rate_at(self.learning_rate, t, call=f"fit(learning_rate={self.learning_rate!r})")
 
     def _diverged(self, state: GradientDescentState, what: str) -> GradientDescentState:
         """Keep the last finite θ, and say which learning rate would have been safe."""

@@ -10,6 +10,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from dgd.errors import ConfigurationError
 
 Schedule = Callable[[int], float]
@@ -61,6 +63,14 @@ class Decay:
     def __call__(self, t: int) -> float:
         """t₀ / (t + t₁)."""
         return self.t0 / (t + self.t1)
+
+
+def rate_at(schedule: Schedule, t: int, *, call: str) -> float:
+    """η at the iteration t; raises ConfigurationError, quoting the call, where that is no positive number."""
+    eta = schedule(t)
+    if not (isinstance(eta, (int, float, np.number)) and math.isfinite(eta) and eta > 0):
+        raise ConfigurationError(f"`{call}` must give positive numbers, got {eta!r} at t = {t}")
+    return float(eta)
 
 
 def _check(call: str, number: object) -> None:
