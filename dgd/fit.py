@@ -18,7 +18,7 @@ Callback = Callable[[Record], object]
 
 @dataclass(frozen=True)
 class Stopping:
-    """When to stop: at ‖∇F(θ)‖ ≤ tol·max(‖∇F(θ₀)‖, ‖∇F(0)‖), after `max_iter` passes, or after `max_seconds`.
+    """When to stop: at ‖∇F(θ)‖ ≤ tol·‖∇F(0)‖, after `max_iter` passes, or after `max_seconds`.
 
     patience: with a validation set, stop when its loss has not fallen by more than `min_delta` for so many passes.
     """
@@ -83,7 +83,7 @@ def minimise(
         evaluation = first or objective.evaluate(solver.ask(state), hessian=solver.wants_hessian)
         first = None
         if not history:
-            target = stopping.tol * max(evaluation.grad_norm, objective.origin_norm)
+            target = stopping.tol * (objective.origin_norm or evaluation.grad_norm)
         finite = evaluation if evaluation.finite else finite or evaluation
         state, status = _advance(solver, state, evaluation, target)
         # With bounds or l1 it is the iterate that is feasible and sparse, and not every point that is evaluated; and an

@@ -98,9 +98,9 @@ def fit(
     standardize: whether the descent runs in standardised columns, as a change of variables that costs no pass and does
         not change the solution; "auto": yes, unless the learning rate is a number or a function.
     theta0: where to begin, in the coordinates of the data, or the result of an earlier fit; zeros by default.
-    max_iter, tol, max_seconds: stop after so many passes, at ‖∇F‖ ≤ tol·‖∇F(θ₀)‖, or tol·‖∇F(0)‖ if that is larger (in
-        the solver's coordinates; with l1 or bounds, the least subgradient), or at the end of the pass in which that
-        many seconds are over.
+    max_iter, tol, max_seconds: stop after so many passes, at ‖∇F‖ ≤ tol·‖∇F(0)‖ wherever the fit starts (in the
+        solver's coordinates; with l1 or bounds, the least subgradient), or at the end of the pass in which that many
+        seconds are over.
     validation: rows to score at each point: a dataset, a path, (X, y), or the part of the chunks to hold out, drawn by
         `seed`. patience, min_delta: stop when their objective has not fallen by min_delta for so many passes, and
         restore the best θ.

@@ -105,7 +105,8 @@ class Objective:
     def origin_norm(self) -> float:
         """‖∇F(0)‖ in the solver's coordinates, with l1 or bounds the least subgradient's; 0 where it is not known.
 
-        A start that is nearly the optimum has hardly a gradient to compare with; this one does not depend on the start.
+        A start that is nearly the optimum has hardly a gradient to compare with, and one that is far away has one that
+        anything compares well with; this one does not depend on the start.
         """
         if self.origin is None or not np.isfinite(self.origin).all():
             return 0.0

@@ -88,7 +88,7 @@ def split(dataset: Dataset, validation: Any, seed: Any) -> tuple[Dataset, Datase
         return dataset, None
     if isinstance(validation, (float, np.floating)):
         return _hold_out(dataset, float(validation), number)
-    if isinstance(validation, tuple):
+    if isinstance(validation, tuple) and len(validation) == 2:
         other = open_dataset(*validation)
     elif isinstance(validation, (str, os.PathLike, Dataset)):
         other = open_dataset(validation)

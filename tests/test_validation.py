@@ -18,6 +18,7 @@ from dgd.penalties import L1, L2
 from dgd.preparation import split
 from dgd.rows import regular_bounds
 from dgd.solvers import Constant, MiniBatch
+from dgd.solvers.base import Status
 from dgd.testing import MemoryChunks
 
 M, N = 400, 6
@@ -246,6 +247,15 @@ def test_a_warm_start_to_a_nearby_problem_takes_fewer_passes() -> None:
     assert passes(first) <= 0.8 * passes(None)
 
 
+@pytest.mark.parametrize("solver", ["gd", "nesterov", "barzilai-borwein", "lbfgs"])
+def test_a_start_from_afar_is_not_called_converged_where_it_only_left(solver: str) -> None:
+    """From e³⁰ the first gradient is 10¹³ times that of zero coefficients: a part of it says nothing."""
+    counts = np.floor(np.exp(X[:, 0]))
+    best = dgd.fit(X, counts, loss="poisson")
+    found = dgd.fit(X, counts, loss="poisson", solver=solver, theta0=[30.0, *[0.0] * N])
+    assert found.status is not Status.CONVERGED or found.loss == pytest.approx(best.loss, rel=1e-9)
+
+
 @pytest.mark.parametrize("part", [0.0, 1.0, 1.5, -0.1, float("nan")])
 def test_a_part_that_leaves_nothing_is_refused(part: float) -> None:
     with pytest.raises(ConfigurationError, match="above 0 and below 1"):
@@ -263,7 +273,7 @@ def test_what_cannot_validate_is_refused_before_anything_is_read() -> None:
         dgd.fit(dataset, validation=(X[:, :5], Y))
     with pytest.raises(ConfigurationError, match=r"`fit\(patience=...\)` needs validation rows"):
         dgd.fit(dataset, patience=3)
-    for wrong in (True, 3, [X, Y], X):
+    for wrong in (True, 3, [X, Y], X, (X, Y, Y)):
         with pytest.raises(ConfigurationError, match=r"`fit\(validation=...\)` must be a dataset"):
             dgd.fit(dataset, validation=wrong)
     with pytest.raises(ConfigurationError, match=r"`fit\(seed=...\)`"):

@@ -39,7 +39,7 @@ def no_prox(point: Vector, step: float | Vector) -> Vector:
 class Status(enum.Enum):
     """Why a fit ended; the value is the sentence the user reads."""
 
-    CONVERGED = "converged: the gradient norm fell to `tol` times its first value"
+    CONVERGED = "converged: the gradient norm fell to `tol` times its value at zero coefficients"
     ITERATION_LIMIT = "iteration limit: `max_iter` passes were made before the gradient norm fell to `tol`"
     TIME_LIMIT = "time limit: `max_seconds` were over before the gradient norm fell to `tol`"
     DIVERGED = "diverged: the loss grows; give a smaller `learning_rate`, or learning_rate='auto'"
@@ -168,7 +168,7 @@ class Solver(Protocol):
     def init(self, start: Vector, *, prox: Prox = no_prox, tol: float = 0.0) -> Any:
         """The state before the first evaluation.
 
-        tol: the fit ends at an evaluated point whose `grad_norm` is at most tol times the first one. A solver whose
+        tol: the fit ends at an evaluated point whose `grad_norm` is at most about tol times the first. A solver whose
         evaluations are not made at its iterates should then evaluate the iterate itself.
         """
         ...
