@@ -99,9 +99,9 @@ class GradientSum:
 
     def __call__(self, chunk: Chunk, buffers: Buffers) -> Partial:
         with np.errstate(over="ignore", invalid="ignore"):
-            sums = _Sums(self, buffers, chunk.X.shape[1])
+            sums = _Sums(self, chunk, buffers)
             for start, stop in blocks(chunk, self.dtype, sums.coef):
-                sums.add(chunk, start, stop)
+                sums.add(start, stop)
             partial = sums.partial()
         if not partial.finite:
             check_finite(chunk)
@@ -115,38 +115,46 @@ class GradientSum:
 
 
 class _Sums:
-    """The sums of one chunk, block by block."""
+    """The sums of one chunk, block by block. Whatever can be done once for the chunk is done once."""
 
-    def __init__(self, summand: GradientSum, buffers: Buffers, n: int) -> None:
+    def __init__(self, summand: GradientSum, chunk: Chunk, buffers: Buffers) -> None:
+        rows, n = chunk.X.shape
         self.summand = summand
         self.buffers = buffers
         self.dtype = summand.dtype
+        self.X = chunk.X
+        self.y = encoded(summand.loss, chunk, 0, rows, self.dtype)
+        self.w = block_weight(chunk, 0, rows, self.dtype)
+        self.offset = None if chunk.offset is None else chunk.offset.astype(self.dtype, copy=False)
         self.coef = summand.coef.astype(self.dtype)
+        self.intercept = np.asarray(summand.intercept, dtype=self.dtype)
         outputs = self.coef.shape[1:]
-        self.gradient = np.zeros((*outputs, n + 1), dtype=self.dtype)
-        self.origin = np.zeros_like(self.gradient) if summand.with_origin else None
+        self.raw = buffers.take("raw prediction", (rows_at_most(self.coef, rows), *outputs), self.dtype)
         self.block_gradient = buffers.take("block gradient", (*outputs, n), self.dtype)
-        self.loss_sum = self.weight_sum = 0.0
+        self.gradient = _Gradient(np.zeros(outputs, self.dtype), np.zeros((*outputs, n), self.dtype))
+        self.origin = self.gradient.zero() if summand.with_origin else None
+        self.loss_sum = 0.0
         self.moments: Moments | None = None
         self.targets: TargetSums | None = None
         self.hessian: Float64 | None = None
 
-    def add(self, chunk: Chunk, start: int, stop: int) -> None:
+    def add(self, start: int, stop: int) -> None:
         """One more block."""
-        loss, dtype = self.summand.loss, self.dtype
-        block = as_block(chunk.X[start:stop], dtype, self.buffers)
-        raw = raw_prediction(block, self.coef, self.summand.intercept, chunk, start, self.buffers)
-        y = encoded(loss, chunk, start, stop, dtype)
+        loss = self.summand.loss
+        block = as_block(self.X[start:stop], self.dtype, self.buffers)
+        raw = self.raw[: stop - start]
+        np.dot(block, self.coef, out=raw)
+        raw += self.intercept
+        if self.offset is not None:
+            raw += self.offset[start:stop]
+        y = self.y[start:stop]
+        w = None if self.w is None else self.w[start:stop]
         value, derivative = loss.value_and_derivative(raw, y)
-        w = block_weight(chunk, start, stop, dtype)
-        if w is not None:
-            value = value * w
+        self.loss_sum += float(np.add.reduce(value if w is None else value * w, dtype=np.float64))
         self._add_gradient(self.gradient, derivative, w, block)
         if self.origin is not None:
-            at_origin = loss.derivative(self._origin_prediction(raw, chunk, start), y)
-            self._add_gradient(self.origin, at_origin, w, block)
-        self.loss_sum += float(value.sum(dtype=np.float64))
-        self.weight_sum += float(stop - start) if w is None else float(w.sum(dtype=np.float64))
+            at_origin = np.zeros_like(raw) if self.offset is None else self.offset[start:stop]
+            self._add_gradient(self.origin, loss.derivative(at_origin, y), w, block)
         if self.summand.with_moments:
             self.moments = _and(self.moments, block_moments(block, w))
         if self.summand.with_targets:
@@ -155,35 +163,43 @@ class _Sums:
             second = None if loss.quadratic else loss.second_derivative(raw, y)
             self.hessian = _and(self.hessian, block_hessian(block, second, w, self.buffers))
 
-    def _add_gradient(self, total: Array, derivative: Array, w: Array | None, block: Array) -> None:
+    def _add_gradient(self, total: _Gradient, derivative: Array, w: Array | None, block: Array) -> None:
         """Xᵀr and Σr of one block, an output a row."""
         if w is not None:
             derivative = derivative * (w if derivative.ndim == 1 else w[:, None])
         np.dot(derivative.T, block, out=self.block_gradient)
-        total[..., 1:] += self.block_gradient
-        total[..., 0] += derivative.sum(axis=0)
-
-    def _origin_prediction(self, raw: Array, chunk: Chunk, start: int) -> Array:
-        """η at θ = 0: the offset alone."""
-        if chunk.offset is None:
-            return np.zeros_like(raw)
-        return chunk.offset[start : start + len(raw)].astype(raw.dtype, copy=False)
+        total.coef += self.block_gradient
+        total.intercept += np.add.reduce(derivative, axis=0)
 
     def partial(self) -> Partial:
         """All blocks together; the intercept's row first, an output a column."""
         return Partial(
             loss_sum=self.loss_sum,
-            gradient_sum=_outputs_last(self.gradient),
-            weight_sum=self.weight_sum,
+            gradient_sum=self.gradient.joined(),
+            weight_sum=float(len(self.X)) if self.w is None else float(self.w.sum(dtype=np.float64)),
             moments=self.moments,
             targets=self.targets,
             hessian_sum=self.hessian,
-            origin_sum=None if self.origin is None else _outputs_last(self.origin),
+            origin_sum=None if self.origin is None else self.origin.joined(),
         )
 
 
-def _outputs_last(sums: Array) -> Float64:
-    return np.ascontiguousarray(sums.T).astype(np.float64)
+@dataclass(slots=True)
+class _Gradient:
+    """Σr and Xᵀr, an output a row, while they are being summed."""
+
+    intercept: Array
+    coef: Array
+
+    def zero(self) -> _Gradient:
+        """Another one, with nothing summed yet."""
+        return _Gradient(np.zeros_like(self.intercept), np.zeros_like(self.coef))
+
+    def joined(self) -> Float64:
+        """The intercept's row first, an output a column, in float64."""
+        gradient = np.empty((self.coef.shape[-1] + 1, *self.intercept.shape))
+        gradient[0], gradient[1:] = self.intercept, self.coef.T
+        return gradient
 
 
 def _and(so_far: Any, part: Any) -> Any:
@@ -225,6 +241,11 @@ def blocks(chunk: Chunk, dtype: np.dtype[Any], coef: Array) -> list[tuple[int, i
     rows, n = chunk.X.shape
     step = block_rows(n, dtype, outputs=math.prod(coef.shape[1:]))
     return [(start, min(start + step, rows)) for start in range(0, rows, step)]
+
+
+def rows_at_most(coef: Array, rows: int) -> int:
+    """The rows of the largest micro-block of a chunk."""
+    return min(rows, block_rows(coef.shape[0], coef.dtype, outputs=math.prod(coef.shape[1:])))
 
 
 def block_rows(n_features: int, dtype: np.dtype[Any], *, outputs: int = 1) -> int:
