@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 ALIGNMENT = 64
+
+
+class Ahead(Protocol):
+    """What a reader has asked for before it is read."""
+
+    def drop(self) -> None:
+        """Give up what was not read."""
+        ...
 
 
 class Buffers:
@@ -25,12 +33,21 @@ class Buffers:
         self.kept: tuple[object, int, NDArray[Any]] | None = None
         """What a reader keeps for its next call in this thread: itself, a chunk's index, and that chunk, which may lie
         here: taking memory drops it."""
+        self.ahead: Ahead | None = None
+        """What a reader has asked for in this thread, and will read soon."""
 
     def within(self, name: str) -> Buffers:
         """The buffers of one array, so that reading the next array leaves this one's chunk alone."""
         if name not in self._within:
             self._within[name] = Buffers()
         return self._within[name]
+
+    def drop_ahead(self) -> None:
+        """Give up what was asked for and not read: whoever ends a sweep, in whatever way, leaves nothing behind."""
+        if self.ahead is not None:
+            self.ahead.drop()
+        for buffers in self._within.values():
+            buffers.drop_ahead()
 
     def take(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         """An uninitialised C-order array of that shape, aligned to a cache line."""

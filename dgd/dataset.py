@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,8 @@ class Chunk:
     weight: Array | None
     bytes_read: int
     offset: Array | None = None
+    resident: bool = False
+    """Whether it was in memory already."""
 
     @property
     def rows(self) -> tuple[int, int]:
@@ -114,6 +116,8 @@ class Dataset:
             decoded=sum(part.decoded for part in parts) + sum(gathered),
             per_pass=sum(part.per_pass for part in parts),
             exact=all(part.exact for part in parts),
+            path=parts[0].path,
+            ahead=max(part.ahead for part in parts),
         )
 
     def _gathered_bytes(self, rows: Rows, part: Footprint) -> int:
@@ -131,6 +135,25 @@ class Dataset:
             digest.update(rows.fingerprint.encode())
         return f"sha256:{digest.hexdigest()}"
 
+    def ahead(self, index: int, buffers: Buffers) -> bool:
+        """Ask for chunk `index` before it is read with the same buffers; whether it is worth asking for more."""
+        start, stop = int(self.bounds[index]), int(self.bounds[index + 1])
+        more = False
+        for role, rows in (("X", self.X), ("y", self.y), ("weight", self.weight), ("offset", self.offset)):
+            ask = getattr(rows, "ahead", None)
+            if ask is not None and ask(start, stop, buffers.within(role)):
+                more = True
+        return more
+
+    def reading_ahead(self, chunks: int) -> Dataset:
+        """The dataset whose arrays ask for so many stored chunks ahead at most; 0: none."""
+
+        def of(rows: Rows | None) -> Any:
+            limited = getattr(rows, "reading_ahead", None)
+            return rows if limited is None else limited(chunks)
+
+        return replace(self, X=of(self.X), y=of(self.y), weight=of(self.weight), offset=of(self.offset))
+
     def read(self, index: int, buffers: Buffers | None = None) -> Chunk:
         """Chunk `index`; without `buffers` its arrays are the caller's to keep."""
         buffers = Buffers() if buffers is None else buffers
@@ -142,9 +165,9 @@ class Dataset:
             bytes_read += n_bytes
             if rows is not None:
                 _check_read(rows, found[role], index, start, stop, labels=role == "y")
-        X = found.pop("X")
+        X = found["X"]
         assert X is not None
-        return Chunk(index=index, start=start, X=X, bytes_read=bytes_read, **found)
+        return Chunk(index, start, X, found["y"], found["weight"], bytes_read, found["offset"])
 
 
 def _check_read(rows: Rows, found: Array | None, index: int, start: int, stop: int, *, labels: bool) -> None:

@@ -39,10 +39,19 @@ class Footprint:
     """Whether `per_pass` is known exactly or estimated."""
     held: int = 0
     """What the array itself holds of this process's memory, and would be sent to another one."""
+    path: str = "arrays in memory"
+    """Where the bytes come from, in a few words."""
+    ahead: int = 0
+    """Stored chunks of an array that wait in memory, at most, before they are read; part of `encoded`."""
 
 
 class Rows(Protocol):
-    """An array of one or two dimensions whose rows can be read piece by piece, from any thread."""
+    """An array of one or two dimensions whose rows can be read piece by piece, from any thread.
+
+    Rows that have to be waited for may have two methods more: `ahead(start, stop, buffers)`, after which a read of
+    these rows with the same buffers waits less, says whether it is worth asking for more; `reading_ahead(chunks)`
+    gives rows that ask for so many stored chunks at most.
+    """
 
     @property
     def name(self) -> str:

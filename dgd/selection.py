@@ -112,12 +112,27 @@ class SelectedRows:
         digest = hashlib.sha256(self.selection.starts.tobytes() + self.selection.stops.tobytes())
         return f"{self.rows.fingerprint}[{digest.hexdigest()}]"
 
-    def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Array, int]:
-        """The selected rows from start to stop: one read of the array, from the first to the last of them."""
+    def ahead(self, start: int, stop: int, buffers: Buffers) -> bool:
+        """Ask for the rows of the array that a read takes; whether it is worth asking for more."""
+        *_, low, high = self._within(start, stop)
+        ask = getattr(self.rows, "ahead", None)
+        return ask is not None and ask(low, high, buffers.within("selected"))
+
+    def reading_ahead(self, chunks: int) -> SelectedRows:
+        """The same rows, asking for so many chunks at most."""
+        limited = getattr(self.rows, "reading_ahead", None)
+        return self if limited is None else SelectedRows(limited(chunks), self.selection)
+
+    def _within(self, start: int, stop: int) -> tuple[int, int, int, int]:
+        """The first and the last range of these rows, and where they begin and end in the array."""
         starts, places = self.selection.starts, self._places
         first, last = (int(i) for i in np.searchsorted(places, (start, stop - 1), side="right") - 1)
-        low = int(starts[first] + start - places[first])
-        high = int(starts[last] + stop - places[last])
+        return first, last, int(starts[first] + start - places[first]), int(starts[last] + stop - places[last])
+
+    def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Array, int]:
+        """The selected rows from start to stop: one read of the array, from the first to the last of them."""
+        places = self._places
+        first, last, low, high = self._within(start, stop)
         block, bytes_read = self.rows.read(low, high, buffers.within("selected"))
         if first == last:
             return block, bytes_read

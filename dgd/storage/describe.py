@@ -16,11 +16,16 @@ from dgd.storage.findings import Finding, findings
 from dgd.storage.group import Group, open_array, open_group
 from dgd.storage.locations import source_of
 from dgd.storage.rows import ZarrRows
-from dgd.storage.source import LocalSource, Source, unreadable
+from dgd.storage.source import LocalSource, ReadAhead, Source, unreadable
 
 DOCUMENTS = {"zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata"}
 USUAL = ("X", "y", "weight")
 SHOWN_NAMES = 12
+READ_AHEAD: dict[ReadAhead, str] = {
+    "page cache hints": "by page cache hints, while the disk is waited for",
+    "requests": "by requests, while a chunk computes",
+    "none": "none",
+}
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,10 @@ class ArrayInfo:
     stored_bytes: int | None
     """Exact; None if unknown."""
     decoded_bytes: int
+    read_path: str
+    """How its chunks are read: dgd decodes all that it reads by itself, wherever the bytes come from."""
+    read_ahead: str
+    """How the next chunks are fetched while one computes."""
     dimension_names: tuple[str | None, ...] | None
 
 
@@ -76,7 +85,8 @@ class Info:
         lines = [self.location, f"Zarr format {self.zarr_format}, {marker}", ""]
         lines += _aligned([HEADER, *(_row(array) for array in self.arrays)])
         lines += [f"{name}: not readable, {reason}" for name, reason in self.unreadable.items()]
-        lines += [""] if self.feature_names or self.target_name or self.fingerprint else []
+        lines += [""] if self.arrays or self.feature_names or self.target_name or self.fingerprint else []
+        lines += [f"read path    {text}" for text in dict.fromkeys(map(_reading, self.arrays))]
         lines += [f"features     {_listed(self.feature_names)}"] if self.feature_names else []
         lines += [f"target       {self.target_name}"] if self.target_name else []
         lines += [f"fingerprint  {self.fingerprint}"] if self.fingerprint else []
@@ -165,6 +175,8 @@ def _array_info(rows: ZarrRows) -> ArrayInfo:
         found_objects=n_files,
         stored_bytes=stored,
         decoded_bytes=math.prod(found.shape) * found.chunk.dtype.itemsize,
+        read_path=f"{rows.source.read_path}, decoded by dgd",
+        read_ahead=READ_AHEAD[rows.source.read_ahead],
         dimension_names=found.dimension_names,
     )
 
@@ -189,6 +201,10 @@ def _fingerprint(group: Group, found: dict[str, ZarrRows]) -> str | None:
         return open_group(group, y="y" if "y" in found else None).fingerprint
     except SchemaError:
         return None
+
+
+def _reading(array: ArrayInfo) -> str:
+    return f"{array.read_path}; read-ahead {array.read_ahead}"
 
 
 def _last_name(source: Source) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from dgd.buffers import Buffers
 from dgd.errors import CorruptChunkError, MissingChunkError, ReadError
 from dgd.rows import Array, Footprint, regular_bounds
+from dgd.storage.ahead import AHEAD, limit_of
 from dgd.storage.codecs import Damaged, decode_bytes
 from dgd.storage.layout import ArrayFormat, Layout
 from dgd.storage.shards import Absent, inner_chunks
@@ -33,11 +35,18 @@ class ZarrRows:
     format: ArrayFormat
     content: str | None = None
     """A digest of the values, if the writer left one."""
+    ahead_at_most: int = AHEAD
+    """Stored chunks that may be asked for beside the one that is read."""
     bounds: NDArray[np.int64] = field(init=False, repr=False)
+    _most: int = field(init=False, repr=False)
+    _limit: int = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         rows, chunk_rows = (*self.format.shape, 0)[0], (*self.format.chunk.shape, 1)[0]
         object.__setattr__(self, "bounds", regular_bounds(rows, chunk_rows))
+        object.__setattr__(self, "_most", self.format.encoded_bound)
+        count = math.prod(self.format.grid)
+        object.__setattr__(self, "_limit", max(0, min(self.ahead_at_most, limit_of(self._most), count - 1)))
 
     @property
     def name(self) -> str:
@@ -61,14 +70,25 @@ class ZarrRows:
 
     @property
     def footprint(self) -> Footprint:
-        """A chunk in its stored form, what decoding it takes, and the panel that pieces are put together in."""
+        """Chunks in their stored form, what decoding one takes, and the panel that pieces are put together in."""
         decoded = self.format.piece.decoding_bytes
         if self._in_pieces:
             decoded += self._panel_bytes
         elif _misplaced(self.format.chunk):
             decoded += self.format.chunk.n_bytes
         per_pass, exact = self._stored_bytes()
-        return Footprint(self.format.encoded_bound * self.source.copies, decoded, per_pass, exact)
+        ahead = self._limit if self.source.read_ahead == "requests" else 0
+        encoded = (1 + ahead) * self._most * self.source.copies
+        return Footprint(encoded, decoded, per_pass, exact, path=self.source.read_path, ahead=ahead)
+
+    def ahead(self, start: int, stop: int, buffers: Buffers) -> bool:
+        """Ask for the chunks of these rows before they are read; whether it is worth asking for more."""
+        keys = self._keys(start, stop, buffers)
+        return self.source.ahead(keys, buffers, at_most=self._most, limit=self._limit)
+
+    def reading_ahead(self, chunks: int) -> ZarrRows:
+        """The same rows, asking for so many chunks at most."""
+        return replace(self, ahead_at_most=min(chunks, self.ahead_at_most))
 
     def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Array, int]:
         """The rows from start to stop."""
@@ -87,6 +107,14 @@ class ZarrRows:
             place = max(base - start, 0)
             gathered[place : place + len(part)] = part
         return gathered, bytes_read
+
+    def _keys(self, start: int, stop: int, buffers: Buffers) -> Iterator[str]:
+        """The keys that a read of these rows asks for, in that order."""
+        chunk_rows = self.format.chunk.shape[0]
+        for index in range(start // chunk_rows, (stop - 1) // chunk_rows + 1):
+            if buffers.kept is None or buffers.kept[:2] != (self, index):
+                for column in product(*(range(count) for count in self.format.grid[1:])):
+                    yield self.format.key((index, *column))
 
     @property
     def _panel_bytes(self) -> int:
@@ -147,7 +175,7 @@ class ZarrRows:
     def _stored(self, place: tuple[int, ...], buffers: Buffers) -> Bytes:
         key = self.format.key(place)
         try:
-            encoded = self.source.get(key, buffers, at_most=self.format.encoded_bound)
+            encoded = self.source.get(key, buffers, at_most=self._most)
         except TooLong as error:
             raise self._damaged(place, str(error)) from error
         except ReadError as error:

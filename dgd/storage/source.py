@@ -8,9 +8,12 @@ from __future__ import annotations
 import os
 import re
 import stat
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +24,11 @@ from zarr.storage import FsspecStore, MemoryStore
 
 from dgd.buffers import Buffers
 from dgd.errors import ReadError
+from dgd.storage.ahead import Requests, hints_in, prefetch_file, requests_in
 
 Bytes = NDArray[np.uint8]
+ReadAhead = Literal["requests", "page cache hints", "none"]
+"""How the next chunks are fetched while one computes; only requests take memory of this process."""
 
 
 class TooLong(ValueError):
@@ -45,10 +51,25 @@ class Source(Protocol):
         """How often a value's bytes stand in memory while they are fetched."""
         ...
 
+    @property
+    def read_path(self) -> str:
+        """Where the bytes come from, in a few words."""
+        ...
+
+    @property
+    def read_ahead(self) -> ReadAhead: ...
+
     def get(self, key: str, buffers: Buffers, *, at_most: int) -> Bytes | None:
         """The bytes under a key, perhaps lying in `buffers`; None if there is no such key.
 
         Raises TooLong if there are more than `at_most`, before reading them where the store can tell, and ReadError.
+        """
+        ...
+
+    def ahead(self, keys: Iterable[str], buffers: Buffers, *, at_most: int, limit: int) -> bool:
+        """Ask for keys that will be read soon with the same buffers, so that `get` waits less.
+
+        limit: keys to ask for beside the one that is read next. False where that or what is measured allows no more.
         """
         ...
 
@@ -81,6 +102,28 @@ class LocalSource:
         """Once: a file is read into its buffer."""
         return 1
 
+    @property
+    def read_path(self) -> str:
+        """No library stands between."""
+        return "files, read directly"
+
+    @property
+    def read_ahead(self) -> ReadAhead:
+        """By the kernel, where it takes hints."""
+        return "page cache hints" if hasattr(os, "posix_fadvise") else "none"
+
+    def ahead(self, keys: Iterable[str], buffers: Buffers, *, at_most: int, limit: int) -> bool:
+        """Hint at files, while reading is slow."""
+        hints = hints_in(buffers)
+        left = hints.wanted(limit)
+        if left <= 0:
+            return False
+        for key in keys:
+            left -= hints.give(key, partial(prefetch_file, f"{self.root}/{key}", at_most))
+            if left <= 0:
+                return False
+        return True
+
     def get(self, key: str, buffers: Buffers, *, at_most: int) -> Bytes | None:
         """The file's bytes; a folder, pipe or device in its place is no such key."""
         path = f"{self.root}/{key}"
@@ -98,7 +141,10 @@ class LocalSource:
             if status.st_size > at_most:
                 raise TooLong(status.st_size, at_most)
             encoded: Bytes = buffers.take("encoded", (status.st_size,), np.uint8)
-            return encoded[: _read_into(file, encoded)]
+            began = time.perf_counter()
+            done = _read_into(file, encoded)
+            hints_in(buffers).measured(key, done, time.perf_counter() - began)
+            return encoded[:done]
         except OSError as error:
             raise unreadable(self.label, key, error) from error
         finally:
@@ -143,11 +189,35 @@ class StoreSource:
         """Twice, as most stores put a value together from pieces; not at all where it lies in memory already."""
         return 0 if type(self.store) is MemoryStore else 2
 
+    @property
+    def read_path(self) -> str:
+        """Zarr's store fetches the values, and decodes nothing."""
+        return "values of the store, asked for through zarr"
+
+    @property
+    def read_ahead(self) -> ReadAhead:
+        """By requests, unless the store lies in memory."""
+        return "none" if type(self.store) is MemoryStore else "requests"
+
+    def ahead(self, keys: Iterable[str], buffers: Buffers, *, at_most: int, limit: int) -> bool:
+        """Begin requests in zarr's event loop, where they run while this thread computes."""
+        if limit == 0 or self.read_ahead == "none":
+            return False
+        requests = requests_in(buffers)
+        # A chunk that is kept for the next read stands where the one that is read next would.
+        left = requests.room(limit) - (buffers.kept is not None)
+        for key in keys:
+            if left <= 0:
+                return False
+            left -= requests.ask(self._path(key), self._get)
+        return left > 0
+
     def get(self, key: str, buffers: Buffers, *, at_most: int) -> Bytes | None:
         """The value of a key."""
-        path = f"{self.prefix}/{key}".lstrip("/")
+        path, ahead = self._path(key), buffers.ahead
         try:
-            value = sync(self._get(path))
+            asked = ahead if isinstance(ahead, Requests) and ahead.holds(path) else None
+            value = sync(self._get(path)) if asked is None else asked.take(path)
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return None
         except Exception as error:
@@ -176,6 +246,9 @@ class StoreSource:
             return None
         path, _, name = self.store.path.rstrip("/").rpartition("/")
         return (StoreSource(FsspecStore(self.store.fs, read_only=True, path=path)), name) if name else None
+
+    def _path(self, key: str) -> str:
+        return f"{self.prefix}/{key}".lstrip("/")
 
     async def _get(self, path: str) -> Any:
         if not self.store._is_open:

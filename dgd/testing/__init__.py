@@ -1,0 +1,31 @@
+"""Fakes and contracts, for whoever writes a dataset, an executor or a store for dgd, or tests code that uses them:
+    MemoryChunks       arrays in memory as rows, in any chunks; counts reads
+    CountingRows       counts the reads of any rows
+    CountingExecutor   counts sweeps, folds among them, and the chunks they read
+    FlakyExecutor      fails a certain sweep
+    FaultySource       stored bytes that are not what was written; counts requests
+    check_rows         whether rows keep the contract of `dgd.rows.Rows`
+    check_executor     whether an executor keeps the contract of `dgd.executor.Executor`
+
+A fake that is sent to another process is a copy, whose counts stay there.
+"""
+
+from dgd.testing.contracts import ContractError, check_executor, check_rows
+from dgd.testing.executors import CountingExecutor, FlakyExecutor
+from dgd.testing.rows import CountingRows, MemoryChunks
+from dgd.testing.stores import Fault, FaultySource, dropped, flipped, truncated
+
+__all__ = [
+    "ContractError",
+    "CountingExecutor",
+    "CountingRows",
+    "Fault",
+    "FaultySource",
+    "FlakyExecutor",
+    "MemoryChunks",
+    "check_executor",
+    "check_rows",
+    "dropped",
+    "flipped",
+    "truncated",
+]

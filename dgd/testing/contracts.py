@@ -1,0 +1,97 @@
+"""The contracts, as functions that raise where one is broken."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgd.buffers import Buffers
+from dgd.dataset import Chunk, Dataset
+from dgd.errors import DataError, DgdError
+from dgd.executor import Executor, InlineExecutor
+from dgd.kernels import GradientSum, Partial
+from dgd.losses import LOSSES
+from dgd.rows import Array, Rows
+from dgd.testing.rows import MemoryChunks
+
+
+class ContractError(AssertionError):
+    """A contract is broken; the message says which."""
+
+
+def _expect(kept: object, contract: str) -> None:
+    if not kept:
+        raise ContractError(contract)
+
+
+def check_rows(rows: Rows, expected: Array) -> None:
+    """Raise ContractError unless the rows keep the contract of `Rows` and hold the expected values, to the bit.
+
+    check_rows(MyRows(...), array)
+    """
+    bounds = rows.bounds
+    _expect(rows.shape == expected.shape, f"shape is {rows.shape}, expected {expected.shape}")
+    _expect(rows.dtype == expected.dtype, f"dtype is {rows.dtype}, expected {expected.dtype}")
+    _expect(bounds[0] == 0 and bounds[-1] == len(expected), f"bounds go from {bounds[0]} to {bounds[-1]}")
+    _expect((np.diff(bounds) > 0).all(), "bounds do not rise")
+    _expect(isinstance(rows.fingerprint, str) and rows.fingerprint == rows.fingerprint, "the fingerprint changes")
+    footprint = rows.footprint
+    _expect(min(footprint.encoded, footprint.decoded, footprint.per_pass) >= 0, f"a negative part in {footprint}")
+    copy: Rows = pickle.loads(pickle.dumps(rows))
+    m, chunks = len(expected), list(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True))
+    ranges = [*chunks, (0, 1), (m - 1, m), (0, m), (m // 3, m // 3 + 1), (m // 2, m), *reversed(chunks)]
+    buffers = Buffers()
+    for start, stop in ranges:
+        for reader, memory in ((rows, buffers), (rows, Buffers()), (copy, buffers)):
+            (found, n_bytes), part = reader.read(start, stop, memory), expected[start:stop]
+            same = (found.shape, found.dtype, found.tobytes()) == (part.shape, part.dtype, part.tobytes())
+            _expect(same, f"rows {start} to {stop} are not those expected")
+            _expect(n_bytes >= 0, f"{n_bytes} bytes read")
+
+
+def check_executor(executor: Executor) -> None:
+    """Raise ContractError unless sums equal those of `InlineExecutor` to the bit and errors arrive as they are.
+
+    check_executor(MyExecutor(...))        # leaves it open
+    """
+    rng = np.random.default_rng(0)
+    summand = GradientSum(LOSSES["squared"](), 0.5, rng.normal(size=2), with_moments=True)
+    for n_chunks in (1, 2, 3, 8, 37):
+        dataset = _dataset(rng.normal(size=(3 * n_chunks, 2)), n_chunks)
+        for _ in range(2):
+            found, expected = executor.sweep(dataset, summand), InlineExecutor().sweep(dataset, summand)
+            _expect(_bits(found.value) == _bits(expected.value), f"the sum over {n_chunks} chunks differs in its bits")
+            _expect(found.bytes_read == expected.bytes_read, f"{found.bytes_read} bytes read of {expected.bytes_read}")
+        resources = executor.resources(dataset)
+        _expect(min(resources.processes, resources.threads, resources.tasks) >= 1, f"nothing to run on: {resources}")
+    try:
+        executor.sweep(_dataset(rng.normal(size=(24, 2)), 8), _Failing(5))
+    except DgdError as error:
+        _expect(type(error) is DataError and error.chunk == 5, f"another error arrived: {error!r}")
+    else:
+        raise ContractError("the error of a chunk was swallowed")
+
+
+@dataclass(frozen=True)
+class _Failing:
+    chunk: int
+
+    def __call__(self, chunk: Chunk, buffers: Buffers) -> Partial:
+        if chunk.index == self.chunk:
+            raise DataError("a chunk that is refused", chunk=chunk.index)
+        return Partial(0.0, np.zeros(1), 0.0)
+
+
+def _dataset(X: NDArray[np.float64], n_chunks: int) -> Dataset:
+    bounds = np.arange(n_chunks + 1) * (len(X) // n_chunks)
+    return Dataset(X=MemoryChunks("X", X, bounds), y=MemoryChunks("y", X.sum(axis=1), bounds))
+
+
+def _bits(partial: Partial) -> bytes:
+    moments = partial.moments
+    assert moments is not None
+    numbers = (partial.loss_sum, partial.weight_sum, moments.weight)
+    return np.concatenate([numbers, partial.gradient_sum, moments.mean, moments.squares]).tobytes()
