@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from benchmarks import growth, peers
+from benchmarks import _bare, growth, limits, peers
 
 import dgd
 
@@ -179,6 +181,95 @@ class TestGrowth:
         rows = growth.by_rows(tmp_path, 5000, 2)
         assert 0 < rows[0]["rows"] <= 60
         assert "the disk has room for" in rows[0]["note"]
+
+
+class TestLimits:
+    @pytest.fixture(autouse=True)
+    def _small(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(limits, "CHUNK_BYTES", 2**15)
+        monkeypatch.setattr(_bare, "BLOCK_BYTES", 2**13)
+        monkeypatch.setattr(_bare, "PART_BYTES", 2**14)
+
+    @pytest.mark.parametrize("dtype", ["float64", "float32"])
+    @pytest.mark.parametrize("codec", limits.COMPRESSORS)
+    def test_a_bare_loop_makes_the_gradient_of_a_store(self, tmp_path: Path, codec: str, dtype: str) -> None:
+        X, y = limits.data(250)
+        theta = np.linspace(-1, 1, X.shape[1]).astype(dtype)
+        with (
+            limits.store_of(tmp_path / "data.zarr", X, y, codec=codec, dtype=dtype) as store,
+            ThreadPoolExecutor(2) as pool,
+        ):
+            loop = _bare.StoreLoop(pool, store)
+            sizes = [[len(reader.read(k)) for k in range(reader.count)] for reader in loop.readers[0]]
+            assert sizes == ([[81, 81, 81, 7]] * 2 if dtype == "float32" else [[40] * 6 + [10]] * 2)
+            found = [loop(theta), loop(theta)]
+        np.testing.assert_allclose(found, [X.T @ (X @ theta - y)] * 2, rtol=1e-9 if dtype == "float64" else 1e-3)
+
+    def test_a_bare_loop_makes_the_gradient_of_arrays(self) -> None:
+        X, y = limits.data(250)
+        theta = np.linspace(-1, 1, X.shape[1])
+        with ThreadPoolExecutor(2) as pool:
+            np.testing.assert_allclose(_bare.MemoryLoop(pool, X, y)(theta), X.T @ (X @ theta - y), rtol=1e-9)
+
+    def test_every_line_is_filled_from_the_data_it_names(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked: list[tuple[object, object]] = []
+        descent = limits.descent
+
+        def spied(source: Any, **options: Any) -> dgd.Result:
+            result = descent(source, **options)
+            if "callbacks" in options:
+                asked.append((options["precision"], [record.resident_share for record in result.history[1:]]))
+            return result
+
+        monkeypatch.setattr(limits, "descent", spied)
+        rows = limits.measure(rows=250, pairs=2, place=tmp_path)
+        assert [row["line"] for row in rows] == [line.name for line in limits.LINES]
+        for row, line, (precision, shares) in zip(rows, limits.LINES, asked, strict=True):
+            assert shares == [1.0 if line.kind == "resident" else 0.0] * 3, line.name
+            assert precision == ("single" if line.name == "page cache, none, float32" else "double"), line.name
+            size = 250 * 101 * (4 if "float32" in line.name else 8)
+            assert row["GB/s dgd"] * row["s dgd"] == pytest.approx(size / 1e9)
+            assert row["GB/s bare"] * row["s bare"] == pytest.approx(size / 1e9)
+        assert rows[2]["note"] == "100% of the chunks in memory"
+        assert not list(tmp_path.iterdir()), "the stores are left behind"
+
+    def test_the_ratio_is_that_of_pairs(self) -> None:
+        line = limits.Line("any", "streaming", bar=1.25)
+        row = limits.compared(line, [1.0, 2.0, 4.0], [1.2, 3.0, 4.4], decoded=10**9, note="")
+        assert row["ratio"] == pytest.approx(1.2), "that of the medians is 1.5"
+        assert (row["s bare"], row["s dgd"], row["met"]) == (2.0, 3.0, True)
+        assert limits.compared(line, [1.0], [1.26], decoded=1, note="")["met"] is False
+
+    def test_the_files_leave_the_page_cache_before_each_pass_of_either(self) -> None:
+        events: list[str] = []
+
+        def fit(*, max_iter: int, callbacks: list[Any]) -> SimpleNamespace:
+            for _ in range(max_iter):
+                events.append("dgd")
+                callbacks[0](None)
+            history = [SimpleNamespace(seconds=float(k), resident_share=0.0) for k in range(max_iter)]
+            return SimpleNamespace(history=history)
+
+        def bare() -> float:
+            events.append("bare")
+            return 10.0 * len(events)
+
+        ours, theirs, _ = limits.in_pairs(fit, bare, between=lambda: events.append("evict"), pairs=2)
+        assert events[:-1] == ["evict", "dgd", "evict", "bare"] * 4
+        assert (ours, theirs) == ([2.0, 3.0], [120.0, 160.0]), "the first two pairs do not count"
+
+    def test_every_file_of_a_store_leaves_the_page_cache(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "c" / "0").mkdir(parents=True)
+        files = {tmp_path / "c" / "0" / "0", tmp_path / "zarr.json"}
+        for file in files:
+            file.write_bytes(b"1")
+        dropped: list[Path] = []
+        monkeypatch.setattr(
+            limits.os, "posix_fadvise", lambda file, *rest: dropped.append(Path(f"/proc/self/fd/{file}").readlink())
+        )
+        limits.drop_from_page_cache(tmp_path)
+        assert len(dropped) == 2
+        assert set(dropped) == files
 
 
 def test_options_reach_the_benchmark_and_the_table_can_be_pasted() -> None:
