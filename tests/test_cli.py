@@ -143,12 +143,18 @@ def test_fit_prints_the_plan_then_the_passes_on_stderr_and_the_result_on_stdout(
     said = run("fit", store, "--solver", "gd", "--max-iter", "3", "--threads", "2")
     result = dgd.fit(store, solver="gd", max_iter=3, threads=2)
     assert said.code == 0
-    choice, first, *passes = said.err.splitlines()
+    choice, first, reading, *passes = said.err.splitlines()
     assert choice == result.explain() == "solver gd: it was asked for"
     assert first.startswith("1,003 rows × 5 features in 21 chunks; a pass reads ")
+    assert re.fullmatch(
+        r"files, read directly, by 2 threads; all chunks stay in memory from the first pass on; \S+ GB/s or \S+ s a "
+        r"pass to expect of what is read, measured on 2 chunks",
+        reading,
+    )
     assert [line.split("  ")[0] for line in passes] == ["pass 1", "pass 2", "pass 3"]
     assert re.fullmatch(
-        r"pass 2  loss \S+  gradient \S+  learning_rate \S+  \S+ M rows/s  \S+ MB/s(  no step)?", passes[1]
+        r"pass 2  loss \S+  gradient \S+  learning_rate \S+  \S+ M rows/s  0 MB/s  100% in memory(  no step)?",
+        passes[1],
     )
     assert f"loss {result.history[1].loss:.6g} " in passes[1]
     assert f"gradient {result.history[1].grad_norm / result.history[0].grad_norm:.1e} " in passes[1]
@@ -212,7 +218,8 @@ def test_every_option_of_fit_reaches_the_library(
     words = (
         "--y y --weight weight --loss squared --solver gd --learning-rate 1e-4 --max-iter 7 --tol 0.5 --max-seconds 9 "
         f"--no-intercept --standardize {standardize} --precision single --memory-limit 1.5GiB --threads 1 "
-        "--worker-timeout 8 --validation 0.25 --patience 3 --seed 4 --l1 0.5 --l2 2 --lower -3 --upper 5"
+        "--worker-timeout 8 --validation 0.25 --patience 3 --seed 4 --l1 0.5 --l2 2 --lower -3 --upper 5 "
+        "--resident 1MiB"
     )
     assert run("fit", store, *words.split()).code == 0
     given.pop("callbacks")
@@ -235,6 +242,7 @@ def test_every_option_of_fit_reaches_the_library(
         "memory_limit": 3 * 2**29,
         "threads": 1,
         "worker_timeout": 8.0,
+        "resident": 2**20,
         "client": None,
     }
 
@@ -249,8 +257,13 @@ def test_a_terminal_gets_one_redrawn_line(start: Start, store: str) -> None:
     os.close(ours)
     assert child.returncode == 0
     assert out.startswith("status        iteration limit")
-    choice, plan, line, end = shown.split("\r\n")
-    assert (choice.startswith("solver gd: "), plan.startswith("1,003 rows"), end) == (True, True, "")
+    choice, plan, reading, line, end = shown.split("\r\n")
+    assert (choice.startswith("solver gd: "), plan.startswith("1,003 rows"), reading[:6], end) == (
+        True,
+        True,
+        "files,",
+        "",
+    )
     drawings = line.split("\r")[1:]
     assert all(drawing.startswith("[") and drawing.endswith("\x1b[K") for drawing in drawings)
     assert max(len(drawing) for drawing in drawings) <= 69 + len("\x1b[K")
@@ -268,7 +281,18 @@ def test_the_bar_follows_the_passes_or_the_fall_of_the_gradient() -> None:
 # ---------------------------------------------------------------- the other commands
 
 
-def test_plan_prints_the_table_or_json_and_reads_nothing(run: Run, broken: Path) -> None:
+def test_plan_tells_the_pace_and_what_stays(run: Run, store: str) -> None:
+    said = run("plan", store, "--threads", "2", "--solver", "gd", "--resident", "0")
+    assert re.search(
+        r"^reading +files, .* no chunk stays in memory; \S+ GB/s or \S+ s a pass .* on 2 chunks$", said.out, re.M
+    )
+    figures = run("plan", store, "--solver", "gd", "--json").json
+    assert figures["resident_share"] == 1
+    assert figures["pace"]["bytes_per_second"] > 0
+    assert run("plan", store, "--resident", "much").code == 2
+
+
+def test_plan_prints_the_table_or_json_of_what_cannot_be_read(run: Run, broken: Path) -> None:
     said = run("plan", broken, "--threads", "2")
     assert (said.code, said.err) == (0, "")
     assert re.search(r"^bytes per pass +\d.*KiB$", said.out, re.M)

@@ -60,6 +60,7 @@ def validation(ctx: click.Context, param: click.Parameter, value: str | None) ->
 @click.option("--patience", type=click.IntRange(1), metavar="N", help="Stop when that has not fallen for N passes.")
 @click.option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Draws the chunks that are held out [0].")
 @options.precision
+@options.resident
 @options.memory_limit
 @click.option("--out", metavar="MODEL.dgd", help="Save the model there.")
 @options.overwrite
@@ -93,10 +94,13 @@ def fit(
     chosen, what = chosen.of(dataset)
     with where.client() as client:
         limits = where.limits(client, memory_limit)
-        if not quiet:
-            note(str(what.choice))
-            note(api.plan(dataset, precision=control["precision"], **chosen.arguments, **limits).line())
         with stop_on_signal() as request:
+            if not quiet:
+                shown = {name: control[name] for name in ("precision", "resident")}
+                note(str(what.choice))
+                cost = api.plan(dataset, measure=True, **shown, **chosen.arguments, **limits)
+                note(cost.line())
+                note(cost.reading_line())
             with pass_progress(max_iter=control["max_iter"], tol=control["tol"], quiet=quiet) as show:
                 result = api.fit(dataset, callbacks=[show, request], **chosen.arguments, **control, **limits)
             deliver(result, out, overwrite=overwrite, as_json=as_json)

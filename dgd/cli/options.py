@@ -29,6 +29,13 @@ def size(ctx: click.Context, param: click.Parameter, value: str | None) -> int |
     return int(float(found[1]) * UNITS[found[2]])
 
 
+def staying(ctx: click.Context, param: click.Parameter, value: str) -> str | int | None:
+    """A size, 0 or "auto"."""
+    if value == "auto":
+        return value
+    return 0 if value == "0" else size(ctx, param, value)
+
+
 @dataclass(frozen=True)
 class Where:
     """Where to run, as the command line has it."""
@@ -101,6 +108,13 @@ def arrays(command: Command) -> Command:
 
 memory_limit = click.option(
     "--memory-limit", callback=size, metavar="SIZE", help="Memory one process may hold, like 2GiB [all there is]."
+)
+resident = click.option(
+    "--resident",
+    callback=staying,
+    default="auto",
+    metavar="SIZE",
+    help="Memory of each process that chunks stay in from pass to pass, like 2GiB, or 0 [auto: half of what is free].",
 )
 precision = click.option(
     "--precision",

@@ -16,6 +16,7 @@ from dgd.cli.output import print_json
 @options.arrays
 @method
 @options.precision
+@options.resident
 @options.memory_limit
 @options.where_to_run
 @options.as_json
@@ -26,18 +27,28 @@ def plan(
     offset: str | None,
     chosen: Chosen,
     precision: str,
+    resident: str | int,
     memory_limit: int | None,
     where: Where,
     as_json: bool,
 ) -> int:
-    """Say what fitting the dataset STORE costs, without reading it: solver, bytes and tasks per pass, memory.
+    """Say what fitting the dataset STORE costs: solver, bytes and tasks per pass, memory, and how fast it will be.
+
+    Of the data only the first chunks are read, to measure the last.
 
     Exits with code 2 if the fit would not fit, and says what to change.
     """
     dataset = api.open_dataset(store, y, weight=weight, offset=offset)
     chosen, what = chosen.of(dataset)
     with where.client() as client:
-        cost = api.plan(dataset, precision=precision, **chosen.arguments, **where.limits(client, memory_limit))
+        cost = api.plan(
+            dataset,
+            precision=precision,
+            resident=resident,
+            measure=True,
+            **chosen.arguments,
+            **where.limits(client, memory_limit),
+        )
     if as_json:
         print_json({**cost.as_json(), "solver": what.choice.name, "because": what.choice.because})
     else:

@@ -48,7 +48,9 @@ def pass_text(record: Record, ratio: float) -> str:
     return (
         f"pass {record.iteration}  loss {record.loss:.6g}  gradient {ratio:.1e}  "
         f"learning_rate {record.learning_rate:.3g}  {_million(record.rows_per_second)} M rows/s  "
-        f"{_million(record.bytes_read / seconds)} MB/s" + ("" if record.accepted else "  no step")
+        f"{_million(record.bytes_read / seconds)} MB/s"
+        + (f"  {record.resident_share:.0%} in memory" if record.resident_share else "")
+        + ("" if record.accepted else "  no step")
     )
 
 
