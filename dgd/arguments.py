@@ -140,14 +140,24 @@ def checked_callbacks(callbacks: Any) -> tuple[Callback, ...]:
     return found
 
 
-def refuse_unavailable(*, resident: Any, checkpoint: Any) -> None:
-    """Names that are reserved in the signature; any value but the default is refused rather than ignored."""
-    for name, value, available in (
-        ("resident", resident, isinstance(resident, str) and resident == "auto"),
-        ("checkpoint", checkpoint, checkpoint is None),
-    ):
-        if not available:
-            raise ConfigurationError(f"`fit({name}=...)` is not available in dgd {__version__}, got {shown(value)}")
+def checked_resident(resident: Any) -> str | int:
+    """How much may stay in memory: "auto", or a number of bytes."""
+    if isinstance(resident, str) and resident == "auto":
+        return resident
+    try:
+        return int(checked_number("fit(resident", resident, least=0))
+    except (ConfigurationError, OverflowError):
+        raise ConfigurationError(
+            f"`fit(resident=...)` must be 'auto' or a number of bytes, got {shown(resident)}"
+        ) from None
+
+
+def refuse_unavailable(*, checkpoint: Any) -> None:
+    """A name that is reserved in the signature; any value but the default is refused rather than ignored."""
+    if checkpoint is not None:
+        raise ConfigurationError(
+            f"`fit(checkpoint=...)` is not available in dgd {__version__}, got {shown(checkpoint)}"
+        )
 
 
 def called(name: str) -> str:

@@ -14,7 +14,11 @@ from typing import Generic, Protocol, Self, TypeVar
 from dgd.blas import single_threaded_blas
 from dgd.buffers import Buffers
 from dgd.dataset import Chunk, Dataset
+from dgd.resident import Chunks
 from dgd.tree import Addable, Node, cut_level, sum_node
+
+LOOK_AHEAD = 16
+"""Chunks that are looked at for something to ask for: most of them may be in memory."""
 
 S = TypeVar("S", bound=Addable)
 S_co = TypeVar("S_co", bound=Addable, covariant=True)
@@ -32,9 +36,11 @@ class Swept(Generic[S]):
 
     value: S
     bytes_read: int
+    resident: int = 0
+    """Chunks that were in memory already."""
 
     def __add__(self, other: Self) -> Self:
-        return type(self)(self.value + other.value, self.bytes_read + other.bytes_read)
+        return type(self)(self.value + other.value, self.bytes_read + other.bytes_read, self.resident + other.resident)
 
 
 V = TypeVar("V")
@@ -52,6 +58,8 @@ class Folded(Generic[V]):
 
     value: V
     bytes_read: int
+    resident: int = 0
+    """Chunks that were in memory already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,8 @@ class Resources:
     """What such a process holds before it reads anything."""
     memory_limit: int | None
     """What it may hold, None if nothing limits it."""
+    free_bytes: int | None = None
+    """What nobody uses now of the machine's memory, None if that is not known."""
 
 
 class Executor(Protocol):
@@ -81,6 +91,10 @@ class Executor(Protocol):
         """The value carried through the chunks in that order, one after the other."""
         ...
 
+    def keep(self, dataset: Dataset, count: int) -> None:
+        """From the next sweep over this dataset on, let so many of its chunks stay in memory; see `dgd.resident`."""
+        ...
+
     def resources(self, dataset: Dataset) -> Resources:
         """What a pass over a dataset would run on."""
         ...
@@ -91,7 +105,7 @@ class Executor(Protocol):
 
 
 def sweep_node(
-    dataset: Dataset,
+    dataset: Chunks,
     summand: Summand[S],
     node: Node,
     buffers: Buffers,
@@ -99,16 +113,22 @@ def sweep_node(
 ) -> Swept[S]:
     """The sum over one node's chunks, read one after the other. `check` is called before each and may raise."""
 
+    order = node.chunks(dataset.n_chunks)
+
     def leaf(index: int) -> Swept[S]:
         check()
+        _ask_ahead(dataset, order, index - order.start, buffers)
         chunk = dataset.read(index, buffers)
-        return Swept(summand(chunk, buffers), chunk.bytes_read)
+        return Swept(summand(chunk, buffers), chunk.bytes_read, int(chunk.resident))
 
-    return sum_node(node, dataset.n_chunks, leaf)
+    try:
+        return sum_node(node, dataset.n_chunks, leaf)
+    finally:
+        buffers.drop_ahead()
 
 
 def fold_chunks(
-    dataset: Dataset,
+    dataset: Chunks,
     fold: Fold[V],
     value: V,
     order: Sequence[int],
@@ -116,13 +136,25 @@ def fold_chunks(
     check: Callable[[], None] = lambda: None,
 ) -> Folded[V]:
     """The value carried through the chunks in that order. `check` is called before each and may raise."""
-    bytes_read = 0
-    for index in order:
-        check()
-        chunk = dataset.read(index, buffers)
-        value = fold(value, chunk, buffers)
-        bytes_read += chunk.bytes_read
-    return Folded(value, bytes_read)
+    bytes_read = resident = 0
+    try:
+        for position, index in enumerate(order):
+            check()
+            _ask_ahead(dataset, order, position, buffers)
+            chunk = dataset.read(index, buffers)
+            value = fold(value, chunk, buffers)
+            bytes_read += chunk.bytes_read
+            resident += chunk.resident
+    finally:
+        buffers.drop_ahead()
+    return Folded(value, bytes_read, resident)
+
+
+def _ask_ahead(dataset: Chunks, order: Sequence[int], position: int, buffers: Buffers) -> None:
+    """Ask for the chunk that is read next, all its arrays at once, and for those after it as far as is worth it."""
+    for index in order[position : position + LOOK_AHEAD]:
+        if not dataset.ahead(index, buffers):
+            return
 
 
 @dataclass(frozen=True)
@@ -139,6 +171,9 @@ class InlineExecutor:
         """The value carried through the chunks."""
         with single_threaded_blas():
             return fold_chunks(dataset, fold, value, order, Buffers())
+
+    def keep(self, dataset: Dataset, count: int) -> None:
+        """Nothing stays: this is what the others are compared with."""
 
     def resources(self, dataset: Dataset) -> Resources:
         """One thread, one task."""

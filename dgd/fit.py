@@ -155,5 +155,6 @@ def _record(
         rows_per_second=objective.dataset.shape[0] / max(seconds, 1e-9),
         bytes_read=objective.bytes_read,
         accepted=state.accepted,
+        resident_share=objective.resident / objective.dataset.n_chunks,
         validation_loss=validation,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from dgd._version import __version__
 from dgd.arguments import (
     checked_callbacks,
+    checked_resident,
     checked_standardize,
     checked_start,
     checked_word,
@@ -26,15 +28,18 @@ from dgd.errors import ConfigurationError, ValueRangeError
 from dgd.execution import executor_for
 from dgd.executor import Executor
 from dgd.fit import Callback, Run, minimise
+from dgd.kernels import GradientSum
 from dgd.losses import Loss
 from dgd.model import Model
 from dgd.objective import Objective
 from dgd.opening import open_dataset
+from dgd.pace import pace_of
 from dgd.penalties import Penalty
 from dgd.plan import Plan, make_plan
 from dgd.preparation import Method, make_method, split
+from dgd.resident import chunk_bytes
 from dgd.result import Result, finite_or_none
-from dgd.solvers import Solver
+from dgd.solvers import MiniBatch, Solver
 from dgd.solvers.base import Status, Vector
 from dgd.target_labels import classes_of, with_labels
 
@@ -107,6 +112,9 @@ def fit(
     precision: "double", float64 arithmetic whatever the stored dtype, or "single", float32 within a chunk.
     client, threads: a `distributed.Client`, or a number of threads of this process; by default the active client, or a
         thread for each processor. The result's bits are the same.
+    resident: "auto", or bytes of each process that decoded chunks may stay in from pass to pass; auto takes half of
+        what is allowed and free. What is written meanwhile to such a chunk is not seen; the others are read again in
+        every pass.
     callbacks: functions of a `Record`, called after each pass, θ included; one that returns True stops the fit.
     memory_limit: bytes one process may hold; by default what the machine or the worker has. A fit whose plan does not
         fit raises PlanError before anything is read.
@@ -115,7 +123,8 @@ def fit(
     Raises ConfigurationError, PlanError, DataError or ClusterLostError. Divergence and limits are statuses, not errors.
     Source: Géron, Hands-On Machine Learning, chapter 4; each solver's page cites its paper.
     """
-    refuse_unavailable(resident=resident, checkpoint=checkpoint)
+    refuse_unavailable(checkpoint=checkpoint)
+    staying = checked_resident(resident)
     stopping = make_stopping(max_iter, tol, max_seconds, patience, min_delta)
     if patience is not None and validation is None:
         raise ConfigurationError("`fit(patience=...)` needs validation rows: give `validation=` a dataset or a part")
@@ -134,8 +143,11 @@ def fit(
     standardizing = checked_standardize(standardize, method.rate)
     train, held_out = split(dataset, validation, seed)
     with closing(executor_for(client, threads, worker_timeout=worker_timeout, memory_limit=memory_limit)) as executor:
-        cost = _plan(train, executor, precision, method)
+        cost = _plan(train, executor, precision, method, staying)
         cost.check()
+        train = train.reading_ahead(cost.ahead)
+        held_out = None if held_out is None else held_out.reading_ahead(cost.ahead)
+        executor.keep(train, cost.resident_chunks)
         objective = Objective(
             train,
             method.loss,
@@ -168,29 +180,49 @@ def plan(
     precision: str = "double",
     client: Any = None,
     threads: int | None = None,
+    resident: str | int = "auto",
     memory_limit: int | None = None,
     worker_timeout: float = 300.0,
+    measure: bool = False,
 ) -> Plan:
     """What a fit would cost: bytes and tasks per pass, memory per process. Nothing but metadata is read.
 
-    The arguments are those of `fit`; a softmax must be told its classes. `Plan.check()` raises PlanError where the fit
-    would.
+    measure: read the first chunks as well, and say what pace to expect (`Plan.pace`).
+    The other arguments are those of `fit`; a softmax must be told its classes. `Plan.check()` raises PlanError where
+    the fit would.
     """
     checked_word("plan(precision", precision, PRECISIONS)
     dataset = open_dataset(data, y, weight=weight, offset=offset)
     method = make_method(loss, penalty, solver, learning_rate, fit_intercept=fit_intercept, dataset=dataset)
     with closing(executor_for(client, threads, worker_timeout=worker_timeout, memory_limit=memory_limit)) as executor:
-        return _plan(dataset, executor, precision, method)
+        cost = _plan(dataset, executor, precision, method, checked_resident(resident))
+        return _with_pace(cost, dataset, executor, method, precision) if measure else cost
 
 
-def _plan(dataset: Dataset, executor: Executor, precision: str, method: Method) -> Plan:
-    return make_plan(
+def _plan(dataset: Dataset, executor: Executor, precision: str, method: Method, resident: str | int) -> Plan:
+    resources = executor.resources(dataset)
+    cost = make_plan(
         dataset,
-        executor.resources(dataset),
+        resources,
         precision=precision,
         outputs=method.outputs or 1,
         hessian_bytes=method.hessian_bytes,
     )
+    # Two passes are not worth keeping anything for; and an epoch on a cluster is one task, wherever it runs.
+    few = method.solver.wants_hessian and method.loss.quadratic and method.penalty.is_smooth
+    elsewhere = isinstance(method.solver, MiniBatch) and resources.kind == "cluster"
+    if elsewhere or (few and isinstance(resident, str)):
+        return cost
+    return cost.with_resident(resident, chunk_bytes(dataset), free_bytes=resources.free_bytes)
+
+
+def _with_pace(cost: Plan, dataset: Dataset, executor: Executor, method: Method, precision: str) -> Plan:
+    if not cost.fits:
+        return cost
+    zero = np.zeros((dataset.shape[1], *(() if method.outputs is None else (method.outputs,))))
+    summand = GradientSum(method.loss, np.zeros(zero.shape[1:]), zero, precision)
+    resources = executor.resources(dataset)
+    return replace(cost, pace=pace_of(dataset.reading_ahead(cost.ahead), executor, resources, summand))
 
 
 def _advice(objective: Objective, run: Run) -> str:

@@ -41,6 +41,8 @@ class Objective:
     passes: int = field(default=0, init=False)
     bytes_read: int = field(default=0, init=False)
     """Stored bytes that the last pass read."""
+    resident: int = field(default=0, init=False)
+    """Chunks that the last pass found in memory."""
     targets: TargetSums | None = field(default=None, init=False)
     """What the first pass has summed of the targets."""
     origin: Vector | None = field(default=None, init=False)
@@ -151,15 +153,15 @@ class Objective:
             with_hessian=hessian and not (self.loss.quadratic and self.hessian is not None),
         )
         swept = self.executor.sweep(self.dataset, summand)
-        self._count(swept.bytes_read, swept.value.weight_sum)
+        self._count(swept.bytes_read, swept.resident, swept.value.weight_sum)
         self.targets = self.targets or swept.value.targets
         if swept.value.origin_sum is not None:
             self.origin = swept.value.origin_sum * (self.loss.gradient_scale / swept.value.weight_sum)
         return swept.value
 
-    def _count(self, bytes_read: int, weight_sum: float) -> None:
+    def _count(self, bytes_read: int, resident: int, weight_sum: float) -> None:
         self.passes += 1
-        self.bytes_read = bytes_read
+        self.bytes_read, self.resident = bytes_read, resident
         if not weight_sum > 0:
             raise DataError("the weights sum to 0: no row counts; correct the weights", array="weight")
 
@@ -204,7 +206,7 @@ class Objective:
         order = [int(k) for k in epoch.chunk_order(self.dataset.n_chunks)]
         folded = self.executor.fold(self.dataset, fold, start, order)
         end = folded.value
-        self._count(folded.bytes_read, end.weight_sum)
+        self._count(folded.bytes_read, folded.resident, end.weight_sum)
         coef = self.coordinates.coef_part(end.point)
         nonsmooth = self._penalty.nonsmooth_value(coef)
         return Evaluation(

@@ -28,6 +28,8 @@ class Record:
     """Stored bytes read by this pass."""
     accepted: bool
     """False for a rejected trial, a probe, or a restated gradient."""
+    resident_share: float = 0.0
+    """The part of the chunks that this pass found in memory."""
     validation_loss: float | None = None
     """The objective on the validation rows at that point; None without such rows."""
     theta: Vector | None = field(default=None, repr=False, compare=False)

@@ -14,7 +14,7 @@ from dgd.errors import ConfigurationError
 from dgd.execution import executor_for
 from dgd.model import Model
 from dgd.opening import open_data, open_dataset
-from dgd.plan import make_plan
+from dgd.plan import affordable
 from dgd.predictions import Prediction
 from dgd.rows import Array
 from dgd.score import ClassScore, ClassScoreSum, Score, ScoreSum
@@ -43,7 +43,7 @@ def predict(
 
     with closing(executor_for(client, threads)) as executor:
         per_row = predictions.bytes_per_row(prediction)
-        make_plan(dataset, executor.resources(dataset), bytes_per_row=per_row).check()
+        dataset = affordable(dataset, executor.resources(dataset), bytes_per_row=per_row)
         path = predictions.prepare(dataset, prediction, out, overwrite=overwrite)
         executor.sweep(dataset, predictions.PredictionSum(prediction, str(path)))
         predictions.commit(path, fingerprint=dataset.fingerprint)
@@ -64,7 +64,7 @@ def score(
     dataset = open_dataset(data, y, weight=weight, offset=offset)
     model.check(dataset)
     with closing(executor_for(client, threads)) as executor:
-        make_plan(dataset, executor.resources(dataset), outputs=math.prod(model.outputs)).check()
+        dataset = affordable(dataset, executor.resources(dataset), outputs=math.prod(model.outputs))
         if model.classes is not None:
             return ClassScore.of(executor.sweep(dataset, ClassScoreSum(model)).value, dataset.shape[0])
         return Score.of(executor.sweep(dataset, ScoreSum(model)).value, dataset.shape[0])
@@ -78,6 +78,6 @@ def _predict_in_memory(prediction: Prediction, dataset: Dataset, threads: int | 
     with closing(ThreadExecutor(threads)) as executor:
         resources = executor.resources(dataset)
         per_row = prediction.dtype.itemsize * math.prod(prediction.tail)
-        make_plan(dataset, resources, bytes_per_row=per_row, held_bytes=summand.out.nbytes).check()
+        dataset = affordable(dataset, resources, bytes_per_row=per_row, held_bytes=summand.out.nbytes)
         executor.sweep(dataset, summand)
     return summand.out

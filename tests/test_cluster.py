@@ -22,7 +22,7 @@ from dgd.errors import ClusterLostError, ConfigurationError, CorruptChunkError, 
 from dgd.executor import InlineExecutor
 from dgd.kernels import GradientSum
 from dgd.losses import Squared
-from dgd.runtime.cluster import ClusterExecutor
+from dgd.runtime.cluster import ClusterExecutor, Graph
 
 RULES: list[Any] = ["auto", "exact", 1e-4]
 
@@ -133,7 +133,7 @@ def test_a_worker_killed_in_mid_pass_changes_nothing(
         found.add_worker(nanny=nanny)
         found.add_worker(nanny=nanny)
         killer = Killer(next(iter(found.worker_pids().values())), iteration=3)
-        result = dgd.fit(slow_store, client=found.client, max_iter=6, tol=0, callbacks=[killer])
+        result = dgd.fit(slow_store, client=found.client, max_iter=6, tol=0, resident=0, callbacks=[killer])
     assert 0 < killer.killed_at < killer.pass_ended_at, "the worker was not killed within a pass"
     assert bits(result) == bits(expected)
     assert len(result.history) == 6
@@ -144,20 +144,20 @@ def test_killed_worker_is_submitted_again(
 ) -> None:
     """With no death allowed the scheduler gives up on the tasks of a dead worker at once (KilledWorker)."""
     attempts: list[int] = []
-    submit = ClusterExecutor._attempt
+    submit = ClusterExecutor._swept
 
-    def counted(self: ClusterExecutor, dataset: dgd.Dataset, summand: Any, attempt: int) -> Any:
-        attempts.append(attempt)
-        return submit(self, dataset, summand, attempt)
+    def counted(self: ClusterExecutor, graph: Graph, dataset: dgd.Dataset, summand: Any) -> Any:
+        attempts.append(int(graph.name.rpartition("-")[2]))
+        return submit(self, graph, dataset, summand)
 
-    monkeypatch.setattr(ClusterExecutor, "_attempt", counted)
+    monkeypatch.setattr(ClusterExecutor, "_swept", counted)
     allow_none = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
     with cluster(tmp_path, allow_none) as found:
         found.add_worker()
         for _ in range(4):
             found.add_worker()
             killer = Killer(next(iter(found.worker_pids().values())), iteration=3)
-            result = dgd.fit(slow_store, client=found.client, max_iter=6, tol=0, callbacks=[killer])
+            result = dgd.fit(slow_store, client=found.client, max_iter=6, tol=0, resident=0, callbacks=[killer])
             assert 0 < killer.killed_at < killer.pass_ended_at
             assert bits(result) == bits(expected)
             if max(attempts) == 1:
@@ -176,7 +176,7 @@ def test_all_workers_lost_is_an_error_in_time_and_a_new_one_in_time_is_none(
                 end(worker)
                 threading.Timer(0.5, found.add_worker).start()
 
-        result = dgd.fit(slow_store, client=found.client, max_iter=6, tol=0, callbacks=[kill_and_replace])
+        result = dgd.fit(slow_store, client=found.client, max_iter=6, tol=0, resident=0, callbacks=[kill_and_replace])
         assert bits(result) == bits(expected)
 
         def kill(record: dgd.Record) -> None:
@@ -185,7 +185,9 @@ def test_all_workers_lost_is_an_error_in_time_and_a_new_one_in_time_is_none(
 
         began = time.monotonic()
         with pytest.raises(ClusterLostError, match=r"no worker was connected to tcp://127.0.0.1:\d+ for 1.5 s"):
-            dgd.fit(slow_store, client=found.client, max_iter=6, tol=0, callbacks=[kill], worker_timeout=1.5)
+            dgd.fit(
+                slow_store, client=found.client, max_iter=6, tol=0, resident=0, callbacks=[kill], worker_timeout=1.5
+            )
         assert time.monotonic() - began < 15
 
 
@@ -213,7 +215,9 @@ def test_a_scheduler_that_comes_back_is_used_again(slow_store: str, expected: dg
             if record.iteration == 2:
                 threading.Thread(target=lambda: (found.restart_scheduler(), found.add_worker())).start()
 
-        result = dgd.fit(slow_store, client=found.client, max_iter=6, tol=0, callbacks=[restart], worker_timeout=20)
+        result = dgd.fit(
+            slow_store, client=found.client, max_iter=6, tol=0, resident=0, callbacks=[restart], worker_timeout=20
+        )
     assert bits(result) == bits(expected)
 
 
@@ -238,11 +242,12 @@ def tasks_done(found: Cluster, part: str) -> int:
         return [str(entry[0]) for entry in dask_scheduler.transition_log if entry[2] == "memory"]
 
     done = [key for key in found.client.run_on_scheduler(keys) if key.startswith("dgd-")]
-    run = done[-1].split("-")[1]
-    return len({key for key in done if key.split("-")[1] == run and part in key})
+    run = done[-1].split("-")[2]
+    return len({key for key in done if key.split("-")[2] == run and part in key})
 
 
-def test_everything_is_released(store: str, two_workers: Cluster) -> None:
+@pytest.mark.parametrize(("resident", "most"), [(0, 1), (10**6, 1 + 4 * 2)])
+def test_everything_is_released(store: str, two_workers: Cluster, resident: Any, most: int) -> None:
     held: list[int] = []
 
     def count(dask_scheduler: Any) -> int:
@@ -252,8 +257,9 @@ def test_everything_is_released(store: str, two_workers: Cluster) -> None:
         time.sleep(0.2)
         held.append(two_workers.client.run_on_scheduler(count))
 
-    dgd.fit(store, client=two_workers.client, max_iter=4, tol=0, callbacks=[between_passes])
-    assert max(held) == 1, "between passes only the dataset's task is held"
+    dgd.fit(store, client=two_workers.client, max_iter=4, tol=0, callbacks=[between_passes], resident=resident)
+    assert 1 <= max(held) <= most, "between passes only the dataset's task is held, and those of what stays"
+    assert (max(held) > 1) == (resident != 0)
     wait_until(lambda: two_workers.client.run_on_scheduler(count) == 0, "the fit's tasks to be released", 5)
 
 

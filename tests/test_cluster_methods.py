@@ -108,7 +108,7 @@ class Killer:
         busy = {
             address
             for address, keys in self.found.client.processing().items()
-            if any(str(key).endswith("-fold") for key in keys)
+            if any(str(key).startswith("dgd-fold-") for key in keys)
         }
         for address in busy:
             os.kill(self.pids[address], signal.SIGKILL)

@@ -129,7 +129,7 @@ def test_each_chunk_is_read_exactly_once_per_iteration(problem: Problem, rule: A
     arrays = [counted(name, a, 50) for name, a in (("X", problem.X), ("y", problem.y), ("weight", problem.weight))]
     dataset = dgd.Dataset(*arrays)
     assert dataset.n_chunks == 21
-    result = dgd.fit(dataset, solver="gd", learning_rate=rule, standardize=standardize, max_iter=17, tol=0)
+    result = dgd.fit(dataset, solver="gd", learning_rate=rule, standardize=standardize, max_iter=17, tol=0, resident=0)
     assert len(result.history) == result.n_iter_ == 17
     for rows in arrays:
         assert rows.reads == Counter(dict.fromkeys(range(0, 1003, 50), 17))
@@ -220,7 +220,7 @@ class TestStatus:
 
 
 def test_history_tells_each_pass(problem: Problem, store: str) -> None:
-    result = dgd.fit(store, learning_rate=1e-4, max_iter=5, tol=0)
+    result = dgd.fit(store, learning_rate=1e-4, max_iter=5, tol=0, resident=0)
     assert [record.iteration for record in result.history] == [1, 2, 3, 4, 5]
     assert result.history[0].loss == pytest.approx((problem.y**2).mean(), rel=1e-12)
     assert all(record.learning_rate == 1e-4 for record in result.history)
@@ -231,6 +231,9 @@ def test_history_tells_each_pass(problem: Problem, store: str) -> None:
         assert record.rows_per_second == pytest.approx(1003 / record.seconds)
     assert dataclasses.asdict(result.history[0]).keys() >= {"grad_norm", "seconds"}
     assert result.as_json()["history"][4]["iteration"] == 5
+    staying = dgd.fit(store, learning_rate=1e-4, max_iter=5, tol=0)
+    assert [record.bytes_read for record in staying.history] == [bytes_stored, 0, 0, 0, 0]
+    assert [record["resident_share"] for record in staying.as_json()["history"]] == [0, 1, 1, 1, 1]
 
 
 def test_rejected_trials_are_counted_and_reported(problem: Problem) -> None:
@@ -296,7 +299,7 @@ def test_weights_that_sum_to_zero_are_refused(problem: Problem) -> None:
         ({"validation": 1.5}, r"`fit\(validation=...\)` must be a part above 0 and below 1, got 1.5"),
         ({"validation": 0.5}, r"holds out whole chunks, and memory has 1"),
         ({"checkpoint": "x"}, r"`fit\(checkpoint=...\)` is not available"),
-        ({"resident": 5}, r"`fit\(resident=...\)` is not available"),
+        ({"resident": "most"}, r"`fit\(resident=...\)` must be 'auto' or a number of bytes, got 'most'"),
     ],
 )
 def test_a_wrong_argument_is_named_with_what_it_may_be(problem: Problem, options: Any, message: str) -> None:

@@ -20,6 +20,7 @@ LAYERS = [
             "rows",
             "dataset",
             "selection",
+            "resident",
             "blas",
             "executor",
             "moments",
@@ -32,7 +33,7 @@ LAYERS = [
     (
         "driver",
         [
-            *["coordinates", "epoch", "objective", "plan", "choice", "target_labels", "records", "fit"],
+            *["coordinates", "epoch", "objective", "pace", "plan", "choice", "target_labels", "records", "fit"],
             *["certificate", "divergence", "result", "model", "model_files", "score", "predictions"],
         ],
     ),

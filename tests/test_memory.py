@@ -6,21 +6,28 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import dgd
 from dgd.errors import PlanError
+from dgd.plan import size
 
 CHILD = """
 import json, sys
 import dgd
 from dgd.runtime.memory import peak_bytes
-result = dgd.fit(sys.argv[1], learning_rate=sys.argv[2], threads=int(sys.argv[3]), max_iter=3, tol=0)
+path, rule, threads, room = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+cost = dgd.plan(path, learning_rate=rule, threads=threads, resident=0)
+staying = {"resident": "auto", "memory_limit": cost.memory_bytes + room} if room else {"resident": 0}
+result = dgd.fit(path, learning_rate=rule, threads=threads, max_iter=3, tol=0, **staying)
 print(json.dumps({"planned": result.plan.memory_bytes, "peak": peak_bytes(), "read": result.plan.bytes_per_pass,
-                  "theta": result.theta.tobytes().hex()}))
+                  "resident": result.plan.resident_bytes, "limit": result.plan.memory_limit,
+                  "bytes": [record.bytes_read for record in result.history], "theta": result.theta.tobytes().hex()}))
 """
 
 
@@ -34,21 +41,32 @@ def write(path: Path, megabytes: int, *, chunk_rows: int, compression: str | Non
             writer.append(X, y)
 
 
-def peak_of_a_fit(path: Path, *, rule: str = "exact", threads: int = 2) -> dict[str, float]:
-    """A fit in a process of its own, so that the peak is the fit's."""
+def peak_of_a_fit(path: Path, *, rule: str = "exact", threads: int = 2, room: int = 0) -> dict[str, Any]:
+    """A fit in a process of its own, so that the peak is the fit's; half of the room is for chunks that stay."""
     done = subprocess.run(
-        [sys.executable, "-c", CHILD, str(path), rule, str(threads)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", CHILD, str(path), rule, str(threads), str(room)],
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    found: dict[str, float] = json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(done.stdout)
     return found
 
 
 def test_peak_memory_stays_within_the_plan_on_data_eight_times_larger(tmp_path: Path) -> None:
     write(tmp_path / "train.zarr", 1024, chunk_rows=8192)
-    found = peak_of_a_fit(tmp_path / "train.zarr")
-    assert found["read"] >= 8 * found["planned"], "the data are too small to show anything"
-    assert found["peak"] <= 1.1 * found["planned"]
-    assert found["peak"] >= 0.5 * found["planned"], "the plan is far from the truth"
+    streaming = peak_of_a_fit(tmp_path / "train.zarr")
+    staying = peak_of_a_fit(tmp_path / "train.zarr", room=110 * 2**20)
+    for found in (streaming, staying):
+        assert found["read"] >= 8 * found["planned"], "the data are too small to show anything"
+        assert found["peak"] <= 1.1 * found["planned"]
+        assert found["peak"] >= 0.5 * found["planned"], "the plan is far from the truth"
+    assert streaming["bytes"] == 3 * [streaming["read"]]
+    assert staying["theta"] == streaming["theta"]
+    assert staying["planned"] < staying["limit"]
+    assert staying["resident"] == 13 * 8192 * 65 * 8, "half of the room: 13 of 256 chunks"
+    assert staying["peak"] - streaming["peak"] > 0.9 * staying["resident"], "they do stay"
+    assert staying["bytes"][1:] == 2 * [staying["read"] * 243 // 256]
 
 
 @pytest.mark.parametrize(
@@ -97,20 +115,32 @@ class TestPlan:
         assert dgd.fit(tmp_path / "train.zarr", threads=2, memory_limit=limit, max_iter=1).n_iter_ == 1
 
     def test_is_arithmetic(self, store: str) -> None:
-        found = dgd.plan(store, threads=2)
+        found = dgd.plan(store, solver="gd", threads=2)
         per_thread = found.encoded_bytes + found.decoded_bytes + found.workspace_bytes
-        assert found.memory_bytes == 2 * per_thread + found.partial_bytes + found.base_bytes
+        held = found.partial_bytes + found.base_bytes + found.resident_bytes
+        assert found.memory_bytes == 2 * per_thread + held
+        assert found.resident_bytes == 21 * (50 * 5 * 8 + 50 * 8)
         assert found.encoded_bytes == (50 * 5 * 8 + 4) + (50 * 8 + 4)
         assert found.as_json()["memory_total_bytes"] == found.memory_bytes
         assert found.tasks_per_pass <= 4 * 2
         assert (found.rows, found.features, found.chunks, found.chunk_rows) == (1003, 5, 21, 50)
 
     def test_line_and_table_say_what_a_person_wants_to_know(self, store: str) -> None:
-        found = dgd.plan(store, threads=2, memory_limit=2**30)
+        found = dgd.plan(store, solver="gd", threads=2, memory_limit=2**30)
         assert "1,003 rows × 5 features in 21 chunks; a pass reads 49.4 KiB" in found.line()
-        assert "(2 threads); peak memory" in found.line()
         assert found.line().endswith("MiB of 1 GiB allowed")
-        assert len(found.table().splitlines()) == 12
+        table = [(line[:16].rstrip(), line[16:]) for line in found.table().splitlines()]
+        assert len(table) == 14
+        assert ("reading", found.reading_line()) in table
+        assert ("resident", f"21 chunks (100%), {size(21 * 50 * 6 * 8)}") in table
+        assert f"{size(found.base_bytes)} + {size(found.resident_bytes)}" in found.table()
+        assert "(2 threads); peak memory" in found.line()
+        assert found.reading_line().endswith("by 2 threads; all chunks stay in memory from the first pass on")
+        streaming = dgd.plan(store, threads=2, resident=0)
+        assert streaming.reading_line().endswith("by 2 threads; no chunk stays in memory")
+        assert "requested ahead" not in streaming.table()
+        assert "a thread, with 3 chunks requested ahead" in replace(streaming, ahead=3).table()
+        assert "; 29% of the chunks stay" in dgd.plan(store, threads=2, resident=6 * 50 * 6 * 8).reading_line()
 
     def test_tiny_data_are_left_to_one_thread(self, store: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("dgd.runtime.threads.LEAST_NODE_BYTES", 2**19)

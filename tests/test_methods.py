@@ -1,4 +1,4 @@
-"""Every method: a pass reads each chunk once, any number of threads has the same bits, inputs stay as they are."""
+"""Every method: a pass reads each chunk once, or never again if it stays; threads change no bit, inputs no value."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ from methods import CASES, OFFSET, WEIGHT, Case, M, X
 
 import dgd
 from dgd.executor import InlineExecutor
+from dgd.resident import is_resident
 from dgd.rows import regular_bounds
 from dgd.runtime import ThreadExecutor
 from dgd.solvers import SOLVERS
 from dgd.testing import CountingExecutor, CountingRows, MemoryChunks
 
 BOUNDS = np.array([0, 1, 20, 41, 60, 90, 91, 120, 150, 180, 200, M])
+STARTS = BOUNDS[:-1].tolist()
+CHUNK_BYTES = 30 * X.shape[1] * 8
+"""What the largest chunk takes while it stays: 30 rows of X, for the targets are in memory anyhow."""
 PASSES = 6
 each_method = pytest.mark.parametrize("case", CASES, ids=lambda case: case.label)
 
@@ -48,6 +52,11 @@ def counts(data: dgd.Dataset) -> Counter[int]:
     return Counter(start for start, _ in data.X.reads)
 
 
+def each_read(times: int) -> Counter[int]:
+    """Every chunk as many times."""
+    return Counter(dict.fromkeys(STARTS, times))
+
+
 def test_every_solver_is_among_the_cases() -> None:
     assert {fit(case, dataset(case), max_iter=1).as_json()["solver"] for case in CASES} == set(SOLVERS)
 
@@ -57,43 +66,70 @@ def test_every_solver_is_among_the_cases() -> None:
 def test_a_pass_reads_each_chunk_once(case: Case, standardize: bool) -> None:
     """Not standardising, not targets, not Hessians, not line searches, not the answer cost a read of their own."""
     data = dataset(case)
-    result = fit(case, data, standardize=standardize)
+    result = fit(case, data, standardize=standardize, resident=0)
     assert result.n_iter_ == PASSES or result.status in {dgd.Status.STALLED, dgd.Status.CONVERGED}
-    assert counts(data) == Counter(dict.fromkeys(BOUNDS[:-1].tolist(), result.n_iter_))
+    assert counts(data) == each_read(result.n_iter_)
+
+
+@each_method
+def test_with_room_each_chunk_is_read_once_in_the_whole_fit(case: Case) -> None:
+    data = dataset(case)
+    result = fit(case, data)
+    two_passes_will_do = case.label in {"newton", "newton, several outputs", "auto"}
+    assert result.plan.resident_share == (0 if two_passes_will_do else 1)
+    assert counts(data) == each_read(result.n_iter_ if two_passes_will_do else 1)
+    asked_for = dataset(case)
+    fit(case, asked_for, resident=len(STARTS) * CHUNK_BYTES)
+    assert counts(asked_for) == each_read(1)
+
+
+@each_method
+def test_with_little_room_some_are_read_once_and_the_others_once_a_pass(case: Case) -> None:
+    data = dataset(case)
+    result = fit(case, data, resident=5 * CHUNK_BYTES - 1)
+    assert (result.plan.resident_chunks, result.plan.resident_bytes) == (4, 4 * CHUNK_BYTES)
+    stays = {start: is_resident(index, len(STARTS), 4) for index, start in enumerate(STARTS)}
+    assert counts(data) == Counter({start: 1 if stays[start] else result.n_iter_ for start in STARTS})
 
 
 @each_method
 def test_held_out_chunks_are_read_once_a_pass_too(case: Case) -> None:
     data = dataset(case)
-    result = fit(case, data, validation=0.3, seed=1)
-    assert counts(data) == Counter(dict.fromkeys(BOUNDS[:-1].tolist(), result.n_iter_))
+    result = fit(case, data, validation=0.3, seed=1, resident=0)
+    assert counts(data) == each_read(result.n_iter_)
     assert all(record.validation_loss is not None for record in result.history)
+    some = dataset(case)
+    fit(case, some, validation=0.3, seed=1, resident=2**20)
+    assert Counter(counts(some).values()) == {1: 8, result.n_iter_: 3}, "those that are scored do not stay"
 
 
 @each_method
 def test_a_validation_dataset_is_read_once_a_pass_and_changes_no_bit(case: Case) -> None:
     data, beside = dataset(case), dataset(case)
-    result = fit(case, data, validation=beside)
-    assert counts(data) == counts(beside) == Counter(dict.fromkeys(BOUNDS[:-1].tolist(), result.n_iter_))
-    without = fit(case, dataset(case))
+    result = fit(case, data, validation=beside, resident=0)
+    assert counts(data) == counts(beside) == each_read(result.n_iter_)
+    without = fit(case, dataset(case), resident=0)
     assert result.theta.tobytes() == without.theta.tobytes()
     assert [r.loss for r in result.history] == [r.loss for r in without.history]
     assert [r.bytes_read for r in result.history] == [2 * r.bytes_read for r in without.history]
 
 
 @each_method
-def test_counted_by_the_executor_it_is_one_sweep_a_pass(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("resident", [0, len(STARTS) * CHUNK_BYTES])
+def test_counted_by_the_executor_it_is_one_sweep_a_pass(
+    case: Case, resident: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     executor = CountingExecutor(ThreadExecutor(2))
     monkeypatch.setattr("dgd.runtime.choose_executor", lambda *_, **__: executor)
-    result = fit(case, dataset(case))
+    result = fit(case, dataset(case), resident=resident)
     assert executor.sweeps == result.n_iter_
-    assert set(executor.reads.values()) == {result.n_iter_}
+    assert set(executor.reads.values()) == {1 if resident else result.n_iter_}
 
 
 @each_method
 def test_same_bits_inline_and_on_threads(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     data = dataset(case, weight=True, offset=True)
-    found = {bits(fit(case, data, threads=threads)) for threads in (1, 2, 4)}
+    found = {bits(fit(case, data, threads=threads, resident=0)) for threads in (1, 2, 4)}
     monkeypatch.setattr("dgd.runtime.choose_executor", lambda *_, **__: InlineExecutor())
     found.add(bits(fit(case, data)))
     assert len(found) == 1

@@ -27,7 +27,7 @@ from dgd.kernels import Partial
 from dgd.losses.scaled_huber import ScaledHuber
 from dgd.objective import Objective
 from dgd.penalties import L2
-from dgd.plan import make_plan
+from dgd.plan import affordable
 from dgd.records import Record
 from dgd.runtime import choose_executor
 from dgd.solvers import Epoch, Evaluation, Solver, Status, Vector
@@ -112,7 +112,7 @@ def minimise_with_scale(
     theta[0, 1] = max(start.scale, 2 * VANISHED * least)
     with closing(choose_executor(None, training.threads)) as executor:
         hessian_bytes = 8 * theta.size**2 * solver.wants_hessian
-        make_plan(dataset, executor.resources(dataset), outputs=2, hessian_bytes=hessian_bytes).check()
+        dataset = affordable(dataset, executor.resources(dataset), outputs=2, hessian_bytes=hessian_bytes)
         objective = ScaleObjective(
             dataset,
             ScaledHuber(epsilon=epsilon),

@@ -1,39 +1,42 @@
 """A sweep on a Dask cluster: O(threads) tasks a pass, sums on the workers, one vector back to the driver.
 
-    dataset ──┐
-    summand ──┼─▶ sweep_node(node 0) ─┐
-              ├─▶ sweep_node(node 1) ─┼─▶ sum of 8 neighbours ─▶ … ─▶ one partial ─▶ driver
-              └─▶ …                   ┘
+    dataset ──┬─▶ chunks that stay ─┐
+    summand ──┼─────────────────────┴▶ sweep_node(node 0) ─┐
+              ├──────────────────────▶ sweep_node(node 1) ─┼─▶ sum of 8 neighbours ─▶ … ─▶ one partial ─▶ driver
+              └──────────────────────▶ …                   ┘
 
-The summand (it holds θ) goes out as one task on which the nodes depend: were it scattered, the death of its holder
-would be the death of the fit. Keys carry a run id, the pass and the attempt, because a key used before returns the old
-value. No task is bound to a worker. All is released after the pass, except the datasets, a few kilobytes of paths.
+A pass is one graph, submitted at once. The summand (it holds θ) is part of each task where it is small, and else a task
+on which they depend: were it scattered, the death of its holder would be the death of the fit. Keys carry a run id, the
+pass and the attempt, because a key used before returns the old value. No task is bound to a worker. All is released
+after the pass, except the datasets, a few kilobytes of paths, and the chunks that stay.
 """
 
 from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import threading
+import pickle
 import time
 import uuid
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from dask.task_spec import List, Task, TaskRef
 from distributed import Client, Future, KilledWorker
 from distributed.client import ClosedClientError, FutureCancelledError
 
-from dgd.blas import single_threaded_blas
-from dgd.buffers import Buffers
 from dgd.dataset import Dataset
 from dgd.errors import ClusterLostError, ConfigurationError
-from dgd.executor import Fold, Folded, Resources, S, Summand, Swept, V, fold_chunks, sweep_node
-from dgd.tree import Addable, Node, cut_level, nodes_at, sum_siblings
+from dgd.executor import Fold, Folded, Resources, S, Summand, Swept, V
+from dgd.runtime import tasks
+from dgd.tree import Node, cut_level, nodes_at
 
 NODES_PER_THREAD = 4
 FAN_IN = 8
 ATTEMPTS = 5
 """Submissions of one pass before the cluster is called lost; each survives several deaths by itself."""
+LIGHT_BYTES = 2**16
+"""A summand of at most so many bytes goes out with each of its tasks: fetching it from its holder takes longer."""
 LARGEST_DATASET = 64 * 2**20
 """Bytes of arrays in this process's memory that are sent along; a stored dataset is paths and metadata."""
 POLL_SECONDS = 1.0
@@ -49,9 +52,7 @@ IDLE_BYTES = 80 * 2**20
 CANCELLED = (concurrent.futures.CancelledError, asyncio.CancelledError, FutureCancelledError)
 """What a future or a request raises when the scheduler goes away, by where it is noticed."""
 
-A = TypeVar("A", bound=Addable)
 T = TypeVar("T")
-_thread = threading.local()
 
 
 class ClusterExecutor:
@@ -71,44 +72,42 @@ class ClusterExecutor:
         self._memory_limit = memory_limit
         self._run = uuid.uuid4().hex[:12]
         self._passes = 0
-        self._datasets: list[tuple[Dataset, Future]] = []
+        self._datasets: list[tuple[Dataset, TaskRef]] = []
         """Those to fit and to validate on."""
+        self._keeping: tuple[Dataset, int] | None = None
+        self._kept: dict[Node, TaskRef] = {}
+        """The chunks that stay, node by node: results of tasks, so that Dask reads again what dies with a worker."""
+        self._held: dict[str, Future] = {}
+        """What keeps those results alive, by key."""
         self._known_threads = 0
         self._looked = -float("inf")
 
     def sweep(self, dataset: Dataset, summand: Summand[S]) -> Swept[S]:
         """The sum over every chunk; workers may die in the middle of it."""
-        return self._persist(lambda attempt: self._attempt(dataset, summand, attempt))
+        return self._persist(lambda graph: self._swept(graph, dataset, summand))
 
     def fold(self, dataset: Dataset, fold: Fold[V], value: V, order: Sequence[int]) -> Folded[V]:
         """The value carried through the chunks, in one task: each chunk needs what the one before has made."""
 
-        def attempt_fold(attempt: int) -> Folded[V]:
-            name = f"dgd-{self._run}-{self._passes}-{attempt}"
-            source = self._dataset_future(dataset, attempt)
-            held = [self._submit(f"{name}-theta", _identity, (fold, value, order))]
-            try:
-                held.append(self._submit(f"{name}-fold", _fold, source, held[0]))
-                folded: Folded[V] = self._result(held[1])
-                return folded
-            finally:
-                for future in held:
-                    future.release()
+        def folded(graph: Graph) -> Folded[V]:
+            source = self._dataset(graph, dataset)
+            found: Folded[V] = self._result(graph, graph.add("fold", tasks.fold, source, fold, value, order))
+            return found
 
-        return self._persist(attempt_fold)
+        return self._persist(folded)
 
-    def _persist(self, make: Callable[[int], T]) -> T:
+    def _persist(self, run: Callable[[Graph], T]) -> T:
         """One pass, submitted again under a new attempt as long as it is the cluster that fails."""
         self._passes += 1
         for attempt in range(ATTEMPTS):
             try:
-                return make(attempt)
+                return run(Graph(f"{self._run}-{self._passes}-{attempt}"))
             except KilledWorker as error:
-                self._datasets.clear()
+                self._forget()
                 lost = error
             except CANCELLED as error:
                 # The scheduler went away; the client is trying to reach it again, and forgets all it had submitted.
-                self._datasets.clear()
+                self._forget()
                 lost = error
         raise ClusterLostError(
             f"pass {self._passes} was submitted {ATTEMPTS} times and lost its workers each time ({lost}); look into "
@@ -127,52 +126,70 @@ class ClusterExecutor:
             kind="cluster",
             processes=len(workers),
             threads=max(threads),
-            tasks=1 + _tasks_over(nodes),
+            tasks=_tasks_over(nodes) + (8 * dataset.shape[1] > LIGHT_BYTES),
             base_bytes=max(*held, IDLE_BYTES) + WORKER_BYTES,
             memory_limit=min(limits, default=None),
         )
 
+    def keep(self, dataset: Dataset, count: int) -> None:
+        """Let chunks stay in the workers."""
+        self._release_kept()
+        self._keeping = (dataset, count) if count else None
+
     def close(self) -> None:
-        """Release the datasets; the client stays open, it is the caller's."""
-        for _, future in self._datasets:
+        """Release what the workers hold of the datasets; the client stays open, it is the caller's."""
+        for future in self._held.values():
             future.release()
+        self._forget()
+
+    def _forget(self) -> None:
         self._datasets.clear()
+        self._kept.clear()
+        self._held.clear()
+        self._looked = -float("inf")
 
-    def _attempt(self, dataset: Dataset, summand: Summand[S], attempt: int) -> Swept[S]:
-        nodes = nodes_at(cut_level(dataset.n_chunks, NODES_PER_THREAD * self._threads(attempt)), dataset.n_chunks)
-        name = f"dgd-{self._run}-{self._passes}-{attempt}"
-        held = [self._submit(f"{name}-theta", _identity, summand)]
-        source = self._dataset_future(dataset, attempt)
-        try:
-            level = [self._submit(f"{name}-{node.level}-{node.place}", _sweep, source, held[0], node) for node in nodes]
-            held += level
-            depth = 0
-            while len(level) > 1:
-                depth += 1
-                level = [
-                    self._submit(f"{name}-sum-{depth}-{i}", _sum, level[i : i + FAN_IN])
-                    for i in range(0, len(level), FAN_IN)
-                ]
-                held += level
-            swept: Swept[S] = self._result(level[0])
-            return swept
-        finally:
-            for future in held:
-                future.release()
+    def _swept(self, graph: Graph, dataset: Dataset, summand: Summand[S]) -> Swept[S]:
+        nodes = nodes_at(cut_level(dataset.n_chunks, NODES_PER_THREAD * self._threads()), dataset.n_chunks)
+        source = self._dataset(graph, dataset)
+        kept, fresh = self._kept_chunks(graph, dataset, nodes, source)
+        theta = summand if _is_light(summand) else graph.add("theta", tasks.identity, summand)
+        level = [graph.add("sweep", tasks.sweep, source, theta, node, kept.get(node), fresh) for node in nodes]
+        while len(level) > 1:
+            level = [graph.add("sum", tasks.sum_of, List(*level[i : i + FAN_IN])) for i in range(0, len(level), FAN_IN)]
+        swept: Swept[S] = self._result(graph, level[0])
+        return swept
 
-    def _threads(self, attempt: int) -> int:
+    def _kept_chunks(
+        self, graph: Graph, dataset: Dataset, nodes: list[Node], source: TaskRef
+    ) -> tuple[dict[Node, TaskRef], bool]:
+        """What stays of each node, and whether it is read in this very pass; a tree cut anew has other nodes."""
+        if self._keeping is None or self._keeping[0] is not dataset:
+            return {}, False
+        fresh = self._kept.keys() != set(nodes)
+        if fresh:
+            self._release_kept()
+            count = self._keeping[1]
+            self._kept = {node: graph.hold("keep", tasks.load, source, node, count) for node in nodes}
+        return self._kept, fresh
+
+    def _release_kept(self) -> None:
+        for ref in self._kept.values():
+            self._held.pop(ref.key).release()
+        self._kept = {}
+
+    def _threads(self) -> int:
         """The threads of all workers, asked for again now and then; they decide how finely a pass is cut, no bits."""
         now = time.monotonic()
-        if attempt or now - self._looked >= LOOK_AGAIN_SECONDS:
+        if now - self._looked >= LOOK_AGAIN_SECONDS:
             self._known_threads = sum(worker["nthreads"] for worker in self._wait_for_workers().values())
             self._looked = time.monotonic()
         return self._known_threads
 
-    def _dataset_future(self, dataset: Dataset, attempt: int) -> Future:
+    def _dataset(self, graph: Graph, dataset: Dataset) -> TaskRef:
         """The dataset as a task's result, so that it is made again if its holder dies."""
-        for known, future in self._datasets:
+        for known, ref in self._datasets:
             if known is dataset:
-                return future
+                return ref
         n_bytes = dataset.memory_bytes
         if n_bytes > LARGEST_DATASET:
             raise ConfigurationError(
@@ -180,17 +197,23 @@ class ClusterExecutor:
                 f"workers; write them to a zarr dataset that the workers can read (`dgd.DatasetWriter`), or fit with "
                 f"`threads=`"
             )
-        future = self._submit(f"dgd-{self._run}-{self._passes}-{attempt}-dataset", _identity, dataset)
-        self._datasets.append((dataset, future))
-        return future
+        ref = graph.hold("dataset", tasks.identity, dataset)
+        self._datasets.append((dataset, ref))
+        return ref
 
-    def _submit(self, key: str, function: Any, *arguments: Any) -> Future:
+    def _result(self, graph: Graph, last: TaskRef) -> Any:
+        """The result of a graph's last task, submitted in one message; what is to be held stays with the workers."""
         try:
-            return self.client.submit(function, *arguments, key=key, pure=False)
+            found, *held = self.client.get(graph.tasks, [last.key, *graph.held], sync=False)
         except ClosedClientError as error:
             raise ClusterLostError("the client was closed during the pass; open another and fit again") from error
+        self._held.update(zip(graph.held, held, strict=True))
+        try:
+            return self._wait_for(found)
+        finally:
+            found.release()
 
-    def _result(self, future: Future) -> Any:
+    def _wait_for(self, future: Future) -> Any:
         """Wait for a future; as long as there are workers, or not longer than `worker_timeout` without any."""
         while True:
             try:
@@ -240,6 +263,33 @@ class ClusterExecutor:
         return str(scheduler.address) if scheduler is not None else "the scheduler"
 
 
+class Graph:
+    """The tasks of one pass, to be submitted together."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.tasks: dict[str, Task] = {}
+        self.held: list[str] = []
+        """Keys whose results outlive the pass."""
+
+    def add(self, what: str, function: Callable[..., Any], *arguments: Any) -> TaskRef:
+        """A task of a kind; Dask learns from the first word of a key how long such tasks take."""
+        key = f"dgd-{what}-{self.name}-{len(self.tasks)}"
+        self.tasks[key] = Task(key, function, *arguments)
+        return TaskRef(key)
+
+    def hold(self, what: str, function: Callable[..., Any], *arguments: Any) -> TaskRef:
+        """A task whose result outlives the pass."""
+        ref = self.add(what, function, *arguments)
+        self.held.append(ref.key)
+        return ref
+
+
+def _is_light(summand: Summand[S]) -> bool:
+    """Whether it is rather sent with each task than fetched by each from another worker."""
+    return len(pickle.dumps(summand)) <= LIGHT_BYTES
+
+
 def _tasks_over(nodes: int) -> int:
     """The tasks that sum `nodes` nodes: themselves, and the sums above them."""
     total = nodes
@@ -247,32 +297,3 @@ def _tasks_over(nodes: int) -> int:
         nodes = -(-nodes // FAN_IN)
         total += nodes
     return total
-
-
-def _identity(value: V) -> V:
-    return value
-
-
-def _sum(sums: list[A]) -> A:
-    return sum_siblings(sums)
-
-
-def _sweep(dataset: Dataset, summand: Summand[S], node: Node) -> Swept[S]:
-    """A worker's task: one node, with the buffers of the thread it runs on."""
-    with single_threaded_blas():
-        return sweep_node(dataset, summand, node, _buffers())
-
-
-def _fold(dataset: Dataset, task: tuple[Fold[V], V, Sequence[int]]) -> Folded[V]:
-    """A worker's task: all chunks, one after the other."""
-    fold, value, order = task
-    with single_threaded_blas():
-        return fold_chunks(dataset, fold, value, order, _buffers())
-
-
-def _buffers() -> Buffers:
-    """The buffers of the thread that a task runs on."""
-    if not hasattr(_thread, "buffers"):
-        _thread.buffers = Buffers()
-    buffers: Buffers = _thread.buffers
-    return buffers

@@ -55,7 +55,7 @@ class DaskRows:
         """The largest row panel and the blocks it is put together from; what computing them takes is Dask's affair."""
         rows = int(np.diff(self.bounds).max(initial=1))
         panel = rows * math.prod(self.shape[1:]) * self.dtype.itemsize
-        return Footprint(encoded=panel, decoded=panel, per_pass=int(self.array.nbytes), exact=True)
+        return Footprint(encoded=panel, decoded=panel, per_pass=int(self.array.nbytes), exact=True, path="Dask arrays")
 
     @property
     def fingerprint(self) -> str:

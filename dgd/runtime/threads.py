@@ -18,7 +18,8 @@ from dgd.buffers import Buffers
 from dgd.dataset import Dataset
 from dgd.errors import ConfigurationError
 from dgd.executor import Fold, Folded, Resources, S, Summand, Swept, V, fold_chunks, sweep_node
-from dgd.runtime.memory import memory_limit, resident_bytes
+from dgd.resident import Chunks, PartlyResident
+from dgd.runtime.memory import free_bytes, memory_limit, resident_bytes
 from dgd.tree import Node, cut_level, nodes_at, sum_siblings
 
 NODES_PER_THREAD = 4
@@ -42,14 +43,16 @@ class ThreadExecutor:
         self._memory_limit = memory_limit
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="dgd")
         self._local = threading.local()
+        self._resident: PartlyResident | None = None
 
     def sweep(self, dataset: Dataset, summand: Summand[S]) -> Swept[S]:
         """The sum over every chunk. After a failure no further chunk is read; the first failing node is raised."""
         stop = threading.Event()
+        chunks = self._chunks(dataset)
 
         def run(node: Node) -> Swept[S]:
             try:
-                return sweep_node(dataset, summand, node, self._buffers(), _checking(stop))
+                return sweep_node(chunks, summand, node, self._buffers(), _checking(stop))
             except BaseException:
                 stop.set()
                 raise
@@ -57,11 +60,20 @@ class ThreadExecutor:
         futures = self._run([partial(run, node) for node in self._nodes(dataset)], stop)
         return sum_siblings([future.result() for future in futures])
 
+    def keep(self, dataset: Dataset, count: int) -> None:
+        """Let chunks stay in this process, for all its threads."""
+        self._resident = PartlyResident(dataset, count) if count else None
+
+    def _chunks(self, dataset: Dataset) -> Chunks:
+        """The dataset, with what stays of it."""
+        ours = self._resident
+        return dataset if ours is None or ours.dataset is not dataset else ours
+
     def fold(self, dataset: Dataset, fold: Fold[V], value: V, order: Sequence[int]) -> Folded[V]:
         """The value carried through the chunks, in one thread: each needs what the one before has made."""
         stop = threading.Event()
         (future,) = self._run(
-            [lambda: fold_chunks(dataset, fold, value, order, self._buffers(), _checking(stop))], stop
+            [lambda: fold_chunks(self._chunks(dataset), fold, value, order, self._buffers(), _checking(stop))], stop
         )
         folded: Folded[V] = future.result()
         return folded
@@ -93,10 +105,12 @@ class ThreadExecutor:
             tasks=tasks,
             base_bytes=resident_bytes() + threads * THREAD_BYTES,
             memory_limit=memory_limit() if self._memory_limit is None else self._memory_limit,
+            free_bytes=free_bytes(),
         )
 
     def close(self) -> None:
-        """End the threads."""
+        """End the threads, and let go of what stays."""
+        self._resident = None
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _nodes(self, dataset: Dataset) -> list[Node]:
