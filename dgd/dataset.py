@@ -51,6 +51,8 @@ class Dataset:
     offset: Rows | None = None
     """What is added to each raw prediction, with a coefficient of 1."""
     bounds: NDArray[np.int64] = field(init=False, repr=False, compare=False)
+    _asking: tuple[tuple[str, Any], ...] = field(init=False, repr=False, compare=False)
+    """The arrays that can be asked ahead of being read."""
 
     def __post_init__(self) -> None:
         if not all(hasattr(rows, "bounds") for rows in self.arrays):
@@ -75,6 +77,8 @@ class Dataset:
                 array=self.X.name,
             )
         object.__setattr__(self, "bounds", self.X.bounds)
+        roles = (("X", self.X), ("y", self.y), ("weight", self.weight), ("offset", self.offset))
+        object.__setattr__(self, "_asking", tuple((role, rows) for role, rows in roles if hasattr(rows, "ahead")))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -137,13 +141,11 @@ class Dataset:
 
     def ahead(self, index: int, buffers: Buffers) -> bool:
         """Ask for chunk `index` before it is read with the same buffers; whether it is worth asking for more."""
+        if not self._asking:
+            return False
         start, stop = int(self.bounds[index]), int(self.bounds[index + 1])
-        more = False
-        for role, rows in (("X", self.X), ("y", self.y), ("weight", self.weight), ("offset", self.offset)):
-            ask = getattr(rows, "ahead", None)
-            if ask is not None and ask(start, stop, buffers.within(role)):
-                more = True
-        return more
+        more = [rows.ahead(start, stop, buffers.within(role)) for role, rows in self._asking]
+        return any(more)
 
     def reading_ahead(self, chunks: int) -> Dataset:
         """The dataset whose arrays ask for so many stored chunks ahead at most; 0: none."""

@@ -24,7 +24,8 @@ from dgd.moments import Float64, Moments, block_moments
 from dgd.row_checks import block_weight, check_finite, check_targets
 from dgd.rows import Array
 
-MICRO_BLOCK_BYTES = 2**19
+MICRO_BLOCK_BYTES = 2**21
+"""What stays in a core's caches between its two uses. Smaller ones have the threads wait for the interpreter's lock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +250,7 @@ def rows_at_most(coef: Array, rows: int) -> int:
 
 
 def block_rows(n_features: int, dtype: np.dtype[Any], *, outputs: int = 1) -> int:
-    """The rows of a micro-block: about 512 KiB of X with its row vectors, and never less than 16 rows."""
+    """The rows of a micro-block: about 2 MiB of X with its row vectors, and never less than 16 rows."""
     return max(16, MICRO_BLOCK_BYTES // (dtype.itemsize * (n_features + 4 * outputs)))
 
 

@@ -124,10 +124,10 @@ def test_overflow_of_finite_data_is_a_number_not_an_error() -> None:
 
 
 def test_block_rows_depend_on_columns_alone() -> None:
-    assert block_rows(252, np.dtype("f8")) == 256
-    assert block_rows(252, np.dtype("f4")) == 512
+    assert block_rows(252, np.dtype("f8")) == 1024
+    assert block_rows(252, np.dtype("f4")) == 2048
     assert block_rows(10**6, np.dtype("f8")) == 16
-    assert block_rows(212, np.dtype("f8"), outputs=11) == 256
+    assert block_rows(212, np.dtype("f8"), outputs=11) == 1024
 
 
 def test_moments_do_not_cancel() -> None:

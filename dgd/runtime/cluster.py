@@ -152,7 +152,9 @@ class ClusterExecutor:
         nodes = nodes_at(cut_level(dataset.n_chunks, NODES_PER_THREAD * self._threads()), dataset.n_chunks)
         source = self._dataset(graph, dataset)
         kept, fresh = self._kept_chunks(graph, dataset, nodes, source)
-        theta = summand if _is_light(summand) else graph.add("theta", tasks.identity, summand)
+        pickled = pickle.dumps(summand)
+        # Bytes, for Dask would look into anything else, task by task.
+        theta = pickled if len(pickled) <= LIGHT_BYTES else graph.add("theta", pickle.loads, pickled)
         level = [graph.add("sweep", tasks.sweep, source, theta, node, kept.get(node), fresh) for node in nodes]
         while len(level) > 1:
             level = [graph.add("sum", tasks.sum_of, List(*level[i : i + FAN_IN])) for i in range(0, len(level), FAN_IN)]
@@ -283,11 +285,6 @@ class Graph:
         ref = self.add(what, function, *arguments)
         self.held.append(ref.key)
         return ref
-
-
-def _is_light(summand: Summand[S]) -> bool:
-    """Whether it is rather sent with each task than fetched by each from another worker."""
-    return len(pickle.dumps(summand)) <= LIGHT_BYTES
 
 
 def _tasks_over(nodes: int) -> int:

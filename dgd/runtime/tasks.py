@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -53,8 +54,9 @@ def load(dataset: Dataset, node: Node, count: int) -> Kept:
     return Kept(tuple(chunks), bytes_read)
 
 
-def sweep(dataset: Dataset, summand: Summand[S], node: Node, keeping: Kept | None, fresh: bool) -> Swept[S]:
-    """A worker's task: one node, with the buffers of the thread it runs on."""
+def sweep(dataset: Dataset, theta: Summand[S] | bytes, node: Node, keeping: Kept | None, fresh: bool) -> Swept[S]:
+    """A worker's task: one node, with the buffers of the thread it runs on; the summand may come pickled."""
+    summand: Summand[S] = pickle.loads(theta) if isinstance(theta, bytes) else theta
     chunks: Chunks = dataset if keeping is None else PartlyResident(dataset, 0, keeping.chunks)
     with single_threaded_blas():
         swept = sweep_node(chunks, summand, node, _buffers())

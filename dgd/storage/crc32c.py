@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 _KNOWN = b"123456789", 0xE3069283
 """The check value of the CRC catalogue."""
+WORTH_RELEASING = 2**16
+"""Bytes that are checked sooner than the lock is back."""
 
 
 def _library_function() -> Callable[[int, int], int] | None:
@@ -31,7 +33,8 @@ def _library_function() -> Callable[[int, int], int] | None:
 
 
 def _address(values: NDArray[np.uint8]) -> tuple[int, int]:
-    return values.ctypes.data, values.nbytes
+    # The same as values.ctypes.data, in a third of the time.
+    return values.__array_interface__["data"][0], values.nbytes
 
 
 _function = _library_function()
@@ -39,6 +42,6 @@ _function = _library_function()
 
 def crc32c(values: NDArray[np.uint8]) -> int:
     """The crc32c of contiguous bytes."""
-    if _function is None or not values.flags.c_contiguous:
+    if _function is None or values.nbytes < WORTH_RELEASING or not values.flags.c_contiguous:
         return int(google_crc32c.value(np.ascontiguousarray(values)))
     return _function(*_address(values))

@@ -40,12 +40,16 @@ class ZarrRows:
     bounds: NDArray[np.int64] = field(init=False, repr=False)
     _most: int = field(init=False, repr=False)
     _limit: int = field(init=False, repr=False)
+    _in_pieces: bool = field(init=False, repr=False)
+    """Whether a panel is put together from several chunks."""
 
     def __post_init__(self) -> None:
         rows, chunk_rows = (*self.format.shape, 0)[0], (*self.format.chunk.shape, 1)[0]
         object.__setattr__(self, "bounds", regular_bounds(rows, chunk_rows))
         object.__setattr__(self, "_most", self.format.encoded_bound)
         count = math.prod(self.format.grid)
+        pieces = self.format.shard is not None or math.prod(self.format.grid[1:]) > 1
+        object.__setattr__(self, "_in_pieces", pieces)
         object.__setattr__(self, "_limit", max(0, min(self.ahead_at_most, limit_of(self._most), count - 1)))
 
     @property
@@ -121,11 +125,6 @@ class ZarrRows:
         columns = math.prod(self.shape[1:])
         return min(self.format.chunk.shape[0], self.shape[0]) * columns * self.dtype.itemsize
 
-    @property
-    def _in_pieces(self) -> bool:
-        """Whether a panel is put together from several chunks."""
-        return self.format.shard is not None or math.prod(self.format.grid[1:]) > 1
-
     def _stop(self, index: int) -> int:
         return min((index + 1) * self.format.chunk.shape[0], self.shape[0])
 
@@ -193,7 +192,7 @@ class ZarrRows:
             raise self._damaged(place, str(error)) from error
         if layout.dtype.kind == "b" and flat.max() > 1:
             raise self._damaged(place, "it holds bytes other than 0 and 1, expected booleans")
-        if flat.ctypes.data % layout.dtype.itemsize and not self._in_pieces:
+        if not self._in_pieces and flat.__array_interface__["data"][0] % layout.dtype.itemsize:
             aligned = buffers.take("aligned", flat.shape, np.uint8)
             aligned[:] = flat
             flat = aligned

@@ -2,7 +2,8 @@
 
 Two threads take the next part from one iterator until there is none, whichever is ready. A part goes through in blocks
 of about 512 KiB, read from memory once and used twice while in cache. Every thread reads, decodes and multiplies in
-memory of its own, used again for every part; nothing is checked, neither sizes nor checksums nor values. BLAS has one
+memory of its own, used again for every part; nothing is checked, neither sizes nor values, but for the checksum of a
+store that has one. BLAS has one
 thread a loop if whoever calls has seen to it.
 """
 
@@ -18,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import google_crc32c
 import numpy as np
 from numcodecs import blosc, zstd
 from numpy.typing import NDArray
@@ -124,13 +126,19 @@ def _unzipped(encoded: Array, out: Array) -> Array:
 
 
 def _as_it_is(encoded: Array, out: Array) -> Array:
-    """Without the checksum that may follow."""
+    return encoded
+
+
+def _verified(encoded: Array, out: Array) -> Array:
+    """With the checksum that follows, by the package's own function."""
+    if google_crc32c.value(encoded[:-4]) != int.from_bytes(encoded[-4:].tobytes(), "little"):
+        raise ValueError("the checksum is another one")
     return encoded[: out.nbytes]
 
 
 DECODERS = {
     "none": _as_it_is,
-    "crc32c": _as_it_is,
+    "crc32c": _verified,
     "blosc": _decoded_by(blosc.decompress),
     "zstd": _decoded_by(zstd.decompress),
     "gzip": _unzipped,

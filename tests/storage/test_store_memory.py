@@ -40,7 +40,7 @@ class Count:
 
 def peak_of_a_sweep(dataset: dgd.Dataset) -> int:
     """The most that Python and NumPy hold at once while every chunk is read, after a first time."""
-    dataset.read(0)
+    InlineExecutor().sweep(dataset, Count())
     tracemalloc.start()
     try:
         swept = InlineExecutor().sweep(dataset, Count())
