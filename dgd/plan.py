@@ -132,8 +132,8 @@ class Plan:
             return ""
         speed, seconds = self.pace.bytes_per_second / 1e9, self.pace.seconds_per_pass
         return (
-            f"; {speed:.2g} GB/s or {seconds:.2g} s a pass to expect of what is read, measured on "
-            f"{counted(self.pace.chunks, 'chunk')}"
+            f"; expect {speed:.2g} GB/s, {seconds:.2g} s for a pass that reads all "
+            f"(measured on {counted(self.pace.chunks, 'chunk')})"
         )
 
     def _ahead(self) -> str:

@@ -147,8 +147,8 @@ def test_fit_prints_the_plan_then_the_passes_on_stderr_and_the_result_on_stdout(
     assert choice == result.explain() == "solver gd: it was asked for"
     assert first.startswith("1,003 rows × 5 features in 21 chunks; a pass reads ")
     assert re.fullmatch(
-        r"files, read directly, by 2 threads; all chunks stay in memory from the first pass on; \S+ GB/s or \S+ s a "
-        r"pass to expect of what is read, measured on 2 chunks",
+        r"files, read directly, by 2 threads; all chunks stay in memory from the first pass on; expect \S+ GB/s, \S+ s "
+        r"for a pass that reads all \(measured on 2 chunks\)",
         reading,
     )
     assert [line.split("  ")[0] for line in passes] == ["pass 1", "pass 2", "pass 3"]
@@ -284,7 +284,7 @@ def test_the_bar_follows_the_passes_or_the_fall_of_the_gradient() -> None:
 def test_plan_tells_the_pace_and_what_stays(run: Run, store: str) -> None:
     said = run("plan", store, "--threads", "2", "--solver", "gd", "--resident", "0")
     assert re.search(
-        r"^reading +files, .* no chunk stays in memory; \S+ GB/s or \S+ s a pass .* on 2 chunks$", said.out, re.M
+        r"^reading +files, .* no chunk stays in memory; expect \S+ GB/s, \S+ s .*on 2 chunks\)$", said.out, re.M
     )
     figures = run("plan", store, "--solver", "gd", "--json").json
     assert figures["resident_share"] == 1
