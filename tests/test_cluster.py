@@ -263,6 +263,18 @@ def test_everything_is_released(store: str, two_workers: Cluster, resident: Any,
     wait_until(lambda: two_workers.client.run_on_scheduler(count) == 0, "the fit's tasks to be released", 5)
 
 
+def test_a_loss_that_no_worker_can_import_goes_along(store: str, two_workers: Cluster) -> None:
+    """As one that was written in a notebook: it is pickled by value."""
+
+    class Doubled(Squared):
+        def value(self, raw_prediction: Any, y: Any) -> Any:
+            return 2 * super().value(raw_prediction, y)
+
+    expected = dgd.fit(store, loss=Doubled(), solver="gd", max_iter=3, tol=0, threads=1)
+    result = dgd.fit(store, loss=Doubled(), solver="gd", max_iter=3, tol=0, client=two_workers.client)
+    assert bits(result) == bits(expected)
+
+
 def test_two_fits_on_one_client_do_not_see_each_others_results(store: str, two_workers: Cluster) -> None:
     first = dgd.fit(store, client=two_workers.client, max_iter=5, tol=0)
     other = dgd.fit(store, client=two_workers.client, max_iter=5, tol=0, weight="weight")

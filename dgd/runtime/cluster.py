@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import pickle
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -24,6 +23,7 @@ from typing import Any, TypeVar
 from dask.task_spec import List, Task, TaskRef
 from distributed import Client, Future, KilledWorker
 from distributed.client import ClosedClientError, FutureCancelledError
+from distributed.protocol import pickle
 
 from dgd.dataset import Dataset
 from dgd.errors import ClusterLostError, ConfigurationError

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import pickle
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
+
+from distributed.protocol import pickle
 
 from dgd.blas import single_threaded_blas
 from dgd.buffers import Buffers
