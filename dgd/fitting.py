@@ -221,8 +221,8 @@ def _with_pace(cost: Plan, dataset: Dataset, executor: Executor, method: Method,
         return cost
     zero = np.zeros((dataset.shape[1], *(() if method.outputs is None else (method.outputs,))))
     summand = GradientSum(method.loss, np.zeros(zero.shape[1:]), zero, precision)
-    resources = executor.resources(dataset)
-    return replace(cost, pace=pace_of(dataset.reading_ahead(cost.ahead), executor, resources, summand))
+    train, threads = dataset.reading_ahead(cost.ahead), cost.processes * cost.threads
+    return replace(cost, pace=pace_of(train, executor, summand, kind=cost.kind, threads=threads))
 
 
 def _advice(objective: Objective, run: Run) -> str:

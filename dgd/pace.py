@@ -10,7 +10,7 @@ import numpy as np
 
 from dgd.dataset import Dataset
 from dgd.errors import DgdError
-from dgd.executor import Executor, Resources, S, Summand
+from dgd.executor import Executor, S, Summand
 from dgd.selection import Selection, select
 
 MEASURED_BYTES = {"cluster": 2**26}
@@ -33,14 +33,14 @@ class Pace:
     """Those that were timed."""
 
 
-def pace_of(dataset: Dataset, executor: Executor, resources: Resources, summand: Summand[S]) -> Pace | None:
+def pace_of(dataset: Dataset, executor: Executor, summand: Summand[S], *, kind: str, threads: int) -> Pace | None:
     """The pace of the chunks that follow the first ones, which warm up; None where they cannot be read.
 
-    What was read before may come from the page cache, and is then faster than what follows.
+    kind, threads: of the executor, in all its processes. What was read before may come from the page cache, and is then
+    faster than what follows.
     """
     row_bytes = dataset.dtype.itemsize * dataset.shape[1]
-    each = MEASURED_BYTES.get(resources.kind, OTHERWISE) // (row_bytes * dataset.chunk_rows)
-    threads = resources.processes * resources.threads
+    each = MEASURED_BYTES.get(kind, OTHERWISE) // (row_bytes * dataset.chunk_rows)
     first = min(threads, dataset.n_chunks)
     count = max(first, min(threads * each, dataset.n_chunks // LEAST_PASS))
     start = min(first, dataset.n_chunks - count)

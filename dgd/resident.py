@@ -17,7 +17,6 @@ import numpy as np
 from dgd.buffers import Buffers
 from dgd.dataset import Chunk, Dataset
 from dgd.rows import Array, MemoryRows
-from dgd.selection import SelectedRows
 
 
 class Chunks(Protocol):
@@ -44,9 +43,9 @@ def is_resident(index: int, n_chunks: int, count: int) -> bool:
 
 def chunk_bytes(dataset: Dataset) -> int:
     """What the largest chunk takes while it stays; arrays that lie in memory anyhow take nothing more."""
-    stored = [rows for rows in dataset.arrays if not isinstance(rows, MemoryRows)]
-    if all(isinstance(rows, SelectedRows) and isinstance(rows.rows, MemoryRows) for rows in stored):
+    if all(rows.footprint.held for rows in dataset.arrays):
         return 0
+    stored = [rows for rows in dataset.arrays if not isinstance(rows, MemoryRows)]
     per_row = sum(rows.dtype.itemsize * int(np.prod(rows.shape[1:], dtype=np.int64)) for rows in stored)
     return per_row * dataset.chunk_rows
 

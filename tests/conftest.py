@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,3 +70,14 @@ def store(problem: Problem, tmp_path_factory: pytest.TempPathFactory) -> str:
     with dgd.DatasetWriter(path, chunk_rows=50, feature_names=list("abcde"), target_name="t") as writer:
         writer.append(problem.X, problem.y, problem.weight)
     return str(path)
+
+
+@pytest.fixture(scope="module")
+def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A scheduler and two workers of one thread, real processes, for the tests of a module."""
+    from clusters import cluster
+
+    with cluster(tmp_path_factory.mktemp("cluster")) as found:
+        found.add_worker()
+        found.add_worker()
+        yield found

@@ -7,7 +7,6 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +24,6 @@ from dgd.losses import Squared
 from dgd.runtime.cluster import ClusterExecutor, Graph
 
 RULES: list[Any] = ["auto", "exact", 1e-4]
-
-
-@pytest.fixture(scope="module")
-def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with cluster(tmp_path_factory.mktemp("cluster")) as found:
-        found.add_worker()
-        found.add_worker()
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import zarr
-from clusters import Cluster, cluster, wait_until
+from clusters import Cluster, wait_until
 from conftest import Problem
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,10 +66,10 @@ class TestWhichStay:
                 assert abs(sum(stay[index] for index in chunks) - share) < 1 + 1e-9
 
     @pytest.mark.parametrize("threads", [1, 2, 4])
-    def test_the_number_alone_decides(self, problem: Problem, threads: int) -> None:
-        rows = CountingRows(MemoryChunks("X", problem.X, regular_bounds(1003, 50)))
-        dataset = dgd.Dataset(X=rows, y=MemoryChunks("y", problem.y, [0, 1003]))
-        dgd.fit(dataset, solver="gd", max_iter=4, tol=0, threads=threads, resident=SOME * 50 * 5 * 8)
+    def test_the_number_alone_decides(self, store: str, threads: int) -> None:
+        dataset = dgd.open_dataset(store)
+        rows = CountingRows(dataset.X)
+        dgd.fit(replace(dataset, X=rows), solver="gd", max_iter=4, tol=0, threads=threads, resident=SOME * CHUNK)
         once = [start // 50 for start, times in Counter(start for start, _ in rows.reads).items() if times == 1]
         assert sorted(once) == [2, 5, 8, 11, 14, 17, 20]
 
@@ -244,14 +243,6 @@ class TestPlan:
         assert (two.resident_chunks, two.resident_bytes) == (40, 1500), "each may come to hold 30 of the 40"
         with pytest.raises(PlanError, match=r"4.88 KiB is allowed"):
             plan.with_resident(4500, 50).check()
-
-
-@pytest.fixture(scope="module")
-def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with cluster(tmp_path_factory.mktemp("cluster")) as found:
-        found.add_worker()
-        found.add_worker()
-        yield found
 
 
 def keys(found: Cluster, part: str, *, ever: bool = False) -> list[str]:

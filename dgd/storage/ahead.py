@@ -13,8 +13,9 @@ import asyncio
 import os
 import stat
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 from zarr.core.sync import _get_loop
@@ -62,6 +63,17 @@ class Hints:
         self._given.add(key)
         self._left = PATIENCE if fetch() else self._left - 1
         return 1
+
+    def ask(self, keys: Iterable[str], limit: int, fetch: Callable[[str], bool]) -> bool:
+        """Hint at keys as far as is worth it; whether more would be."""
+        left = self.wanted(limit)
+        if left <= 0:
+            return False
+        for key in keys:
+            left -= self.give(key, partial(fetch, key))
+            if left <= 0:
+                return False
+        return True
 
     def measured(self, key: str, n_bytes: int, seconds: float) -> None:
         """Learn from a read."""

@@ -11,7 +11,6 @@ import stat
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -114,15 +113,7 @@ class LocalSource:
 
     def ahead(self, keys: Iterable[str], buffers: Buffers, *, at_most: int, limit: int) -> bool:
         """Hint at files, while reading is slow."""
-        hints = hints_in(buffers)
-        left = hints.wanted(limit)
-        if left <= 0:
-            return False
-        for key in keys:
-            left -= hints.give(key, partial(prefetch_file, f"{self.root}/{key}", at_most))
-            if left <= 0:
-                return False
-        return True
+        return hints_in(buffers).ask(keys, limit, lambda key: prefetch_file(f"{self.root}/{key}", at_most))
 
     def get(self, key: str, buffers: Buffers, *, at_most: int) -> Bytes | None:
         """The file's bytes; a folder, pipe or device in its place is no such key."""

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -49,15 +49,7 @@ class ZipSource:
 
     def ahead(self, keys: Iterable[str], buffers: Buffers, *, at_most: int, limit: int) -> bool:
         """Hint at the members' places in the file, while reading is slow."""
-        hints = hints_in(buffers)
-        left = hints.wanted(limit)
-        if left <= 0:
-            return False
-        for key in keys:
-            left -= hints.give(key, partial(self._prefetch, key, at_most))
-            if left <= 0:
-                return False
-        return True
+        return hints_in(buffers).ask(keys, limit, lambda key: self._prefetch(key, at_most))
 
     def _prefetch(self, key: str, at_most: int) -> bool:
         member = self._archive.NameToInfo.get(f"{self.prefix}/{key}".lstrip("/"))
