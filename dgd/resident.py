@@ -16,7 +16,8 @@ import numpy as np
 
 from dgd.buffers import Buffers
 from dgd.dataset import Chunk, Dataset
-from dgd.rows import Array, MemoryRows
+from dgd.rows import Array, MemoryRows, Rows
+from dgd.selection import SelectedRows
 
 
 class Chunks(Protocol):
@@ -43,11 +44,16 @@ def is_resident(index: int, n_chunks: int, count: int) -> bool:
 
 def chunk_bytes(dataset: Dataset) -> int:
     """What the largest chunk takes while it stays; arrays that lie in memory anyhow take nothing more."""
-    if all(rows.footprint.held for rows in dataset.arrays):
+    if all(_in_memory(rows) for rows in dataset.arrays):
         return 0
     stored = [rows for rows in dataset.arrays if not isinstance(rows, MemoryRows)]
     per_row = sum(rows.dtype.itemsize * int(np.prod(rows.shape[1:], dtype=np.int64)) for rows in stored)
     return per_row * dataset.chunk_rows
+
+
+def _in_memory(rows: Rows) -> bool:
+    """Whether they are an array of this process, or some rows of one; what merely counts its reads is as a store."""
+    return isinstance(rows.rows if isinstance(rows, SelectedRows) else rows, MemoryRows)
 
 
 def kept(chunk: Chunk, dataset: Dataset) -> Chunk:
