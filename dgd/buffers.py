@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import mmap
+from contextlib import suppress
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 ALIGNMENT = 64
+MAPPED_BYTES = 2**20
 
 
 class Ahead(Protocol):
@@ -62,13 +65,26 @@ class Buffers:
             self._last.pop(name, None)
             self._memory.pop(name, None)
             del memory, last
-            memory = _aligned(n_bytes)
+            memory = aligned(n_bytes)
             self._memory[name] = memory
         self._last[name] = memory[:n_bytes].view(wanted).reshape(shape)
         return self._last[name]
 
 
-def _aligned(n_bytes: int) -> NDArray[np.uint8]:
-    raw = np.empty(n_bytes + ALIGNMENT, dtype=np.uint8)
-    start = -raw.ctypes.data % ALIGNMENT
-    return raw[start : start + n_bytes]
+def aligned(n_bytes: int, *, huge: bool = False) -> NDArray[np.uint8]:
+    """Uninitialised memory that begins with a cache line; `huge`: in huge pages, where the system has them.
+
+    From MAPPED_BYTES on it is mapped, and thus given back when it is let go of: a heap keeps what was freed.
+    """
+    if n_bytes < MAPPED_BYTES or not hasattr(mmap, "MAP_PRIVATE"):
+        raw = np.empty(n_bytes + ALIGNMENT, dtype=np.uint8)
+        start = -raw.ctypes.data % ALIGNMENT
+        return raw[start : start + n_bytes]
+    try:
+        memory = mmap.mmap(-1, n_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except OSError as error:
+        raise MemoryError(f"{n_bytes:,} bytes cannot be allocated") from error
+    if huge and hasattr(mmap, "MADV_HUGEPAGE"):
+        with suppress(OSError):
+            memory.madvise(mmap.MADV_HUGEPAGE)
+    return np.frombuffer(memory, dtype=np.uint8)

@@ -19,8 +19,8 @@ from dgd.testing import CountingExecutor, CountingRows, MemoryChunks
 
 BOUNDS = np.array([0, 1, 20, 41, 60, 90, 91, 120, 150, 180, 200, M])
 STARTS = BOUNDS[:-1].tolist()
-CHUNK_BYTES = 30 * X.shape[1] * 8
-"""What the largest chunk takes while it stays: 30 rows of X, for the targets are in memory anyhow."""
+CHUNK_BYTES = -(-30 * X.shape[1] * 8 // 64) * 64
+"""What the largest chunk takes while it stays: 30 rows of X in cache lines, for the targets are in memory anyhow."""
 PASSES = 6
 each_method = pytest.mark.parametrize("case", CASES, ids=lambda case: case.label)
 

@@ -13,7 +13,7 @@ from dgd.blas import single_threaded_blas
 from dgd.buffers import Buffers
 from dgd.dataset import Chunk, Dataset
 from dgd.executor import Fold, Folded, S, Summand, Swept, V, fold_chunks, sweep_node
-from dgd.resident import Chunks, PartlyResident, is_resident, kept
+from dgd.resident import Chunks, PartlyResident, Room, is_resident
 from dgd.tree import Addable, Node, sum_siblings
 
 A = TypeVar("A", bound=Addable)
@@ -45,13 +45,14 @@ class Kept:
 def load(dataset: Dataset, node: Node, count: int) -> Kept:
     """A worker's task: the chunks of one node that are to stay."""
     total = dataset.n_chunks
+    staying = [index for index in node.chunks(total) if is_resident(index, total, count)]
+    room = Room(dataset, len(staying))
     chunks: list[Chunk] = []
     bytes_read = 0
-    for index in node.chunks(total):
-        if is_resident(index, total, count):
-            chunk = dataset.read(index, _buffers())
-            bytes_read += chunk.bytes_read
-            chunks.append(kept(chunk, dataset))
+    for slot, index in enumerate(staying):
+        chunk = dataset.read(index, _buffers())
+        bytes_read += chunk.bytes_read
+        chunks.append(room.keep(chunk, slot))
     return Kept(tuple(chunks), bytes_read)
 
 
