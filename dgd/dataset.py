@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,8 @@ class Dataset:
     bounds: NDArray[np.int64] = field(init=False, repr=False, compare=False)
     _asking: tuple[tuple[str, Any], ...] = field(init=False, repr=False, compare=False)
     """The arrays that can be asked ahead of being read."""
+    _reading: tuple[tuple[str, Rows, tuple[int, ...]], ...] = field(init=False, repr=False, compare=False)
+    """The arrays there are, with the shape of a row."""
 
     def __post_init__(self) -> None:
         if not all(hasattr(rows, "bounds") for rows in self.arrays):
@@ -78,6 +81,8 @@ class Dataset:
             )
         object.__setattr__(self, "bounds", self.X.bounds)
         roles = (("X", self.X), ("y", self.y), ("weight", self.weight), ("offset", self.offset))
+        reading = tuple((role, rows, tuple(rows.shape[1:])) for role, rows in roles if rows is not None)
+        object.__setattr__(self, "_reading", reading)
         object.__setattr__(self, "_asking", tuple((role, rows) for role, rows in roles if hasattr(rows, "ahead")))
 
     @property
@@ -95,7 +100,7 @@ class Dataset:
         """The number of row chunks of X: the leaves of the reduction tree."""
         return len(self.bounds) - 1
 
-    @property
+    @cached_property
     def chunk_rows(self) -> int:
         """The rows of the largest chunk."""
         return int(np.diff(self.bounds).max())
@@ -160,30 +165,29 @@ class Dataset:
         """Chunk `index`; without `buffers` its arrays are the caller's to keep."""
         buffers = Buffers() if buffers is None else buffers
         start, stop = int(self.bounds[index]), int(self.bounds[index + 1])
-        found: dict[str, Array | None] = {}
+        found: dict[str, Array] = {}
         bytes_read = 0
-        for role, rows in (("X", self.X), ("y", self.y), ("weight", self.weight), ("offset", self.offset)):
-            found[role], n_bytes = (None, 0) if rows is None else rows.read(start, stop, buffers.within(role))
+        for role, rows, row_shape in self._reading:
+            values, n_bytes = rows.read(start, stop, buffers.within(role))
+            # NumPy would repeat or cut off what is not as declared without a word.
+            if values is None or values.shape != (stop - start, *row_shape):
+                raise _not_as_declared(rows, values, index, start, stop)
+            if values.dtype != rows.dtype:
+                check_dtype(rows.name, values.dtype, labels=role == "y")
+            found[role] = values
             bytes_read += n_bytes
-            if rows is not None:
-                _check_read(rows, found[role], index, start, stop, labels=role == "y")
-        X = found["X"]
-        assert X is not None
-        return Chunk(index, start, X, found["y"], found["weight"], bytes_read, found["offset"])
+        return Chunk(index, start, found["X"], found.get("y"), found.get("weight"), bytes_read, found.get("offset"))
 
 
-def _check_read(rows: Rows, found: Array | None, index: int, start: int, stop: int, *, labels: bool) -> None:
-    """What was read must be what the array had declared: NumPy would repeat or cut off the rest without a word."""
-    expected = (stop - start, *rows.shape[1:])
-    if found is None or found.shape != expected:
-        raise SchemaError(
-            f"array {rows.name!r}, chunk {index}: rows {start} to {stop - 1} were read as shape "
-            f"{getattr(found, 'shape', None)}, expected {expected}; the array's chunks are not what it declares",
-            array=rows.name,
-            chunk=index,
-            rows=(start, stop),
-        )
-    check_dtype(rows.name, found.dtype, labels=labels)
+def _not_as_declared(rows: Rows, found: Array | None, index: int, start: int, stop: int) -> SchemaError:
+    return SchemaError(
+        f"array {rows.name!r}, chunk {index}: rows {start} to {stop - 1} were read as shape "
+        f"{getattr(found, 'shape', None)}, expected {(stop - start, *rows.shape[1:])}; the array's chunks are not what "
+        f"it declares",
+        array=rows.name,
+        chunk=index,
+        rows=(start, stop),
+    )
 
 
 def _check_matrix(X: Rows) -> None:

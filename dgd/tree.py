@@ -50,12 +50,12 @@ def cut_level(n_chunks: int, max_nodes: int) -> int:
 
 def sum_node(node: Node, n_chunks: int, leaf: Callable[[int], A]) -> A:
     """The sum of `leaf(k)` over the chunks of a node; `node.level + 1` sums are alive at most."""
-    if node.level == 0:
-        return leaf(node.place)
-    left = Node(node.level - 1, 2 * node.place)
-    right = Node(node.level - 1, 2 * node.place + 1)
-    total = sum_node(left, n_chunks, leaf)
-    if not right.chunks(n_chunks):
+    level, place = node
+    if level == 0:
+        return leaf(place)
+    total = sum_node(Node(level - 1, 2 * place), n_chunks, leaf)
+    right = Node(level - 1, 2 * place + 1)
+    if right.place << right.level >= n_chunks:
         return total
     return total + sum_node(right, n_chunks, leaf)
 

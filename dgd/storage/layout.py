@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from dgd.storage.codecs import Codec, decoding_bytes, encoded_bound
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Layout:
     """How one chunk, or one inner chunk of a shard, lies in its bytes."""
 
@@ -21,10 +22,15 @@ class Layout:
     """The array's axes in the order in which the bytes run through them."""
     codecs: tuple[Codec, ...]
 
-    @property
+    @cached_property
     def n_bytes(self) -> int:
         """Decoded bytes."""
         return math.prod(self.shape) * self.dtype.itemsize
+
+    @cached_property
+    def in_order(self) -> bool:
+        """Whether the bytes run through the axes as NumPy's do by default."""
+        return self.order == tuple(range(len(self.shape)))
 
     @property
     def encoded_bound(self) -> int:
@@ -83,7 +89,7 @@ class ArrayFormat:
 
     def key(self, place: tuple[int, ...]) -> str:
         """The store's key of a chunk."""
-        return self.key_prefix + self.separator.join(str(i) for i in place)
+        return self.key_prefix + self.separator.join(map(str, place))
 
     @property
     def encoded_bound(self) -> int:

@@ -42,9 +42,11 @@ class ZarrRows:
     _limit: int = field(init=False, repr=False)
     _in_pieces: bool = field(init=False, repr=False)
     """Whether a panel is put together from several chunks."""
+    _chunk_rows: int = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         rows, chunk_rows = (*self.format.shape, 0)[0], (*self.format.chunk.shape, 1)[0]
+        object.__setattr__(self, "_chunk_rows", chunk_rows)
         object.__setattr__(self, "bounds", regular_bounds(rows, chunk_rows))
         object.__setattr__(self, "_most", self.format.encoded_bound)
         count = math.prod(self.format.grid)
@@ -96,11 +98,12 @@ class ZarrRows:
 
     def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Array, int]:
         """The rows from start to stop."""
-        chunk_rows = self.format.chunk.shape[0]
+        chunk_rows = self._chunk_rows
         first, last = start // chunk_rows, (stop - 1) // chunk_rows
         if first == last:
             panel, bytes_read = self._panel_until(stop, first, buffers)
-            return panel[start - first * chunk_rows : stop - first * chunk_rows], bytes_read
+            base = first * chunk_rows
+            return panel if len(panel) == stop - start else panel[start - base : stop - base], bytes_read
         gathered = buffers.within("gathered").take("rows", (stop - start, *self.shape[1:]), self.dtype)
         bytes_read = 0
         for index in range(first, last + 1):
@@ -114,7 +117,7 @@ class ZarrRows:
 
     def _keys(self, start: int, stop: int, buffers: Buffers) -> Iterator[str]:
         """The keys that a read of these rows asks for, in that order."""
-        chunk_rows = self.format.chunk.shape[0]
+        chunk_rows = self._chunk_rows
         for index in range(start // chunk_rows, (stop - 1) // chunk_rows + 1):
             if buffers.kept is None or buffers.kept[:2] != (self, index):
                 for column in product(*(range(count) for count in self.format.grid[1:])):
@@ -123,10 +126,10 @@ class ZarrRows:
     @property
     def _panel_bytes(self) -> int:
         columns = math.prod(self.shape[1:])
-        return min(self.format.chunk.shape[0], self.shape[0]) * columns * self.dtype.itemsize
+        return min(self._chunk_rows, self.shape[0]) * columns * self.dtype.itemsize
 
     def _stop(self, index: int) -> int:
-        return min((index + 1) * self.format.chunk.shape[0], self.shape[0])
+        return min((index + 1) * self._chunk_rows, self.format.shape[0])
 
     def _panel_until(self, stop: int, index: int, buffers: Buffers) -> tuple[Array, int]:
         """A row of chunks; it stays where it is for the next read if this one, up to `stop`, ends within it."""
@@ -143,13 +146,13 @@ class ZarrRows:
 
     def _panel(self, index: int, buffers: Buffers) -> tuple[Array, int]:
         """All columns of one row of chunks, without the padding of ragged chunks."""
-        rows = self._stop(index) - index * self.format.chunk.shape[0]
+        shape = (self._stop(index) - index * self._chunk_rows, *self.format.shape[1:])
         if not self._in_pieces:
-            place = (index, *(0 for _ in self.shape[1:]))
+            place = (index, 0)[: len(shape)]
             encoded = self._stored(place, buffers)
             chunk = self._decode(self.format.chunk, encoded, place, buffers)
-            return chunk[(slice(rows), *(slice(size) for size in self.shape[1:]))], encoded.nbytes
-        panel = buffers.take("panel", (rows, *self.shape[1:]), self.dtype)
+            return chunk if chunk.shape == shape else chunk[tuple(map(slice, shape))], encoded.nbytes
+        panel = buffers.take("panel", shape, self.dtype)
         bytes_read = 0
         for column in product(*(range(count) for count in self.format.grid[1:])):
             bytes_read += self._fill(panel, (index, *column), buffers)
@@ -192,17 +195,17 @@ class ZarrRows:
             raise self._damaged(place, str(error)) from error
         if layout.dtype.kind == "b" and flat.max() > 1:
             raise self._damaged(place, "it holds bytes other than 0 and 1, expected booleans")
-        if not self._in_pieces and flat.__array_interface__["data"][0] % layout.dtype.itemsize:
-            aligned = buffers.take("aligned", flat.shape, np.uint8)
-            aligned[:] = flat
-            flat = aligned
-        if layout.order == tuple(range(len(layout.shape))):
-            return flat.view(layout.dtype).reshape(layout.shape)
-        stored = flat.view(layout.dtype).reshape([layout.shape[axis] for axis in layout.order])
+        values = flat.view(layout.dtype)
+        if not self._in_pieces and not values.flags.aligned:
+            values = buffers.take("aligned", values.shape, layout.dtype)
+            values.view(np.uint8)[:] = flat
+        if layout.in_order:
+            return values.reshape(layout.shape)
+        stored = values.reshape([layout.shape[axis] for axis in layout.order])
         return stored.transpose(np.argsort(layout.order))
 
     def _rows_of(self, place: tuple[int, ...]) -> tuple[int, int]:
-        return place[0] * self.format.chunk.shape[0], self._stop(place[0])
+        return place[0] * self._chunk_rows, self._stop(place[0])
 
     def _where(self, place: tuple[int, ...]) -> str:
         first, stop = self._rows_of(place)

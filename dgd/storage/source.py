@@ -11,6 +11,7 @@ import stat
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -91,7 +92,7 @@ class LocalSource:
 
     root: Path
 
-    @property
+    @cached_property
     def label(self) -> str:
         """The folder's path."""
         return str(self.root)
@@ -113,11 +114,11 @@ class LocalSource:
 
     def ahead(self, keys: Iterable[str], buffers: Buffers, *, at_most: int, limit: int) -> bool:
         """Hint at files, while reading is slow."""
-        return hints_in(buffers).ask(keys, limit, lambda key: prefetch_file(f"{self.root}/{key}", at_most))
+        return hints_in(buffers).ask(keys, limit, lambda key: prefetch_file(f"{self.label}/{key}", at_most))
 
     def get(self, key: str, buffers: Buffers, *, at_most: int) -> Bytes | None:
         """The file's bytes; a folder, pipe or device in its place is no such key."""
-        path = f"{self.root}/{key}"
+        path = f"{self.label}/{key}"
         try:
             # Without O_NONBLOCK a pipe in a file's place would be waited for.
             file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
@@ -261,10 +262,8 @@ def unreadable(label: str, key: str, error: Exception) -> ReadError:
 
 def _read_into(file: int, memory: Bytes) -> int:
     """Read until the memory is full or the file ends; the bytes that were read."""
-    view, done = memory.data, 0
-    while done < len(view):
-        count = os.readv(file, [view[done:]])
-        if count == 0:
-            break
+    done = count = os.readv(file, [memory.data])
+    while count > 0 and done < memory.nbytes:
+        count = os.readv(file, [memory.data[done:]])
         done += count
     return done
