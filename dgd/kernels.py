@@ -2,7 +2,7 @@
 
     η = Xₖ b + b₀ + offset    r = w · derivative(η, y)    Σ w·value,  Xₖᵀ r,  Σ r,  Xₖᵀ diag(w · second) Xₖ,  Σ w
 
-Rows go through in micro-blocks of about 512 KiB, so that a block read from memory for Xₖ b is still in cache for
+Rows go through in micro-blocks of at most 5 MiB, so that a block read from memory for Xₖ b is still in cache for
 Xₖᵀ r. Blocks are C-ordered and of the arithmetic's dtype: stored as such they are used where they lie, else they are
 converted in cache. The number of rows of a block depends on the number of columns alone. With q outputs b is (n, q), η
 and r are (rows, q), and both products are matrix products: one read of X serves them all.
@@ -24,8 +24,9 @@ from dgd.moments import Float64, Moments, block_moments
 from dgd.row_checks import block_weight, check_finite, check_targets
 from dgd.rows import Array
 
-MICRO_BLOCK_BYTES = 2**21
-"""What stays in a core's caches between its two uses. Smaller ones have the threads wait for the interpreter's lock."""
+MICRO_BLOCK_BYTES = 5 * 2**20
+"""A chunk of 4 MiB with its row vectors, which the last cache holds between its two uses: threads wait for the
+interpreter's lock between blocks, and longer the more of them there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +101,7 @@ class GradientSum:
 
     def __call__(self, chunk: Chunk, buffers: Buffers) -> Partial:
         with np.errstate(over="ignore", invalid="ignore"):
-            sums = _Sums(self, chunk, buffers)
-            for start, stop in blocks(chunk, self.dtype, sums.coef):
-                sums.add(start, stop)
-            partial = sums.partial()
+            partial = _Sums(self, chunk, buffers).total()
         if not partial.finite:
             check_finite(chunk)
             check_targets(chunk, self.loss)
@@ -127,19 +125,35 @@ class _Sums:
         self.y = encoded(summand.loss, chunk, 0, rows, self.dtype)
         self.w = block_weight(chunk, 0, rows, self.dtype)
         self.offset = None if chunk.offset is None else chunk.offset.astype(self.dtype, copy=False)
-        self.coef = summand.coef.astype(self.dtype)
+        self.coef = summand.coef.astype(self.dtype, copy=False)
         self.intercept = np.asarray(summand.intercept, dtype=self.dtype)
         outputs = self.coef.shape[1:]
-        self.raw = buffers.take("raw prediction", (rows_at_most(self.coef, rows), *outputs), self.dtype)
+        self.step = min(rows, block_rows(n, self.dtype, outputs=math.prod(outputs)))
+        self.raw = buffers.take("raw prediction", (self.step, *outputs), self.dtype)
         self.block_gradient = buffers.take("block gradient", (*outputs, n), self.dtype)
-        self.gradient = _Gradient(np.zeros(outputs, self.dtype), np.zeros((*outputs, n), self.dtype))
-        self.origin = self.gradient.zero() if summand.with_origin else None
+        self.gradient = _Gradient(outputs, n, self.dtype)
+        self.origin = _Gradient(outputs, n, self.dtype) if summand.with_origin else None
         self.loss_sum = 0.0
         self.moments: Moments | None = None
         self.targets: TargetSums | None = None
         self.hessian: Float64 | None = None
 
-    def add(self, start: int, stop: int) -> None:
+    def total(self) -> Partial:
+        """All blocks, one after the other."""
+        rows = len(self.X)
+        for start in range(0, rows, self.step):
+            self._add(start, min(start + self.step, rows))
+        return Partial(
+            loss_sum=self.loss_sum,
+            gradient_sum=self.gradient.joined(),
+            weight_sum=float(rows) if self.w is None else float(self.w.sum(dtype=np.float64)),
+            moments=self.moments,
+            targets=self.targets,
+            hessian_sum=self.hessian,
+            origin_sum=None if self.origin is None else self.origin.joined(),
+        )
+
+    def _add(self, start: int, stop: int) -> None:
         """One more block."""
         loss = self.summand.loss
         block = as_block(self.X[start:stop], self.dtype, self.buffers)
@@ -172,29 +186,13 @@ class _Sums:
         total.coef += self.block_gradient
         total.intercept += np.add.reduce(derivative, axis=0)
 
-    def partial(self) -> Partial:
-        """All blocks together; the intercept's row first, an output a column."""
-        return Partial(
-            loss_sum=self.loss_sum,
-            gradient_sum=self.gradient.joined(),
-            weight_sum=float(len(self.X)) if self.w is None else float(self.w.sum(dtype=np.float64)),
-            moments=self.moments,
-            targets=self.targets,
-            hessian_sum=self.hessian,
-            origin_sum=None if self.origin is None else self.origin.joined(),
-        )
 
-
-@dataclass(slots=True)
 class _Gradient:
     """Σr and Xᵀr, an output a row, while they are being summed."""
 
-    intercept: Array
-    coef: Array
-
-    def zero(self) -> _Gradient:
-        """Another one, with nothing summed yet."""
-        return _Gradient(np.zeros_like(self.intercept), np.zeros_like(self.coef))
+    def __init__(self, outputs: tuple[int, ...], n: int, dtype: np.dtype[Any]) -> None:
+        self.intercept = np.zeros(outputs, dtype)
+        self.coef = np.zeros((*outputs, n), dtype)
 
     def joined(self) -> Float64:
         """The intercept's row first, an output a column, in float64."""
@@ -237,20 +235,8 @@ def encoded(loss: Loss, chunk: Chunk, start: int, stop: int, dtype: np.dtype[Any
     return loss.encode(chunk.y[start:stop], dtype)
 
 
-def blocks(chunk: Chunk, dtype: np.dtype[Any], coef: Array) -> list[tuple[int, int]]:
-    """The micro-blocks of a chunk, as ranges of its rows."""
-    rows, n = chunk.X.shape
-    step = block_rows(n, dtype, outputs=math.prod(coef.shape[1:]))
-    return [(start, min(start + step, rows)) for start in range(0, rows, step)]
-
-
-def rows_at_most(coef: Array, rows: int) -> int:
-    """The rows of the largest micro-block of a chunk."""
-    return min(rows, block_rows(coef.shape[0], coef.dtype, outputs=math.prod(coef.shape[1:])))
-
-
 def block_rows(n_features: int, dtype: np.dtype[Any], *, outputs: int = 1) -> int:
-    """The rows of a micro-block: about 2 MiB of X with its row vectors, and never less than 16 rows."""
+    """The rows of a micro-block: 5 MiB of X and of its row vectors, and never less than 16 rows."""
     return max(16, MICRO_BLOCK_BYTES // (dtype.itemsize * (n_features + 4 * outputs)))
 
 

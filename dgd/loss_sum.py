@@ -10,7 +10,7 @@ import numpy as np
 
 from dgd.buffers import Buffers
 from dgd.dataset import Chunk
-from dgd.kernels import as_block, blocks, encoded, raw_prediction
+from dgd.kernels import as_block, block_rows, encoded, raw_prediction
 from dgd.losses import Loss
 from dgd.moments import Float64
 from dgd.row_checks import block_weight, check_finite, check_targets
@@ -39,7 +39,10 @@ class LossSum:
         total = LossPartial(0.0, 0.0)
         dtype = np.dtype(np.float64)
         with np.errstate(over="ignore", invalid="ignore"):
-            for start, stop in blocks(chunk, dtype, self.coef):
+            rows, n = chunk.X.shape
+            step = block_rows(n, dtype, outputs=math.prod(self.coef.shape[1:]))
+            for start in range(0, rows, step):
+                stop = min(start + step, rows)
                 block = as_block(chunk.X[start:stop], dtype, buffers)
                 raw = raw_prediction(block, self.coef, self.intercept, chunk, start, buffers)
                 value = self.loss.value(raw, encoded(self.loss, chunk, start, stop, dtype))

@@ -32,8 +32,8 @@ UNEVEN = 1.5
 """How much more than its share of what stays a worker may come to hold."""
 DRIVER_HESSIANS = 6
 """The reduced Hessian, its form in the solver's coordinates, and what factoring it takes."""
-BLOCKS = 3
-"""Micro-blocks alive at once: the converted one, its centred copy in the first pass, and row vectors."""
+BLOCKS = 2
+"""Micro-blocks alive at once: the converted one, and row vectors with the centred piece of the first pass."""
 
 
 @dataclass(frozen=True)

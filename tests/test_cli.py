@@ -660,11 +660,11 @@ def test_a_cluster_that_dies_ends_with_5_and_one_line(start: Start, store: str, 
 
 
 def test_the_plan_is_kept(tmp_path: Path) -> None:
-    """Peak memory of a fit of 200 MiB stays within 10 % of what `dgd plan` says, which `dgd fit` says too."""
+    """Peak memory of a fit of 240 MiB stays within 10 % of what `dgd plan` says, which `dgd fit` says too."""
     store = tmp_path / "large.zarr"
     rng = np.random.default_rng(3)
     with dgd.DatasetWriter(store) as writer:
-        for _ in range(50):
+        for _ in range(60):
             X = rng.random((2**14, 64), dtype=np.float32)
             writer.append(X, X.sum(axis=1, dtype=np.float64))
     planned = subprocess.run([*DGD, "plan", store, "--threads", "2", "--json"], capture_output=True, check=True)

@@ -13,7 +13,7 @@ from dgd.dataset import Chunk
 from dgd.errors import ValueRangeError
 from dgd.kernels import GradientSum, Partial, block_rows
 from dgd.losses import Huber, Logistic, Loss, Poisson, Softmax, Squared
-from dgd.moments import block_moments
+from dgd.moments import PIECE_BYTES, block_moments
 
 DTYPES = ["bool", "int8", "uint16", "int64", "float16", "float32", "float64", ">f4", ">f8", ">i4"]
 
@@ -124,10 +124,10 @@ def test_overflow_of_finite_data_is_a_number_not_an_error() -> None:
 
 
 def test_block_rows_depend_on_columns_alone() -> None:
-    assert block_rows(252, np.dtype("f8")) == 1024
-    assert block_rows(252, np.dtype("f4")) == 2048
+    assert block_rows(252, np.dtype("f8")) == 2560
+    assert block_rows(252, np.dtype("f4")) == 5120
     assert block_rows(10**6, np.dtype("f8")) == 16
-    assert block_rows(212, np.dtype("f8"), outputs=11) == 1024
+    assert block_rows(212, np.dtype("f8"), outputs=11) == 2560
 
 
 def test_moments_do_not_cancel() -> None:
@@ -139,6 +139,21 @@ def test_moments_do_not_cancel() -> None:
         total = total + part
     assert np.sqrt(total.squares / total.weight)[0] == pytest.approx(x.std(), rel=1e-7)
     assert total.mean[0] == pytest.approx(x.mean(), rel=1e-15)
+
+
+@pytest.mark.parametrize("dtype", ["f8", "f4"])
+def test_moments_of_a_block_of_several_pieces(dtype: str) -> None:
+    """2.6 pieces, and weights of which the second piece has none."""
+    rng = np.random.default_rng(4)
+    x = rng.normal(loc=[0, 1e3, 1e6], size=(PIECE_BYTES // 24 * 26 // 10, 3)).astype(dtype)
+    weight = rng.integers(0, 3, size=len(x)).astype(dtype)
+    weight[PIECE_BYTES // 24 : 2 * (PIECE_BYTES // 24)] = 0
+    for w in (None, weight):
+        found, expected = block_moments(x, w), x.astype(np.float64)
+        mean = np.average(expected, axis=0, weights=w)
+        assert found.weight == (len(x) if w is None else w.sum())
+        np.testing.assert_allclose(found.mean, mean, rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(found.variance, np.average((expected - mean) ** 2, axis=0, weights=w), rtol=1e-9)
 
 
 def test_rows_of_no_weight_add_nothing_to_moments() -> None:
