@@ -20,7 +20,7 @@ from dgd.storage.crc32c import crc32c
 from dgd.storage.source import Bytes
 
 CHECKSUM_BYTES = 4
-INFLATE_IN, INFLATE_OUT = 2**16, 2**17
+INFLATE_IN = INFLATE_OUT = 2**18
 """zlib decodes into fresh memory only, so it is fed and emptied in pieces of this size."""
 
 
@@ -116,7 +116,7 @@ def decoding_bytes(codecs: tuple[Codec, ...], n_bytes: int) -> int:
     names = {codec.name for codec in codecs}
     if names <= {"crc32c"}:
         return 0
-    inflating = min(2 * n_bytes, 2 * INFLATE_OUT) + INFLATE_IN if names & {"gzip", "zlib"} else 0
+    inflating = min(2 * n_bytes, 2 * INFLATE_OUT) + min(n_bytes, INFLATE_IN) if names & {"gzip", "zlib"} else 0
     return n_bytes + CHECKSUM_BYTES * len(codecs) + inflating
 
 
