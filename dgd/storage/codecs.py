@@ -22,6 +22,8 @@ from dgd.storage.source import Bytes
 CHECKSUM_BYTES = 4
 INFLATE_IN = INFLATE_OUT = 2**18
 """zlib decodes into fresh memory only, so it is fed and emptied in pieces of this size."""
+INFLATE_STATE = 40 * 2**10
+"""Its window of 32 KiB, and tables."""
 
 
 class Damaged(ValueError):
@@ -116,8 +118,8 @@ def decoding_bytes(codecs: tuple[Codec, ...], n_bytes: int) -> int:
     names = {codec.name for codec in codecs}
     if names <= {"crc32c"}:
         return 0
-    inflating = min(2 * n_bytes, 2 * INFLATE_OUT) + min(n_bytes, INFLATE_IN) if names & {"gzip", "zlib"} else 0
-    return n_bytes + CHECKSUM_BYTES * len(codecs) + inflating
+    inflating = min(2 * n_bytes, 2 * INFLATE_OUT) + min(n_bytes, INFLATE_IN) + INFLATE_STATE
+    return n_bytes + CHECKSUM_BYTES * len(codecs) + (inflating if names & {"gzip", "zlib"} else 0)
 
 
 def _verified(encoded: Bytes, at_end: bool) -> Bytes:

@@ -127,16 +127,21 @@ class LocalSource:
         except OSError as error:
             raise unreadable(self.label, key, error) from error
         try:
-            status = os.fstat(file)
-            if not stat.S_ISREG(status.st_mode):
-                return None
-            if status.st_size > at_most:
-                raise TooLong(status.st_size, at_most)
-            encoded: Bytes = buffers.take("encoded", (status.st_size,), np.uint8)
+            # With a byte more than there can be, one call shows that a file of the greatest length has ended.
+            encoded: Bytes = buffers.take("encoded", (at_most + 1,), np.uint8)
             began = time.perf_counter()
-            done = _read_into(file, encoded)
+            done = os.readv(file, [encoded.data])
+            if done != at_most:
+                status = os.fstat(file)
+                if not stat.S_ISREG(status.st_mode):
+                    return None
+                if status.st_size > at_most:
+                    raise TooLong(status.st_size, at_most)
+                done = _read_on(file, encoded[: status.st_size], done)
             hints_in(buffers).measured(key, done, time.perf_counter() - began)
             return encoded[:done]
+        except IsADirectoryError:
+            return None
         except OSError as error:
             raise unreadable(self.label, key, error) from error
         finally:
@@ -260,9 +265,9 @@ def unreadable(label: str, key: str, error: Exception) -> ReadError:
     return ReadError(f"{label}: key {key!r} cannot be read ({what}); check the store, then try again", chunk=key)
 
 
-def _read_into(file: int, memory: Bytes) -> int:
-    """Read until the memory is full or the file ends; the bytes that were read."""
-    done = count = os.readv(file, [memory.data])
+def _read_on(file: int, memory: Bytes, done: int) -> int:
+    """Read until the memory is full or the file ends; the bytes that were read, those before included."""
+    count = done
     while count > 0 and done < memory.nbytes:
         count = os.readv(file, [memory.data[done:]])
         done += count
