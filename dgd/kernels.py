@@ -4,8 +4,8 @@
 
 Rows go through in micro-blocks of at most 5 MiB, so that a block read from memory for Xₖ b is still in cache for
 Xₖᵀ r. Blocks are C-ordered and of the arithmetic's dtype: stored as such they are used where they lie, else they are
-converted in cache. The number of rows of a block depends on the number of columns alone. With q outputs b is (n, q), η
-and r are (rows, q), and both products are matrix products: one read of X serves them all.
+converted in cache. The number of rows of a block depends on dtypes and the number of columns alone. With q outputs b is
+(n, q), η and r are (rows, q), and both products are matrix products: one read of X serves them all.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from dgd.rows import Array
 MICRO_BLOCK_BYTES = 5 * 2**20
 """A chunk of 4 MiB with its row vectors, which the last cache holds between its two uses: threads wait for the
 interpreter's lock between blocks, and longer the more of them there are."""
+CONVERTED_BLOCK_BYTES = 2 * 2**20
+"""Where a block is converted, what it is converted from passes through the cache as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ class _Sums:
         self.coef = summand.coef.astype(self.dtype, copy=False)
         self.intercept = np.asarray(summand.intercept, dtype=self.dtype)
         outputs = self.coef.shape[1:]
-        self.step = min(rows, block_rows(n, self.dtype, outputs=math.prod(outputs)))
+        self.step = min(rows, block_rows(n, self.X.dtype, self.dtype, outputs=math.prod(outputs)))
         self.raw = buffers.take("raw prediction", (self.step, *outputs), self.dtype)
         self.block_gradient = buffers.take("block gradient", (*outputs, n), self.dtype)
         self.gradient = _Gradient(outputs, n, self.dtype)
@@ -235,9 +237,10 @@ def encoded(loss: Loss, chunk: Chunk, start: int, stop: int, dtype: np.dtype[Any
     return loss.encode(chunk.y[start:stop], dtype)
 
 
-def block_rows(n_features: int, dtype: np.dtype[Any], *, outputs: int = 1) -> int:
-    """The rows of a micro-block: 5 MiB of X and of its row vectors, and never less than 16 rows."""
-    return max(16, MICRO_BLOCK_BYTES // (dtype.itemsize * (n_features + 4 * outputs)))
+def block_rows(n_features: int, stored: np.dtype[Any], dtype: np.dtype[Any], *, outputs: int = 1) -> int:
+    """The rows of a micro-block: as many as its bytes hold of X and of its row vectors, and never less than 16."""
+    n_bytes = MICRO_BLOCK_BYTES if stored == dtype else CONVERTED_BLOCK_BYTES
+    return max(16, n_bytes // (dtype.itemsize * (n_features + 4 * outputs)))
 
 
 def as_block(X: Array, dtype: np.dtype[Any], buffers: Buffers) -> Array:

@@ -40,7 +40,7 @@ class LossSum:
         dtype = np.dtype(np.float64)
         with np.errstate(over="ignore", invalid="ignore"):
             rows, n = chunk.X.shape
-            step = block_rows(n, dtype, outputs=math.prod(self.coef.shape[1:]))
+            step = block_rows(n, chunk.X.dtype, dtype, outputs=math.prod(self.coef.shape[1:]))
             for start in range(0, rows, step):
                 stop = min(start + step, rows)
                 block = as_block(chunk.X[start:stop], dtype, buffers)

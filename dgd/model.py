@@ -52,7 +52,7 @@ class Model:
         out = np.empty((X.shape[0], *self.outputs))
         dtype = np.dtype(np.float64)
         coef = np.ascontiguousarray(self.coef.T)
-        step = block_rows(self.n_features, dtype, outputs=int(np.prod(self.outputs)))
+        step = block_rows(self.n_features, X.dtype, dtype, outputs=int(np.prod(self.outputs)))
         for start in range(0, X.shape[0], step):
             block = as_block(X[start : start + step], dtype, buffers)
             if self.n_features == 1:

@@ -214,7 +214,7 @@ def make_plan(
     """
     dtype = np.dtype(np.float64 if precision == "double" else np.float32)
     n = dataset.shape[1]
-    rows = min(block_rows(n, dtype, outputs=outputs), dataset.chunk_rows)
+    rows = min(block_rows(n, dataset.dtype, dtype, outputs=outputs), dataset.chunk_rows)
     blocks = BLOCKS + 2 * (hessian_bytes > 0)
     workspace = blocks * 8 * rows * (n + 4 * outputs) + bytes_per_row * dataset.chunk_rows
     depth = dataset.n_chunks.bit_length() + 1

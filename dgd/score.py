@@ -149,7 +149,7 @@ class ClassScore:
 
 
 def _blocks(model: Model, chunk: Chunk) -> list[tuple[int, int]]:
-    step = block_rows(model.n_features, np.dtype(np.float64), outputs=math.prod(model.outputs))
+    step = block_rows(model.n_features, chunk.X.dtype, np.dtype(np.float64), outputs=math.prod(model.outputs))
     rows = chunk.X.shape[0]
     return [(start, min(start + step, rows)) for start in range(0, rows, step)]
 

@@ -49,7 +49,7 @@ def test_equals_the_naive_formula(
     w = rng.integers(0, 3, size=rows).astype(float) if weighted else None
     before = [array.copy() for array in (X, y)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kernels, "block_rows", lambda n, dtype, outputs: block)
+        patch.setattr(kernels, "block_rows", lambda *_, outputs: block)
         partial = GradientSum(Squared(), b0, b, with_moments=True)(chunk_of(X, y, w), Buffers())
     loss, gradient = naive(X, y, w, b0, b)
     assert partial.loss_sum == pytest.approx(loss, rel=1e-12, abs=1e-12)
@@ -123,11 +123,13 @@ def test_overflow_of_finite_data_is_a_number_not_an_error() -> None:
     assert partial.loss_sum == np.inf
 
 
-def test_block_rows_depend_on_columns_alone() -> None:
-    assert block_rows(252, np.dtype("f8")) == 2560
-    assert block_rows(252, np.dtype("f4")) == 5120
-    assert block_rows(10**6, np.dtype("f8")) == 16
-    assert block_rows(212, np.dtype("f8"), outputs=11) == 2560
+def test_block_rows_depend_on_columns_and_dtypes_alone() -> None:
+    f8, f4 = np.dtype("f8"), np.dtype("f4")
+    assert block_rows(252, f8, f8) == 2560
+    assert block_rows(252, f4, f4) == 5120
+    assert block_rows(252, f4, f8) == block_rows(252, np.dtype(">f8"), f8) == 1024
+    assert block_rows(10**6, f8, f8) == 16
+    assert block_rows(212, f8, f8, outputs=11) == 2560
 
 
 def test_moments_do_not_cancel() -> None:
@@ -201,7 +203,7 @@ def test_every_loss_equals_the_naive_formula(loss: Loss, target: str, weighted: 
     theta, offset = rng.normal(size=(n + 1, *tail)), rng.normal(size=(rows, *tail))
     chunk = Chunk(index=0, start=0, X=X, y=y, weight=w, bytes_read=0, offset=offset)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kernels, "block_rows", lambda n, dtype, outputs: 20)
+        patch.setattr(kernels, "block_rows", lambda *_, outputs: 20)
         summand = GradientSum(loss, theta[0], theta[1:], with_targets=True, with_hessian=True)
         partial = summand(chunk, Buffers())
     A, weight = np.column_stack([np.ones(rows), X]), np.ones(rows) if w is None else w
