@@ -31,6 +31,10 @@ ReadAhead = Literal["requests", "page cache hints", "none"]
 """How the next chunks are fetched while one computes; only requests take memory of this process."""
 
 
+BEYOND = bytearray(1)
+"""Where the byte goes that a file must not have: one call then shows that one of the greatest length has ended."""
+
+
 class TooLong(ValueError):
     """A value has more bytes than it can have; the caller says what that means."""
 
@@ -127,10 +131,9 @@ class LocalSource:
         except OSError as error:
             raise unreadable(self.label, key, error) from error
         try:
-            # With a byte more than there can be, one call shows that a file of the greatest length has ended.
-            encoded: Bytes = buffers.take("encoded", (at_most + 1,), np.uint8)
+            encoded: Bytes = buffers.take("encoded", (at_most,), np.uint8)
             began = time.perf_counter()
-            done = os.readv(file, [encoded.data])
+            done = os.readv(file, [encoded.data, BEYOND])
             if done != at_most:
                 status = os.fstat(file)
                 if not stat.S_ISREG(status.st_mode):
