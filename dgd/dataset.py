@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -84,6 +84,10 @@ class Dataset:
         reading = tuple((role, rows, tuple(rows.shape[1:])) for role, rows in roles if rows is not None)
         object.__setattr__(self, "_reading", reading)
         object.__setattr__(self, "_asking", tuple((role, rows) for role, rows in roles if hasattr(rows, "ahead")))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as it was made: what follows from that grows with the number of chunks, and goes to every task."""
+        return type(self), tuple(getattr(self, each.name) for each in fields(self) if each.init)
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -237,8 +237,14 @@ def tasks_done(found: Cluster, part: str) -> int:
     return len({key for key in done if key.split("-")[2] == run and part in key})
 
 
-@pytest.mark.parametrize(("resident", "most"), [(0, 1), (10**6, 1 + 4 * 2)])
-def test_everything_is_released(store: str, two_workers: Cluster, resident: Any, most: int) -> None:
+@pytest.mark.parametrize("sent", ["in every task", "as a task"])
+@pytest.mark.parametrize("resident", [0, 10**6])
+def test_everything_is_released(
+    store: str, two_workers: Cluster, resident: Any, sent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between passes the last one's six nodes and their sum are known, six tasks for what stays, and large datasets."""
+    if sent == "as a task":
+        monkeypatch.setattr("dgd.runtime.cluster.LIGHT_BYTES", 0)
     held: list[int] = []
 
     def count(dask_scheduler: Any) -> int:
@@ -248,9 +254,11 @@ def test_everything_is_released(store: str, two_workers: Cluster, resident: Any,
         time.sleep(0.2)
         held.append(two_workers.client.run_on_scheduler(count))
 
-    dgd.fit(store, client=two_workers.client, max_iter=4, tol=0, callbacks=[between_passes], resident=resident)
-    assert 1 <= max(held) <= most, "between passes only the dataset's task is held, and those of what stays"
-    assert (max(held) > 1) == (resident != 0)
+    kept = 6 * (resident > 0)
+    by_themselves = 2 * (sent == "as a task")
+    result = dgd.fit(store, client=two_workers.client, max_iter=4, tol=0, callbacks=[between_passes], resident=resident)
+    assert max(held) == 7 + kept + by_themselves
+    assert bits(result) == bits(dgd.fit(store, threads=1, max_iter=4, tol=0))
     wait_until(lambda: two_workers.client.run_on_scheduler(count) == 0, "the fit's tasks to be released", 5)
 
 

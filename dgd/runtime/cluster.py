@@ -1,14 +1,13 @@
 """A sweep on a Dask cluster: O(threads) tasks a pass, sums on the workers, one vector back to the driver.
 
-    dataset ──┬─▶ chunks that stay ─┐
-    summand ──┼─────────────────────┴▶ sweep_node(node 0) ─┐
-              ├──────────────────────▶ sweep_node(node 1) ─┼─▶ sum of 8 neighbours ─▶ … ─▶ one partial ─▶ driver
-              └──────────────────────▶ …                   ┘
+    chunks that stay ─▶ sweep_node(node 0) ─┐
+                        sweep_node(node 1) ─┼─▶ sum of 8 neighbours ─▶ … ─▶ one partial ─▶ driver
+                        …                   ┘
 
-A pass is one graph, submitted at once. The summand (it holds θ) is part of each task where it is small, and else a task
-on which they depend: were it scattered, the death of its holder would be the death of the fit. Keys carry a run id, the
-pass and the attempt, because a key used before returns the old value. No task is bound to a worker. All is released
-after the pass, except the datasets, a few kilobytes of paths, and the chunks that stay.
+A pass is one graph, submitted at once. The dataset (paths and metadata) and the summand (it holds θ) are part of each
+task where they are small, and else tasks on which the others depend: were they scattered, the death of their holder
+would be the death of the fit. Keys carry a run id, the pass and the attempt, because a key used before returns the old
+value. No task is bound to a worker. All is released after the pass, except large datasets and the chunks that stay.
 """
 
 from __future__ import annotations
@@ -36,7 +35,8 @@ FAN_IN = 8
 ATTEMPTS = 5
 """Submissions of one pass before the cluster is called lost; each survives several deaths by itself."""
 LIGHT_BYTES = 2**16
-"""A summand of at most so many bytes goes out with each of its tasks: fetching it from its holder takes longer."""
+"""A dataset or summand of at most so many bytes goes out with each of its tasks: fetching it from its holder takes
+longer."""
 LARGEST_DATASET = 64 * 2**20
 """Bytes of arrays in this process's memory that are sent along; a stored dataset is paths and metadata."""
 POLL_SECONDS = 1.0
@@ -72,14 +72,18 @@ class ClusterExecutor:
         self._memory_limit = memory_limit
         self._run = uuid.uuid4().hex[:12]
         self._passes = 0
-        self._datasets: list[tuple[Dataset, TaskRef]] = []
-        """Those to fit and to validate on."""
+        self._datasets: list[tuple[Dataset, bytes | TaskRef]] = []
+        """Those to fit and to validate on, as tasks get them."""
         self._keeping: tuple[Dataset, int] | None = None
         self._kept: dict[Node, TaskRef] = {}
         """The chunks that stay, node by node: results of tasks, so that Dask reads again what dies with a worker."""
         self._held: dict[str, Future] = {}
         """What keeps those results alive, by key."""
+        self._last: Future | None = None
+        """The result of the last pass, until the next one is submitted: a client sends nothing for 10 ms after a
+        message, and would hold the next pass back for having released this."""
         self._known_threads = 0
+        self._addresses: list[str] = []
         self._looked = -float("inf")
 
     def sweep(self, dataset: Dataset, summand: Summand[S]) -> Swept[S]:
@@ -102,7 +106,7 @@ class ClusterExecutor:
         for attempt in range(ATTEMPTS):
             try:
                 return run(Graph(f"{self._run}-{self._passes}-{attempt}"))
-            except KilledWorker as error:
+            except (KilledWorker, Stranded) as error:
                 self._forget()
                 lost = error
             except CANCELLED as error:
@@ -140,9 +144,16 @@ class ClusterExecutor:
         """Release what the workers hold of the datasets; the client stays open, it is the caller's."""
         for future in self._held.values():
             future.release()
+        self._release_last()
         self._forget()
 
+    def _release_last(self) -> None:
+        if self._last is not None:
+            self._last.release()
+            self._last = None
+
     def _forget(self) -> None:
+        self._last = None
         self._datasets.clear()
         self._kept.clear()
         self._held.clear()
@@ -152,6 +163,8 @@ class ClusterExecutor:
         nodes = nodes_at(cut_level(dataset.n_chunks, NODES_PER_THREAD * self._threads()), dataset.n_chunks)
         source = self._dataset(graph, dataset)
         kept, fresh = self._kept_chunks(graph, dataset, nodes, source)
+        if isinstance(source, bytes):
+            graph.workers = self._addresses
         pickled = pickle.dumps(summand)
         # Bytes, for Dask would look into anything else, task by task.
         theta = pickled if len(pickled) <= LIGHT_BYTES else graph.add("theta", pickle.loads, pickled)
@@ -162,7 +175,7 @@ class ClusterExecutor:
         return swept
 
     def _kept_chunks(
-        self, graph: Graph, dataset: Dataset, nodes: list[Node], source: TaskRef
+        self, graph: Graph, dataset: Dataset, nodes: list[Node], source: bytes | TaskRef
     ) -> tuple[dict[Node, TaskRef], bool]:
         """What stays of each node, and whether it is read in this very pass; a tree cut anew has other nodes."""
         if self._keeping is None or self._keeping[0] is not dataset:
@@ -183,15 +196,17 @@ class ClusterExecutor:
         """The threads of all workers, asked for again now and then; they decide how finely a pass is cut, no bits."""
         now = time.monotonic()
         if now - self._looked >= LOOK_AGAIN_SECONDS:
-            self._known_threads = sum(worker["nthreads"] for worker in self._wait_for_workers().values())
+            workers = self._wait_for_workers()
+            self._known_threads = sum(worker["nthreads"] for worker in workers.values())
+            self._addresses = list(workers)
             self._looked = time.monotonic()
         return self._known_threads
 
-    def _dataset(self, graph: Graph, dataset: Dataset) -> TaskRef:
-        """The dataset as a task's result, so that it is made again if its holder dies."""
-        for known, ref in self._datasets:
+    def _dataset(self, graph: Graph, dataset: Dataset) -> bytes | TaskRef:
+        """The dataset as part of every task; a large one as a task's result, made again if its holder dies."""
+        for known, sent in self._datasets:
             if known is dataset:
-                return ref
+                return sent
         n_bytes = dataset.memory_bytes
         if n_bytes > LARGEST_DATASET:
             raise ConfigurationError(
@@ -199,24 +214,34 @@ class ClusterExecutor:
                 f"workers; write them to a zarr dataset that the workers can read (`dgd.DatasetWriter`), or fit with "
                 f"`threads=`"
             )
-        ref = graph.hold("dataset", tasks.identity, dataset)
-        self._datasets.append((dataset, ref))
-        return ref
+        # With the run's name: a worker keeps what it has opened, and the next fit may find other files there.
+        pickled = pickle.dumps((self._run, dataset)) if n_bytes <= LIGHT_BYTES else b""
+        light = 0 < len(pickled) <= LIGHT_BYTES
+        self._datasets.append((dataset, pickled if light else graph.hold("dataset", tasks.identity, dataset)))
+        return self._datasets[-1][1]
 
     def _result(self, graph: Graph, last: TaskRef) -> Any:
         """The result of a graph's last task, submitted in one message; what is to be held stays with the workers."""
         try:
-            found, *held = self.client.get(graph.tasks, [last.key, *graph.held], sync=False)
+            found, *held = self.client.get(
+                graph.tasks,
+                [last.key, *graph.held],
+                workers=graph.workers,
+                allow_other_workers=graph.workers is not None,
+                sync=False,
+            )
         except ClosedClientError as error:
             raise ClusterLostError("the client was closed during the pass; open another and fit again") from error
         self._held.update(zip(graph.held, held, strict=True))
-        try:
-            return self._wait_for(found)
-        finally:
-            found.release()
+        self._release_last()
+        self._last = found
+        return self._wait_for(found, graph.workers)
 
-    def _wait_for(self, future: Future) -> Any:
-        """Wait for a future; as long as there are workers, or not longer than `worker_timeout` without any."""
+    def _wait_for(self, future: Future, named: list[str] | None) -> Any:
+        """Wait for a future; as long as there are workers, or not longer than `worker_timeout` without any.
+
+        Raises Stranded once there are workers, and none of those that were named.
+        """
         while True:
             try:
                 return future.result(timeout=POLL_SECONDS)
@@ -224,7 +249,9 @@ class ClusterExecutor:
                 if future.status == "error":
                     raise  # the task's own
                 if not future.done():
-                    self._wait_for_workers()
+                    workers = self._wait_for_workers()
+                    if named is not None and workers.keys().isdisjoint(named):
+                        raise Stranded("none of the workers it was submitted for is left") from None
 
     def _wait_for_workers(self) -> dict[str, Any]:
         """The workers, once there is at least one. Raises ClusterLostError after `worker_timeout` without."""
@@ -265,6 +292,10 @@ class ClusterExecutor:
         return str(scheduler.address) if scheduler is not None else "the scheduler"
 
 
+class Stranded(Exception):
+    """No worker that a pass was submitted for runs any more: Dask keeps its tasks from those that came since."""
+
+
 class Graph:
     """The tasks of one pass, to be submitted together."""
 
@@ -273,6 +304,9 @@ class Graph:
         self.tasks: dict[str, Task] = {}
         self.held: list[str] = []
         """Keys whose results outlive the pass."""
+        self.workers: list[str] | None = None
+        """Where tasks that stand alone may run. It is everywhere, and has to be said: tasks that name no worker and
+        that look like the beginnings of a graph are handed out one at a time, each at a journey to the scheduler."""
 
     def add(self, what: str, function: Callable[..., Any], *arguments: Any) -> TaskRef:
         """A task of a kind; Dask learns from the first word of a key how long such tasks take."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeVar
 
 from distributed.protocol import pickle
@@ -42,8 +43,21 @@ class Kept:
         return sum(array.nbytes for array in arrays)
 
 
-def load(dataset: Dataset, node: Node, count: int) -> Kept:
+@lru_cache(maxsize=8)
+def _opened(pickled: bytes) -> Dataset:
+    """A dataset of a run, opened once in a process."""
+    _run, dataset = pickle.loads(pickled)
+    assert isinstance(dataset, Dataset)
+    return dataset
+
+
+def _dataset(sent: Dataset | bytes) -> Dataset:
+    return _opened(sent) if isinstance(sent, bytes) else sent
+
+
+def load(sent: Dataset | bytes, node: Node, count: int) -> Kept:
     """A worker's task: the chunks of one node that are to stay."""
+    dataset = _dataset(sent)
     total = dataset.n_chunks
     staying = [index for index in node.chunks(total) if is_resident(index, total, count)]
     room = Room(dataset, len(staying))
@@ -56,8 +70,9 @@ def load(dataset: Dataset, node: Node, count: int) -> Kept:
     return Kept(tuple(chunks), bytes_read)
 
 
-def sweep(dataset: Dataset, theta: Summand[S] | bytes, node: Node, keeping: Kept | None, fresh: bool) -> Swept[S]:
-    """A worker's task: one node, with the buffers of the thread it runs on; the summand may come pickled."""
+def sweep(sent: Dataset | bytes, theta: Summand[S] | bytes, node: Node, keeping: Kept | None, fresh: bool) -> Swept[S]:
+    """A worker's task: one node, with the buffers of the thread it runs on; dataset and summand may come pickled."""
+    dataset = _dataset(sent)
     summand: Summand[S] = pickle.loads(theta) if isinstance(theta, bytes) else theta
     chunks: Chunks = dataset if keeping is None else PartlyResident(dataset, 0, keeping.chunks)
     with single_threaded_blas():
@@ -67,10 +82,10 @@ def sweep(dataset: Dataset, theta: Summand[S] | bytes, node: Node, keeping: Kept
     return Swept(swept.value, swept.bytes_read + keeping.bytes_read)
 
 
-def fold(dataset: Dataset, fold: Fold[V], value: V, order: Sequence[int]) -> Folded[V]:
+def fold(sent: Dataset | bytes, fold: Fold[V], value: V, order: Sequence[int]) -> Folded[V]:
     """A worker's task: all chunks, one after the other."""
     with single_threaded_blas():
-        return fold_chunks(dataset, fold, value, order, _buffers())
+        return fold_chunks(_dataset(sent), fold, value, order, _buffers())
 
 
 def _buffers() -> Buffers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from itertools import product
 from typing import Any
 
@@ -53,6 +53,10 @@ class ZarrRows:
         pieces = self.format.shard is not None or math.prod(self.format.grid[1:]) > 1
         object.__setattr__(self, "_in_pieces", pieces)
         object.__setattr__(self, "_limit", max(0, min(self.ahead_at_most, limit_of(self._most), count - 1)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as they were made, see `Dataset`."""
+        return type(self), tuple(getattr(self, each.name) for each in fields(self) if each.init)
 
     @property
     def name(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -154,3 +155,18 @@ def test_a_changed_chunk_is_seen_by_the_next_pass(tmp_path: Path) -> None:
     with pytest.raises(dgd.errors.MissingChunkError):
         sweep(executor, dataset)
     executor.close()
+
+
+def test_what_a_worker_is_sent_does_not_grow_with_the_number_of_chunks(tmp_path: Path) -> None:
+    sizes = []
+    for chunk_rows in (500, 1):
+        path = tmp_path / f"{chunk_rows}.zarr"
+        with dgd.DatasetWriter(path, chunk_rows=chunk_rows) as writer:
+            writer.append(np.ones((1000, 2)), np.ones(1000))
+        dataset = dgd.open_dataset(path)
+        pickled = pickle.dumps(dataset)
+        again = pickle.loads(pickled)
+        assert np.array_equal(again.bounds, dataset.bounds)
+        assert (again.fingerprint, again.read(1).y[0]) == (dataset.fingerprint, 1.0)
+        sizes.append(len(pickled))
+    assert max(sizes) < min(sizes) + 64
