@@ -19,7 +19,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from dask.task_spec import List, Task, TaskRef
+from dask.task_spec import TaskRef
 from distributed import Client, Future, KilledWorker
 from distributed.client import ClosedClientError, FutureCancelledError
 from distributed.protocol import pickle
@@ -28,10 +28,10 @@ from dgd.dataset import Dataset
 from dgd.errors import ClusterLostError, ConfigurationError
 from dgd.executor import Fold, Folded, Resources, S, Summand, Swept, V
 from dgd.runtime import tasks
+from dgd.runtime.graph import Graph, tasks_over
 from dgd.tree import Node, cut_level, nodes_at
 
 NODES_PER_THREAD = 4
-FAN_IN = 8
 ATTEMPTS = 5
 """Submissions of one pass before the cluster is called lost; each survives several deaths by itself."""
 LIGHT_BYTES = 2**16
@@ -130,7 +130,7 @@ class ClusterExecutor:
             kind="cluster",
             processes=len(workers),
             threads=max(threads),
-            tasks=_tasks_over(nodes) + (8 * dataset.shape[1] > LIGHT_BYTES),
+            tasks=tasks_over(nodes) + (8 * dataset.shape[1] > LIGHT_BYTES),
             base_bytes=max(*held, IDLE_BYTES) + WORKER_BYTES,
             memory_limit=min(limits, default=None),
         )
@@ -169,9 +169,7 @@ class ClusterExecutor:
         # Bytes, for Dask would look into anything else, task by task.
         theta = pickled if len(pickled) <= LIGHT_BYTES else graph.add("theta", pickle.loads, pickled)
         level = [graph.add("sweep", tasks.sweep, source, theta, node, kept.get(node), fresh) for node in nodes]
-        while len(level) > 1:
-            level = [graph.add("sum", tasks.sum_of, List(*level[i : i + FAN_IN])) for i in range(0, len(level), FAN_IN)]
-        swept: Swept[S] = self._result(graph, level[0])
+        swept: Swept[S] = self._result(graph, graph.sum_of(level))
         return swept
 
     def _kept_chunks(
@@ -294,37 +292,3 @@ class ClusterExecutor:
 
 class Stranded(Exception):
     """No worker that a pass was submitted for runs any more: Dask keeps its tasks from those that came since."""
-
-
-class Graph:
-    """The tasks of one pass, to be submitted together."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.tasks: dict[str, Task] = {}
-        self.held: list[str] = []
-        """Keys whose results outlive the pass."""
-        self.workers: list[str] | None = None
-        """Where tasks that stand alone may run. It is everywhere, and has to be said: tasks that name no worker and
-        that look like the beginnings of a graph are handed out one at a time, each at a journey to the scheduler."""
-
-    def add(self, what: str, function: Callable[..., Any], *arguments: Any) -> TaskRef:
-        """A task of a kind; Dask learns from the first word of a key how long such tasks take."""
-        key = f"dgd-{what}-{self.name}-{len(self.tasks)}"
-        self.tasks[key] = Task(key, function, *arguments)
-        return TaskRef(key)
-
-    def hold(self, what: str, function: Callable[..., Any], *arguments: Any) -> TaskRef:
-        """A task whose result outlives the pass."""
-        ref = self.add(what, function, *arguments)
-        self.held.append(ref.key)
-        return ref
-
-
-def _tasks_over(nodes: int) -> int:
-    """The tasks that sum `nodes` nodes: themselves, and the sums above them."""
-    total = nodes
-    while nodes > 1:
-        nodes = -(-nodes // FAN_IN)
-        total += nodes
-    return total
