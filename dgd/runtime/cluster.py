@@ -7,7 +7,8 @@
 A pass is one graph, submitted at once. The dataset (paths and metadata) and the summand (it holds θ) are part of each
 task where they are small, and else tasks on which the others depend: were they scattered, the death of their holder
 would be the death of the fit. Keys carry a run id, the pass and the attempt, because a key used before returns the old
-value. No task is bound to a worker. All is released after the pass, except large datasets and the chunks that stay.
+value. No task is bound to a worker. All is released as the next pass is submitted, except large datasets and the chunks
+that stay.
 """
 
 from __future__ import annotations
