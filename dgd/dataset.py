@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dgd.buffers import Buffers
 from dgd.errors import ConfigurationError, SchemaError
-from dgd.rows import Array, Footprint, Rows, check_dtype
+from dgd.rows import Array, Footprint, Rows, as_made, check_dtype
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class Dataset:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled as it was made: what follows from that grows with the number of chunks, and goes to every task."""
-        return type(self), tuple(getattr(self, each.name) for each in fields(self) if each.init)
+        return as_made(self)
 
     @property
     def shape(self) -> tuple[int, int]:

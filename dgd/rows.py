@@ -7,7 +7,7 @@ please". NumPy arrays fulfil it here; zarr's and Dask's do in their own folders.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
 import numpy as np
@@ -123,6 +123,11 @@ class MemoryRows:
         """A view of the rows."""
         rows = self.array[start:stop]
         return rows, rows.nbytes
+
+
+def as_made(made: Any) -> tuple[type, tuple[Any, ...]]:
+    """How to pickle a dataclass by what it was made of, without what follows from that."""
+    return type(made), tuple(getattr(made, each.name) for each in fields(made) if each.init)
 
 
 def regular_bounds(n_rows: int, chunk_rows: int) -> NDArray[np.int64]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import pickle
+import shutil
 import signal
 import threading
 import time
@@ -13,6 +15,7 @@ from typing import Any
 import dask.array as da
 import numpy as np
 import pytest
+import zarr
 from clusters import Cluster, cluster, end, wait_until
 from conftest import Problem
 
@@ -21,6 +24,7 @@ from dgd.errors import ClusterLostError, ConfigurationError, CorruptChunkError, 
 from dgd.executor import InlineExecutor
 from dgd.kernels import GradientSum
 from dgd.losses import Squared
+from dgd.runtime import tasks
 from dgd.runtime.cluster import ClusterExecutor, Graph
 
 RULES: list[Any] = ["auto", "exact", 1e-4]
@@ -272,6 +276,27 @@ def test_a_loss_that_no_worker_can_import_goes_along(store: str, two_workers: Cl
     expected = dgd.fit(store, loss=Doubled(), solver="gd", max_iter=3, tol=0, threads=1)
     result = dgd.fit(store, loss=Doubled(), solver="gd", max_iter=3, tol=0, client=two_workers.client)
     assert bits(result) == bits(expected)
+
+
+def test_a_worker_opens_a_dataset_once_a_run_and_anew_for_the_next(tmp_path: Path, two_workers: Cluster) -> None:
+    """A zip file that is replaced between two fits: its members lie elsewhere, and its metadata are the same."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 3))
+    for name, noise in (("before", 0.0), ("after", 1.0)):
+        group = zarr.open_group(tmp_path / name, mode="w")
+        for array, values in (("X", X), ("y", X.sum(axis=1) + noise * rng.normal(size=200))):
+            group.create_array(array, shape=values.shape, chunks=(50, *values.shape[1:]), dtype="f8")[...] = values
+    found = []
+    for name in ("before", "after"):
+        path = Path(shutil.make_archive(str(tmp_path / name), "zip", tmp_path / name))
+        path.replace(tmp_path / "data.zip")
+        found.append(dgd.fit(tmp_path / "data.zip", solver="gd", max_iter=3, tol=0, client=two_workers.client))
+        assert bits(found[-1]) == bits(dgd.fit(tmp_path / name, solver="gd", max_iter=3, tol=0, threads=1))
+    assert bits(found[0]) != bits(found[1])
+    sent = [pickle.dumps((run, dgd.open_dataset(tmp_path / "data.zip"))) for run in ("one", "one", "other")]
+    one, again, other = (tasks._dataset(each) for each in sent)
+    assert one is again
+    assert one is not other
 
 
 def test_two_fits_on_one_client_do_not_see_each_others_results(store: str, two_workers: Cluster) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dgd.buffers import Buffers
 from dgd.errors import CorruptChunkError, MissingChunkError, ReadError
-from dgd.rows import Array, Footprint, regular_bounds
+from dgd.rows import Array, Footprint, as_made, regular_bounds
 from dgd.storage.ahead import AHEAD, limit_of
 from dgd.storage.codecs import Damaged, decode_bytes
 from dgd.storage.layout import ArrayFormat, Layout
@@ -56,7 +56,7 @@ class ZarrRows:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled as they were made, see `Dataset`."""
-        return type(self), tuple(getattr(self, each.name) for each in fields(self) if each.init)
+        return as_made(self)
 
     @property
     def name(self) -> str:
