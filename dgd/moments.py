@@ -46,7 +46,7 @@ class Moments:
 
 def block_moments(block: Array, weight: Array | None) -> Moments:
     """Mean and squared deviations of a block's columns, in float64, in pieces that stay in a core's cache."""
-    step = max(1, PIECE_BYTES // (8 * block.shape[1]))
+    step = max(16, PIECE_BYTES // (8 * block.shape[1]))
     weights = np.ones(len(block)) if weight is None else weight.astype(np.float64, copy=False)
     pieces = (
         _moments(block[start : start + step], weights[start : start + step]) for start in range(0, len(block), step)
