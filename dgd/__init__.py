@@ -22,22 +22,22 @@ from dgd._version import __version__
 if TYPE_CHECKING:
     from dgd import losses, penalties, solvers
     from dgd.api import fit, load_model, open_dataset, plan
-    from dgd.dataset import Dataset
-    from dgd.model import Model
-    from dgd.records import Record
-    from dgd.result import Result
+    from dgd.data.dataset import Dataset
+    from dgd.data.zarr.dataset_writer import DatasetWriter
+    from dgd.data.zarr.info import info
+    from dgd.fitting.record import Record
+    from dgd.fitting.result import Result
+    from dgd.models.model import Model
     from dgd.solvers import Status
-    from dgd.storage.describe import info
-    from dgd.storage.writer import DatasetWriter
 
 _HOMES = {
-    "Dataset": "dgd.dataset",
-    "DatasetWriter": "dgd.storage.writer",
-    "Model": "dgd.model",
-    "Record": "dgd.records",
-    "Result": "dgd.result",
+    "Dataset": "dgd.data.dataset",
+    "DatasetWriter": "dgd.data.zarr.dataset_writer",
+    "Model": "dgd.models.model",
+    "Record": "dgd.fitting.record",
+    "Result": "dgd.fitting.result",
     "Status": "dgd.solvers",
-    "info": "dgd.storage.describe",
+    "info": "dgd.data.zarr.info",
     "load_model": "dgd.api",
     "open_dataset": "dgd.api",
 }
@@ -57,7 +57,7 @@ def __dir__() -> list[str]:
 
 
 class _Function:
-    """A function of `dgd.api` that shares its name with a module: importing `dgd/fit.py` must not hide `dgd.fit`."""
+    """A function of `dgd.api` that shares its name with a module: see below."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name

@@ -7,7 +7,7 @@ two ways, then what it is good for: chunks of rows, and gradient descent. It nee
 
 The numbers are small integers and m is 4, so that float64 rounds nothing and `=` means equal to the bit
 (in section 4, where m is 14, both sides round 2/m alike); only the last section has a tolerance. What
-sections 4 and 5 do on a few rows, `dgd/kernels.py`, `dgd/tree.py` and `dgd/solvers/` do on many.
+sections 4 and 5 do on a few rows, `dgd/passes/sums/gradient.py`, `dgd/passes/tree.py` and `dgd/solvers/` do on many.
 """
 
 import io

@@ -13,7 +13,7 @@ import numpy as np
 import zarr
 
 import dgd
-from dgd.ingest import ingest
+from dgd.data.tables.ingest import ingest
 
 FLIGHTS = Path(__file__).parent / "data" / "flights.csv.gz"
 

@@ -42,7 +42,7 @@ class Problem:
 @pytest.fixture(autouse=True)
 def tiny_data_are_divided_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """The problems of these tests are far too small to be worth several threads, and must be cut all the same."""
-    monkeypatch.setattr("dgd.runtime.threads.LEAST_NODE_BYTES", 1)
+    monkeypatch.setattr("dgd.passes.threads.LEAST_NODE_BYTES", 1)
 
 
 @pytest.fixture(scope="session")

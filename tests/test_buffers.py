@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dgd.buffers import MAPPED_BYTES, Buffers, aligned
-from dgd.runtime.memory import resident_bytes
+from dgd.data.buffers import MAPPED_BYTES, Buffers, aligned
+from dgd.passes.memory import resident_bytes
 
 
 @pytest.mark.parametrize("huge", [False, True])

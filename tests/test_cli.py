@@ -28,17 +28,17 @@ import zarr
 from distributed.comm import CommClosedError
 
 import dgd
-import dgd.ingest
+import dgd.data.tables.ingest
 from dgd import api
 from dgd.cli import exit_code, main
-from dgd.cli.demo_processes import Cluster, local_cluster
+from dgd.cli.demo.processes import Cluster, local_cluster
 from dgd.cli.progress import bar, done
 
 DGD = [sys.executable, "-m", "dgd"]
 SLOWLY = """
 import sys, time
 from dgd.cli import exit_code, main
-from dgd.dataset import Dataset
+from dgd.data.dataset import Dataset
 
 read = Dataset.read
 
@@ -671,7 +671,7 @@ def test_the_plan_is_kept(tmp_path: Path) -> None:
     memory_bytes = json.loads(planned.stdout)["memory_bytes"]
     # Measured from a small process: a child begins with the peak of the process that started it.
     program = (
-        "import json; from dgd.cli.demo_processes import run_measured\n"
+        "import json; from dgd.cli.demo.processes import run_measured\n"
         f"print(json.dumps(run_measured('dgd', 'fit', {str(store)!r}, '--threads', '2', '--json', '--tol', '1e-3')))"
     )
     fitted = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)

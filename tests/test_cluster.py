@@ -21,11 +21,11 @@ from conftest import Problem
 
 import dgd
 from dgd.errors import ClusterLostError, ConfigurationError, CorruptChunkError, ValueRangeError
-from dgd.executor import InlineExecutor
-from dgd.kernels import GradientSum
 from dgd.losses import Squared
-from dgd.runtime import tasks
-from dgd.runtime.cluster import ClusterExecutor, Graph
+from dgd.passes.cluster import tasks
+from dgd.passes.cluster.executor import ClusterExecutor, Graph
+from dgd.passes.executor import InlineExecutor
+from dgd.passes.sums.gradient import GradientSum
 
 RULES: list[Any] = ["auto", "exact", 1e-4]
 
@@ -84,7 +84,7 @@ def test_same_bits_inline_and_on_threads(store: str, threads: int) -> None:
     dataset = dgd.open_dataset(store)
     summand = GradientSum(Squared(), 0.3, np.linspace(-1, 1, 5), with_moments=True)
     inline = InlineExecutor().sweep(dataset, summand)
-    from dgd.runtime import ThreadExecutor
+    from dgd.passes.threads import ThreadExecutor
 
     executor = ThreadExecutor(threads)
     swept = executor.sweep(dataset, summand)
@@ -248,7 +248,7 @@ def test_everything_is_released(
 ) -> None:
     """Between passes the last one's six nodes and their sum are known, six tasks for what stays, and large datasets."""
     if sent == "as a task":
-        monkeypatch.setattr("dgd.runtime.cluster.LIGHT_BYTES", 0)
+        monkeypatch.setattr("dgd.passes.cluster.executor.LIGHT_BYTES", 0)
     held: list[int] = []
 
     def count(dask_scheduler: Any) -> int:

@@ -17,8 +17,8 @@ from clusters import Cluster, cluster
 from methods import CASES, OFFSET, WEIGHT, Case, M, X
 
 import dgd
-from dgd.executor import InlineExecutor
-from dgd.rows import MemoryRows
+from dgd.data.rows import MemoryRows
+from dgd.passes.executor import InlineExecutor
 from dgd.solvers import Constant, MiniBatch
 
 PASSES = 3
@@ -67,7 +67,7 @@ def test_same_bits_as_inline(case: Case, store: Path, two_workers: Cluster, monk
     """Weighted, with an offset, a fifth of the chunks held out."""
     found = fit(case, store, client=two_workers.client)
     assert found.plan.kind == "cluster"
-    monkeypatch.setattr("dgd.runtime.choose_executor", lambda *_, **__: InlineExecutor())
+    monkeypatch.setattr("dgd.passes.choose.choose_executor", lambda *_, **__: InlineExecutor())
     inline = fit(case, store)
     assert inline.plan.kind == "inline"
     assert bits(found) == bits(inline)

@@ -17,8 +17,8 @@ from clusters import wait_until
 from leftovers import Surroundings
 
 import dgd
-from dgd.cli import demo_data
 from dgd.cli.demo import Peak, compare, falling
+from dgd.cli.demo import data as demo_data
 
 DEMO = [sys.executable, "-m", "dgd", "demo", "--quick"]
 MIB = 2**20
@@ -71,7 +71,7 @@ def test_an_interrupted_demonstration_leaves_nothing(
 
 def test_a_measured_command_ends_with_the_demonstration(surroundings: Surroundings) -> None:
     program = (
-        "from dgd.cli.demo_processes import run_measured\n"
+        "from dgd.cli.demo.processes import run_measured\n"
         "from dgd.cli.signals import clean_up_on_signal\n"
         "with clean_up_on_signal():\n"
         "    run_measured('timeit', '-n', '1', '-r', '1', '__import__(\"time\").sleep(1000)')\n"
@@ -86,7 +86,7 @@ def test_a_measured_command_ends_with_the_demonstration(surroundings: Surroundin
 
 def test_the_cluster_listens_on_127_0_0_1_only_and_dies_with_its_owner(surroundings: Surroundings) -> None:
     program = (
-        "import pathlib, time; from dgd.cli.demo_processes import local_cluster\n"
+        "import pathlib, time; from dgd.cli.demo.processes import local_cluster\n"
         f"with local_cluster(pathlib.Path({str(surroundings.temporary)!r}), workers=2, memory_limit=2**29):\n"
         "    print('started', flush=True)\n"
         "    time.sleep(1000)\n"

@@ -21,6 +21,8 @@ from sklearn.exceptions import NotFittedError
 
 import dgd
 import dgd.estimators.base
+from dgd.data.rows import MemoryRows
+from dgd.data.sparse_rows import SparseRows
 from dgd.errors import ValueRangeError
 from dgd.estimators import (
     ElasticNet,
@@ -32,8 +34,6 @@ from dgd.estimators import (
     Ridge,
     ZarrDesign,
 )
-from dgd.estimators.sparse_rows import SparseRows
-from dgd.rows import MemoryRows
 from dgd.testing import check_rows
 
 RNG = np.random.default_rng(5)

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dgd
+from dgd.data.rows import MemoryRows
 from dgd.errors import ConfigurationError, DataError
 from dgd.penalties import L1, Box, NonNegative
-from dgd.rows import MemoryRows
 from dgd.solvers import Constant, MiniBatch
 
 RULES: list[Any] = ["auto", "exact", 0.5]
@@ -316,7 +316,7 @@ def test_a_dataset_keeps_its_own_target(problem: Problem) -> None:
 
 
 def test_the_functions_are_not_shadowed_by_modules() -> None:
-    """`dgd.fit` is a function and `dgd/fit.py` a module: importing the latter must not hide the former."""
+    """`dgd.fit` is a function and `dgd/fitting/loop.py` a module: importing the latter must not hide the former."""
     import importlib
 
     for name in ("fit", "plan", "model", "result"):

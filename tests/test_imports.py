@@ -72,7 +72,7 @@ def test_starting_takes_little_time(name: str) -> None:
     assert any(user_seconds(PROGRAMS[name]) < SECONDS for _ in range(ATTEMPTS))
 
 
-@pytest.mark.parametrize("first", ["dgd", "dgd.fit", "dgd.plan", "dgd.result", "dgd.api", "dgd.cli.demo"])
+@pytest.mark.parametrize("first", ["dgd", "dgd.fit", "dgd.plan", "dgd.fitting.result", "dgd.api", "dgd.cli.demo"])
 def test_functions_are_not_hidden_by_modules_of_their_names(first: str) -> None:
     program = (
         f"import dgd, {first}\nfor name in ('fit', 'plan'): assert type(getattr(dgd, name)).__name__ == 'function'"

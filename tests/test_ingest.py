@@ -23,10 +23,12 @@ import zarr
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-import dgd.ingest
+import dgd.data.tables.ingest
+from dgd.data.tables import csv as csv_table
+from dgd.data.tables import parquet as parquet_table
+from dgd.data.tables.ingest import ingest
+from dgd.data.zarr.dataset_writer import DatasetWriter
 from dgd.errors import ConfigurationError, DatasetNotFoundError, IncompleteDatasetError, IngestError
-from dgd.ingest import csv_table, ingest, parquet_table
-from dgd.storage import DatasetWriter
 
 FLIGHTS = Path(__file__).parent.parent / "examples" / "data" / "flights.csv.gz"
 
@@ -59,7 +61,7 @@ class RecordingWriter:
 @pytest.fixture(autouse=True)
 def recording_writer(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     RecordingWriter.last = None
-    monkeypatch.setattr(dgd.ingest, "DatasetWriter", RecordingWriter)
+    monkeypatch.setattr(dgd.data.tables.ingest, "DatasetWriter", RecordingWriter)
     yield
     RecordingWriter.last = None
 
@@ -119,7 +121,7 @@ def csv_files(draw: st.DrawFn) -> list[tuple[str, bytes]]:
 def test_csv_equals_the_naive_reading_whatever_the_blocks(files: list[tuple[str, bytes]], block_bytes: int) -> None:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv_table, "BLOCK_BYTES", block_bytes)
-        patch.setattr(dgd.ingest, "DatasetWriter", RecordingWriter)
+        patch.setattr(dgd.data.tables.ingest, "DatasetWriter", RecordingWriter)
         paths = [file_of(Path(folder) / name.replace("TSV", "tsv"), data) for name, data in files]
         ingested = ingest(paths, "out.zarr", target="y", features=["flag", "b", "a"], weight="w")
         expected = naive(paths, ["flag", "b", "a", "y", "w"])
@@ -192,7 +194,7 @@ def is_finite_number(text: str) -> bool:
 @given(text=st.text("0123456789+-.eE_ infatyNA٣x", max_size=6))
 def test_a_cell_is_the_float_python_reads_or_an_error_that_places_it(text: str) -> None:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dgd.ingest, "DatasetWriter", RecordingWriter)
+        patch.setattr(dgd.data.tables.ingest, "DatasetWriter", RecordingWriter)
         path = file_of(Path(folder) / "t.csv", f'a,y\n1,2\n"{text}",3\n')
         if is_finite_number(text):
             ingest([path], "out.zarr", target="y")
@@ -273,7 +275,7 @@ def test_columns_that_are_not_used_may_hold_anything(tmp_path: Path, monkeypatch
 
 
 def test_the_dataset_written_holds_what_was_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dgd.ingest, "DatasetWriter", DatasetWriter)
+    monkeypatch.setattr(dgd.data.tables.ingest, "DatasetWriter", DatasetWriter)
     monkeypatch.setattr(csv_table, "BLOCK_BYTES", 256)
     path = file_of(tmp_path / "t.csv", "w,b,y,a\n" + "".join(f"1,{i},{i / 8},{-i}\n" for i in range(100)))
     ingest([path], tmp_path / "out.zarr", target="y", weight="w", dtype="float32", chunk_rows=7)
@@ -290,7 +292,7 @@ def test_the_dataset_written_holds_what_was_read(tmp_path: Path, monkeypatch: py
 def test_an_ingest_that_fails_half_way_leaves_what_is_refused_and_redone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dgd.ingest, "DatasetWriter", DatasetWriter)
+    monkeypatch.setattr(dgd.data.tables.ingest, "DatasetWriter", DatasetWriter)
     out, redo = tmp_path / "out.zarr", "dgd ingest t.csv --target y --overwrite out.zarr"
     bad = file_of(tmp_path / "t.csv", "a,y\n1,2\n3,\n")
     with pytest.raises(IngestError, match="row 2"):
@@ -317,7 +319,7 @@ class MeasuringWriter(RecordingWriter):
 
 def measured(path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
     """The longest block, and by how much pyarrow's memory grew, on ingesting a file."""
-    monkeypatch.setattr(dgd.ingest, "DatasetWriter", MeasuringWriter)
+    monkeypatch.setattr(dgd.data.tables.ingest, "DatasetWriter", MeasuringWriter)
     before = pa.total_allocated_bytes()
     ingest([path], "out.zarr", target="y")
     writer = written()
@@ -765,7 +767,7 @@ def test_a_file_that_is_not_there_and_one_that_is_a_directory(tmp_path: Path) ->
 def test_without_pyarrow_the_import_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == "pyarrow"]:
         monkeypatch.setitem(sys.modules, name, None)
-    for name in [name for name in sys.modules if name.startswith("dgd.ingest")]:
+    for name in [name for name in sys.modules if name.startswith("dgd.data.tables")]:
         monkeypatch.delitem(sys.modules, name)
     with pytest.raises(ConfigurationError, match=re.escape('pip install "dgd[ingest]"')):
-        importlib.import_module("dgd.ingest")
+        importlib.import_module("dgd.data.tables.ingest")

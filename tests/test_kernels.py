@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dgd import kernels
-from dgd.buffers import Buffers
-from dgd.dataset import Chunk
+from dgd.data.buffers import Buffers
+from dgd.data.dataset import Chunk
 from dgd.errors import ValueRangeError
-from dgd.kernels import GradientSum, Partial, block_rows
 from dgd.losses import Huber, Logistic, Loss, Poisson, Softmax, Squared
-from dgd.moments import PIECE_BYTES, block_moments
+from dgd.passes.sums import gradient as kernels
+from dgd.passes.sums.gradient import GradientSum, Partial, block_rows
+from dgd.passes.sums.moments import PIECE_BYTES, block_moments
 
 DTYPES = ["bool", "int8", "uint16", "int64", "float16", "float32", "float64", ">f4", ">f8", ">i4"]
 

@@ -15,12 +15,12 @@ import pytest
 
 import dgd
 from dgd.errors import PlanError
-from dgd.plan import size
+from dgd.errors.words import size
 
 CHILD = """
 import json, sys
 import dgd
-from dgd.runtime.memory import peak_bytes
+from dgd.passes.memory import peak_bytes
 path, rule, threads, room = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 cost = dgd.plan(path, learning_rate=rule, threads=threads, resident=0)
 staying = {"resident": "auto", "memory_limit": cost.memory_bytes + room} if room else {"resident": 0}
@@ -143,7 +143,7 @@ class TestPlan:
         assert "; 29% of the chunks stay" in dgd.plan(store, threads=2, resident=6 * (2048 + 448)).reading_line()
 
     def test_tiny_data_are_left_to_one_thread(self, store: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("dgd.runtime.threads.LEAST_NODE_BYTES", 2**19)
+        monkeypatch.setattr("dgd.passes.threads.LEAST_NODE_BYTES", 2**19)
         assert dgd.plan(store, threads=2).tasks_per_pass == 1
         assert dgd.plan(np.zeros((2**18, 8)), np.zeros(2**18), threads=2).tasks_per_pass > 1
 

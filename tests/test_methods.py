@@ -10,10 +10,10 @@ import pytest
 from methods import CASES, OFFSET, WEIGHT, Case, M, X
 
 import dgd
-from dgd.executor import InlineExecutor
-from dgd.resident import is_resident
-from dgd.rows import regular_bounds
-from dgd.runtime import ThreadExecutor
+from dgd.data.resident_chunks import is_resident
+from dgd.data.rows import regular_bounds
+from dgd.passes.executor import InlineExecutor
+from dgd.passes.threads import ThreadExecutor
 from dgd.solvers import SOLVERS
 from dgd.testing import CountingExecutor, CountingRows, MemoryChunks
 
@@ -120,7 +120,7 @@ def test_counted_by_the_executor_it_is_one_sweep_a_pass(
     case: Case, resident: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     executor = CountingExecutor(ThreadExecutor(2))
-    monkeypatch.setattr("dgd.runtime.choose_executor", lambda *_, **__: executor)
+    monkeypatch.setattr("dgd.passes.choose.choose_executor", lambda *_, **__: executor)
     result = fit(case, dataset(case), resident=resident)
     assert executor.sweeps == result.n_iter_
     assert set(executor.reads.values()) == {1 if resident else result.n_iter_}
@@ -130,7 +130,7 @@ def test_counted_by_the_executor_it_is_one_sweep_a_pass(
 def test_same_bits_inline_and_on_threads(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     data = dataset(case, weight=True, offset=True)
     found = {bits(fit(case, data, threads=threads, resident=0)) for threads in (1, 2, 4)}
-    monkeypatch.setattr("dgd.runtime.choose_executor", lambda *_, **__: InlineExecutor())
+    monkeypatch.setattr("dgd.passes.choose.choose_executor", lambda *_, **__: InlineExecutor())
     found.add(bits(fit(case, data)))
     assert len(found) == 1
 

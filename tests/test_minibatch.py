@@ -10,8 +10,8 @@ from conftest import Problem
 
 import dgd
 from dgd.errors import ConfigurationError
-from dgd.executor import InlineExecutor
-from dgd.objective import Objective
+from dgd.fitting.objective import Objective
+from dgd.passes.executor import InlineExecutor
 from dgd.penalties import L1, L2, ElasticNet, NonNegative
 from dgd.solvers import Constant, Decay, Epoch, InverseScaling, MiniBatch, Status
 from dgd.solvers.base import Evaluation

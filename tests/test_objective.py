@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dgd
-from dgd.coordinates import Coordinates
-from dgd.executor import InlineExecutor
+from dgd.fitting.coordinates import Coordinates
+from dgd.fitting.objective import Objective
 from dgd.losses import Squared
-from dgd.moments import block_moments
-from dgd.objective import Objective
+from dgd.passes.executor import InlineExecutor
+from dgd.passes.sums.moments import block_moments
 
 
 def objective(problem: Problem, *, weighted: bool = False, fit_intercept: bool = True) -> Objective:

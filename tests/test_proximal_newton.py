@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 
 import dgd
-from dgd.choice import choose
-from dgd.coordinates import Coordinates
 from dgd.errors import ConfigurationError
-from dgd.executor import InlineExecutor
+from dgd.fitting.auto_solver import choose
+from dgd.fitting.coordinates import Coordinates
+from dgd.fitting.objective import Objective
 from dgd.losses import Huber, Logistic, Softmax, Squared
-from dgd.objective import Objective
+from dgd.passes.executor import InlineExecutor
 from dgd.penalties import L1, L2, Box, ElasticNet, NonNegative, Penalty
 from dgd.solvers.base import Evaluation, Prox, Status, vector_norm
-from dgd.solvers.line_search import FLAT, ProximalSearch
 from dgd.solvers.newton import Newton
-from dgd.solvers.quadratic_model import model_minimum
+from dgd.solvers.steps.line_search import FLAT, ProximalSearch
+from dgd.solvers.steps.quadratic_model import model_minimum
 
 Array = np.ndarray
 

@@ -21,14 +21,14 @@ from hypothesis import strategies as st
 from methods import CASES, OFFSET, TARGETS, WEIGHT, Case, X
 
 import dgd
-from dgd.buffers import Buffers
+from dgd.data.buffers import Buffers
+from dgd.data.resident_chunks import PartlyResident, Room, chunk_bytes, is_resident
+from dgd.data.rows import regular_bounds
 from dgd.errors import ConfigurationError, MissingChunkError, PlanError
-from dgd.executor import InlineExecutor
-from dgd.plan import Plan
-from dgd.resident import PartlyResident, Room, chunk_bytes, is_resident
-from dgd.rows import regular_bounds
+from dgd.passes.executor import InlineExecutor
+from dgd.passes.plan import Plan
+from dgd.passes.tree import nodes_at
 from dgd.testing import CountingRows, MemoryChunks
-from dgd.tree import nodes_at
 
 CHUNK = 50 * 5 * 8 + 48 + 50 * 8 + 48
 """What a chunk of the problem's store takes in memory, X and y in whole cache lines."""
@@ -160,7 +160,7 @@ class TestBits:
             result = dgd.fit(targets, name, threads=threads, resident=resident, **fixed)
             assert result.plan.resident_chunks == (7 if resident == third else 22 if validation is None else 16)
             assert found_by(result) == expected
-        monkeypatch.setattr("dgd.runtime.choose_executor", lambda *_, **__: InlineExecutor())
+        monkeypatch.setattr("dgd.passes.choose.choose_executor", lambda *_, **__: InlineExecutor())
         assert found_by(dgd.fit(targets, name, resident=third, **fixed)) == expected
 
 

@@ -12,8 +12,8 @@ from dgd.errors import ConfigurationError
 from dgd.solvers.base import Evaluation, Solver, Status, vector_norm
 from dgd.solvers.conjugate_gradient import ConjugateGradient
 from dgd.solvers.lbfgs import LBFGS, fits_quadratic, inverse_times
-from dgd.solvers.line_search import Sample, Search, search_along
 from dgd.solvers.newton import Newton, least_curvature, newton_step
+from dgd.solvers.steps.line_search import Sample, Search, search_along
 
 Evaluate = Callable[[np.ndarray], Evaluation]
 Array = np.ndarray

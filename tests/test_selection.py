@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dgd
-from dgd.buffers import Buffers
-from dgd.dataset import Dataset
-from dgd.rows import as_rows
-from dgd.selection import SelectedRows, Selection, select
-from dgd.storage import open_array
+from dgd.data.buffers import Buffers
+from dgd.data.dataset import Dataset
+from dgd.data.rows import as_rows
+from dgd.data.selected_rows import SelectedRows, Selection, select
+from dgd.data.zarr.group import open_array
 from dgd.testing import CountingRows, MemoryChunks, check_rows
 
 M, N = 103, 3

@@ -22,7 +22,7 @@ from dgd.solvers import (
     gradient_descent,
 )
 from dgd.solvers.base import curvature, vector_norm
-from dgd.solvers.progress import PATIENCE
+from dgd.solvers.steps.progress import PATIENCE
 
 Evaluate = Callable[[np.ndarray], Evaluation]
 

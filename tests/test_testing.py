@@ -10,15 +10,16 @@ import pytest
 
 import dgd
 from dgd import testing
-from dgd.buffers import Buffers
+from dgd.data.buffers import Buffers
+from dgd.data.rows import MemoryRows, as_rows
+from dgd.data.zarr.group import Group, open_group
+from dgd.data.zarr.locations import source_of
 from dgd.errors import ClusterLostError, CorruptChunkError, DataError, MissingChunkError
-from dgd.executor import InlineExecutor, S, Summand, Swept
-from dgd.kernels import GradientSum
+from dgd.fitting.objective import Objective
 from dgd.losses import Squared
-from dgd.objective import Objective
-from dgd.rows import MemoryRows, as_rows
-from dgd.runtime import ThreadExecutor
-from dgd.storage import Group, open_group, source_of
+from dgd.passes.executor import InlineExecutor, S, Summand, Swept
+from dgd.passes.sums.gradient import GradientSum
+from dgd.passes.threads import ThreadExecutor
 
 X = np.arange(20.0).reshape(10, 2)
 SUMMAND = GradientSum(Squared(), 0.0, np.ones(2))

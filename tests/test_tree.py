@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dgd.tree import Node, cut_level, nodes_at, sum_node, sum_siblings
+from dgd.passes.tree import Node, cut_level, nodes_at, sum_node, sum_siblings
 
 
 class Traced(str):

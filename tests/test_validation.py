@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dgd
+from dgd.data.rows import regular_bounds
 from dgd.errors import ConfigurationError, DataError, SchemaError
+from dgd.fitting.problem import split
 from dgd.penalties import L1, L2
-from dgd.preparation import split
-from dgd.rows import regular_bounds
 from dgd.solvers import Constant, MiniBatch
 from dgd.solvers.base import Status
 from dgd.testing import MemoryChunks

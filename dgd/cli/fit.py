@@ -17,8 +17,8 @@ from dgd.cli.output import note, print_json
 from dgd.cli.progress import pass_progress
 from dgd.cli.signals import StopRequest, stop_on_signal
 from dgd.errors import ConfigurationError
-from dgd.model_files import DOCUMENT
-from dgd.result import Result
+from dgd.fitting.result import Result
+from dgd.models.files import DOCUMENT
 from dgd.solvers.base import Status
 
 NOT_CONVERGED, DIVERGED = 4, 6

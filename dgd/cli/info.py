@@ -13,7 +13,7 @@ from dgd.cli.output import print_json
 @options.as_json
 def info(store: str, as_json: bool) -> int:
     """Describe the dataset STORE: shape, chunks, bytes, codecs, checksums, names, and warnings with their fixes."""
-    from dgd.storage import describe
+    from dgd.data.zarr import info as describe
 
     found = describe.info(store)
     if as_json:

@@ -55,7 +55,7 @@ def ingest(
     as_json: bool,
 ) -> int:
     """Write the rows of CSV and Parquet FILEs, one after the other, as one dataset OUT.zarr."""
-    from dgd.ingest import ingest as write
+    from dgd.data.tables.ingest import ingest as write
 
     with ingest_progress(files, quiet=quiet) as progress:
         written = write(

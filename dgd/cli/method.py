@@ -9,12 +9,12 @@ from typing import Any
 import click
 
 from dgd.cli.options import Command
-from dgd.dataset import Dataset
+from dgd.data.dataset import Dataset
+from dgd.data.distinct import with_labels
+from dgd.fitting.problem import Method, make_method
 from dgd.losses import LOSSES, Logistic, Loss, Softmax
 from dgd.penalties import L1, L2, Box, ElasticNet, NoPenalty, Penalty
-from dgd.preparation import Method, make_method
 from dgd.solvers import SOLVERS
-from dgd.target_labels import with_labels
 
 RATE_WORDS = ("auto", "exact", "backtracking")
 INFINITY = float("inf")

@@ -51,7 +51,7 @@ class Where:
         if self.scheduler is None and self.scheduler_file is None:
             yield None
             return
-        from dgd.runtime.connection import connected, scheduler_address
+        from dgd.passes.cluster.connection import connected, scheduler_address
 
         address = scheduler_address(self.scheduler_file) if self.scheduler_file is not None else self.scheduler
         assert address is not None

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from dgd.cli.output import on_terminal
-from dgd.records import Record
+from dgd.fitting.record import Record
 
 BAR = 20
 REDRAW_SECONDS = 0.05

@@ -10,7 +10,7 @@ from dgd import api
 from dgd.cli import options
 from dgd.cli.options import Where
 from dgd.cli.output import print_json
-from dgd.result import finite_or_none
+from dgd.fitting.result import finite_or_none
 
 
 @click.command

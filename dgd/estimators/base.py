@@ -12,16 +12,17 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from dgd import api
+from dgd._typing import Vector
 from dgd._version import __version__
-from dgd.arguments import checked_flag, checked_integer, checked_number
+from dgd.errors.checks import checked_flag, checked_integer, checked_number
 from dgd.estimators.callbacks import CallbackSupportMixin, PassTasks, with_callbacks
 from dgd.estimators.design import in_order
 from dgd.estimators.inputs import Training, check_columns, in_memory, is_lazy, lazily, note_columns
+from dgd.fitting.result import Result
 from dgd.losses import Loss
-from dgd.model import Model
+from dgd.models.model import Model
 from dgd.penalties import ElasticNet, NonNegative, NoPenalty, Penalty
-from dgd.result import Result
-from dgd.solvers import Status, Vector
+from dgd.solvers import Status
 
 UNFINISHED = {Status.ITERATION_LIMIT, Status.TIME_LIMIT, Status.DIVERGED}
 MAX_ITER = 1000

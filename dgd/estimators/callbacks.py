@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dgd.records import Record
+from dgd.fitting.record import Record
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks

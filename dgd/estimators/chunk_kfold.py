@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.model_selection import BaseCrossValidator, KFold
 
-from dgd.arguments import checked_integer
+from dgd._typing import Integers
+from dgd.data.rows import regular_bounds
 from dgd.errors import ConfigurationError
-from dgd.rows import regular_bounds
-
-Integers = NDArray[np.int64]
+from dgd.errors.checks import checked_integer
 
 
 class ChunkKFold(BaseCrossValidator):  # type: ignore[misc]

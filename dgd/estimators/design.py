@@ -14,16 +14,14 @@ from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from dgd.buffers import Buffers
-from dgd.dataset import Dataset
+from dgd._typing import Array, Integers
+from dgd.data.buffers import Buffers
+from dgd.data.dataset import Dataset
+from dgd.data.opening import open_data
+from dgd.data.rows import Rows
+from dgd.data.selected_rows import Selection, select
 from dgd.errors import ConfigurationError
-from dgd.opening import open_data
-from dgd.rows import Array, Rows
-from dgd.selection import Selection, select
-
-Integers = NDArray[np.int64]
 
 
 class ZarrDesign:

@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from dgd.arguments import checked_number, checked_word
-from dgd.choice import NEWTON_SMOOTH
+from dgd._typing import Array, Vector
+from dgd.errors.checks import checked_number, checked_word
 from dgd.estimators.base import MAX_ITER
 from dgd.estimators.callbacks import PassTasks
 from dgd.estimators.design import in_order, read_whole
-from dgd.estimators.huber import ScaledStart, minimise_with_scale
 from dgd.estimators.inputs import Training
 from dgd.estimators.regression import Regression
-from dgd.fit import Stopping
-from dgd.rows import Array
-from dgd.solvers import LBFGS, Newton, Solver, Status, Vector
+from dgd.fitting.auto_solver import NEWTON_SMOOTH
+from dgd.fitting.free_scale import ScaledStart, minimise_with_scale
+from dgd.fitting.loop import Stopping
+from dgd.solvers import LBFGS, Newton, Solver, Status
 
 
 class HuberRegressor(Regression):

@@ -12,14 +12,15 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
-from dgd.buffers import Buffers
-from dgd.dataset import Dataset
+from dgd._typing import Array, Integers
+from dgd.data.buffers import Buffers
+from dgd.data.dataset import Dataset
+from dgd.data.opening import open_data
+from dgd.data.rows import MemoryRows, Rows, as_rows
+from dgd.data.sparse_rows import SparseRows
 from dgd.errors import ConfigurationError, DataError
-from dgd.estimators.design import Integers, ZarrDesign, chunks_of, in_order, read_whole
-from dgd.estimators.sparse_rows import SparseRows
-from dgd.opening import open_data
-from dgd.rows import Array, MemoryRows, Rows, as_rows
-from dgd.runtime.threads import available_processors
+from dgd.estimators.design import ZarrDesign, chunks_of, in_order, read_whole
+from dgd.passes.threads import available_processors
 
 SMALL_BYTES = 4 * 2**20
 """In-memory X up to this is fitted by one thread."""

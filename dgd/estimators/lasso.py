@@ -7,8 +7,8 @@ doubled: l1 = 2·alpha·l1_ratio and l2 = 2·alpha·(1 − l1_ratio). Without we
 
 from __future__ import annotations
 
-from dgd.arguments import checked_number
 from dgd.errors import ConfigurationError
+from dgd.errors.checks import checked_number
 from dgd.estimators.base import MAX_ITER, elastic_net
 from dgd.estimators.inputs import Training
 from dgd.estimators.regression import Regression

@@ -5,15 +5,16 @@ minimise  Σ wᵢ (ηᵢ − yᵢ)²        which is the mean squared loss times
 
 from __future__ import annotations
 
-from dgd.choice import NEWTON_QUADRATIC
+from dgd._typing import Vector
 from dgd.estimators.base import MAX_ITER
 from dgd.estimators.callbacks import PassTasks
 from dgd.estimators.inputs import Training
-from dgd.estimators.least_norm import least_norm
 from dgd.estimators.regression import Regression
+from dgd.fitting.auto_solver import NEWTON_QUADRATIC
+from dgd.fitting.least_norm import least_norm
 from dgd.losses import Loss, Squared
 from dgd.penalties import NonNegative, NoPenalty, Penalty
-from dgd.solvers import Status, Vector
+from dgd.solvers import Status
 
 
 class LinearRegression(Regression):

@@ -15,17 +15,16 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 
-from dgd.arguments import checked_number
+from dgd._typing import Array, FloatArray, Vector
+from dgd.data.distinct import distinct
+from dgd.data.rows import MemoryRows
+from dgd.errors.checks import checked_number
 from dgd.estimators.base import MAX_ITER, LinearEstimator, elastic_net
 from dgd.estimators.inputs import Training, scored
 from dgd.estimators.lasso import check_ratio
 from dgd.losses import Logistic, Loss, Softmax
-from dgd.losses.base import FloatArray
-from dgd.model import Model
+from dgd.models.model import Model
 from dgd.penalties import Penalty
-from dgd.rows import Array, MemoryRows
-from dgd.solvers import Vector
-from dgd.target_labels import distinct
 
 
 class LogisticRegression(ClassifierMixin, LinearEstimator):  # type: ignore[misc]

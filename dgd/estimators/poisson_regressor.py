@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import d2_tweedie_score
 
-from dgd.arguments import checked_number
+from dgd._typing import Vector
+from dgd.data.rows import MemoryRows
+from dgd.errors.checks import checked_number
 from dgd.estimators.base import MAX_ITER, elastic_net
 from dgd.estimators.inputs import Training, scored
 from dgd.estimators.regression import Regression
 from dgd.losses import Loss, Poisson
-from dgd.model import Model
+from dgd.models.model import Model
 from dgd.penalties import Penalty
-from dgd.rows import MemoryRows
-from dgd.solvers import Vector
 
 
 class PoissonRegressor(Regression):

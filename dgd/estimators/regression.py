@@ -6,9 +6,9 @@ from typing import Any
 
 from sklearn.base import RegressorMixin
 
+from dgd._typing import Vector
 from dgd.estimators.base import LinearEstimator
 from dgd.estimators.inputs import scored
-from dgd.solvers import Vector
 
 
 class Regression(RegressorMixin, LinearEstimator):  # type: ignore[misc]

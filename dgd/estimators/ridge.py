@@ -5,7 +5,7 @@ minimise  Σ wᵢ (ηᵢ − yᵢ)² + alpha ‖b‖²        divided by Σw: l2
 
 from __future__ import annotations
 
-from dgd.arguments import checked_number
+from dgd.errors.checks import checked_number
 from dgd.estimators.base import elastic_net
 from dgd.estimators.inputs import Training
 from dgd.estimators.regression import Regression

@@ -6,10 +6,8 @@ import math
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
-FloatArray = NDArray[np.floating]
+from dgd._typing import Array, FloatArray
 
 
 class Loss(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dgd.losses.base import FloatArray
+from dgd._typing import FloatArray
 
 
 def y_log_y(y: FloatArray) -> FloatArray:

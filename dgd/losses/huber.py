@@ -17,8 +17,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from dgd._typing import FloatArray
 from dgd.errors import ConfigurationError
-from dgd.losses.base import FloatArray, NumberLoss, over_outputs
+from dgd.losses.base import NumberLoss, over_outputs
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from dgd._typing import Array, FloatArray
 from dgd.errors import ConfigurationError
-from dgd.losses.base import Array, FloatArray
 
 Label = bool | int | float | str
 

@@ -22,8 +22,9 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from dgd._typing import Array, FloatArray
 from dgd.errors import ConfigurationError
-from dgd.losses.base import Array, FloatArray, numbers, outputs_of, over_outputs
+from dgd.losses.base import numbers, outputs_of, over_outputs
 from dgd.losses.entropy import binary_entropy
 from dgd.losses.labels import Label, class_indices, plain_labels
 

@@ -16,7 +16,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from dgd.losses.base import Array, FloatArray, numbers, outputs_of, over_outputs
+from dgd._typing import Array, FloatArray
+from dgd.losses.base import numbers, outputs_of, over_outputs
 from dgd.losses.entropy import y_log_y
 
 OVERFLOWN = 1000.0

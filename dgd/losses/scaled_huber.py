@@ -17,7 +17,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from dgd.losses.base import Array, FloatArray, numbers
+from dgd._typing import Array, FloatArray
+from dgd.losses.base import numbers
 
 
 @dataclass(frozen=True, kw_only=True)

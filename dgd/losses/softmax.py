@@ -24,8 +24,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from dgd._typing import Array, FloatArray
 from dgd.errors import ConfigurationError
-from dgd.losses.base import Array, FloatArray, numbers
+from dgd.losses.base import numbers
 from dgd.losses.entropy import y_log_y
 from dgd.losses.labels import Label, class_indices, plain_labels
 

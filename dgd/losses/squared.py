@@ -15,7 +15,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from dgd.losses.base import FloatArray, NumberLoss, over_outputs
+from dgd._typing import FloatArray
+from dgd.losses.base import NumberLoss, over_outputs
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Protocol, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
-Vector = NDArray[np.float64]
+from dgd._typing import Vector
 
 
 class Penalty(Protocol):

@@ -25,7 +25,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from dgd.penalties.base import Vector
+from dgd._typing import Vector
 from dgd.penalties.separable import (
     Numbers,
     absolutes,

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dgd._typing import Vector
 from dgd.errors import ConfigurationError
-from dgd.penalties.base import Vector
 
 Numbers = float | Sequence[float] | NDArray[Any]
 """What a strength or bound may be given as; it is kept as a float or as a read-only array of shape (n,)."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from dgd._typing import Vector
 from dgd.errors import ConfigurationError
 from dgd.solvers.backtracking import Backtracking
 from dgd.solvers.barzilai_borwein import BarzilaiBorwein
-from dgd.solvers.base import Epoch, Evaluation, Prox, Solver, State, Status, Vector, no_prox
+from dgd.solvers.base import Epoch, Evaluation, Prox, Solver, State, Status, no_prox
 from dgd.solvers.conjugate_gradient import ConjugateGradient
 from dgd.solvers.exact_line_search import ExactLineSearch
 from dgd.solvers.fista import Fista
@@ -18,7 +19,7 @@ from dgd.solvers.momentum import Momentum, SafeMomentum, check_rate
 from dgd.solvers.nesterov import Nesterov
 from dgd.solvers.newton import Newton
 from dgd.solvers.safe_step import SafeStep
-from dgd.solvers.schedules import Constant, Decay, InverseScaling, Schedule
+from dgd.solvers.steps.schedules import Constant, Decay, InverseScaling, Schedule
 
 Rate = float | str | Schedule
 """A learning rate as a user gives it: a number, the name of a rule, or a function of the iteration."""

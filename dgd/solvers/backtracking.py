@@ -18,9 +18,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from dgd.solvers.base import Evaluation, Prox, Status, Vector, curvature, no_prox
-from dgd.solvers.progress import NO_PROGRESS, ROUNDING, Progress
+from dgd._typing import Vector
+from dgd.solvers.base import Evaluation, Prox, Status, curvature, no_prox
 from dgd.solvers.safe_step import NOT_FINITE, PROBE, SHORTEST, prox_step
+from dgd.solvers.steps.progress import NO_PROGRESS, ROUNDING, Progress
 
 LONGER = 1.5
 """The factor by which η grows after an accepted step."""

@@ -18,9 +18,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from dgd.solvers.base import Evaluation, Prox, Status, Vector, no_prox, vector_norm
-from dgd.solvers.progress import NO_PROGRESS, Progress, rose
+from dgd._typing import Vector
+from dgd.solvers.base import Evaluation, Prox, Status, no_prox, vector_norm
 from dgd.solvers.safe_step import NOT_FINITE, PROBE, SHORTEST
+from dgd.solvers.steps.progress import NO_PROGRESS, Progress, rose
 
 MEMORY = 10
 DECREASE = 1e-4

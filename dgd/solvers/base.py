@@ -20,8 +20,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-Vector = NDArray[np.float64]
-Matrix = NDArray[np.float64]
+from dgd._typing import Matrix, Vector
 
 Prox = Callable[[Vector, float | Vector], Vector]
 """prox(v, s) = argmin_z g(z) + Σ (zⱼ − vⱼ)²/(2sⱼ): the step of length s on the part of F that is not smooth.

@@ -22,8 +22,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from dgd.solvers.base import Evaluation, Prox, Status, Vector, no_prox, vector_norm
-from dgd.solvers.progress import NO_PROGRESS, Progress
+from dgd._typing import Vector
+from dgd.solvers.base import Evaluation, Prox, Status, no_prox, vector_norm
+from dgd.solvers.steps.progress import NO_PROGRESS, Progress
 
 RESTATE = 100
 FIRST_PROBE = 0.5

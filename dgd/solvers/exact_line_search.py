@@ -18,8 +18,9 @@ import math
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from dgd.solvers.base import Evaluation, Prox, Status, Vector, no_prox, vector_norm
-from dgd.solvers.progress import NO_PROGRESS, Progress
+from dgd._typing import Vector
+from dgd.solvers.base import Evaluation, Prox, Status, no_prox, vector_norm
+from dgd.solvers.steps.progress import NO_PROGRESS, Progress
 
 RESTATE = 50
 FALL = 1e-3

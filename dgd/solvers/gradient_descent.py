@@ -15,10 +15,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from dgd._typing import Vector
 from dgd.errors import ConfigurationError
-from dgd.solvers.base import Evaluation, Prox, Status, Vector, curvature, no_prox
-from dgd.solvers.progress import NO_PROGRESS, NO_RISES, Progress, Rises
-from dgd.solvers.schedules import Schedule, rate_at
+from dgd.solvers.base import Evaluation, Prox, Status, curvature, no_prox
+from dgd.solvers.steps.progress import NO_PROGRESS, NO_RISES, Progress, Rises
+from dgd.solvers.steps.schedules import Schedule, rate_at
 
 RATES = "a positive number, a schedule, 'auto', 'exact' or 'backtracking'"
 

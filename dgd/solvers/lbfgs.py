@@ -23,11 +23,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from dgd._typing import Vector
 from dgd.errors import ConfigurationError
-from dgd.solvers.base import Evaluation, Prox, Status, Vector, no_prox, vector_norm
+from dgd.solvers.base import Evaluation, Prox, Status, no_prox, vector_norm
 from dgd.solvers.conjugate_gradient import ConjugateGradient, ConjugateState
-from dgd.solvers.line_search import ROUNDING, Search, search_along, steepest_search
-from dgd.solvers.progress import NO_PROGRESS, Progress
+from dgd.solvers.steps.line_search import ROUNDING, Search, search_along, steepest_search
+from dgd.solvers.steps.progress import NO_PROGRESS, Progress
 
 TRIALS = 25
 LEAST_CURVATURE = 1e-14

@@ -22,13 +22,12 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dgd._typing import Integers, Vector
 from dgd.errors import ConfigurationError
-from dgd.solvers.base import Epoch, Evaluation, Order, Prox, Status, Vector, no_prox
+from dgd.solvers.base import Epoch, Evaluation, Order, Prox, Status, no_prox
 
 Schedule = Callable[[int], float]
-Integers = NDArray[np.int64]
 
 
 def permutation(count: int, *key: int) -> Integers:

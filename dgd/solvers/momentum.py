@@ -15,11 +15,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from dgd._typing import Vector
 from dgd.errors import ConfigurationError
-from dgd.solvers.base import Evaluation, Prox, Status, Vector, curvature, no_prox, vector_norm
+from dgd.solvers.base import Evaluation, Prox, Status, curvature, no_prox, vector_norm
 from dgd.solvers.gradient_descent import safe_rate
-from dgd.solvers.progress import NO_PROGRESS, NO_RISES, PATIENCE, SUSTAINED_RISES, Progress, Rises, rose
 from dgd.solvers.safe_step import NO_ESTIMATE, NOT_FINITE, StepEstimate
+from dgd.solvers.steps.progress import NO_PROGRESS, NO_RISES, PATIENCE, SUSTAINED_RISES, Progress, Rises, rose
 
 BETA = 0.9
 

@@ -24,11 +24,12 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from dgd.solvers.base import Evaluation, Prox, Status, Vector, curvature, no_prox, vector_norm
+from dgd._typing import Vector
+from dgd.solvers.base import Evaluation, Prox, Status, curvature, no_prox, vector_norm
 from dgd.solvers.gradient_descent import safe_rate
 from dgd.solvers.momentum import check_rate
-from dgd.solvers.progress import NO_PROGRESS, NO_RISES, Progress, Rises, rose
 from dgd.solvers.safe_step import NO_ESTIMATE, NOT_FINITE, StepEstimate, prox_step
+from dgd.solvers.steps.progress import NO_PROGRESS, NO_RISES, Progress, Rises, rose
 
 LONGER = 1.2
 """η L̂ with "auto"; stable below 4/3, the more so as L̂ is at most L."""

@@ -21,10 +21,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from dgd.solvers.base import Evaluation, Matrix, Prox, Status, Vector, no_prox
-from dgd.solvers.line_search import ProximalSearch, Sample, Search, search_along, search_towards, steepest_search
-from dgd.solvers.progress import NO_PROGRESS, Progress
-from dgd.solvers.quadratic_model import model_minimum
+from dgd._typing import Matrix, Vector
+from dgd.solvers.base import Evaluation, Prox, Status, no_prox
+from dgd.solvers.steps.line_search import ProximalSearch, Sample, Search, search_along, search_towards, steepest_search
+from dgd.solvers.steps.progress import NO_PROGRESS, Progress
+from dgd.solvers.steps.quadratic_model import model_minimum
 
 IDLE = 5
 """Newton steps in a row that lower neither loss nor gradient: rounding level."""

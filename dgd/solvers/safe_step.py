@@ -16,8 +16,9 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from dgd.solvers.base import Evaluation, Prox, Status, Vector, curvature, no_prox, vector_norm
-from dgd.solvers.progress import NO_PROGRESS, Progress, rose
+from dgd._typing import Vector
+from dgd.solvers.base import Evaluation, Prox, Status, curvature, no_prox, vector_norm
+from dgd.solvers.steps.progress import NO_PROGRESS, Progress, rose
 
 PROBE = 0.5
 """The first η: 1/L of a single column of unit variance."""

@@ -4,8 +4,8 @@
     CountingExecutor   counts sweeps, folds among them, and the chunks they read
     FlakyExecutor      fails a certain sweep
     FaultySource       stored bytes that are not what was written; counts requests
-    check_rows         whether rows keep the contract of `dgd.rows.Rows`
-    check_executor     whether an executor keeps the contract of `dgd.executor.Executor`
+    check_rows         whether rows keep the contract of `dgd.data.rows.Rows`
+    check_executor     whether an executor keeps the contract of `dgd.passes.executor.Executor`
 
 A fake that is sent to another process is a copy, whose counts stay there.
 """

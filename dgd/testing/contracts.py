@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dgd.buffers import Buffers
-from dgd.dataset import Chunk, Dataset
+from dgd._typing import Array
+from dgd.data.buffers import Buffers
+from dgd.data.dataset import Chunk, Dataset
+from dgd.data.rows import Rows
 from dgd.errors import DataError, DgdError
-from dgd.executor import Executor, InlineExecutor
-from dgd.kernels import GradientSum, Partial
 from dgd.losses import LOSSES
-from dgd.rows import Array, Rows
+from dgd.passes.executor import Executor, InlineExecutor
+from dgd.passes.sums.gradient import GradientSum, Partial
 from dgd.testing.rows import MemoryChunks
 
 

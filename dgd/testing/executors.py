@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from dgd.dataset import Dataset
-from dgd.executor import Executor, Fold, Folded, InlineExecutor, Resources, S, Summand, Swept, V
+from dgd.data.dataset import Dataset
+from dgd.passes.executor import Executor, Fold, Folded, InlineExecutor, Resources, S, Summand, Swept, V
 from dgd.testing.rows import CountingRows
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dgd.buffers import Buffers
-from dgd.rows import Array, MemoryRows, Rows
+from dgd._typing import Array
+from dgd.data.buffers import Buffers
+from dgd.data.rows import MemoryRows, Rows
 
 
 @dataclass(frozen=True, eq=False)

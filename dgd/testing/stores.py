@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dgd.buffers import Buffers
+from dgd.data.buffers import Buffers
 
 if TYPE_CHECKING:
-    from dgd.storage.source import Bytes, ReadAhead, Source
+    from dgd._typing import Bytes
+    from dgd.data.zarr.sources import ReadAhead, Source
 
 Fault = Callable[[bytes], bytes | None]
 """What happens to a stored value; None: it is gone."""
@@ -43,7 +44,7 @@ class FaultySource:
     """A store's source with faults by key; `requests` lists every key that was asked for.
 
     source = FaultySource(source_of("train.zarr"), {"X/c/3/0": flipped(17), "y/c/0": dropped})
-    dataset = open_group(Group(source))           # both from dgd.storage
+    dataset = open_group(Group(source))           # both from dgd.data.zarr
     dgd.fit(dataset)                              # raises CorruptChunkError or MissingChunkError
     """
 
@@ -62,7 +63,7 @@ class FaultySource:
 
     def get(self, key: str, buffers: Buffers, *, at_most: int) -> Bytes | None:
         """The bytes under a key, with its fault."""
-        from dgd.storage.source import TooLong
+        from dgd.data.zarr.sources import TooLong
 
         path = self.prefix + key
         self.requests.append(path)

@@ -50,7 +50,7 @@ CHILD = """
 import json, os, sys, time
 from contextlib import ExitStack
 import dgd
-from dgd.runtime.memory import peak_bytes
+from dgd.passes.memory import peak_bytes
 
 asked = json.loads(sys.argv[1])
 

@@ -37,7 +37,7 @@ from threadpoolctl import threadpool_limits
 from zarr.codecs import BloscCodec, Crc32cCodec, GzipCodec, ZstdCodec
 
 import dgd
-from dgd.records import Record
+from dgd.fitting.record import Record
 
 from ._bare import THREADS, MemoryLoop, StoreLoop
 

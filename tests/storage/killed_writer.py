@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 
 import dgd
-from dgd.storage import columns, folders, writer
+from dgd.data.zarr import array_writer as columns
+from dgd.data.zarr import dataset_writer as writer
+from dgd.data.zarr import folders
 
 REDO = "python make_data.py --all"
 

@@ -15,9 +15,9 @@ from zarr.core.sync import _get_loop
 from zarr.storage import MemoryStore, WrapperStore
 
 import dgd
-from dgd.executor import Executor, InlineExecutor
-from dgd.kernels import GradientSum
 from dgd.losses import Squared
+from dgd.passes.executor import Executor, InlineExecutor
+from dgd.passes.sums.gradient import GradientSum
 
 ROWS, COLUMNS = 96, 3
 

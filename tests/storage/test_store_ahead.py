@@ -12,13 +12,14 @@ import pytest
 from slow import ROWS, SlowStore, assert_nothing_is_left, store, sweep
 
 import dgd
-from dgd.buffers import Buffers
+from dgd.data.buffers import Buffers
+from dgd.data.rows import as_rows
+from dgd.data.zarr import read_ahead as reading
+from dgd.data.zarr.group import Group, open_group
+from dgd.data.zarr.locations import source_of
 from dgd.errors import CorruptChunkError, MissingChunkError, ReadError
-from dgd.executor import InlineExecutor
-from dgd.rows import as_rows
-from dgd.runtime import ThreadExecutor
-from dgd.storage import ahead as reading
-from dgd.storage import source_of
+from dgd.passes.executor import InlineExecutor
+from dgd.passes.threads import ThreadExecutor
 from dgd.testing import FaultySource, dropped
 
 
@@ -30,7 +31,7 @@ def slow() -> SlowStore:
 @pytest.fixture
 def threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadExecutor]:
     """Two threads, for nodes however small."""
-    monkeypatch.setattr("dgd.runtime.threads.LEAST_NODE_BYTES", 1)
+    monkeypatch.setattr("dgd.passes.threads.LEAST_NODE_BYTES", 1)
     executor = ThreadExecutor(2)
     yield executor
     executor.close()
@@ -126,7 +127,7 @@ def test_an_error_is_that_of_the_chunk_that_has_it(
 
 def test_faults_of_a_source(slow: SlowStore) -> None:
     source = FaultySource(source_of(slow), {"y/c/7": dropped})
-    dataset = dgd.storage.open_group(dgd.storage.Group(source))
+    dataset = open_group(Group(source))
     with pytest.raises(MissingChunkError, match="c/7"):
         sweep(dataset)
     assert slow.most > 8

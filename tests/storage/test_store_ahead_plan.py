@@ -18,11 +18,11 @@ import pytest
 from slow import SlowStore, local, store, sweep
 
 import dgd
-from dgd.executor import Resources
-from dgd.plan import make_plan
-from dgd.rows import as_rows
-from dgd.runtime import ThreadExecutor
-from dgd.storage import ahead as reading
+from dgd.data.rows import as_rows
+from dgd.data.zarr import read_ahead as reading
+from dgd.passes.executor import Resources
+from dgd.passes.plan import make_plan
+from dgd.passes.threads import ThreadExecutor
 
 
 @pytest.fixture

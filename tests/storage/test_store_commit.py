@@ -16,8 +16,8 @@ from formats import Format, write
 from located import in_memory
 
 import dgd
+from dgd.data.zarr.commit_marker import sealed
 from dgd.errors import DataError, IncompleteDatasetError, MetadataError
-from dgd.storage.seal import sealed
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import google_crc32c
 import numpy as np
 import pytest
 
-from dgd.storage import crc32c as module
+from dgd.data.zarr import crc32c as module
 
 VALUES = np.random.default_rng(0).integers(0, 256, size=100_003).astype(np.uint8)
 

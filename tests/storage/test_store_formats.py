@@ -12,9 +12,9 @@ from formats import BIG_ENDIAN, CHUNK_COLUMNS, CHUNK_ROWS, DTYPES, ROWS, Format,
 
 import dgd
 from dgd import testing
-from dgd.executor import InlineExecutor
-from dgd.kernels import GradientSum, Partial
 from dgd.losses import Squared
+from dgd.passes.executor import InlineExecutor
+from dgd.passes.sums.gradient import GradientSum, Partial
 
 ROW_NAMES, COLUMN_NAMES = list(CHUNK_ROWS), list(CHUNK_COLUMNS)
 GRIDS = list(product(ROW_NAMES, COLUMN_NAMES, (True, False)))

@@ -9,8 +9,8 @@ import pytest
 from slow import local, store, sweep
 
 import dgd
-from dgd.storage import ahead as reading
-from dgd.storage import source_of
+from dgd.data.zarr import read_ahead as reading
+from dgd.data.zarr.locations import source_of
 
 
 class TestHints:
@@ -25,7 +25,7 @@ class TestHints:
             found.append(path.partition("a.zarr/")[2])
             return True
 
-        monkeypatch.setattr("dgd.storage.source.prefetch_file", prefetch_file)
+        monkeypatch.setattr("dgd.data.zarr.sources.prefetch_file", prefetch_file)
         return found
 
     def test_none_while_reads_are_fast(

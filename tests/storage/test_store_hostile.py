@@ -14,7 +14,7 @@ from foreign import V3
 from formats import write
 
 import dgd
-from dgd.buffers import Buffers
+from dgd.data.buffers import Buffers
 from dgd.errors import ReadError
 
 CASES = {

@@ -13,8 +13,8 @@ from foreign import sweep
 from killed_writer import REDO
 
 import dgd
+from dgd.data.zarr import dataset_writer as writer_module
 from dgd.errors import ConfigurationError, DataError, IncompleteDatasetError, MetadataError
-from dgd.storage import writer as writer_module
 
 STEPS = ("appending", "truncating", "syncing", "marking")
 EVERY_STEP = ("beginning", *STEPS, "overwriting")
@@ -148,7 +148,7 @@ def test_a_block_that_could_not_be_written_ends_the_writer(tmp_path: Path, monke
 def test_predictions_that_were_never_completed_are_refused(
     store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dgd.storage import predictions
+    from dgd.data.zarr import predictions
 
     model = dgd.fit(store, max_iter=1, learning_rate=0.0001).model
 

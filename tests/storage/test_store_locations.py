@@ -17,12 +17,12 @@ from located import X, Y, check, files, in_memory, written
 from zarr.storage import LocalStore, LoggingStore, MemoryStore, StorePath, ZipStore
 
 import dgd
+from dgd.data.zarr import zip_source as zips
 from dgd.errors import (
     CorruptChunkError,
     DataError,
     ReadError,
 )
-from dgd.storage import zips
 
 
 @pytest.fixture

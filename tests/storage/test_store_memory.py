@@ -16,9 +16,9 @@ from formats import COLUMNS, Format, create, structures, write
 from located import in_memory
 
 import dgd
-from dgd.buffers import Buffers
-from dgd.dataset import Chunk
-from dgd.executor import InlineExecutor
+from dgd.data.buffers import Buffers
+from dgd.data.dataset import Chunk
+from dgd.passes.executor import InlineExecutor
 
 ROWS, CHUNK_ROWS = 23_000, 5_000
 SLACK = 48 * 2**10

@@ -16,8 +16,8 @@ from foreign import edit
 from formats import Format, write
 
 import dgd
+from dgd.data.zarr import codecs
 from dgd.errors import CorruptChunkError, DataError, MissingChunkError
-from dgd.storage import codecs
 
 ABSENT = struct.pack("<QQ", 2**64 - 1, 2**64 - 1)
 

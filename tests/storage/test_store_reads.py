@@ -17,13 +17,14 @@ from zarr.storage import MemoryStore
 
 import dgd
 from dgd import testing
-from dgd.buffers import Buffers
-from dgd.executor import Executor, InlineExecutor
-from dgd.kernels import GradientSum
+from dgd.data.buffers import Buffers
+from dgd.data.rows import as_rows
+from dgd.data.zarr.group import Group, open_group
+from dgd.data.zarr.locations import source_of
 from dgd.losses import Squared
-from dgd.rows import as_rows
-from dgd.runtime import ThreadExecutor
-from dgd.storage import Group, open_group, source_of
+from dgd.passes.executor import Executor, InlineExecutor
+from dgd.passes.sums.gradient import GradientSum
+from dgd.passes.threads import ThreadExecutor
 
 DOCUMENTS = {"zarr.json", ".zarray", ".zattrs", ".zgroup"}
 ARRAYS = ("X", "y", "weight")

@@ -19,6 +19,7 @@ from located import Y, check, files, written
 from zarr.storage import FsspecStore
 
 import dgd
+from dgd.data.zarr.locations import source_of
 from dgd.errors import (
     ConfigurationError,
     CorruptChunkError,
@@ -27,7 +28,6 @@ from dgd.errors import (
     MissingChunkError,
     ReadError,
 )
-from dgd.storage import source_of
 
 
 @pytest.fixture

@@ -11,11 +11,12 @@ from formats import Format, create
 
 import dgd
 from dgd import testing
+from dgd.data.zarr.group import Group, open_group
+from dgd.data.zarr.locations import source_of
 from dgd.errors import CorruptChunkError, ValueRangeError
-from dgd.executor import InlineExecutor
-from dgd.kernels import GradientSum
 from dgd.losses import Squared
-from dgd.storage import Group, open_group, source_of
+from dgd.passes.executor import InlineExecutor
+from dgd.passes.sums.gradient import GradientSum
 
 ROWS, CHUNK = 57, 8
 FORMATS = [Format(2, False, "zstd", "F"), Format(3, False, "crc32c", "C"), Format(3, True, "gzip", "F")]

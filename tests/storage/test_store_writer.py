@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import dgd
+from dgd.data.zarr import folders
 from dgd.errors import ConfigurationError, DgdError, SchemaError, UnsupportedFormatError, ValueRangeError
-from dgd.storage import folders
 
 
 def gathered(dataset: dgd.Dataset, role: str) -> np.ndarray:

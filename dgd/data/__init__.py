@@ -1,0 +1,1 @@
+"""What is fitted, read a chunk at a time."""

@@ -1,0 +1,94 @@
+"""The rows of a Dask array, computed block by block where they are needed, never gathered."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from dask.array import Array as DaskArray
+from dask.core import flatten
+from distributed import Future, get_worker, worker_client
+from numpy.typing import NDArray
+
+from dgd._typing import Array
+from dgd.data.buffers import Buffers
+from dgd.data.rows import Footprint, check_dtype, refuse_masked
+from dgd.errors import ReadError, SchemaError
+
+
+@dataclass(frozen=True, eq=False)
+class DaskRows:
+    """A Dask array's rows; its row chunks are its blocks, and a block is computed in the thread that reads it.
+
+    Blocks that were persisted on a cluster are fetched from there one at a time.
+    """
+
+    name: str
+    array: DaskArray
+    bounds: NDArray[np.int64] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if any(math.isnan(size) for size in self.array.shape):
+            raise SchemaError(
+                f"array {self.name!r} has unknown chunk sizes; call `.compute_chunk_sizes()` on it first",
+                array=self.name,
+            )
+        check_dtype(self.name, self.array.dtype, labels=True)
+        sizes = self.array.chunks[0] if self.array.ndim else ()
+        lengths = np.array([size for size in sizes if size], dtype=np.int64)
+        object.__setattr__(self, "bounds", np.concatenate(([0], np.cumsum(lengths))).astype(np.int64))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The array's shape."""
+        return tuple(int(size) for size in self.array.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The array's dtype."""
+        dtype: np.dtype[Any] = self.array.dtype
+        return dtype
+
+    @property
+    def footprint(self) -> Footprint:
+        """The largest row panel and the blocks it is put together from; what computing them takes is Dask's affair."""
+        rows = int(np.diff(self.bounds).max(initial=1))
+        panel = rows * math.prod(self.shape[1:]) * self.dtype.itemsize
+        return Footprint(encoded=panel, decoded=panel, per_pass=int(self.array.nbytes), exact=True, path="Dask arrays")
+
+    @property
+    def fingerprint(self) -> str:
+        """Dask's own name for the array: a token of how it is made."""
+        return f"dask:{self.array.name}"
+
+    def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Array, int]:
+        """The rows from start to stop, computed in this thread."""
+        try:
+            block = _compute(self.array[start:stop])
+        except Exception as error:
+            raise ReadError(
+                f"array {self.name!r}: computing rows {start} to {stop - 1} failed with "
+                f"{type(error).__name__}: {error}; look into how the array is made",
+                array=self.name,
+                rows=(start, stop),
+            ) from error
+        refuse_masked(self.name, block)
+        rows = np.asarray(block)
+        return rows, rows.nbytes
+
+
+def _compute(block: DaskArray) -> Any:
+    """Compute in the calling thread; where the graph refers to persisted blocks, on the cluster that holds them."""
+    keys = set(flatten(block.__dask_keys__()))
+    futures = [value for value in dict(block.__dask_graph__().cull(keys)).values() if isinstance(value, Future)]
+    if not futures:
+        return block.compute(scheduler="synchronous")
+    try:
+        get_worker()
+    except ValueError:
+        return futures[0].client.compute(block).result()
+    # A task that waits for a task lends its thread out meanwhile: else all threads could wait and none compute.
+    with worker_client() as client:
+        return client.compute(block).result()

@@ -1,0 +1,225 @@
+"""A dataset: X, y and perhaps weights and offsets, checked to fit together, read one row chunk at a time."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgd._typing import Array
+from dgd.data.buffers import Buffers
+from dgd.data.rows import Footprint, Rows, as_made, check_dtype
+from dgd.errors import ConfigurationError, SchemaError
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One row chunk of a dataset, as read."""
+
+    index: int
+    start: int
+    X: Array
+    y: Array | None
+    weight: Array | None
+    bytes_read: int
+    offset: Array | None = None
+    resident: bool = False
+    """Whether it was in memory already."""
+
+    @property
+    def rows(self) -> tuple[int, int]:
+        """The half-open range of rows."""
+        return self.start, self.start + self.X.shape[0]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """X (m × n), y (m, or m × q), perhaps weight (m) and offset (as y), read by the row chunks of X.
+
+    Raises SchemaError where ranks or lengths do not fit together, UnsupportedFormatError for a dtype that is not
+    a real number of at most 8 bytes.
+    """
+
+    X: Rows
+    y: Rows | None = None
+    weight: Rows | None = None
+    feature_names: tuple[str, ...] | None = None
+    target_name: str | None = None
+    source: str = "memory"
+    offset: Rows | None = None
+    """What is added to each raw prediction, with a coefficient of 1."""
+    bounds: NDArray[np.int64] = field(init=False, repr=False, compare=False)
+    _asking: tuple[tuple[str, Any], ...] = field(init=False, repr=False, compare=False)
+    """The arrays that can be asked ahead of being read."""
+    _reading: tuple[tuple[str, Rows, tuple[int, ...]], ...] = field(init=False, repr=False, compare=False)
+    """The arrays there are, with the shape of a row."""
+
+    def __post_init__(self) -> None:
+        if not all(hasattr(rows, "bounds") for rows in self.arrays):
+            raise ConfigurationError("`Dataset` is put together from rows; for arrays use `dgd.open_dataset(X, y)`")
+        _check_matrix(self.X)
+        for rows in self.arrays:
+            check_dtype(rows.name, rows.dtype, labels=rows is self.y)
+        for column, dimensions in ((self.y, (1, 2)), (self.weight, (1,)), (self.offset, (1, 2))):
+            if column is not None:
+                _check_column(column, self.X, dimensions)
+        names = self.feature_names
+        if names is not None and (
+            type(names) is not tuple or not all(type(n) is str for n in names) or len(set(names)) < len(names)
+        ):
+            raise SchemaError(
+                f"the feature names must be a tuple of different strings, got {str(names)[:80]}", array=self.X.name
+            )
+        if names is not None and len(names) != self.X.shape[1]:
+            raise SchemaError(
+                f"{self.X.name} has {self.X.shape[1]} columns, but there are {len(names)} feature names; "
+                f"give one name for each column",
+                array=self.X.name,
+            )
+        object.__setattr__(self, "bounds", self.X.bounds)
+        roles = (("X", self.X), ("y", self.y), ("weight", self.weight), ("offset", self.offset))
+        reading = tuple((role, rows, tuple(rows.shape[1:])) for role, rows in roles if rows is not None)
+        object.__setattr__(self, "_reading", reading)
+        object.__setattr__(self, "_asking", tuple((role, rows) for role, rows in roles if hasattr(rows, "ahead")))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as it was made: what follows from that grows with the number of chunks, and goes to every task."""
+        return as_made(self)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, features)."""
+        return self.X.shape[0], self.X.shape[1]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The stored dtype of X."""
+        return self.X.dtype
+
+    @property
+    def n_chunks(self) -> int:
+        """The number of row chunks of X: the leaves of the reduction tree."""
+        return len(self.bounds) - 1
+
+    @cached_property
+    def chunk_rows(self) -> int:
+        """The rows of the largest chunk."""
+        return int(np.diff(self.bounds).max())
+
+    @property
+    def arrays(self) -> tuple[Rows, ...]:
+        """The arrays there are."""
+        return tuple(rows for rows in (self.X, self.y, self.weight, self.offset) if rows is not None)
+
+    @property
+    def memory_bytes(self) -> int:
+        """What the arrays of this process's memory hold."""
+        return sum(rows.footprint.held for rows in self.arrays)
+
+    @property
+    def footprint(self) -> Footprint:
+        """What one read of a chunk of every array takes, and what a pass reads."""
+        parts = [rows.footprint for rows in self.arrays]
+        gathered = [self._gathered_bytes(rows, part) for rows, part in zip(self.arrays, parts, strict=True)]
+        return Footprint(
+            encoded=sum(part.encoded for part in parts),
+            decoded=sum(part.decoded for part in parts) + sum(gathered),
+            per_pass=sum(part.per_pass for part in parts),
+            exact=all(part.exact for part in parts),
+            path=parts[0].path,
+            ahead=max(part.ahead for part in parts),
+        )
+
+    def _gathered_bytes(self, rows: Rows, part: Footprint) -> int:
+        """What the rows of a chunk take where they are put together from chunks that are not those of X."""
+        in_memory = part.encoded + part.decoded == 0
+        if in_memory or np.array_equal(rows.bounds, self.bounds):
+            return 0
+        return self.chunk_rows * rows.dtype.itemsize * max(1, *rows.shape[1:], 1)
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of the arrays' metadata, equal for equal data read the same way."""
+        digest = hashlib.sha256()
+        for rows in self.arrays:
+            digest.update(rows.fingerprint.encode())
+        return f"sha256:{digest.hexdigest()}"
+
+    def ahead(self, index: int, buffers: Buffers) -> bool:
+        """Ask for chunk `index` before it is read with the same buffers; whether it is worth asking for more."""
+        if not self._asking:
+            return False
+        start, stop = int(self.bounds[index]), int(self.bounds[index + 1])
+        more = [rows.ahead(start, stop, buffers.within(role)) for role, rows in self._asking]
+        return any(more)
+
+    def reading_ahead(self, chunks: int) -> Dataset:
+        """The dataset whose arrays ask for so many stored chunks ahead at most; 0: none."""
+
+        def of(rows: Rows | None) -> Any:
+            limited = getattr(rows, "reading_ahead", None)
+            return rows if limited is None else limited(chunks)
+
+        return replace(self, X=of(self.X), y=of(self.y), weight=of(self.weight), offset=of(self.offset))
+
+    def read(self, index: int, buffers: Buffers | None = None) -> Chunk:
+        """Chunk `index`; without `buffers` its arrays are the caller's to keep."""
+        buffers = Buffers() if buffers is None else buffers
+        start, stop = int(self.bounds[index]), int(self.bounds[index + 1])
+        found: dict[str, Array] = {}
+        bytes_read = 0
+        for role, rows, row_shape in self._reading:
+            values, n_bytes = rows.read(start, stop, buffers.within(role))
+            # NumPy would repeat or cut off what is not as declared without a word.
+            if values is None or values.shape != (stop - start, *row_shape):
+                raise _not_as_declared(rows, values, index, start, stop)
+            if values.dtype != rows.dtype:
+                check_dtype(rows.name, values.dtype, labels=role == "y")
+            found[role] = values
+            bytes_read += n_bytes
+        return Chunk(index, start, found["X"], found.get("y"), found.get("weight"), bytes_read, found.get("offset"))
+
+
+def _not_as_declared(rows: Rows, found: Array | None, index: int, start: int, stop: int) -> SchemaError:
+    return SchemaError(
+        f"array {rows.name!r}, chunk {index}: rows {start} to {stop - 1} were read as shape "
+        f"{getattr(found, 'shape', None)}, expected {(stop - start, *rows.shape[1:])}; the array's chunks are not what "
+        f"it declares",
+        array=rows.name,
+        chunk=index,
+        rows=(start, stop),
+    )
+
+
+def _check_matrix(X: Rows) -> None:
+    if len(X.shape) != 2:
+        raise SchemaError(
+            f"array {X.name!r} has shape {X.shape}, expected 2 dimensions (rows × features); "
+            f"reshape a single feature with `.reshape(-1, 1)`",
+            array=X.name,
+        )
+    if 0 in X.shape:
+        raise SchemaError(
+            f"array {X.name!r} has shape {X.shape}: there are no {'rows' if X.shape[0] == 0 else 'columns'} to fit",
+            array=X.name,
+        )
+
+
+def _check_column(column: Rows, X: Rows, dimensions: tuple[int, ...]) -> None:
+    if len(column.shape) not in dimensions or 0 in column.shape[1:]:
+        expected = " or ".join(f"{d} dimension{'s' * (d > 1)}" for d in dimensions)
+        raise SchemaError(
+            f"array {column.name!r} has shape {column.shape}, expected {expected} of {X.shape[0]} rows; "
+            f"pass one column (`.ravel()` or `[:, 0]`)",
+            array=column.name,
+        )
+    if column.shape[0] != X.shape[0]:
+        raise SchemaError(
+            f"array {column.name!r} has {column.shape[0]} rows and {X.name!r} has {X.shape[0]}; "
+            f"they must be the same rows",
+            array=column.name,
+        )

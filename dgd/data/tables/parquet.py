@@ -1,0 +1,80 @@
+"""A Parquet file as a table, read a page at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dgd.data.tables.columns import Cell, Column, Selection, kind_of
+from dgd.errors import IngestError
+
+BATCH_BYTES = 4 << 20
+"""Bytes of a batch as float64, all columns together: the rows of a batch follow."""
+
+
+@dataclass(frozen=True)
+class ParquetTable:
+    """A Parquet file: booleans, integers, floats and decimals can be used, missing values nowhere."""
+
+    path: str
+    size: int
+    rows: int
+    columns: tuple[Column, ...]
+
+    def batches(self, selection: Selection) -> Iterator[tuple[pa.RecordBatch, int]]:
+        """The rows in order, each batch with its share of the file's bytes."""
+        done = 0
+        for batch in self._batches(list(selection.used)):
+            done += batch.num_rows
+            yield batch, self.size * done // self.rows
+
+    def cell(self, row: int, name: str) -> Cell:
+        """The cell as Python writes it; null for a missing one."""
+        start = 0
+        for batch in self._batches([name]):
+            if row <= start + batch.num_rows:
+                value = batch.column(name)[row - 1 - start].as_py()
+                return Cell(row, text="null" if value is None else str(value))
+            start += batch.num_rows
+        return Cell(row)
+
+    def first_refused(self, name: str) -> Cell:
+        """The first cell: the column's type is declared, so any would do."""
+        return self.cell(1, name)
+
+    def _batches(self, names: list[str]) -> Iterator[pa.RecordBatch]:
+        """Batches of some columns; with `pre_buffer` pyarrow would hold a whole row group in memory."""
+        rows = 0
+        try:
+            with pq.ParquetFile(
+                self.path, pre_buffer=False, buffer_size=1 << 16, page_checksum_verification=True
+            ) as file:
+                for batch in file.iter_batches(max(1, BATCH_BYTES // (8 * len(names))), columns=names):
+                    rows += batch.num_rows
+                    yield batch
+        except (pa.ArrowException, OSError) as error:
+            raise _unreadable(self.path, error, f"beyond row {rows}") from error
+
+
+def open_parquet_table(path: str) -> ParquetTable:
+    """The table in a Parquet file, from the metadata at its end."""
+    try:
+        with pq.ParquetFile(path) as file:
+            columns = tuple(Column(field.name, *kind_of(field.type)) for field in file.schema_arrow)
+            rows = file.metadata.num_rows
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(path, error, "as Parquet") from error
+    if rows == 0:
+        raise IngestError(f"{path}: has no rows, expected at least one", file=path)
+    return ParquetTable(path, os.path.getsize(path), rows, columns)
+
+
+def _unreadable(path: str, error: Exception, where: str) -> IngestError:
+    return IngestError(
+        f"{path}: cannot be read {where}: {error}. If it is damaged or incomplete, fetch or write it again",
+        file=path,
+    )

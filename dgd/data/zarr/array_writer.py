@@ -1,0 +1,171 @@
+"""One zarr array, written in whole chunks, each with a crc32c and none left out."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import zarr
+from zarr.codecs import BloscCodec, Crc32cCodec, GzipCodec, ZstdCodec
+from zarr.storage import LocalStore
+
+from dgd._typing import Array
+from dgd.data.zarr.commit_marker import KEY
+from dgd.data.zarr.crc32c import crc32c
+from dgd.errors import ConfigurationError, ValueRangeError
+
+COMPRESSIONS = ("none", "zstd", "blosc", "gzip")
+CHUNK_BYTES = 4 * 2**20
+"""A chunk of X where nobody says otherwise: it stays in a processor's cache."""
+PIECE_BYTES = 2**20
+"""Blocks are checked in pieces of about this size, so that a check needs no second block."""
+
+
+class Column:
+    """One array of a dataset being written: a buffer of one chunk, written whenever it is full."""
+
+    def __init__(
+        self,
+        group: zarr.Group,
+        name: str,
+        *,
+        width: int | None,
+        dtype: np.dtype[Any],
+        chunk_rows: int,
+        compression: str,
+    ) -> None:
+        self.name = name
+        self.width = width
+        self.dtype = dtype
+        tail = () if width is None else (width,)
+        self._buffer = np.empty((chunk_rows, *tail), dtype=dtype)
+        self._filled = 0
+        self._written = 0
+        self._content = hashlib.sha256()
+        self._array = create_array(
+            group,
+            name,
+            shape=(chunk_rows, *tail),
+            chunks=(chunk_rows, *tail),
+            dtype=dtype,
+            dimension_names=("row", "feature" if name == "X" else "output")[: 1 + len(tail)],
+            compression=compression,
+            attributes={KEY: {"part_of": "dataset"}},
+        )
+
+    @property
+    def content(self) -> str:
+        """A digest of the values written so far: the sha256 of the crc32c of each chunk."""
+        return self._content.hexdigest()
+
+    def append(self, block: Array) -> None:
+        """Add the rows of a block that was checked."""
+        done = 0
+        while done < block.shape[0]:
+            count = min(block.shape[0] - done, self._buffer.shape[0] - self._filled)
+            self._buffer[self._filled : self._filled + count] = block[done : done + count]
+            self._filled += count
+            done += count
+            if self._filled == self._buffer.shape[0]:
+                self._flush()
+
+    def finish(self) -> None:
+        """Write the last, ragged chunk, and set the true length."""
+        if self._filled:
+            self._flush()
+        if self._array.shape[0] != self._written:
+            self._array.resize((self._written, *self._array.shape[1:]))
+
+    def _flush(self) -> None:
+        rows = self._buffer[: self._filled]
+        stop = self._written + self._filled
+        if stop > self._array.shape[0]:
+            # Doubling, so that the metadata are rewritten a few times rather than once a chunk.
+            chunks = 2 * (self._array.shape[0] // self._buffer.shape[0])
+            self._array.resize((chunks * self._buffer.shape[0], *self._array.shape[1:]))
+        self._array[self._written : stop] = rows
+        self._content.update(crc32c(rows.reshape(-1).view(np.uint8)).to_bytes(4, "little"))
+        self._written, self._filled = stop, 0
+
+
+def check_values(name: str, block: Array, dtype: np.dtype[Any], first_row: int) -> None:
+    """Raise ValueRangeError at the first value that is not finite, or that `dtype` cannot hold.
+
+    A float may be rounded to a shorter one; a number that would wrap around, be cut off or become infinite is refused.
+    """
+    step = max(1, PIECE_BYTES // max(1, block[:1].nbytes))
+    for start in range(0, block.shape[0], step):
+        piece = block[start : start + step]
+        with np.errstate(over="ignore", invalid="ignore"):
+            stored = piece.astype(dtype, copy=False)
+        if dtype.kind == "f":
+            bad = ~np.isfinite(stored)
+        elif dtype == block.dtype:
+            return
+        else:
+            bad = ~_equal(stored, piece)
+        if bad.any():
+            row, *column = (int(i) for i in np.unravel_index(int(bad.argmax()), bad.shape))
+            _refuse(name, piece[(row, *column)], dtype, first_row + start + row, column[0] if column else None)
+
+
+def _equal(stored: Array, given: Array) -> Array:
+    """Where a cast to integers or booleans kept the value: it comes back, and on the same side of zero."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        back = stored.astype(given.dtype) == given
+    same: Array = back & ((stored < 0) == (given < 0)) if stored.dtype.kind != "b" else back
+    return same
+
+
+def _refuse(name: str, value: Any, dtype: np.dtype[Any], row: int, column: int | None) -> None:
+    where = f"row {row}" + ("" if column is None else f", column {column}")
+    expected = f"a finite number that {dtype} can hold" if np.isfinite(value) else "a finite number"
+    raise ValueRangeError(
+        f"array {name!r}: {where} is {value}, expected {expected}; "
+        + ("give the first block a wider dtype" if np.isfinite(value) else "drop or fill such rows before writing"),
+        array=name,
+        row=row,
+        column=column,
+    )
+
+
+def create_array(
+    group: zarr.Group | LocalStore,
+    name: str = "",
+    *,
+    shape: tuple[int, ...],
+    chunks: tuple[int, ...],
+    dtype: np.dtype[Any],
+    dimension_names: tuple[str, ...],
+    compression: str,
+    attributes: dict[str, Any],
+) -> Any:
+    """A zarr 3 array with a crc32c on every chunk and no chunk left out, whatever zarr is configured to do."""
+    compressors = {
+        "none": (),
+        "zstd": (ZstdCodec(level=1),),
+        "blosc": (BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle"),),
+        "gzip": (GzipCodec(level=5),),
+    }[compression]
+    arguments: dict[str, Any] = {
+        "shape": shape,
+        "chunks": chunks,
+        "dtype": dtype,
+        "compressors": (*compressors, Crc32cCodec()),
+        "filters": (),
+        "fill_value": dtype.type(0),
+        "dimension_names": dimension_names,
+        "attributes": attributes,
+        "config": {"write_empty_chunks": True, "order": "C"},
+    }
+    if isinstance(group, zarr.Group):
+        return group.create_array(name, **arguments)
+    return zarr.create_array(group, zarr_format=3, **arguments)
+
+
+def checked_compression(compression: str | None) -> str:
+    """The compression's name, "none" for None."""
+    if (compression or "none") not in COMPRESSIONS:
+        raise ConfigurationError(f"`compression` must be one of {', '.join(COMPRESSIONS)}, got {compression!r}")
+    return compression or "none"

@@ -1,0 +1,184 @@
+"""Writing what dgd reads: block by block in bounded memory, a checksum on every chunk, the commit marker last."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import zarr
+from numpy.typing import DTypeLike
+from zarr.storage import LocalStore
+
+from dgd._typing import Array
+from dgd.data.rows import check_dtype
+from dgd.data.zarr.array_writer import CHUNK_BYTES, Column, check_values, checked_compression
+from dgd.data.zarr.commit_marker import FORMAT, KEY, WRITING, sealed
+from dgd.data.zarr.folders import local_folder, make_room, replace_file, sync_tree
+from dgd.errors import ConfigurationError, SchemaError, ValueRangeError
+
+
+class DatasetWriter:
+    """Writes a dataset block by block: X, y and perhaps weights and offsets, any number of rows at a time.
+
+        with DatasetWriter("train.zarr", feature_names=["a", "b"]) as writer:
+            for X, y in blocks:
+                writer.append(X, y)
+
+    Leaving the block commits; leaving it by an exception, or not at all, leaves a dataset that is refused on opening,
+    with the command `redo` if one was given. Memory: about four chunks of `chunk_rows` × (n + 2) numbers, besides the
+    block.
+
+    path: a local folder. chunk_rows: rows of a chunk, by default 4 MiB of X. dtype: of X, by default that of the first
+    block; y and weight keep the dtype of their first block. compression: "none" (the default, fastest to read), "zstd",
+    "blosc" or "gzip". overwrite: replace what dgd wrote at `path` before.
+
+    Raises ConfigurationError if something is there already or the writer is used after its end, SchemaError for blocks
+    that do not fit together, ValueRangeError for a value that is not finite or does not fit its array's dtype. A block
+    that is refused leaves no trace.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        chunk_rows: int | None = None,
+        dtype: DTypeLike | None = None,
+        feature_names: Sequence[str] | None = None,
+        target_name: str | None = None,
+        compression: str | None = None,
+        overwrite: bool = False,
+        redo: str | None = None,
+    ) -> None:
+        self.path = local_folder(path)
+        self.rows = 0
+        self._chunk_rows = chunk_rows
+        self._dtype = None if dtype is None else np.dtype(dtype)
+        self._names = None if feature_names is None else [str(name) for name in feature_names]
+        self._target_name = target_name
+        self._compression = checked_compression(compression)
+        self._redo = redo
+        self._columns: dict[str, Column] = {}
+        self._ended: str | None = None
+        self._committed = False
+        if chunk_rows is not None and chunk_rows < 1:
+            raise ConfigurationError(f"`chunk_rows` must be 1 or more, got {chunk_rows}")
+        if self._dtype is not None:
+            check_dtype("X", self._dtype)
+        make_room(self.path, overwrite=overwrite)
+        self._group = zarr.create_group(
+            LocalStore(self.path), zarr_format=3, attributes={KEY: {"format": FORMAT, "state": WRITING, "redo": redo}}
+        )
+
+    def append(
+        self, X: Array, y: Array | None = None, weight: Array | None = None, offset: Array | None = None
+    ) -> None:
+        """Add rows: X (k × n), y (k, or k × q), weight (k) and offset (as y), the same arrays in every call."""
+        self._refuse_if_ended()
+        given = {"X": np.asarray(X), "y": y, "weight": weight, "offset": offset}
+        blocks = {name: np.asarray(block) for name, block in given.items() if block is not None}
+        self._check(blocks)
+        # From here on only the disk can fail, and then the arrays would not have the same rows.
+        self._ended = "a block could not be written"
+        if not self._columns:
+            self._begin(blocks)
+        for name, block in blocks.items():
+            self._columns[name].append(block)
+        self.rows += blocks["X"].shape[0]
+        self._ended = None
+
+    def commit(self) -> None:
+        """Write what is left, bring it to disk, and mark the dataset complete; then the writer is done."""
+        self._refuse_if_ended()
+        if self.rows == 0:
+            raise SchemaError(f"{self.path}: there are no rows to commit; append some first")
+        self._ended = "its last rows could not be written"
+        for column in self._columns.values():
+            column.finish()
+        sync_tree(self.path)
+        root = self.path / "zarr.json"
+        marker = {
+            "redo": self._redo,
+            "rows": self.rows,
+            "features": self._names,
+            "target": self._target_name,
+            "arrays": {name: self._digest(name) for name in self._columns},
+            "content": {name: column.content for name, column in self._columns.items()},
+        }
+        replace_file(root, sealed(json.loads(root.read_bytes()), marker))
+        self._ended, self._committed = "the dataset is committed", True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None and not self._committed:
+            self.commit()
+
+    def _refuse_if_ended(self) -> None:
+        if self._ended is not None:
+            raise ConfigurationError(f"{self.path}: {self._ended}, so this writer has ended; begin a new one")
+
+    def _digest(self, name: str) -> str:
+        return hashlib.sha256((self.path / name / "zarr.json").read_bytes()).hexdigest()
+
+    def _check(self, blocks: dict[str, Array]) -> None:
+        """Everything that can be wrong with a block, before any of it is written."""
+        X = blocks["X"]
+        n = self._columns["X"].width if self._columns else X.shape[-1] if X.ndim == 2 else 0
+        if X.ndim != 2 or X.shape[1] != n or n == 0:
+            raise SchemaError(f"X has shape {X.shape}, expected (rows, {n or 'features'})", array="X")
+        if self._names is not None and len(self._names) != n:
+            raise SchemaError(
+                f"X has {n} columns and there are {len(self._names)} feature names; give one for each", array="X"
+            )
+        if self._columns and blocks.keys() != self._columns.keys():
+            raise SchemaError(
+                f"this block has {', '.join(blocks)}, the first had {', '.join(self._columns)}; give the same arrays"
+            )
+        for name, block in blocks.items():
+            check_dtype(name, block.dtype)
+            if name != "X" and block.shape != (X.shape[0], *self._tail(name, block)):
+                expected = (X.shape[0], *self._tail(name, block))
+                raise SchemaError(f"{name} has shape {block.shape}, expected {expected}", array=name)
+            check_values(name, block, self._dtype_of(name, block), self.rows)
+        if "weight" in blocks and (blocks["weight"] < 0).any():
+            row = int((blocks["weight"] < 0).argmax())
+            raise ValueRangeError(
+                f"array 'weight': row {self.rows + row} is {blocks['weight'][row]}, expected 0 or more; correct the "
+                f"weights, or drop the row",
+                array="weight",
+                row=self.rows + row,
+            )
+
+    def _tail(self, name: str, block: Array) -> tuple[int, ...]:
+        """The shape of one row: that of the first block; a first y or offset may have a column for each output."""
+        if name in self._columns:
+            width = self._columns[name].width
+            return () if width is None else (width,)
+        return block.shape[1:] if block.ndim == 2 and block.shape[1] and name in {"y", "offset"} else ()
+
+    def _dtype_of(self, name: str, block: Array) -> np.dtype[Any]:
+        if name in self._columns:
+            return self._columns[name].dtype
+        return self._dtype if name == "X" and self._dtype is not None else block.dtype
+
+    def _begin(self, blocks: dict[str, Array]) -> None:
+        """Create the arrays, now that their widths and dtypes are known."""
+        dtype = self._dtype_of("X", blocks["X"])
+        chunk_rows = self._chunk_rows or max(1, CHUNK_BYTES // (blocks["X"].shape[1] * dtype.itemsize))
+        for name, block in blocks.items():
+            self._columns[name] = Column(
+                self._group,
+                name,
+                width=block.shape[1] if block.ndim == 2 else None,
+                dtype=self._dtype_of(name, block),
+                chunk_rows=chunk_rows,
+                compression=self._compression,
+            )

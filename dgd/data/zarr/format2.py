@@ -1,0 +1,69 @@
+""".zarray, format 2 → a checked format. Whatever the allow-lists do not name is refused here."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+
+from dgd.data.zarr.codecs import Codec, unsupported, v2_codec
+from dgd.data.zarr.documents import chosen, integers
+from dgd.data.zarr.layout import ArrayFormat, Layout
+from dgd.errors import UnsupportedFormatError
+
+DTYPE = re.compile(r"\|b1|\|[iu]1|[<>][biu]1|[<>][iu][248]|[<>]f[248]|[<>]U[1-9]\d{0,2}|\|S[1-9]\d{0,3}")
+"""Type strings of real numbers of at most 8 bytes, and of labels; NumPy's parser would take much else."""
+
+
+def parse(document: dict[str, Any], name: str, attributes: dict[str, Any], digest: str) -> ArrayFormat:
+    """The format of the array that a .zarray describes.
+
+    Raises UnsupportedFormatError for what is not on the allow-lists, and whatever a torn document leads to.
+    """
+    chosen(document["zarr_format"], (2,), "zarr_format")
+    dtype = _dtype(document["dtype"], name)
+    chunks = integers(document["chunks"])
+    axes = tuple(range(len(chunks)))
+    order = chosen(document["order"], ("C", "F"), "order")
+    return ArrayFormat(
+        name=name,
+        zarr_format=2,
+        shape=integers(document["shape"]),
+        chunk=Layout(chunks, dtype, axes if order == "C" else axes[::-1], _codecs(document, name)),
+        shard=None,
+        key_prefix="",
+        separator=chosen(document.get("dimension_separator", "."), (".", "/"), "dimension_separator"),
+        attributes=attributes,
+        dimension_names=_dimension_names(attributes, len(chunks)),
+        digest=digest,
+    )
+
+
+def _dtype(entry: Any, name: str) -> np.dtype[Any]:
+    if not isinstance(entry, str) or DTYPE.fullmatch(entry) is None:
+        raise UnsupportedFormatError(
+            f"array {name!r} has dtype {entry!r}, expected bool, an integer or a float of at most 8 bytes; "
+            f"convert it before fitting",
+            array=name,
+        )
+    return np.dtype(entry)
+
+
+def _codecs(document: dict[str, Any], name: str) -> tuple[Codec, ...]:
+    """Filters, of which only checksums are known, then the compressor."""
+    codecs = [v2_codec(entry, name) for entry in document.get("filters") or ()]
+    for codec in codecs:
+        if not codec.is_checksum:
+            raise unsupported(name, f"{codec.name} as a filter")
+    if document["compressor"] is not None:
+        codecs.append(v2_codec(document["compressor"], name))
+    return tuple(codecs)
+
+
+def _dimension_names(attributes: dict[str, Any], n_axes: int) -> tuple[str | None, ...] | None:
+    """What xarray writes into the attributes, as format 2 has no place for it."""
+    names = attributes.get("_ARRAY_DIMENSIONS")
+    if not isinstance(names, list) or len(names) != n_axes or not all(isinstance(name, str) for name in names):
+        return None
+    return tuple(names)

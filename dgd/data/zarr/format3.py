@@ -1,0 +1,168 @@
+"""zarr.json, format 3 → a checked format. Whatever the allow-lists do not name is refused here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dgd.data.zarr.codecs import check_order, unsupported, v3_codec
+from dgd.data.zarr.documents import attributes_of, chosen, integers
+from dgd.data.zarr.layout import ArrayFormat, Layout, Shard
+from dgd.errors import UnsupportedFormatError
+
+DTYPES = {
+    "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
+    "float16", "float32", "float64",
+}  # fmt: skip
+LABEL_DTYPES = {"fixed_length_utf32": ("U", 4), "null_terminated_bytes": ("S", 1)}
+"""Strings of a fixed length, for targets that are labels; NumPy's kind, and the bytes of a character."""
+LONGEST_LABEL = 4096
+FIELDS = {
+    "zarr_format", "node_type", "shape", "data_type", "chunk_grid", "chunk_key_encoding", "fill_value", "codecs",
+    "attributes", "storage_transformers", "dimension_names",
+}  # fmt: skip
+
+
+def parse(document: dict[str, Any], name: str, where: str, digest: str) -> ArrayFormat:
+    """The format of the array that a zarr.json describes.
+
+    Raises UnsupportedFormatError for what is not on the allow-lists, and whatever a torn document leads to.
+    """
+    chosen(document["zarr_format"], (3,), "zarr_format")
+    _refuse_extensions(document, name)
+    dtype = _dtype(document["data_type"], name)
+    shape = integers(document["shape"])
+    grid = document["chunk_grid"]
+    if grid["name"] != "regular":
+        raise UnsupportedFormatError(
+            f"array {name!r} has a {grid['name']!r} chunk grid, expected a regular one; rewrite the array", array=name
+        )
+    chunk, shard = _layout(document["codecs"], integers(grid["configuration"]["chunk_shape"]), dtype, name)
+    prefix, separator = _keys(document["chunk_key_encoding"], name)
+    return ArrayFormat(
+        name=name,
+        zarr_format=3,
+        shape=shape,
+        chunk=chunk,
+        shard=shard,
+        key_prefix=prefix,
+        separator=separator,
+        attributes=attributes_of(document, where),
+        dimension_names=_dimension_names(document.get("dimension_names"), shape),
+        digest=digest,
+    )
+
+
+def _refuse_extensions(document: dict[str, Any], name: str) -> None:
+    for transformer in document.get("storage_transformers") or ():
+        raise UnsupportedFormatError(
+            f"array {name!r} has the storage transformer {transformer}, expected none; rewrite the array", array=name
+        )
+    for key in sorted(document.keys() - FIELDS):
+        extension = document[key]
+        if not isinstance(extension, dict) or extension.get("must_understand") is not False:
+            raise UnsupportedFormatError(
+                f"array {name!r} has the extension {key!r}, which is not understood; rewrite the array without it",
+                array=name,
+            )
+
+
+def _dtype(entry: Any, name: str) -> np.dtype[Any]:
+    if isinstance(entry, dict) and entry.get("name") in LABEL_DTYPES:
+        kind, width = LABEL_DTYPES[entry["name"]]
+        (length,) = integers([entry["configuration"]["length_bytes"]])
+        if not (0 < length <= LONGEST_LABEL and length % width == 0):
+            raise ValueError(f"length_bytes is {length}, expected a multiple of {width} of at most {LONGEST_LABEL}")
+        return np.dtype(f"{kind}{length // width}")
+    if not isinstance(entry, str) or entry not in DTYPES:
+        raise UnsupportedFormatError(
+            f"array {name!r} has dtype {entry!r}, expected bool, an integer or a float of at most 8 bytes; "
+            f"convert it before fitting",
+            array=name,
+        )
+    return np.dtype(entry)
+
+
+def _keys(encoding: Any, name: str) -> tuple[str, str]:
+    """What every chunk's key begins with, and what stands between its numbers."""
+    kind = _name(encoding)
+    if kind not in ("default", "v2"):
+        raise UnsupportedFormatError(
+            f"array {name!r} has chunk keys of kind {kind!r}, expected 'default' or 'v2'; rewrite the array", array=name
+        )
+    separator = _configuration(encoding).get("separator", "/" if kind == "default" else ".")
+    chosen(separator, ("/", "."), "separator")
+    return (f"c{separator}" if kind == "default" else ""), separator
+
+
+def _dimension_names(names: Any, shape: tuple[int, ...]) -> tuple[str | None, ...] | None:
+    if names is None:
+        return None
+    if not isinstance(names, list) or not all(name is None or isinstance(name, str) for name in names):
+        raise ValueError(f"dimension_names are {names!r}")
+    if len(names) != len(shape):
+        raise ValueError(f"there are {len(names)} dimension_names for {len(shape)} dimensions")
+    return tuple(names)
+
+
+def _layout(entries: Any, shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> tuple[Layout, Shard | None]:
+    """The layout of a chunk from its codec chain: [transpose]* bytes|sharding_indexed [bytes-to-bytes]*."""
+    if not isinstance(entries, list):
+        raise ValueError(f"codecs are {entries!r}, expected a list")
+    order = tuple(range(len(shape)))
+    at = 0
+    while _name(entries[at]) == "transpose":
+        axes = integers(_configuration(entries[at])["order"])
+        if sorted(axes) != list(range(len(shape))):
+            raise ValueError(f"{list(axes)} is not an order of {len(shape)} axes")
+        order = tuple(order[axis] for axis in axes)
+        at += 1
+    serializer, rest = entries[at], tuple(v3_codec(entry, name) for entry in entries[at + 1 :])
+    check_order(rest, name)
+    if _name(serializer) == "bytes":
+        return Layout(shape, _with_endian(dtype, serializer), order, rest), None
+    if _name(serializer) != "sharding_indexed":
+        raise unsupported(name, str(_name(serializer)))
+    if rest or at:
+        raise UnsupportedFormatError(
+            f"array {name!r} has codecs around its shards, expected them inside; rewrite the array", array=name
+        )
+    return Layout(shape, dtype, order, ()), _shard(_configuration(serializer), dtype, name)
+
+
+def _with_endian(dtype: np.dtype[Any], serializer: Any) -> np.dtype[Any]:
+    """The dtype with the byte order of the `bytes` codec, which only single bytes can do without."""
+    endian = _configuration(serializer).get("endian")
+    if endian is None and (dtype.itemsize == 1 or dtype.kind == "S"):
+        return dtype
+    return dtype.newbyteorder("<" if chosen(endian, ("little", "big"), "endian") == "little" else ">")
+
+
+def _shard(configuration: dict[str, Any], dtype: np.dtype[Any], name: str) -> Shard:
+    inner, nested = _layout(configuration["codecs"], integers(configuration["chunk_shape"]), dtype, name)
+    if nested is not None:
+        raise UnsupportedFormatError(
+            f"array {name!r} has shards within shards, expected one level; rewrite the array", array=name
+        )
+    index = configuration["index_codecs"]
+    names = [_name(entry) for entry in index]
+    if names not in (["bytes"], ["bytes", "crc32c"]):
+        raise unsupported(name, f"{names} of the shard index")
+    if _configuration(index[0]).get("endian") != "little":
+        raise unsupported(name, "a shard index that is not little-endian")
+    location = chosen(configuration.get("index_location", "end"), ("start", "end"), "index_location")
+    return Shard(inner=inner, index_at_end=location == "end", index_checksum="crc32c" in names)
+
+
+def _name(entry: Any) -> Any:
+    return entry.get("name") if isinstance(entry, dict) else entry
+
+
+def _configuration(entry: Any) -> dict[str, Any]:
+    found = entry.get("configuration") if isinstance(entry, dict) else None
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise ValueError(f"the configuration of {_name(entry)!r} is {found!r}, expected an object")
+    return found

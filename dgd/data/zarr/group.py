@@ -1,0 +1,138 @@
+"""Opening a zarr group as a dataset, or a zarr array as rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dgd.data.dataset import Dataset
+from dgd.data.rows import Rows
+from dgd.data.zarr.commit_marker import check_committed, check_marker, committed_arrays, is_part
+from dgd.data.zarr.documents import attributes_of, checked_attributes, parse_document, read_document
+from dgd.data.zarr.locations import source_of
+from dgd.data.zarr.metadata import ArrayDocument, array_format, find_array
+from dgd.data.zarr.sources import Source
+from dgd.data.zarr.zarr_rows import ZarrRows
+from dgd.errors import DatasetNotFoundError, MetadataError
+
+
+def open_array(location: Any, name: str) -> ZarrRows:
+    """The zarr array at a location as rows; `name` is what errors call it.
+
+    An array of a dataset that dgd wrote is held to the commit marker above it, wherever it is opened from.
+    """
+    source = source_of(location)
+    document = find_array(source)
+    if document is None:
+        raise DatasetNotFoundError(f"there is no zarr array at {source.label}; check the path or the name", array=name)
+    found = array_format(document, name)
+    if is_part(found.attributes):
+        return _part_of_dataset(source, document, name)
+    check_marker(document.parsed(), document.where)
+    return ZarrRows(source, found)
+
+
+def _part_of_dataset(source: Source, document: ArrayDocument, name: str) -> ZarrRows:
+    above = source.parent()
+    if above is None:
+        raise _unmarked(document.where, name)
+    return Group(above[0]).rows(above[1], name=name)
+
+
+class Group:
+    """A zarr group's source with its commit marker, checked."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.marker: dict[str, Any] | None = None
+        self.zarr_format = 3
+        document = read_document(source, "zarr.json")
+        if document is None:
+            self._open_v2()
+            return
+        where = f"{source.label}/zarr.json"
+        parsed = parse_document(document, where)
+        if parsed.get("node_type") not in ("group", "array") or parsed.get("zarr_format") != 3:
+            raise MetadataError(f"{where} is not the metadata of a zarr group; restore it from a copy")
+        self.is_array = parsed["node_type"] == "array"
+        self.attributes = attributes_of(parsed, where)
+        self.marker = None if self.is_array else check_marker(parsed, where)
+
+    def _open_v2(self) -> None:
+        self.zarr_format = 2
+        self.is_array = read_document(self.source, ".zarray") is not None
+        document = read_document(self.source, ".zattrs")
+        where = f"{self.source.label}/.zattrs"
+        self.attributes = {} if document is None else checked_attributes(parse_document(document, where), where)
+
+    def rows(self, key: str, *, name: str | None = None) -> ZarrRows:
+        """One array of the group; `name` is what errors call it, by default its key."""
+        source, name = self.source.child(key), name or key
+        document = find_array(source)
+        if self.marker is not None:
+            check_committed(None if document is None else document.digest, key, self.marker, self.source.label)
+        if document is None:
+            raise DatasetNotFoundError(
+                f"{self.source.label} has no array {key!r}{self._others()}; check the path and the name", array=name
+            )
+        found = array_format(document, name)
+        if key not in self.committed:
+            if is_part(found.attributes):
+                raise _unmarked(document.where, name)
+            check_marker(document.parsed(), document.where)
+        return ZarrRows(source, found, content=self._content(key))
+
+    @property
+    def feature_names(self) -> tuple[str, ...] | None:
+        """The features' names, if they are stored."""
+        names = (self.marker or {}).get("features") or self.attributes.get("feature_names")
+        return tuple(str(name) for name in names) if isinstance(names, list) else None
+
+    @property
+    def target_name(self) -> str | None:
+        """The target's name, if it is stored."""
+        name = (self.marker or {}).get("target")
+        return name if isinstance(name, str) else None
+
+    @property
+    def committed(self) -> tuple[str, ...]:
+        """The names of the arrays that the commit marker vouches for."""
+        return () if self.marker is None else tuple(committed_arrays(self.marker, self.source.label))
+
+    def _content(self, key: str) -> str | None:
+        content = (self.marker or {}).get("content")
+        return content.get(key) if isinstance(content, dict) else None
+
+    def _others(self) -> str:
+        return f", it has {', '.join(sorted(self.committed))}" if self.committed else ""
+
+
+def _unmarked(where: str, name: str) -> MetadataError:
+    return MetadataError(
+        f"{where}: array {name!r} was written by dgd as part of a dataset whose commit marker is gone; open it where "
+        f"it was written, or write the dataset again",
+        array=name,
+    )
+
+
+def open_group(
+    group: Group,
+    *,
+    X: str = "X",
+    y: Rows | str | None = "y",
+    weight: Rows | str | None = None,
+    offset: Rows | str | None = None,
+) -> Dataset:
+    """A dataset of a group's arrays; y, weight and offset may be rows from elsewhere."""
+
+    def rows(array: Rows | str | None) -> Rows | None:
+        return group.rows(array) if isinstance(array, str) else array
+
+    return Dataset(
+        X=group.rows(X),
+        y=rows(y),
+        weight=rows(weight),
+        offset=rows(offset),
+        feature_names=group.feature_names,
+        target_name=group.target_name,
+        source=group.source.label,
+    )

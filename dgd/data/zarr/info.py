@@ -1,0 +1,250 @@
+"""What `dgd info` says about a store: its arrays, names and commit marker, with warnings and their fixes.
+
+Only metadata documents are read, and for a local store the names and sizes of files; never a chunk.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from dgd.data.zarr.advice import Finding, findings
+from dgd.data.zarr.group import Group, open_array, open_group
+from dgd.data.zarr.locations import source_of
+from dgd.data.zarr.sources import LocalSource, ReadAhead, Source, unreadable
+from dgd.data.zarr.zarr_rows import ZarrRows
+from dgd.errors import DatasetNotFoundError, SchemaError, UnsupportedFormatError
+from dgd.errors.words import counted, size
+
+DOCUMENTS = {"zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata"}
+USUAL = ("X", "y", "weight")
+SHOWN_NAMES = 12
+READ_AHEAD: dict[ReadAhead, str] = {
+    "page cache hints": "by page cache hints, while the disk is waited for",
+    "requests": "by requests, while a chunk computes",
+    "none": "none",
+}
+
+
+@dataclass(frozen=True)
+class ArrayInfo:
+    """One array, as its metadata describe it."""
+
+    name: str
+    zarr_format: int
+    shape: tuple[int, ...]
+    chunks: tuple[int, ...]
+    shards: tuple[int, ...] | None
+    """The shape of a shard, which holds several chunks; None if chunks are stored one by one."""
+    dtype: str
+    order: str
+    """How a chunk's values lie in its bytes: "C", rows together, or "F", columns together."""
+    codecs: tuple[str, ...]
+    checksum: bool
+    stored_objects: int
+    """Chunks or shards that a complete store has."""
+    found_objects: int | None
+    """How many of them are there; None if the store would have to be asked for each."""
+    stored_bytes: int | None
+    """Exact; None if unknown."""
+    decoded_bytes: int
+    read_path: str
+    """How its chunks are read: dgd decodes all that it reads by itself, wherever the bytes come from."""
+    read_ahead: str
+    """How the next chunks are fetched while one computes."""
+    dimension_names: tuple[str | None, ...] | None
+
+
+@dataclass(frozen=True)
+class Info:
+    """A store as `dgd info` describes it."""
+
+    location: str
+    zarr_format: int
+    committed: bool
+    """Whether dgd wrote it and completed it."""
+    fingerprint: str | None
+    """That of X with y, as a fit records it; None if there is no such dataset."""
+    feature_names: tuple[str, ...] | None
+    target_name: str | None
+    arrays: tuple[ArrayInfo, ...]
+    unreadable: dict[str, str]
+    """Arrays that dgd does not decode, each with the reason."""
+    warnings: tuple[Finding, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, in the types JSON has."""
+        plain: dict[str, Any] = _plain(asdict(self))
+        return plain
+
+    def table(self) -> str:
+        """Everything, as a person reads it."""
+        marker = "written by dgd, complete" if self.committed else "not written by dgd: no commit marker"
+        lines = [self.location, f"Zarr format {self.zarr_format}, {marker}", ""]
+        lines += _aligned([HEADER, *(_row(array) for array in self.arrays)])
+        lines += [f"{name}: not readable, {reason}" for name, reason in self.unreadable.items()]
+        lines += [""] if self.arrays or self.feature_names or self.target_name or self.fingerprint else []
+        lines += [f"read path    {text}" for text in dict.fromkeys(map(_reading, self.arrays))]
+        lines += [f"features     {_listed(self.feature_names)}"] if self.feature_names else []
+        lines += [f"target       {self.target_name}"] if self.target_name else []
+        lines += [f"fingerprint  {self.fingerprint}"] if self.fingerprint else []
+        for finding in self.warnings:
+            lines += ["", f"warning: {finding.text}", f"    fix: {finding.fix}"]
+        return "\n".join(lines)
+
+
+def info(location: Any) -> Info:
+    """Describe the Zarr group or array at a path, URL or store. Nothing but metadata is read.
+
+    All arrays of a group in a local folder are described, and all that a dgd dataset's commit marker names; of a group
+    elsewhere X, y and weight, as other names cannot be listed everywhere.
+
+    Raises DatasetNotFoundError if no array is there, IncompleteDatasetError for an interrupted write, MetadataError for
+    a torn or edited document.
+    """
+    group = Group(source_of(location))
+    if group.is_array:
+        return _info(group, {"": open_array(location, _last_name(group.source))}, {})
+    found: dict[str, ZarrRows] = {}
+    unreadable: dict[str, str] = {}
+    for name in _array_names(group):
+        try:
+            found[name] = group.rows(name)
+        except UnsupportedFormatError as error:
+            unreadable[name] = str(error)
+        except DatasetNotFoundError:
+            continue
+    if not found and not unreadable:
+        raise DatasetNotFoundError(f"there is no zarr array in {group.source.label}; check the path")
+    return _info(group, found, unreadable)
+
+
+def _info(group: Group, found: dict[str, ZarrRows], unreadable: dict[str, str]) -> Info:
+    arrays = tuple(_array_info(rows) for rows in found.values())
+    marked = group.is_array and "dgd" in next(iter(found.values())).format.attributes
+    return Info(
+        location=group.source.label,
+        zarr_format=group.zarr_format,
+        committed=group.marker is not None or marked,
+        fingerprint=_fingerprint(group, found),
+        feature_names=group.feature_names,
+        target_name=group.target_name,
+        arrays=arrays,
+        unreadable=unreadable,
+        warnings=tuple(findings(list(found.values()), {array.name: array.found_objects for array in arrays})),
+    )
+
+
+def _array_names(group: Group) -> list[str]:
+    """Where to look for arrays, the usual names first."""
+    if group.marker is not None:
+        names = set(group.committed)
+    elif isinstance(group.source, LocalSource):
+        names = _folders(group.source)
+    else:
+        names = set(USUAL)
+    return [name for name in USUAL if name in names] + sorted(names - set(USUAL))
+
+
+def _folders(source: LocalSource) -> set[str]:
+    try:
+        with os.scandir(source.root) as entries:
+            return {entry.name for entry in entries if entry.is_dir()}
+    except OSError as error:
+        raise unreadable(source.label, "", error) from error
+
+
+def _array_info(rows: ZarrRows) -> ArrayInfo:
+    found = rows.format
+    n_files, stored = _files(rows.source)
+    if stored is None and found.fixed_size:
+        stored = rows.footprint.per_pass
+    return ArrayInfo(
+        name=rows.name,
+        zarr_format=found.zarr_format,
+        shape=found.shape,
+        chunks=found.piece.shape,
+        shards=None if found.shard is None else found.chunk.shape,
+        dtype=found.chunk.dtype.str if found.chunk.dtype.byteorder == ">" else found.chunk.dtype.name,
+        order="C" if found.piece.order == tuple(range(len(found.shape))) else "F",
+        codecs=found.codec_names,
+        checksum=found.checksummed,
+        stored_objects=math.prod(found.grid),
+        found_objects=n_files,
+        stored_bytes=stored,
+        decoded_bytes=math.prod(found.shape) * found.chunk.dtype.itemsize,
+        read_path=f"{rows.source.read_path}, decoded by dgd",
+        read_ahead=READ_AHEAD[rows.source.read_ahead],
+        dimension_names=found.dimension_names,
+    )
+
+
+def _files(source: Source) -> tuple[int | None, int | None]:
+    """The number and bytes of the files below a local folder, metadata documents apart; None for other stores."""
+    if not isinstance(source, LocalSource):
+        return None, None
+    count = total = 0
+    for folder, _, names in os.walk(source.root):
+        for name in names:
+            if name not in DOCUMENTS and not name.endswith(".partial"):
+                count += 1
+                total += source.size(os.path.join(folder, name)) or 0
+    return count, total
+
+
+def _fingerprint(group: Group, found: dict[str, ZarrRows]) -> str | None:
+    if group.is_array or "X" not in found:
+        return None
+    try:
+        return open_group(group, y="y" if "y" in found else None).fingerprint
+    except SchemaError:
+        return None
+
+
+def _reading(array: ArrayInfo) -> str:
+    return f"{array.read_path}; read-ahead {array.read_ahead}"
+
+
+def _last_name(source: Source) -> str:
+    return source.label.rstrip("/").rpartition("/")[2]
+
+
+HEADER = ("array", "shape", "chunks", "shards", "dtype", "order", "codecs", "checksum", "stored", "dimensions")
+
+
+def _row(array: ArrayInfo) -> tuple[str, ...]:
+    return (
+        array.name,
+        _times(array.shape),
+        _times(array.chunks),
+        "–" if array.shards is None else _times(array.shards),
+        array.dtype,
+        array.order,
+        " ".join(array.codecs) or "none",
+        "yes" if array.checksum else "no",
+        ("unknown" if array.stored_bytes is None else size(array.stored_bytes))
+        + f" in {counted(array.stored_objects, 'chunk' if array.shards is None else 'shard')}",
+        "–" if array.dimension_names is None else ", ".join(name or "–" for name in array.dimension_names),
+    )
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return " × ".join(f"{n:,}" for n in shape) or "a single value"
+
+
+def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    more = len(names) - SHOWN_NAMES
+    return ", ".join(names[:SHOWN_NAMES]) + (f", … ({len(names):,} in all)" if more > 0 else "")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, (tuple, list)) else value

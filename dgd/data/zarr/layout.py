@@ -1,0 +1,115 @@
+"""An array's format as data: shape, dtype, chunk grid, codecs, keys. Whoever holds one knows that it was checked."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from dgd.data.zarr.codecs import Codec, decoding_bytes, encoded_bound
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How one chunk, or one inner chunk of a shard, lies in its bytes."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    order: tuple[int, ...]
+    """The array's axes in the order in which the bytes run through them."""
+    codecs: tuple[Codec, ...]
+
+    @cached_property
+    def n_bytes(self) -> int:
+        """Decoded bytes."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    @cached_property
+    def in_order(self) -> bool:
+        """Whether the bytes run through the axes as NumPy's do by default."""
+        return self.order == tuple(range(len(self.shape)))
+
+    @property
+    def encoded_bound(self) -> int:
+        """The most bytes it can take in a store."""
+        return encoded_bound(self.codecs, self.n_bytes)
+
+    @property
+    def decoding_bytes(self) -> int:
+        """What decoding it takes in memory, besides its stored form."""
+        return decoding_bytes(self.codecs, self.n_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """The inner chunks of a sharded array."""
+
+    inner: Layout
+    index_at_end: bool
+    index_checksum: bool
+
+    def per_shard(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The inner chunks of a shard along each axis."""
+        return tuple(s // c for s, c in zip(shape, self.inner.shape, strict=True))
+
+    def index_bytes(self, shape: tuple[int, ...]) -> int:
+        """The length of the index: offset and length of every inner chunk, and a checksum."""
+        return 16 * math.prod(self.per_shard(shape)) + 4 * self.index_checksum
+
+
+@dataclass(frozen=True)
+class ArrayFormat:
+    """One array's metadata, checked."""
+
+    name: str
+    zarr_format: int
+    shape: tuple[int, ...]
+    chunk: Layout
+    """The stored object: a chunk, or a shard."""
+    shard: Shard | None
+    key_prefix: str
+    separator: str
+    attributes: dict[str, Any] = field(repr=False)
+    dimension_names: tuple[str | None, ...] | None
+    digest: str
+    """sha256 of the document, byte for byte."""
+
+    @property
+    def grid(self) -> tuple[int, ...]:
+        """The number of chunks along each axis."""
+        return tuple(-(-s // c) for s, c in zip(self.shape, self.chunk.shape, strict=True))
+
+    @property
+    def piece(self) -> Layout:
+        """What is decoded at once: a chunk, or an inner chunk of a shard."""
+        return self.chunk if self.shard is None else self.shard.inner
+
+    def key(self, place: tuple[int, ...]) -> str:
+        """The store's key of a chunk."""
+        return self.key_prefix + self.separator.join(map(str, place))
+
+    @property
+    def encoded_bound(self) -> int:
+        """The most bytes a stored object can have."""
+        if self.shard is None:
+            return self.chunk.encoded_bound
+        inner = math.prod(self.shard.per_shard(self.chunk.shape))
+        return inner * self.shard.inner.encoded_bound + self.shard.index_bytes(self.chunk.shape)
+
+    @property
+    def codec_names(self) -> tuple[str, ...]:
+        """The codecs of every stored value, in the order in which they were applied."""
+        return tuple(codec.name for codec in self.piece.codecs)
+
+    @property
+    def checksummed(self) -> bool:
+        """Whether every stored value is guarded by a checksum."""
+        return any(codec.is_checksum for codec in self.piece.codecs)
+
+    @property
+    def fixed_size(self) -> bool:
+        """Whether every stored object has the same size: nothing is compressed, nothing left out."""
+        return self.shard is None and all(codec.is_checksum for codec in self.chunk.codecs)

@@ -1,0 +1,77 @@
+"""From what a person names – a path, a URL, a store, a zarr object – to a source of bytes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from zarr import Array as ZarrArray
+from zarr import Group as ZarrGroup
+from zarr.abc.store import Store
+from zarr.storage import FsspecStore, LocalStore, StorePath, ZipStore
+
+from dgd.data.zarr.sources import LocalSource, Source, StoreSource
+from dgd.data.zarr.zip_source import ZipSource
+from dgd.errors import ConfigurationError, DatasetNotFoundError, ReadError
+
+
+def is_location(data: Any) -> bool:
+    """Whether `data` says where a zarr array or group lies."""
+    return isinstance(data, (str, os.PathLike, Store, StorePath, ZarrGroup, ZarrArray))
+
+
+def source_of(location: Any) -> Source:
+    """The source behind a path, a URL (with fsspec), a zarr store, store path, group or array."""
+    if isinstance(location, (ZarrGroup, ZarrArray)):
+        location = location.store_path
+    if isinstance(location, StorePath):
+        return _of_store(location.store, location.path)
+    if isinstance(location, Store):
+        return _of_store(location, "")
+    text = os.fspath(location)
+    if text.startswith("file://"):
+        text = text.removeprefix("file://")
+    if "://" in text or "::" in text:
+        return StoreSource(_remote_store(text))
+    return _of_path(Path(text))
+
+
+def _of_path(path: Path) -> Source:
+    try:
+        path = path.expanduser().absolute()
+        found, is_file = path.exists(), path.is_file()
+    except OSError as error:
+        raise ReadError(f"{path} cannot be read: {error.strerror}; check the path and its permissions") from error
+    except RuntimeError:  # "~name/…", and there is no such person
+        found = is_file = False
+    if not found:
+        raise DatasetNotFoundError(f"nothing is at {path}; check the path")
+    if is_file and path.suffix == ".zip":
+        return ZipSource(path)
+    if is_file:
+        raise DatasetNotFoundError(
+            f"{path} is a file, expected the folder of a Zarr group or array; turn a CSV or Parquet table into one "
+            f"with `dgd ingest`"
+        )
+    return LocalSource(path)
+
+
+def _of_store(store: Store, path: str) -> Source:
+    # A subclass may have its own way to read; only zarr's own are known to be plain files.
+    if type(store) is LocalStore:
+        return LocalSource(Path(store.root).absolute() / path)
+    if type(store) is ZipStore and store.read_only:
+        return ZipSource(Path(store.path).absolute(), path)
+    return StoreSource(store, path)
+
+
+def _remote_store(url: str) -> Store:
+    try:
+        return FsspecStore.from_url(url, read_only=True)
+    except ImportError as error:
+        raise ConfigurationError(
+            f"{url} needs fsspec and the package of its protocol: {error}; install them, or pass a zarr store"
+        ) from error
+    except ValueError as error:
+        raise ConfigurationError(f"{url} cannot be opened: {error}; check the URL") from error

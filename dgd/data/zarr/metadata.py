@@ -1,0 +1,99 @@
+"""An array's metadata, read without decoding anything: zarr.json (format 3) or .zarray (format 2) → a format."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from dgd.data.zarr import format2 as zarr2
+from dgd.data.zarr import format3 as zarr3
+from dgd.data.zarr.documents import checked_attributes, parse_document, read_document
+from dgd.data.zarr.layout import ArrayFormat
+from dgd.data.zarr.sources import Source
+from dgd.errors import DatasetNotFoundError, MetadataError, UnsupportedFormatError
+
+MOST_CHUNKS = 2**27
+"""Row chunks of an array; their bounds are held in memory."""
+LARGEST_CHUNK = 2**40
+"""Bytes of a decoded chunk: beyond any machine's memory, so that a torn shape is noticed before memory is asked for."""
+
+
+@dataclass(frozen=True)
+class ArrayDocument:
+    """An array's metadata document as found, nothing checked yet."""
+
+    source: Source
+    key: str
+    content: bytes
+
+    @property
+    def where(self) -> str:
+        """What errors call it."""
+        return f"{self.source.label}/{self.key}"
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the document, byte for byte."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    def parsed(self) -> dict[str, Any]:
+        """The JSON object."""
+        return parse_document(self.content, self.where)
+
+
+def find_array(source: Source) -> ArrayDocument | None:
+    """The metadata document of the array at a source, None if there is none."""
+    for key in ("zarr.json", ".zarray"):
+        content = read_document(source, key)
+        if content is not None:
+            return ArrayDocument(source, key, content)
+    return None
+
+
+def array_format(document: ArrayDocument, name: str) -> ArrayFormat:
+    """The checked format of an array. Raises DatasetNotFoundError if the document is a group's."""
+    parsed, where = document.parsed(), document.where
+    try:
+        if document.key == ".zarray":
+            found = zarr2.parse(parsed, name, _v2_attributes(document.source), document.digest)
+        else:
+            node_type = parsed["node_type"]
+            if node_type == "group":
+                raise DatasetNotFoundError(
+                    f"{document.source.label} is a zarr group, expected an array; give the path of one of its arrays",
+                    array=name,
+                )
+            if node_type != "array":
+                raise ValueError(f"node_type is {node_type!r}")
+            found = zarr3.parse(parsed, name, where, document.digest)
+        _check_grid(found)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise MetadataError(
+            f"{where} is not an array's metadata: {reason}; the document was torn or edited, restore it from a copy",
+            array=name,
+        ) from error
+    return found
+
+
+def _v2_attributes(source: Source) -> dict[str, Any]:
+    content = read_document(source, ".zattrs")
+    where = f"{source.label}/.zattrs"
+    return {} if content is None else checked_attributes(parse_document(content, where), where)
+
+
+def _check_grid(found: ArrayFormat) -> None:
+    """Raise ValueError where shape, chunks and shards contradict each other."""
+    shape, chunk, inner = found.shape, found.chunk.shape, found.piece.shape
+    if len(shape) != len(chunk) or min((*chunk, 1)) < 1 or min((*shape, 0)) < 0:
+        raise ValueError(f"shape {shape} and chunks {chunk} contradict each other")
+    if len(inner) != len(chunk) or any(c < 1 or s % c for s, c in zip(chunk, inner, strict=True)):
+        raise ValueError(f"shards {chunk} are not whole inner chunks {inner}")
+    if math.prod(found.grid) > MOST_CHUNKS or math.prod(chunk) * found.chunk.dtype.itemsize > LARGEST_CHUNK:
+        raise UnsupportedFormatError(
+            f"array {found.name!r} has shape {shape} in chunks {chunk}: that is more than {MOST_CHUNKS:,} chunks, or "
+            f"chunks of more than 1 TiB; rewrite it in chunks of 1–16 MiB",
+            array=found.name,
+        )

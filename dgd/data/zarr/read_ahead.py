@@ -1,0 +1,212 @@
+"""Reading ahead: what the next chunks need is asked for while this one computes.
+
+    Hints       of local files: the kernel fetches them into its page cache, at no memory of ours
+    Requests    of other stores: run in zarr's event loop; their answers wait here, within the plan's memory
+
+A thread has one of them for each array, in the array's `Buffers`. It holds what was asked for and is not read yet, and
+what was measured: how far ahead is worth it depends on that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+import time
+from collections.abc import Callable, Coroutine, Iterable
+from concurrent.futures import Future
+from functools import partial
+from typing import Any
+
+from zarr.core.sync import _get_loop
+
+from dgd.data.buffers import Buffers
+
+AHEAD = 7
+"""Most stored chunks of one array that a thread asks for beside the one it reads."""
+AHEAD_BYTES = 64 * 2**20
+"""Where chunks are so large that this many bytes are fewer of them, the line is busy anyhow."""
+HINT_BYTES = 2**17
+"""The kernel cuts a longer hint down to its own read-ahead window, which is seldom smaller."""
+WARM_SECONDS, WARM_BYTES_PER_SECOND = 50e-6, 3e9
+"""What a read from the page cache takes at the most, but for a disk as fast as memory."""
+PATIENCE = 8
+"""Hints that may turn out needless before no more are given."""
+NEWEST = 0.3
+"""The weight of what was measured last."""
+
+
+def limit_of(encoded_bound: int) -> int:
+    """Most stored chunks of a size that are worth asking for ahead."""
+    return max(1, min(AHEAD, AHEAD_BYTES // max(1, encoded_bound)))
+
+
+class Hints:
+    """Hints about local files, given as long as they are needed: never while reads come from memory.
+
+    A slow read begins them; a hinted file that still is waited for doubles the depth; files found in memory end them.
+    """
+
+    def __init__(self) -> None:
+        self.depth = 1
+        self._left = 0
+        self._given: set[str] = set()
+
+    def wanted(self, limit: int) -> int:
+        """How many more hints are worth giving now."""
+        return 1 + min(self.depth, limit) - len(self._given) if self._left > 0 and limit > 0 else 0
+
+    def give(self, key: str, fetch: Callable[[], bool]) -> int:
+        """Hint at a key, once; the hints given. `fetch` says whether there was anything to fetch."""
+        if key in self._given:
+            return 0
+        self._given.add(key)
+        self._left = PATIENCE if fetch() else self._left - 1
+        return 1
+
+    def ask(self, keys: Iterable[str], limit: int, fetch: Callable[[str], bool]) -> bool:
+        """Hint at keys as far as is worth it; whether more would be."""
+        left = self.wanted(limit)
+        if left <= 0:
+            return False
+        for key in keys:
+            left -= self.give(key, partial(fetch, key))
+            if left <= 0:
+                return False
+        return True
+
+    def measured(self, key: str, n_bytes: int, seconds: float) -> None:
+        """Learn from a read."""
+        hinted = key in self._given
+        self._given.discard(key)
+        if seconds > WARM_SECONDS + n_bytes / WARM_BYTES_PER_SECOND:
+            self.depth = min(2 * self.depth, AHEAD) if hinted else self.depth
+            self._left = PATIENCE
+
+    def drop(self) -> None:
+        """Forget the hints; what the kernel fetches is its own."""
+        self._given.clear()
+
+
+def hints_in(buffers: Buffers) -> Hints:
+    """The hints of one thread and array."""
+    if not isinstance(buffers.ahead, Hints):
+        buffers.ahead = Hints()
+    return buffers.ahead
+
+
+def prefetch_file(path: str, at_most: int) -> bool:
+    """Ask the kernel for a file's bytes; whether they were not in memory. What is no file is left to the read."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        status = os.fstat(file)
+        return stat.S_ISREG(status.st_mode) and prefetch(file, 0, min(status.st_size, at_most))
+    except OSError:
+        return False
+    finally:
+        os.close(file)
+
+
+def prefetch(file: int, start: int, n_bytes: int) -> bool:
+    """Ask the kernel for a part of an open file; whether it was not in memory, False where that is not known."""
+    if n_bytes == 0 or not hasattr(os, "posix_fadvise"):
+        return False
+    cached = _in_memory(file, start + n_bytes - 1)
+    if not cached:
+        for offset in range(start, start + n_bytes, HINT_BYTES):
+            os.posix_fadvise(file, offset, min(HINT_BYTES, start + n_bytes - offset), os.POSIX_FADV_WILLNEED)
+    return cached is False
+
+
+def _in_memory(file: int, offset: int) -> bool | None:
+    """Whether a byte of a file can be read without waiting; None where the system does not tell."""
+    flag = getattr(os, "RWF_NOWAIT", None)
+    if flag is None:
+        return None
+    try:
+        return os.preadv(file, [bytearray(1)], offset, flag) == 1
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+
+
+class Requests:
+    """Requests of keys that will be read soon, at most 1 + depth at once, where
+
+    depth = latency of a request / seconds between two reads in which this thread does not wait.
+    """
+
+    def __init__(self) -> None:
+        self._pending: dict[str, Future[tuple[Any, float]]] = {}
+        self._latency = self._busy = 0.0
+        self._taken = 0.0
+
+    def depth(self, limit: int) -> int:
+        """How far ahead it is worth asking; as far as allowed before anything was measured."""
+        if self._busy == 0.0 or self._latency >= limit * self._busy:
+            return limit
+        return min(limit, 1 + int(self._latency / self._busy))
+
+    def room(self, limit: int) -> int:
+        """How many more requests may be made now."""
+        return 1 + self.depth(limit) - len(self._pending) if limit > 0 else 0
+
+    def ask(self, path: str, fetch: Callable[[str], Coroutine[Any, Any, Any]]) -> int:
+        """Begin the request of a path, once; the requests begun."""
+        if path in self._pending:
+            return 0
+        self._pending[path] = asyncio.run_coroutine_threadsafe(_answer(fetch, path), _get_loop())
+        return 1
+
+    def holds(self, path: str) -> bool:
+        """Whether a path was asked for and not taken yet."""
+        return path in self._pending
+
+    def take(self, path: str) -> Any:
+        """The answer to a request, once it is there; raises the request's error."""
+        future = self._pending.pop(path)
+        began = time.perf_counter()
+        try:
+            found, seconds = future.result()
+        finally:
+            future.cancel()
+        if self._taken:
+            self._busy = _mean(self._busy, began - self._taken)
+        self._latency = _mean(self._latency, seconds)
+        self._taken = time.perf_counter()
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def drop(self) -> None:
+        """Cancel what nobody will take; none of it is left to a later pass, whose store may have changed."""
+        for future in self._pending.values():
+            future.cancel()
+        self._pending.clear()
+        self._taken = 0.0
+
+
+def requests_in(buffers: Buffers) -> Requests:
+    """The requests of one thread and array."""
+    if not isinstance(buffers.ahead, Requests):
+        buffers.drop_ahead()
+        buffers.ahead = Requests()
+    return buffers.ahead
+
+
+async def _answer(fetch: Callable[[str], Coroutine[Any, Any, Any]], path: str) -> tuple[Any, float]:
+    """What was found, or the error, and the seconds it took: an error of an abandoned request has nobody to go to."""
+    began = time.perf_counter()
+    try:
+        found: Any = await fetch(path)
+    except Exception as error:
+        found = error
+    return found, time.perf_counter() - began
+
+
+def _mean(mean: float, newest: float) -> float:
+    return newest if mean == 0.0 else (1 - NEWEST) * mean + NEWEST * newest

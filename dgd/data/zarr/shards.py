@@ -1,0 +1,55 @@
+"""The inner chunks of a shard, found by its index: offset and length of each, in the order of the grid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgd._typing import Bytes
+from dgd.data.zarr.codecs import Damaged, check_crc32c
+from dgd.data.zarr.layout import Shard
+
+ABSENT = 2**64 - 1
+"""Offset and length, in the index, of an inner chunk that was never written."""
+
+
+class Absent(ValueError):
+    """The shard has no such inner chunk; the caller adds array, chunk and rows."""
+
+
+def inner_chunks(
+    shard: Shard, shape: tuple[int, ...], encoded: Bytes, panel: tuple[int, ...], corner: tuple[int, ...]
+) -> Iterator[tuple[tuple[int, ...], Bytes]]:
+    """Where each inner chunk of a shard goes in the panel, and its bytes; those beyond the panel's edge are left out.
+
+    shape: the shard's. corner: where the shard goes in the panel. Raises Absent or Damaged.
+    """
+    counts = shard.per_shard(shape)
+    index = _index(shard, shape, encoded)
+    for place, entry in zip(product(*(range(count) for count in counts)), index, strict=True):
+        offset = tuple(o + i * c for o, i, c in zip(corner, place, shard.inner.shape, strict=True))
+        if any(o >= size for o, size in zip(offset, panel, strict=True)):
+            continue
+        start, length = int(entry[0]), int(entry[1])
+        if start == ABSENT and length == ABSENT:
+            raise Absent(f"lacks its inner chunk {place}")
+        if start + length > encoded.nbytes:
+            raise Damaged(f"inner chunk {place} lies beyond the end of the shard")
+        yield offset, encoded[start : start + length]
+
+
+def _index(shard: Shard, shape: tuple[int, ...], encoded: Bytes) -> NDArray[np.uint64]:
+    n_bytes = shard.index_bytes(shape)
+    if encoded.nbytes < n_bytes:
+        raise Damaged(f"it has {encoded.nbytes:,} bytes, less than the {n_bytes:,} of its shard index")
+    index = encoded[-n_bytes:] if shard.index_at_end else encoded[:n_bytes]
+    if shard.index_checksum:
+        try:
+            check_crc32c(index[:-4], index[-4:])
+        except Damaged as error:
+            raise Damaged(f"its shard index is wrong: {error}") from error
+        index = index[:-4]
+    return np.frombuffer(index.tobytes(), dtype="<u8").reshape(-1, 2)

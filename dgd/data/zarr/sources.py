@@ -1,0 +1,276 @@
+"""Where stored bytes come from: a local folder, or any zarr store.
+
+Few methods, because reading a chunk needs nothing else: the bytes under a key, or None where there are none.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from zarr.abc.store import Store
+from zarr.core.buffer import default_buffer_prototype
+from zarr.core.sync import sync
+from zarr.storage import FsspecStore, MemoryStore
+
+from dgd._typing import Bytes
+from dgd.data.buffers import Buffers
+from dgd.data.zarr.read_ahead import Requests, hints_in, prefetch_file, requests_in
+from dgd.errors import ReadError
+
+ReadAhead = Literal["requests", "page cache hints", "none"]
+"""How the next chunks are fetched while one computes; only requests take memory of this process."""
+
+
+BEYOND = bytearray(1)
+"""Where the byte goes that a file must not have: one call then shows that one of the greatest length has ended."""
+
+
+class TooLong(ValueError):
+    """A value has more bytes than it can have; the caller says what that means."""
+
+    def __init__(self, found: int, at_most: int) -> None:
+        super().__init__(f"it has {found:,} bytes, expected at most {at_most:,}")
+
+
+class Source(Protocol):
+    """Keys to bytes."""
+
+    @property
+    def label(self) -> str:
+        """What errors call it: a path or a URL."""
+        ...
+
+    @property
+    def copies(self) -> int:
+        """How often a value's bytes stand in memory while they are fetched."""
+        ...
+
+    @property
+    def read_path(self) -> str:
+        """Where the bytes come from, in a few words."""
+        ...
+
+    @property
+    def read_ahead(self) -> ReadAhead: ...
+
+    def get(self, key: str, buffers: Buffers, *, at_most: int) -> Bytes | None:
+        """The bytes under a key, perhaps lying in `buffers`; None if there is no such key.
+
+        Raises TooLong if there are more than `at_most`, before reading them where the store can tell, and ReadError.
+        """
+        ...
+
+    def ahead(self, keys: Iterable[str], buffers: Buffers, *, at_most: int, limit: int) -> bool:
+        """Ask for keys that will be read soon with the same buffers, so that `get` waits less.
+
+        limit: keys to ask for beside the one that is read next. False where that or what is measured allows no more.
+        """
+        ...
+
+    def size(self, key: str) -> int | None:
+        """The number of bytes under a key, None if unknown or missing."""
+        ...
+
+    def child(self, name: str) -> Source:
+        """The source of the keys below `name/`."""
+        ...
+
+    def parent(self) -> tuple[Source, str] | None:
+        """The source one level up and this one's name in it; None where there is no way up."""
+        ...
+
+
+@dataclass(frozen=True)
+class LocalSource:
+    """A local folder, read with plain system calls into reused memory."""
+
+    root: Path
+
+    @cached_property
+    def label(self) -> str:
+        """The folder's path."""
+        return str(self.root)
+
+    @property
+    def copies(self) -> int:
+        """Once: a file is read into its buffer."""
+        return 1
+
+    @property
+    def read_path(self) -> str:
+        """No library stands between."""
+        return "files, read directly"
+
+    @property
+    def read_ahead(self) -> ReadAhead:
+        """By the kernel, where it takes hints."""
+        return "page cache hints" if hasattr(os, "posix_fadvise") else "none"
+
+    def ahead(self, keys: Iterable[str], buffers: Buffers, *, at_most: int, limit: int) -> bool:
+        """Hint at files, while reading is slow."""
+        return hints_in(buffers).ask(keys, limit, lambda key: prefetch_file(f"{self.label}/{key}", at_most))
+
+    def get(self, key: str, buffers: Buffers, *, at_most: int) -> Bytes | None:
+        """The file's bytes; a folder, pipe or device in its place is no such key."""
+        path = f"{self.label}/{key}"
+        try:
+            # Without O_NONBLOCK a pipe in a file's place would be waited for.
+            file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+        except OSError as error:
+            raise unreadable(self.label, key, error) from error
+        try:
+            encoded: Bytes = buffers.take("encoded", (at_most,), np.uint8)
+            began = time.perf_counter()
+            done = os.readv(file, [encoded.data, BEYOND])
+            if done != at_most:
+                status = os.fstat(file)
+                if not stat.S_ISREG(status.st_mode):
+                    return None
+                if status.st_size > at_most:
+                    raise TooLong(status.st_size, at_most)
+                done = _read_on(file, encoded[: status.st_size], done)
+            hints_in(buffers).measured(key, done, time.perf_counter() - began)
+            return encoded[:done]
+        except IsADirectoryError:
+            return None
+        except OSError as error:
+            raise unreadable(self.label, key, error) from error
+        finally:
+            os.close(file)
+
+    def size(self, key: str) -> int | None:
+        """The file's size."""
+        try:
+            return (self.root / key).stat().st_size
+        except OSError:
+            return None
+
+    def child(self, name: str) -> LocalSource:
+        """A folder below this one."""
+        return LocalSource(self.root / name)
+
+    def parent(self) -> tuple[LocalSource, str] | None:
+        """The folder around this one."""
+        return None if self.root == self.root.parent else (LocalSource(self.root.parent), self.root.name)
+
+
+@dataclass(frozen=True, repr=False)
+class StoreSource:
+    """Any zarr store, asked through zarr's event loop."""
+
+    store: Store
+    prefix: str = ""
+
+    def __repr__(self) -> str:
+        return f"StoreSource({self.label})"
+
+    @property
+    def label(self) -> str:
+        """The store's URL, without user, password and query; else the store as zarr prints it."""
+        store = str(self.store)
+        if isinstance(self.store, FsspecStore):
+            store = str(self.store.fs.unstrip_protocol(self.store.path))
+        return f"{_without_secrets(store).rstrip('/')}/{self.prefix}".rstrip("/")
+
+    @property
+    def copies(self) -> int:
+        """Twice, as most stores put a value together from pieces; not at all where it lies in memory already."""
+        return 0 if type(self.store) is MemoryStore else 2
+
+    @property
+    def read_path(self) -> str:
+        """Zarr's store fetches the values, and decodes nothing."""
+        return "values of the store, asked for through zarr"
+
+    @property
+    def read_ahead(self) -> ReadAhead:
+        """By requests, unless the store lies in memory."""
+        return "none" if type(self.store) is MemoryStore else "requests"
+
+    def ahead(self, keys: Iterable[str], buffers: Buffers, *, at_most: int, limit: int) -> bool:
+        """Begin requests in zarr's event loop, where they run while this thread computes."""
+        if limit == 0 or self.read_ahead == "none":
+            return False
+        requests = requests_in(buffers)
+        # A chunk that is kept for the next read stands where the one that is read next would.
+        left = requests.room(limit) - (buffers.kept is not None)
+        for key in keys:
+            if left <= 0:
+                return False
+            left -= requests.ask(self._path(key), self._get)
+        return left > 0
+
+    def get(self, key: str, buffers: Buffers, *, at_most: int) -> Bytes | None:
+        """The value of a key."""
+        path, ahead = self._path(key), buffers.ahead
+        try:
+            asked = ahead if isinstance(ahead, Requests) and ahead.holds(path) else None
+            value = sync(self._get(path)) if asked is None else asked.take(path)
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            return None
+        except Exception as error:
+            raise unreadable(self.label, key, error) from error
+        if value is None:
+            return None
+        encoded: Bytes = np.frombuffer(value.as_numpy_array(), dtype=np.uint8)
+        if encoded.nbytes > at_most:
+            raise TooLong(encoded.nbytes, at_most)
+        return encoded
+
+    def size(self, key: str) -> int | None:
+        """Unknown: asking would be a request a chunk."""
+        return None
+
+    def child(self, name: str) -> StoreSource:
+        """The keys below a prefix."""
+        return StoreSource(self.store, f"{self.prefix}/{name}".lstrip("/"))
+
+    def parent(self) -> tuple[StoreSource, str] | None:
+        """The prefix around this one, or the URL around the store's."""
+        if self.prefix:
+            above, _, name = self.prefix.rpartition("/")
+            return StoreSource(self.store, above), name
+        if not isinstance(self.store, FsspecStore):
+            return None
+        path, _, name = self.store.path.rstrip("/").rpartition("/")
+        return (StoreSource(FsspecStore(self.store.fs, read_only=True, path=path)), name) if name else None
+
+    def _path(self, key: str) -> str:
+        return f"{self.prefix}/{key}".lstrip("/")
+
+    async def _get(self, path: str) -> Any:
+        if not self.store._is_open:
+            await self.store._open()
+        return await self.store.get(path, prototype=default_buffer_prototype())
+
+
+def _without_secrets(text: str) -> str:
+    """The text with its URLs, but not their users, passwords and queries: it goes into errors, models and logs."""
+    return re.sub(r"""(\w://)([^\s/'"@]*@)?([^\s'"?]*)(\?[^\s'"]*)?""", r"\1\3", text)
+
+
+def unreadable(label: str, key: str, error: Exception) -> ReadError:
+    """The error for a store that fails while it is asked for a key."""
+    reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    what = f"{type(error).__name__}: {_without_secrets(reason)}"
+    return ReadError(f"{label}: key {key!r} cannot be read ({what}); check the store, then try again", chunk=key)
+
+
+def _read_on(file: int, memory: Bytes, done: int) -> int:
+    """Read until the memory is full or the file ends; the bytes that were read, those before included."""
+    count = done
+    while count > 0 and done < memory.nbytes:
+        count = os.readv(file, [memory.data[done:]])
+        done += count
+    return done

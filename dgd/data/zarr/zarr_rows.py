@@ -1,0 +1,278 @@
+"""The rows of a stored array, read strictly: a chunk that is missing or damaged is an error, never a fill value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgd._typing import Array, Bytes
+from dgd.data.buffers import Buffers
+from dgd.data.rows import Footprint, as_made, regular_bounds
+from dgd.data.zarr.codecs import Damaged, decode_bytes
+from dgd.data.zarr.layout import ArrayFormat, Layout
+from dgd.data.zarr.read_ahead import AHEAD, limit_of
+from dgd.data.zarr.shards import Absent, inner_chunks
+from dgd.data.zarr.sources import Source, TooLong
+from dgd.errors import CorruptChunkError, MissingChunkError, ReadError
+
+SAMPLED_CHUNKS = 64
+
+
+@dataclass(frozen=True, eq=False)
+class ZarrRows:
+    """The rows of a zarr array of one or two dimensions; its row chunks are its chunks, or its shards.
+
+    Columns may be chunked: a row panel is then read together. An array whose chunks do not begin where a read begins,
+    such as a y chunked unlike X, keeps its last chunk for the next read of the same thread.
+    """
+
+    source: Source
+    format: ArrayFormat
+    content: str | None = None
+    """A digest of the values, if the writer left one."""
+    ahead_at_most: int = AHEAD
+    """Stored chunks that may be asked for beside the one that is read."""
+    bounds: NDArray[np.int64] = field(init=False, repr=False)
+    _most: int = field(init=False, repr=False)
+    _limit: int = field(init=False, repr=False)
+    _in_pieces: bool = field(init=False, repr=False)
+    """Whether a panel is put together from several chunks."""
+    _chunk_rows: int = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        rows, chunk_rows = (*self.format.shape, 0)[0], (*self.format.chunk.shape, 1)[0]
+        object.__setattr__(self, "_chunk_rows", chunk_rows)
+        object.__setattr__(self, "bounds", regular_bounds(rows, chunk_rows))
+        object.__setattr__(self, "_most", self.format.encoded_bound)
+        count = math.prod(self.format.grid)
+        pieces = self.format.shard is not None or math.prod(self.format.grid[1:]) > 1
+        object.__setattr__(self, "_in_pieces", pieces)
+        object.__setattr__(self, "_limit", max(0, min(self.ahead_at_most, limit_of(self._most), count - 1)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as they were made, see `Dataset`."""
+        return as_made(self)
+
+    @property
+    def name(self) -> str:
+        """The array's name."""
+        return self.format.name
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The array's shape."""
+        return self.format.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The stored dtype."""
+        return self.format.chunk.dtype
+
+    @property
+    def fingerprint(self) -> str:
+        """The metadata document's digest and, if there is one, the content's."""
+        return f"{self.name}:{self.format.digest}:{self.content or ''}"
+
+    @property
+    def footprint(self) -> Footprint:
+        """Chunks in their stored form, what decoding one takes, and the panel that pieces are put together in."""
+        decoded = self.format.piece.decoding_bytes
+        if self._in_pieces:
+            decoded += self._panel_bytes
+        elif _misplaced(self.format.chunk):
+            decoded += self.format.chunk.n_bytes
+        per_pass, exact = self._stored_bytes()
+        ahead = self._limit if self.source.read_ahead == "requests" else 0
+        encoded = (1 + ahead) * self._most * self.source.copies
+        return Footprint(encoded, decoded, per_pass, exact, path=self.source.read_path, ahead=ahead)
+
+    def ahead(self, start: int, stop: int, buffers: Buffers) -> bool:
+        """Ask for the chunks of these rows before they are read; whether it is worth asking for more."""
+        keys = self._keys(start, stop, buffers)
+        return self.source.ahead(keys, buffers, at_most=self._most, limit=self._limit)
+
+    def reading_ahead(self, chunks: int) -> ZarrRows:
+        """The same rows, asking for so many chunks at most."""
+        return replace(self, ahead_at_most=min(chunks, self.ahead_at_most))
+
+    def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Array, int]:
+        """The rows from start to stop."""
+        chunk_rows = self._chunk_rows
+        first, last = start // chunk_rows, (stop - 1) // chunk_rows
+        if first == last:
+            panel, bytes_read = self._panel_until(stop, first, buffers)
+            base = first * chunk_rows
+            return panel if len(panel) == stop - start else panel[start - base : stop - base], bytes_read
+        gathered = buffers.within("gathered").take("rows", (stop - start, *self.shape[1:]), self.dtype)
+        bytes_read = 0
+        for index in range(first, last + 1):
+            panel, n_bytes = self._panel_until(stop, index, buffers)
+            bytes_read += n_bytes
+            base = index * chunk_rows
+            part = panel[max(start - base, 0) : stop - base]
+            place = max(base - start, 0)
+            gathered[place : place + len(part)] = part
+        return gathered, bytes_read
+
+    def _keys(self, start: int, stop: int, buffers: Buffers) -> Iterator[str]:
+        """The keys that a read of these rows asks for, in that order."""
+        chunk_rows = self._chunk_rows
+        for index in range(start // chunk_rows, (stop - 1) // chunk_rows + 1):
+            if buffers.kept is None or buffers.kept[:2] != (self, index):
+                for column in product(*(range(count) for count in self.format.grid[1:])):
+                    yield self.format.key((index, *column))
+
+    @property
+    def _panel_bytes(self) -> int:
+        columns = math.prod(self.shape[1:])
+        return min(self._chunk_rows, self.shape[0]) * columns * self.dtype.itemsize
+
+    def _stop(self, index: int) -> int:
+        return min((index + 1) * self._chunk_rows, self.format.shape[0])
+
+    def _panel_until(self, stop: int, index: int, buffers: Buffers) -> tuple[Array, int]:
+        """A row of chunks; it stays where it is for the next read if this one, up to `stop`, ends within it."""
+        if buffers.kept is not None and buffers.kept[:2] == (self, index):
+            panel, n_bytes = buffers.kept[2], 0
+        else:
+            buffers.kept = None
+            try:
+                panel, n_bytes = self._panel(index, buffers)
+            except MemoryError as error:
+                raise self._too_large(index) from error
+        buffers.kept = (self, index, panel) if stop < self._stop(index) else None
+        return panel, n_bytes
+
+    def _panel(self, index: int, buffers: Buffers) -> tuple[Array, int]:
+        """All columns of one row of chunks, without the padding of ragged chunks."""
+        shape = (self._stop(index) - index * self._chunk_rows, *self.format.shape[1:])
+        if not self._in_pieces:
+            place = (index, 0)[: len(shape)]
+            encoded = self._stored(place, buffers)
+            chunk = self._decode(self.format.chunk, encoded, place, buffers)
+            return chunk if chunk.shape == shape else chunk[tuple(map(slice, shape))], encoded.nbytes
+        panel = buffers.take("panel", shape, self.dtype)
+        bytes_read = 0
+        for column in product(*(range(count) for count in self.format.grid[1:])):
+            bytes_read += self._fill(panel, (index, *column), buffers)
+        return panel, bytes_read
+
+    def _fill(self, panel: Array, place: tuple[int, ...], buffers: Buffers) -> int:
+        """Decode one chunk or shard into its part of the panel."""
+        corner = (0, *(i * c for i, c in zip(place[1:], self.format.chunk.shape[1:], strict=True)))
+        encoded = self._stored(place, buffers)
+        if self.format.shard is None:
+            _paste(panel, self._decode(self.format.chunk, encoded, place, buffers), corner)
+            return encoded.nbytes
+        try:
+            for offset, inner in inner_chunks(self.format.shard, self.format.chunk.shape, encoded, panel.shape, corner):
+                _paste(panel, self._decode(self.format.shard.inner, inner, place, buffers), offset)
+        except Absent as error:
+            raise self._missing(place, str(error)) from error
+        except Damaged as error:
+            raise self._damaged(place, str(error)) from error
+        return encoded.nbytes
+
+    def _stored(self, place: tuple[int, ...], buffers: Buffers) -> Bytes:
+        key = self.format.key(place)
+        try:
+            encoded = self.source.get(key, buffers, at_most=self._most)
+        except TooLong as error:
+            raise self._damaged(place, str(error)) from error
+        except ReadError as error:
+            raise ReadError(
+                f"{self._where(place)} cannot be read: {error}", array=self.name, chunk=key, rows=self._rows_of(place)
+            ) from error
+        if encoded is None:
+            raise self._missing(place, "is not in the store")
+        return encoded
+
+    def _decode(self, layout: Layout, encoded: Bytes, place: tuple[int, ...], buffers: Buffers) -> Array:
+        try:
+            flat = decode_bytes(layout.codecs, encoded, layout.n_bytes, buffers)
+        except Damaged as error:
+            raise self._damaged(place, str(error)) from error
+        if layout.dtype.kind == "b" and flat.max() > 1:
+            raise self._damaged(place, "it holds bytes other than 0 and 1, expected booleans")
+        values = flat.view(layout.dtype)
+        if not self._in_pieces and not values.flags.aligned:
+            values = buffers.take("aligned", values.shape, layout.dtype)
+            values.view(np.uint8)[:] = flat
+        if layout.in_order:
+            return values.reshape(layout.shape)
+        stored = values.reshape([layout.shape[axis] for axis in layout.order])
+        return stored.transpose(np.argsort(layout.order))
+
+    def _rows_of(self, place: tuple[int, ...]) -> tuple[int, int]:
+        return place[0] * self._chunk_rows, self._stop(place[0])
+
+    def _where(self, place: tuple[int, ...]) -> str:
+        first, stop = self._rows_of(place)
+        return (
+            f"array {self.name!r} of {self.source.label}: chunk {self.format.key(place)} (rows {first} to {stop - 1})"
+        )
+
+    def _missing(self, place: tuple[int, ...], what: str) -> MissingChunkError:
+        return MissingChunkError(
+            f"{self._where(place)} {what}, expected every chunk; restore it, or write the array again (with zarr's "
+            f"write_empty_chunks=True, if it was left out because all its values equal the fill value)",
+            array=self.name,
+            chunk=self.format.key(place),
+            rows=self._rows_of(place),
+        )
+
+    def _damaged(self, place: tuple[int, ...], what: str) -> CorruptChunkError:
+        return CorruptChunkError(
+            f"{self._where(place)} is damaged: {what}; restore it from a copy, or write the array again",
+            array=self.name,
+            chunk=self.format.key(place),
+            rows=self._rows_of(place),
+        )
+
+    def _too_large(self, index: int) -> ReadError:
+        place = (index, *(0 for _ in self.shape[1:]))
+        needed = self.footprint.encoded + self.footprint.decoded
+        return ReadError(
+            f"{self._where(place)} takes up to {needed:,} bytes while it is read, and that much memory is not there; "
+            f"use fewer threads, or write the array again in smaller chunks",
+            array=self.name,
+            chunk=self.format.key(place),
+            rows=self._rows_of(place),
+        )
+
+    def _stored_bytes(self) -> tuple[int, bool]:
+        """Stored bytes of the whole array: exact without compression, else from a sample of the chunks."""
+        count = math.prod(self.format.grid)
+        if self.format.fixed_size:
+            return count * self.format.encoded_bound, True
+        places = list(product(*(range(n) for n in self.format.grid))) if count <= SAMPLED_CHUNKS else self._sample()
+        sizes = [self.source.size(self.format.key(place)) for place in places]
+        known = [size for size in sizes if size is not None]
+        if not known:
+            return count * self.format.chunk.n_bytes, False
+        return round(sum(known) / len(known) * count), len(known) == count
+
+    def _sample(self) -> list[tuple[int, ...]]:
+        """Places spread evenly over the chunk grid."""
+        count = math.prod(self.format.grid)
+        flat = np.linspace(0, count - 1, SAMPLED_CHUNKS).astype(np.int64)
+        return [tuple(int(i) for i in np.unravel_index(k, self.format.grid)) for k in flat]
+
+
+def _misplaced(layout: Layout) -> bool:
+    """Whether the values begin where their dtype cannot be read: after a checksum of four bytes."""
+    uncompressed = all(codec.is_checksum for codec in layout.codecs)
+    return uncompressed and layout.dtype.itemsize > 4 and any(not codec.at_end for codec in layout.codecs)
+
+
+def _paste(panel: Array, chunk: Array, corner: tuple[int, ...]) -> None:
+    """Copy a chunk to its corner of the panel, without what lies beyond the panel's edge."""
+    sizes = [min(c, p - o) for c, p, o in zip(chunk.shape, panel.shape, corner, strict=True)]
+    target = tuple(slice(o, o + size) for o, size in zip(corner, sizes, strict=True))
+    panel[target] = chunk[tuple(slice(size) for size in sizes)]

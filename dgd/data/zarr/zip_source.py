@@ -1,0 +1,116 @@
+"""A store in one zip file, read without zarr's event loop: members go straight into reused memory."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+from dgd._typing import Bytes
+from dgd.data.buffers import Buffers
+from dgd.data.zarr.read_ahead import hints_in, prefetch
+from dgd.data.zarr.sources import ReadAhead, TooLong, unreadable
+from dgd.errors import ReadError
+
+PIECE_BYTES = 2**14
+"""Members are decompressed in pieces of this size, as zipfile decompresses into fresh memory only."""
+
+
+@dataclass(frozen=True)
+class ZipSource:
+    """The members of a zip file below a prefix; any number of threads may read."""
+
+    path: Path
+    prefix: str = ""
+
+    @property
+    def label(self) -> str:
+        """The file's path, and the prefix within."""
+        return f"{self.path}/{self.prefix}".rstrip("/")
+
+    @property
+    def copies(self) -> int:
+        """Once: a member is read into its buffer."""
+        return 1
+
+    @property
+    def read_path(self) -> str:
+        """No library stands between but the standard one."""
+        return "members of the zip file, read directly"
+
+    @property
+    def read_ahead(self) -> ReadAhead:
+        """By the kernel, where it takes hints."""
+        return "page cache hints" if hasattr(os, "posix_fadvise") else "none"
+
+    def ahead(self, keys: Iterable[str], buffers: Buffers, *, at_most: int, limit: int) -> bool:
+        """Hint at the members' places in the file, while reading is slow."""
+        return hints_in(buffers).ask(keys, limit, lambda key: self._prefetch(key, at_most))
+
+    def _prefetch(self, key: str, at_most: int) -> bool:
+        member = self._archive.NameToInfo.get(f"{self.prefix}/{key}".lstrip("/"))
+        file = self._archive.fp
+        if member is None or file is None:
+            return False
+        try:
+            return prefetch(file.fileno(), member.header_offset, min(member.compress_size, at_most))
+        except OSError:
+            return False
+
+    def get(self, key: str, buffers: Buffers, *, at_most: int) -> Bytes | None:
+        """The member's bytes."""
+        try:
+            member = self._archive.NameToInfo.get(f"{self.prefix}/{key}".lstrip("/"))
+            if member is None:
+                return None
+            if member.file_size > at_most:
+                raise TooLong(member.file_size, at_most)
+            encoded: Bytes = buffers.take("encoded", (member.file_size,), "u1")
+            with self._archive.open(member) as file:
+                done, began = 0, time.perf_counter()
+                while piece := file.read(PIECE_BYTES):
+                    encoded.data[done : done + len(piece)] = piece
+                    done += len(piece)
+            hints_in(buffers).measured(key, done, time.perf_counter() - began)
+            return encoded[:done]
+        except (TooLong, ReadError, MemoryError):
+            raise
+        except Exception as error:  # zipfile raises whatever a damaged file leads it to
+            raise unreadable(self.label, key, error) from error
+
+    def size(self, key: str) -> int | None:
+        """The member's size."""
+        member = self._archive.NameToInfo.get(f"{self.prefix}/{key}".lstrip("/"))
+        return None if member is None else member.file_size
+
+    def child(self, name: str) -> ZipSource:
+        """The members below a prefix, of the same open file."""
+        below = ZipSource(self.path, f"{self.prefix}/{name}".lstrip("/"))
+        below.__dict__["_archive"] = self._archive
+        return below
+
+    def parent(self) -> tuple[ZipSource, str] | None:
+        """The prefix around this one."""
+        if not self.prefix:
+            return None
+        above, _, name = self.prefix.rpartition("/")
+        return ZipSource(self.path, above), name
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the open file: another process opens its own."""
+        return {"path": self.path, "prefix": self.prefix}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+    @cached_property
+    def _archive(self) -> ZipFile:
+        try:
+            return ZipFile(self.path)
+        except Exception as error:
+            raise unreadable(str(self.path), "", error) from error

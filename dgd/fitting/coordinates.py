@@ -1,0 +1,129 @@
+"""Standardising as a change of variables on the driver: the data are read as they are.
+
+    X̃θ̃ = X(θ̃/σ) − μᵀ(θ̃/σ)        with column means μ and scales σ, so
+    b = b̃/σ     b₀ = b̃₀ − μᵀb     and the gradient in the new coordinates is  (Xᵀr − μ Σr)/σ
+
+Both sums are there already. It changes the path of a fit, never its solution. With q outputs θ is a matrix (n + 1, q),
+a column an output, and z its entries in one vector.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dgd._typing import Matrix, Vector
+from dgd.errors import ValueRangeError
+from dgd.passes.sums.moments import Moments
+
+SMALLEST = 1e-150
+CONSTANT = 1e-13
+"""A column whose deviation is below this part of its mean is constant: float64 cannot say more."""
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """The solver's coordinates z, a vector, beside the user's θ, both with the intercept first where there is one."""
+
+    mean: Vector
+    scale: Vector
+    intercept: bool
+    outputs: int | None = None
+
+    @classmethod
+    def identity(cls, n_features: int, *, intercept: bool, outputs: int | None = None) -> Coordinates:
+        """The user's own coordinates."""
+        return cls(np.zeros(n_features), np.ones(n_features), intercept, outputs)
+
+    @classmethod
+    def standardising(
+        cls, moments: Moments, *, intercept: bool, outputs: int | None = None, ridge: Vector | float = 0.0
+    ) -> Coordinates:
+        """Columns of mean 0 and deviation 1; without an intercept only divided by their root mean square.
+
+        ridge: of an l2 penalty, what it adds to each variance: the scales are those of the whole objective's curvature.
+        """
+        variance = moments.variance
+        _check_range(variance, moments.mean)
+        if intercept:
+            deviation = np.sqrt(variance)
+            usable = deviation > CONSTANT * np.abs(moments.mean)
+            mean = moments.mean
+        else:
+            deviation = np.sqrt(variance + moments.mean**2)
+            usable = deviation > 0
+            mean = np.zeros_like(moments.mean)
+        scale = np.sqrt(np.where(usable, deviation, 0.0) ** 2 + ridge)
+        return cls(mean, np.where(scale > 0, scale, 1.0), intercept, outputs)
+
+    @property
+    def theta_shape(self) -> tuple[int, ...]:
+        """The shape of θ."""
+        return (len(self.scale) + self.intercept, *(() if self.outputs is None else (self.outputs,)))
+
+    def coef_part(self, z: Vector) -> Vector:
+        """A view of the coefficients in z, (n,) or (n, q), without the intercept."""
+        return z.reshape(self.theta_shape)[int(self.intercept) :]
+
+    def to_user(self, z: Vector) -> Vector:
+        """θ for z."""
+        theta = z.reshape(self.theta_shape).copy()
+        coef = theta[int(self.intercept) :]
+        coef /= self._rows(self.scale)
+        if self.intercept:
+            theta[0] -= self.mean @ coef
+        return theta
+
+    def from_user(self, theta: Vector) -> Vector:
+        """z for θ."""
+        z = theta.copy()
+        coef = z[int(self.intercept) :]
+        if self.intercept:
+            z[0] += self.mean @ coef
+        coef *= self._rows(self.scale)
+        return z.ravel()
+
+    def gradient(self, gradient: Vector) -> Vector:
+        """The gradient by z, for the gradient by θ with the intercept's entry first in any case."""
+        coef = (gradient[1:] - self._rows(self.mean) * gradient[0]) / self._rows(self.scale)
+        return np.concatenate((gradient[:1], coef)).ravel() if self.intercept else coef.ravel()
+
+    def hessian(self, hessian: Matrix) -> Matrix:
+        """The Hessian by z, a matrix, for that by θ: (p, p), (q, p, p) or (q, q, p, p), the intercept's entries first.
+
+        One block serves all outputs, or there is one for each, or one for each pair.
+        """
+        H = hessian.copy()
+        H[..., 1:, :] = (H[..., 1:, :] - self.mean[:, None] * H[..., :1, :]) / self.scale[:, None]
+        H[..., :, 1:] = (H[..., :, 1:] - self.mean * H[..., :, :1]) / self.scale
+        if not self.intercept:
+            H = H[..., 1:, 1:]
+        if self.outputs is None:
+            return H
+        q, p = self.outputs, H.shape[-1]
+        whole = np.zeros((p, q, p, q))
+        for k in range(q):
+            if H.ndim == 4:
+                whole[:, k] = H[k].transpose(1, 2, 0)
+            else:
+                whole[:, k, :, k] = H if H.ndim == 2 else H[k]
+        return whole.reshape(p * q, p * q)
+
+    def _rows(self, values: Vector) -> Vector:
+        """One value for each feature, shaped to meet coefficients."""
+        return values if self.outputs is None else values[:, None]
+
+
+def _check_range(variance: Vector, mean: Vector) -> None:
+    """Refuse columns whose squares float64 cannot hold: they would pass for constant, or for nothing."""
+    beyond = ~np.isfinite(variance) | ((variance == 0) & (mean != 0) & (np.abs(mean) < SMALLEST))
+    if beyond.any():
+        column = int(np.argmax(beyond))
+        size = "large" if not np.isfinite(variance[column]) else "small"
+        raise ValueRangeError(
+            f"array 'X': the values of column {column} are too {size} to be squared in float64; rescale the column, or "
+            f"fit with standardize=False",
+            array="X",
+            column=column,
+        )

@@ -1,0 +1,51 @@
+"""Of all least-squares solutions the shortest: what is fitted where columns repeat each other.
+
+Where the centred columns are linearly dependent, Xc v = 0 for some v, b + v predicts the same as b. The part of b in
+that null space is taken out, and the intercept makes up for it: b ← b − V Vᵀb, b₀ ← b₀ + μᵀV Vᵀb.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import numpy as np
+
+from dgd._typing import Vector
+from dgd.data.dataset import Dataset
+from dgd.fitting.coordinates import Coordinates
+from dgd.losses import Squared
+from dgd.passes.blas import single_threaded_blas
+from dgd.passes.choose import choose_executor
+from dgd.passes.sums.gradient import GradientSum
+
+SINGULAR = 1e-13
+"""An eigenvalue of the standardised columns' Gram matrix below this part of the largest is rounding of zero."""
+
+
+def least_norm(theta: Vector, dataset: Dataset, *, fit_intercept: bool, threads: int | None) -> Vector:
+    """θ with the same predictions and the shortest coefficients; one pass sums the Gram matrix."""
+    assert dataset.y is not None
+    coef = theta[1:] if fit_intercept else theta
+    summand = GradientSum(
+        loss=Squared(),
+        intercept=0.0 if theta.ndim == 1 else np.zeros(theta.shape[1]),
+        coef=np.zeros_like(coef),
+        with_moments=True,
+        with_hessian=True,
+    )
+    with closing(choose_executor(None, threads)) as executor:
+        partial = executor.sweep(dataset, summand).value
+    assert partial.moments is not None
+    assert partial.hessian_sum is not None
+    coordinates = Coordinates.standardising(partial.moments, intercept=fit_intercept)
+    with single_threaded_blas():
+        first = int(fit_intercept)
+        values, vectors = np.linalg.eigh(coordinates.hessian(partial.hessian_sum)[first:, first:])
+        null = vectors[:, values <= SINGULAR * len(values) * values[-1]] / coordinates.scale[:, None]
+        if not null.size:
+            return theta
+        null, _ = np.linalg.qr(null / np.linalg.norm(null, axis=0))
+        excess = null @ (null.T @ coef)
+    if not fit_intercept:
+        return coef - excess
+    return np.concatenate([(theta[0] + coordinates.mean @ excess)[None], coef - excess])

@@ -1,0 +1,144 @@
+"""What a fit returns."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from dgd._typing import Vector
+from dgd.fitting.auto_solver import Choice
+from dgd.fitting.certificate import Certificate
+from dgd.fitting.record import Record
+from dgd.models.model import Model
+from dgd.passes.plan import Plan
+from dgd.solvers.base import Status
+
+SHOWN = 20
+"""Coefficients that a summary prints."""
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A finished fit: parameters, why it ended, and what each pass found.
+
+    `theta` is the raw vector, intercept first when there is one; with q outputs a matrix (n + 1, q). `loss` is the
+    objective, penalty included, last known on the way to it: after `max_iter` steps of a given learning rate that is
+    one step before `theta`, whose own would cost another pass.
+    """
+
+    theta: Vector
+    status: Status
+    history: list[Record]
+    loss: float
+    model: Model
+    plan: Plan = field(repr=False)
+    advice: str = ""
+    choice: Choice | None = None
+    """Which solver, and why."""
+    explained: float | None = None
+    """R² for the squared loss; else the share of the null model's deviance that is explained. None if not known."""
+    certificate: Certificate | None = None
+    """A bound on the distance to the optimum, where there is one; of the last point that was evaluated."""
+
+    @property
+    def coef_(self) -> Vector:
+        """The coefficients, shape (n,), or (q, n) with q outputs or classes."""
+        return self.model.coef
+
+    @property
+    def intercept_(self) -> float | Vector:
+        """The intercept, or (q,) of them; 0.0 where none was fitted."""
+        return self.model.intercept
+
+    @property
+    def n_iter_(self) -> int:
+        """The passes over the data that were made."""
+        return len(self.history)
+
+    @property
+    def converged(self) -> bool:
+        """Whether the gradient norm fell to `tol`."""
+        return self.status is Status.CONVERGED
+
+    @property
+    def seconds(self) -> float:
+        """Time of all passes."""
+        return sum(record.seconds for record in self.history)
+
+    @property
+    def message(self) -> str:
+        """Why the fit ended, in a sentence, with what the solver learnt."""
+        return self.status.value + (f" ({self.advice})" if self.advice else "")
+
+    def explain(self) -> str:
+        """Which solver was taken, and why, in a line."""
+        return "" if self.choice is None else str(self.choice)
+
+    def learning_curve(self) -> dict[str, Vector]:
+        """The objective after each pass, on the training rows and on the validation rows (NaN without them)."""
+        validation = [np.nan if r.validation_loss is None else r.validation_loss for r in self.history]
+        return {
+            "passes": np.array([r.iteration for r in self.history], dtype=np.float64),
+            "loss": np.array([r.loss for r in self.history]),
+            "validation_loss": np.array(validation),
+        }
+
+    def summary(self) -> str:
+        """The fit in a few lines."""
+        last = self.history[-1]
+        rejected = sum(not record.accepted for record in self.history[1:-1])
+        lines = [
+            f"status        {self.message}",
+            f"solver        {self.choice.name}: {self.choice.because}" if self.choice else "",
+            f"passes        {self.n_iter_}" + (f", {rejected} of them without a step" if rejected else ""),
+            f"seconds       {self.seconds:.3f}",
+            f"loss          {self.loss:.12g}",
+            f"grad_norm     {last.grad_norm:.3e}",
+            "" if last.validation_loss is None else f"validation    {last.validation_loss:.12g}",
+            "" if self.explained is None else f"{self._measure:<14}{self.explained:.6g}",
+            f"certificate   {self.certificate or 'none: strong convexity is not known here'}",
+        ]
+        return "\n".join([line for line in lines if line] + self._coefficients())
+
+    @property
+    def _measure(self) -> str:
+        return "R²" if self.model.loss == "squared" else "D²"
+
+    def _coefficients(self) -> list[str]:
+        names = self.model.feature_names or tuple(f"x{j}" for j in range(self.model.n_features))
+        width = max(12, *(len(name) for name in names)) if len(names) <= SHOWN else 12
+        rows = [("intercept", np.atleast_1d(self.intercept_))]
+        rows += [(name, np.atleast_1d(self.coef_[..., j])) for j, name in enumerate(names[:SHOWN])]
+        lines = [f"{name:<{width}}  " + "  ".join(f"{value:.12g}" for value in values) for name, values in rows]
+        if self.model.outputs and self.model.classes is not None:
+            lines.insert(0, f"{'class':<{width}}  " + "  ".join(str(label) for label in self.model.classes))
+        if len(names) > SHOWN:
+            lines.append(f"… and {len(names) - SHOWN} more coefficients")
+        return lines
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything but the model's provenance, as plain numbers; a number that is not finite is None."""
+        return {
+            "status": self.status.name.lower(),
+            "message": self.message,
+            "solver": None if self.choice is None else self.choice.name,
+            "because": None if self.choice is None else self.choice.because,
+            "n_iter": self.n_iter_,
+            "seconds": self.seconds,
+            "loss": finite_or_none(self.loss),
+            "explained": finite_or_none(self.explained),
+            "certificate": None if self.certificate is None else asdict(self.certificate),
+            "theta": self.theta.tolist(),
+            "intercept": np.asarray(self.intercept_).tolist(),
+            "coef": self.coef_.tolist(),
+            "classes": None if self.model.classes is None else list(self.model.classes),
+            "feature_names": list(self.model.feature_names) if self.model.feature_names else None,
+            "history": [record.as_json() for record in self.history],
+        }
+
+
+def finite_or_none(value: Any) -> Any:
+    """JSON knows no NaN and no infinity."""
+    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,0 +1,1 @@
+"""Passes on a Dask cluster; the only place that imports dask.distributed."""

@@ -1,0 +1,53 @@
+"""One pass as Dask's scheduler gets it: tasks, which of their results outlive it, and where it may run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from dask.task_spec import List, Task, TaskRef
+
+from dgd.passes.cluster import tasks
+
+FAN_IN = 8
+
+
+class Graph:
+    """The tasks of one pass, to be submitted together."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.tasks: dict[str, Task] = {}
+        self.held: list[str] = []
+        """Keys whose results outlive the pass."""
+        self.workers: list[str] | None = None
+        """Where tasks that stand alone may run. It is everywhere, and has to be said: tasks that name no worker and
+        that look like the beginnings of a graph are handed out one at a time, each at a journey to the scheduler."""
+
+    def add(self, what: str, function: Callable[..., Any], *arguments: Any) -> TaskRef:
+        """A task of a kind; Dask learns from the first word of a key how long such tasks take."""
+        key = f"dgd-{what}-{self.name}-{len(self.tasks)}"
+        self.tasks[key] = Task(key, function, *arguments)
+        return TaskRef(key)
+
+    def hold(self, what: str, function: Callable[..., Any], *arguments: Any) -> TaskRef:
+        """A task whose result outlives the pass."""
+        ref = self.add(what, function, *arguments)
+        self.held.append(ref.key)
+        return ref
+
+    def sum_of(self, level: list[TaskRef]) -> TaskRef:
+        """The task at the root of a tree that adds what neighbouring nodes return."""
+        while len(level) > 1:
+            parts = [level[start : start + FAN_IN] for start in range(0, len(level), FAN_IN)]
+            level = [self.add("sum", tasks.sum_of, List(*part)) for part in parts]
+        return level[0]
+
+
+def tasks_over(nodes: int) -> int:
+    """The tasks that sum `nodes` nodes: themselves, and the sums above them."""
+    total = nodes
+    while nodes > 1:
+        nodes = -(-nodes // FAN_IN)
+        total += nodes
+    return total

@@ -1,0 +1,60 @@
+"""How fast a pass over a dataset will be, as its first chunks tell."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from dgd.data.dataset import Dataset
+from dgd.data.selected_rows import Selection, select
+from dgd.errors import DgdError
+from dgd.passes.executor import Executor, S, Summand
+
+MEASURED_BYTES = {"cluster": 2**26}
+"""Decoded bytes of each thread that are timed: where a pass takes longer to begin, more."""
+OTHERWISE = 2**24
+
+LEAST_PASS = 8
+"""No more of a pass than one part of this many is timed, but for a chunk of each thread."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What was measured."""
+
+    bytes_per_second: float
+    """Decoded bytes of X that all threads together get through."""
+    seconds_per_pass: float
+    """Of a pass that reads everything."""
+    chunks: int
+    """Those that were timed."""
+
+
+def pace_of(dataset: Dataset, executor: Executor, summand: Summand[S], *, kind: str, threads: int) -> Pace | None:
+    """The pace of the chunks that follow the first ones, which warm up; None where they cannot be read.
+
+    kind, threads: of the executor, in all its processes. What was read before may come from the page cache, and is then
+    faster than what follows.
+    """
+    row_bytes = dataset.dtype.itemsize * dataset.shape[1]
+    each = MEASURED_BYTES.get(kind, OTHERWISE) // (row_bytes * dataset.chunk_rows)
+    first = min(threads, dataset.n_chunks)
+    count = max(first, min(threads * each, dataset.n_chunks // LEAST_PASS))
+    start = min(first, dataset.n_chunks - count)
+    try:
+        executor.sweep(_part(dataset, 0, first), summand)
+        began = time.perf_counter()
+        executor.sweep(_part(dataset, start, start + count), summand)
+        seconds = time.perf_counter() - began
+    except DgdError:
+        return None
+    timed = row_bytes * int(dataset.bounds[start + count] - dataset.bounds[start])
+    speed = timed / max(seconds, 1e-9)
+    return Pace(speed, math.prod(dataset.shape) * dataset.dtype.itemsize / speed, count)
+
+
+def _part(dataset: Dataset, start: int, stop: int) -> Dataset:
+    return select(dataset, Selection.of_chunks(np.arange(start, stop), dataset.bounds))

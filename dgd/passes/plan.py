@@ -1,0 +1,280 @@
+"""What a fit will cost, read before it is paid for: bytes per pass, tasks, memory. It refuses what cannot fit.
+
+memory of a process = threads × (encoded + decoded + workspace) + partials + base + resident
+
+encoded    the stored bytes of the chunks being read or fetched workspace  micro-blocks in the arithmetic's dtype
+decoded    its decoded form, with y and weights                 partials   sums of n + 1 numbers held at once
+base       what the process holds before it reads anything
+resident   decoded chunks that stay from one pass to the next
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from dgd.data.dataset import Dataset
+from dgd.data.rows import Footprint
+from dgd.errors import PlanError
+from dgd.errors.words import counted, size
+from dgd.passes.executor import Resources
+from dgd.passes.pace import Pace
+from dgd.passes.sums.gradient import block_rows
+
+DRIVER_VECTORS = 12
+"""Points, gradients and coordinates that the loop and its solver hold."""
+AUTO_RESIDENT = 0.5
+"""The part of the room that chunks may stay in where nobody says how much."""
+LEAST_RESIDENT = 0.05
+"""Where less than this part of the chunks could stay, none does."""
+UNEVEN = 1.5
+"""How much more than its share of what stays a worker may come to hold."""
+DRIVER_HESSIANS = 6
+"""The reduced Hessian, its form in the solver's coordinates, and what factoring it takes."""
+BLOCKS = 2
+"""Micro-blocks alive at once: the converted one, and row vectors with the centred piece of the first pass."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The cost of a fit, in bytes and tasks."""
+
+    rows: int
+    features: int
+    chunks: int
+    chunk_rows: int
+    kind: str
+    processes: int
+    threads: int
+    tasks_per_pass: int
+    bytes_per_pass: int
+    bytes_exact: bool
+    encoded_bytes: int
+    decoded_bytes: int
+    workspace_bytes: int
+    partial_bytes: int
+    base_bytes: int
+    memory_bytes: int
+    """Peak memory of one process."""
+    memory_limit: int | None
+    resident_chunks: int = 0
+    """Chunks that stay decoded in memory from pass to pass, over all processes."""
+    resident_bytes: int = 0
+    """What they take in one process; part of `memory_bytes`."""
+    read_path: str = ""
+    """Where the bytes of X come from."""
+    pace: Pace | None = None
+    """How fast a pass will be, if that was measured."""
+    ahead: int = 0
+    """Stored chunks of an array that a thread requests before it reads them; part of `encoded_bytes`."""
+
+    @property
+    def resident_share(self) -> float:
+        """The part of the chunks that only the first pass reads."""
+        return self.resident_chunks / self.chunks
+
+    @property
+    def fits(self) -> bool:
+        """Whether a process can hold its part."""
+        return self.memory_limit is None or self.memory_bytes <= self.memory_limit
+
+    def check(self) -> None:
+        """Raise PlanError, with both numbers and what to change, if a process cannot hold its part."""
+        limit = self.memory_limit
+        if limit is None or self.fits:
+            return
+        per_thread = self.encoded_bytes + self.decoded_bytes + self.workspace_bytes
+        room = limit - self.base_bytes - self.partial_bytes - self.resident_bytes
+        if self.resident_bytes and room + self.resident_bytes >= self.threads * per_thread:
+            way_out = f"give `resident` {size(room + self.resident_bytes - self.threads * per_thread)} or less"
+        elif room >= per_thread:
+            way_out = f"use {room // per_thread} of {self.threads} threads, or raise the limit"
+        else:
+            rows = max(0, int(self.chunk_rows * room / per_thread))
+            smaller = f"rewrite X in chunks of at most {rows:,} rows, or " if rows else ""
+            way_out = f"{smaller}raise the limit"
+        raise PlanError(
+            f"the fit needs {size(self.memory_bytes)} in each process and {size(limit)} is allowed: "
+            f"{self.threads} threads × {size(per_thread)} (chunks of {self.chunk_rows:,} × {self.features:,}) "
+            f"+ {size(self.partial_bytes + self.base_bytes + self.resident_bytes)}; {way_out}",
+            needed=self.memory_bytes,
+            available=limit,
+        )
+
+    def line(self) -> str:
+        """The plan in one line."""
+        about = "" if self.bytes_exact else "about "
+        where = {"threads": "in this process", "inline": "in this process"}.get(
+            self.kind, f"on {counted(self.processes, 'worker')}"
+        )
+        limit = "" if self.memory_limit is None else f" of {size(self.memory_limit)} allowed"
+        return (
+            f"{self.rows:,} rows × {self.features:,} features in {counted(self.chunks, 'chunk')}; "
+            f"a pass reads {about}{size(self.bytes_per_pass)} in {counted(self.tasks_per_pass, 'task')} {where} "
+            f"({counted(self.threads, 'thread')}); peak memory {size(self.memory_bytes)}{limit}"
+        )
+
+    def _staying(self) -> str:
+        if not self.resident_chunks:
+            return "no chunk stays in memory"
+        whole = self.resident_chunks == self.chunks
+        share = "all chunks stay" if whole else f"{self.resident_share:.0%} of the chunks stay"
+        return f"{share} in memory from the first pass on"
+
+    def reading_line(self) -> str:
+        """How the data are read, in one line: from where, by how many threads, what stays, how fast."""
+        threads = counted(self.processes * self.threads, "thread")
+        return f"{self.read_path}, by {threads}; {self._staying()}{self._pace()}"
+
+    def _pace(self) -> str:
+        if self.pace is None:
+            return ""
+        speed, seconds = self.pace.bytes_per_second / 1e9, self.pace.seconds_per_pass
+        return (
+            f"; expect {speed:.2g} GB/s, {seconds:.2g} s for a pass that reads all "
+            f"(measured on {counted(self.pace.chunks, 'chunk')})"
+        )
+
+    def _ahead(self) -> str:
+        return f", with {counted(self.ahead, 'chunk')} requested ahead" if self.ahead else ""
+
+    def with_resident(self, resident: str | int, chunk_bytes: int, *, free_bytes: int | None = None) -> Plan:
+        """The plan with chunks that stay: "auto", half of the room there is; or a number of bytes a process.
+
+        free_bytes: what the machine has to give now, which may be less than what the process is allowed.
+
+        On a cluster Dask decides which worker holds what, so that a process is planned for more than its share.
+        """
+        if chunk_bytes == 0 or resident == 0:
+            return self
+        if isinstance(resident, str):
+            room = 0 if self.memory_limit is None else self.memory_limit - self.memory_bytes
+            room = room if free_bytes is None else min(room, free_bytes)
+            budget = max(0, int(AUTO_RESIDENT * room))
+        else:
+            budget = resident
+        spread = UNEVEN if self.processes > 1 else 1.0
+        count = min(self.chunks, int(budget // chunk_bytes * self.processes / spread))
+        if isinstance(resident, str) and count < LEAST_RESIDENT * self.chunks:
+            return self
+        held = min(count, -(-int(spread * count) // self.processes)) * chunk_bytes
+        return replace(self, resident_chunks=count, resident_bytes=held, memory_bytes=self.memory_bytes + held)
+
+    def table(self) -> str:
+        """The plan line by line."""
+        about = "" if self.bytes_exact else "about "
+        per_thread = self.encoded_bytes + self.decoded_bytes + self.workspace_bytes
+        rows = [
+            ("data", f"{self.rows:,} rows × {self.features:,} features in {counted(self.chunks, 'chunk')}"),
+            ("bytes per pass", f"{about}{size(self.bytes_per_pass)}"),
+            ("tasks per pass", f"{self.tasks_per_pass}"),
+            ("processes", f"{self.processes} ({self.kind}), {counted(self.threads, 'thread')} each at most"),
+            ("encoded chunk", f"{size(self.encoded_bytes)} a thread{self._ahead()}"),
+            ("decoded chunk", f"{size(self.decoded_bytes)} a thread"),
+            ("workspace", f"{size(self.workspace_bytes)} a thread"),
+            ("partial sums", size(self.partial_bytes)),
+            ("base", f"{size(self.base_bytes)} before anything is read"),
+            ("reading", self.reading_line()),
+            ("resident", f"{self.resident_chunks:,} chunks ({self.resident_share:.0%}), {size(self.resident_bytes)}"),
+            (
+                "memory",
+                f"{size(self.memory_bytes)} a process = {self.threads} × {size(per_thread)} + "
+                f"{size(self.partial_bytes)} + {size(self.base_bytes)} + {size(self.resident_bytes)}",
+            ),
+            ("memory in all", size(self.processes * self.memory_bytes)),
+            ("memory limit", "none" if self.memory_limit is None else f"{size(self.memory_limit)} a process"),
+        ]
+        return "\n".join(f"{name:<16}{text}" for name, text in rows)
+
+    def as_json(self) -> dict[str, Any]:
+        """Every figure, and the memory of all processes together."""
+        return {
+            **asdict(self),
+            "memory_total_bytes": self.processes * self.memory_bytes,
+            "resident_share": self.resident_share,
+        }
+
+
+def make_plan(
+    dataset: Dataset,
+    resources: Resources,
+    *,
+    precision: str = "double",
+    outputs: int = 1,
+    hessian_bytes: int = 0,
+    bytes_per_row: int = 0,
+    held_bytes: int = 0,
+) -> Plan:
+    """The cost of a pass over a dataset on these resources.
+
+    outputs: columns of the target, or classes; hessian_bytes: of one Hessian's sums, where they are summed;
+    bytes_per_row: what a thread holds for each row of a chunk besides reading it, such as predictions being written;
+    held_bytes: what the process holds for the whole pass, such as predictions for every row.
+    """
+    dtype = np.dtype(np.float64 if precision == "double" else np.float32)
+    n = dataset.shape[1]
+    rows = min(block_rows(n, dataset.dtype, dtype, outputs=outputs), dataset.chunk_rows)
+    blocks = BLOCKS + 2 * (hessian_bytes > 0)
+    workspace = blocks * 8 * rows * (n + 4 * outputs) + bytes_per_row * dataset.chunk_rows
+    depth = dataset.n_chunks.bit_length() + 1
+    threads = min(resources.threads, dataset.n_chunks)
+    held = threads * depth + resources.tasks
+    partials = 8 * (n + 1) * outputs * (4 * held + DRIVER_VECTORS) + hessian_bytes * (held + DRIVER_HESSIANS)
+    # What lies in this process's memory is sent to workers, and stands there twice while it arrives.
+    sent = 2 * dataset.memory_bytes if resources.kind == "cluster" else 0
+    base = resources.base_bytes + held_bytes + sent
+    limit, rest = resources.memory_limit, threads * workspace + partials + base
+    footprint = _footprint(dataset, None if limit is None else (limit - rest) // threads)
+    return Plan(
+        rows=dataset.shape[0],
+        features=n,
+        chunks=dataset.n_chunks,
+        chunk_rows=dataset.chunk_rows,
+        kind=resources.kind,
+        processes=resources.processes,
+        threads=threads,
+        tasks_per_pass=resources.tasks,
+        bytes_per_pass=footprint.per_pass,
+        bytes_exact=footprint.exact,
+        encoded_bytes=footprint.encoded,
+        decoded_bytes=footprint.decoded,
+        workspace_bytes=workspace,
+        partial_bytes=partials,
+        base_bytes=base,
+        memory_bytes=threads * (footprint.encoded + footprint.decoded) + rest,
+        memory_limit=limit,
+        read_path=footprint.path,
+        ahead=footprint.ahead,
+    )
+
+
+def affordable(
+    dataset: Dataset,
+    resources: Resources,
+    *,
+    outputs: int = 1,
+    hessian_bytes: int = 0,
+    bytes_per_row: int = 0,
+    held_bytes: int = 0,
+) -> Dataset:
+    """The dataset, reading as far ahead as memory allows; raises PlanError where a pass over it does not fit."""
+    cost = make_plan(
+        dataset,
+        resources,
+        outputs=outputs,
+        hessian_bytes=hessian_bytes,
+        bytes_per_row=bytes_per_row,
+        held_bytes=held_bytes,
+    )
+    cost.check()
+    return dataset.reading_ahead(cost.ahead)
+
+
+def _footprint(dataset: Dataset, room: int | None) -> Footprint:
+    """What reading takes of a thread, with as many chunks requested ahead as its room allows."""
+    footprint = dataset.footprint
+    while room is not None and footprint.ahead > 0 and footprint.encoded + footprint.decoded > room:
+        footprint = dataset.reading_ahead(footprint.ahead - 1).footprint
+    return footprint

@@ -1,0 +1,1 @@
+"""What is summed over the rows of a chunk."""

@@ -1,0 +1,76 @@
+"""Finding the row that spoils a sum: looked for only once a sum is not finite, or a weight negative."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dgd._typing import Array
+from dgd.data.dataset import Chunk
+from dgd.errors import ValueRangeError
+from dgd.losses import Loss
+
+CHECKED_BYTES = 2**19
+
+
+def block_weight(chunk: Chunk, start: int, stop: int, dtype: np.dtype[Any]) -> Array | None:
+    """The weights of some rows of a chunk, none of them negative; None where there are no weights."""
+    if chunk.weight is None:
+        return None
+    weight = chunk.weight[start:stop].astype(dtype, copy=False)
+    if weight.min() < 0:
+        row = start + int(np.argmax(weight < 0))
+        raise ValueRangeError(
+            f"array 'weight', chunk {chunk.index}: row {chunk.start + row} is {chunk.weight[row]}, expected a weight "
+            f"of 0 or more; correct the weights, or drop the row",
+            array="weight",
+            chunk=chunk.index,
+            rows=chunk.rows,
+            row=chunk.start + row,
+        )
+    return weight
+
+
+def check_finite(chunk: Chunk) -> None:
+    """Raise ValueRangeError at the first value of the chunk that is NaN or infinite, if there is one."""
+    step = max(16, CHECKED_BYTES // (8 * chunk.X.shape[1]))
+    for name, values in (("X", chunk.X), ("y", chunk.y), ("weight", chunk.weight), ("offset", chunk.offset)):
+        if values is None or values.dtype.kind != "f":
+            continue
+        for start in range(0, values.shape[0], step):
+            bad = ~np.isfinite(values[start : start + step])
+            if bad.any():
+                place = np.unravel_index(int(bad.argmax()), bad.shape)
+                _refuse(
+                    chunk,
+                    name,
+                    values,
+                    (start + int(place[0]), *(int(i) for i in place[1:])),
+                    "expected a finite number; drop or fill such rows before fitting",
+                )
+
+
+def check_targets(chunk: Chunk, loss: Loss) -> None:
+    """Raise ValueRangeError at the first target of the chunk that is not what the loss expects, if there is one."""
+    assert chunk.y is not None
+    bad = np.isnan(loss.encode(chunk.y, np.dtype(np.float64)))
+    if bad.any():
+        place = tuple(int(i) for i in np.unravel_index(int(bad.argmax()), bad.shape))
+        _refuse(chunk, "y", chunk.y, place, f"and the loss {loss.name!r} expects {loss.expected}")
+
+
+def _refuse(chunk: Chunk, name: str, values: Array, place: tuple[int, ...], expected: str) -> None:
+    row = chunk.start + place[0]
+    column = place[1] if len(place) > 1 else None
+    where = f"row {row}" + ("" if column is None else f", column {column}")
+    value = values[place]
+    raise ValueRangeError(
+        f"array {name!r}, chunk {chunk.index}: {where} is {value.item() if value.dtype.kind in 'US' else value}, "
+        f"{expected}",
+        array=name,
+        chunk=chunk.index,
+        rows=chunk.rows,
+        row=row,
+        column=column,
+    )

@@ -1,0 +1,40 @@
+"""The Hessian of one micro-block: symmetric, and where outputs depend on each other, a block for each pair of them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dgd._typing import Array, Vector
+from dgd.data.buffers import Buffers
+
+
+def block_hessian(block: Array, second: Array | None, w: Array | None, buffers: Buffers) -> Vector:
+    """Xᵀ diag(w · second) X with a column of ones before X; `second` is 1 where it is None."""
+    rows, n = block.shape
+    extended = buffers.take("extended", (rows, n + 1), block.dtype)
+    weighted = buffers.take("weighted", (rows, n + 1), block.dtype)
+    extended[:, 0] = 1
+    extended[:, 1:] = block
+    if second is None or second.ndim == 1:
+        s = w if second is None else second if w is None else second * w
+        return _gram(extended, s, weighted)
+    if w is not None:
+        second = second * w.reshape(-1, *[1] * (second.ndim - 1))
+    q = second.shape[1]
+    if second.ndim == 2:
+        return np.stack([_gram(extended, second[:, k], weighted) for k in range(q)])
+    hessian = np.empty((q, q, n + 1, n + 1))
+    for k in range(q):
+        hessian[k, k] = _gram(extended, second[:, k, k], weighted)
+        for other in range(k):
+            np.multiply(extended, second[:, k, other, None], out=weighted)
+            hessian[k, other] = hessian[other, k] = np.dot(extended.T, weighted)
+    return hessian
+
+
+def _gram(extended: Array, s: Array | None, weighted: Array) -> Vector:
+    """Eᵀ diag(s) E for s ≥ 0; symmetric to the bit."""
+    if s is not None:
+        extended = np.multiply(extended, np.sqrt(s)[:, None], out=weighted)
+    gram: Vector = np.dot(extended.T, extended).astype(np.float64)
+    return gram

@@ -1,0 +1,1 @@
+"""What several solvers share: step sizes, line searches, schedules, progress."""

@@ -1,0 +1,226 @@
+"""The minimum of a parabola plus g, on the driver: an active-set method that knows g by its prox alone.
+
+    Q(z) = ∇fᵀ(z − θ) + ½ (z − θ)ᵀ H (z − θ) + g(z)        g(z) = Σ gⱼ(zⱼ), each of straight pieces between kinks
+
+Two steps in turn. A prox-gradient step, p = prox(z − s∘r, s), r = ∇f + H (z − θ), sⱼ = 1/Σₖ |Hⱼₖ|, for which
+Q(p) ≤ Q(z). Then the minimum over the face that p is on: a coordinate is fixed there if p is at a kink, where the prox
+does not follow its argument; the others are free, and g has the slope uⱼ = (zⱼ − sⱼ rⱼ − pⱼ)/sⱼ along them. The Newton
+step on the face ends where coordinates meet their kinks, which are then fixed, and is taken again. Q falls at every
+step, so no face returns; fixed coordinates are values of the prox, so that zeros and bounds are exact. Bertsekas
+(1982), Projected Newton methods for optimization problems with simple constraints; Lawson and Hanson (1974), Solving
+Least Squares Problems, ch. 23.
+
+It all happens in x = D z with D near √diag H, of powers of two, for which scaling is exact: columns of scales 1e-6 and
+1e6 are alike. Where H is singular on a face the step is of least norm; where Q falls along its null space, the step
+goes there, as far as kinks allow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgd._typing import Matrix, Vector
+from dgd.solvers.base import Prox, vector_norm
+
+Mask = NDArray[np.bool_]
+
+ROUNDS = 1000
+"""Of a prox-gradient step and a face each: far more than any problem has needed."""
+IDLE = 4
+"""Rounds in a row that find Q to fall endlessly, or a residual near rounding that does not come down."""
+NEAR = 1e4
+"""Residuals below so many times their rounding are near it."""
+RELEASED = 0.3
+"""Coordinates leave their kinks at once whose slopes are at least this part of the largest."""
+NOISE = 4.0
+"""Residuals below so many units in the last place of what they are summed from are rounding."""
+REFINEMENTS = 3
+"""Whole Newton steps on a face: one, and what is left by rounding."""
+FURTHEST = 1e12
+"""How far a null direction is followed in search of kinks, for its length at first."""
+EPS = float(np.finfo(np.float64).eps)
+SOLVED = 1e-3
+"""The residual, as a part of the right side, of a system that is not singular."""
+SINGULAR = 16 * EPS
+"""An eigenvalue below this part of the largest, for each coordinate, is rounding of zero."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Q in the coordinates x = D z."""
+
+    origin: Vector
+    """D θ."""
+    gradient: Vector
+    """D⁻¹ ∇f."""
+    S: Matrix
+    """D⁻¹ H D⁻¹."""
+    sizes: Matrix
+    """|S|, entry by entry."""
+    D: Vector
+    steps: Vector
+    given_prox: Prox
+
+    def prox(self, v: Vector, steps: Vector) -> Vector:
+        """The prox of g, by x."""
+        return self.given_prox(v / self.D, steps / self.D / self.D) * self.D
+
+    def slope(self, x: Vector) -> Vector:
+        """The gradient of the parabola."""
+        return self.gradient + self.S @ (x - self.origin)
+
+    def noise(self, x: Vector) -> Vector:
+        """What rounding makes of a residual, that of ∇f included."""
+        return NOISE * EPS * (abs(self.gradient) + abs(x) / self.steps + self.sizes @ (abs(x) + abs(self.origin)))
+
+    def at_kink(self, x: Vector, u: Vector, steps: Vector) -> Mask:
+        """Where x is a kink with u among its slopes: the prox is x on one side at least of x + s u."""
+        v = x + steps * u
+        apart = 16 * EPS * (abs(x) + abs(steps * u)) + np.finfo(np.float64).tiny
+        still: Mask = (self.prox(v - apart, steps) == x) | (self.prox(v + apart, steps) == x)
+        return still
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """A point, and the coordinates that are free there with the slope of g along each."""
+
+    x: Vector
+    free: Mask
+    u: Vector
+    residual: float = 0.0
+    """The largest entry of the prox-gradient step that led here, in units of its rounding; 0 for less than 1."""
+    endless: bool = False
+    """Whether Q was found to fall along a null direction that meets no kink."""
+
+
+def model_minimum(theta: Vector, gradient: Vector, hessian: Matrix, prox: Prox) -> Vector:
+    """argmin Q to rounding, or the best point that was found; from θ, so that a good θ needs a single face."""
+    model = _scaled(theta, gradient, hessian, prox)
+    face, least, idle = Face(model.origin, np.zeros(len(theta), dtype=bool), model.gradient), np.inf, 0
+    for _ in range(ROUNDS):
+        endless, face = face.endless, _next_face(model, face.x)
+        if face.residual == 0.0:
+            break
+        idle = idle + 1 if endless or least <= face.residual <= NEAR else 0
+        least = min(least, face.residual)
+        if idle == IDLE:
+            break
+        face = _face_minimum(model, face)
+    return face.x / model.D
+
+
+def _scaled(theta: Vector, gradient: Vector, hessian: Matrix, prox: Prox) -> Model:
+    H = (hessian + hessian.T) / 2
+    diagonal = np.sqrt(np.maximum(np.diag(H), 0.0))
+    D = np.exp2(np.round(np.log2(np.where(diagonal > 0, diagonal, 1.0))))
+    S = H / D[:, None] / D
+    sizes = abs(S)
+    sums = sizes.sum(axis=1)
+    return Model(theta * D, gradient / D, S, sizes, D, 1 / np.where(sums > 0, sums, 1.0), prox)
+
+
+def _next_face(model: Model, x: Vector) -> Face:
+    """The face that the prox-gradient step leads to, from which coordinates that leave kinks slowly are held back."""
+    s = model.steps
+    v = x - s * model.slope(x)
+    p = model.prox(v, s)
+    u = (v - p) / s
+    residual, noise = abs(x - p) / s, model.noise(x)
+    residual[residual <= noise] = 0.0
+    leaving = model.at_kink(x, u, s)
+    held = leaving & (residual <= RELEASED * residual[leaving].max(initial=0.0))
+    p = np.where(held, x, p)
+    free = ~held & ~model.at_kink(p, u, s)
+    return Face(p, free, u, float((residual[residual > 0] / noise[residual > 0]).max(initial=0.0)))
+
+
+def _face_minimum(model: Model, face: Face) -> Face:
+    """The minimum of Q over the face, with every coordinate fixed that meets a kink on the way."""
+    refinements = 0
+    while face.free.any() and refinements < REFINEMENTS:
+        b = -(model.slope(face.x) + face.u)[face.free]
+        noise = model.noise(face.x)[face.free]
+        if (abs(b) <= noise).all():
+            break
+        after = _step_on_face(model, face, b, vector_norm(noise))
+        refinements = refinements + 1 if after.free is face.free else 0
+        face = after
+    return face
+
+
+def _step_on_face(model: Model, face: Face, b: Vector, noise: float) -> Face:
+    """Along the null space of S to kinks, if Q falls there, or else the Newton step, cut at kinks."""
+    S = model.S[np.ix_(face.free, face.free)]
+    newton, null = _directions(S, b, model.D[face.free], noise)
+    d = np.zeros_like(face.x)
+    length = 1.0 if null.any() else np.inf
+    while length <= FURTHEST:
+        d[face.free] = length * null
+        kinks = _kinks_met(model, face, d)
+        if np.isfinite(kinks).any():
+            return _cut(face, d, kinks, S, b)
+        length *= 16
+    face = replace(face, endless=face.endless or length < np.inf)
+    d[face.free] = newton
+    kinks = _kinks_met(model, face, d)
+    return _cut(face, d, kinks, S, b) if np.isfinite(kinks).any() else replace(face, x=face.x + d)
+
+
+def _directions(S: Matrix, b: Vector, D: Vector, noise: float) -> tuple[Vector, Vector]:
+    """The solution of S d = b with the least ‖D⁻¹ d‖; and the part of b in the null space, 0 if it is but noise."""
+    try:
+        pivots = np.diag(np.linalg.cholesky(S))
+        if float(pivots.min()) ** 2 > SINGULAR * len(S):
+            newton = np.asarray(np.linalg.solve(S, b), dtype=np.float64)
+            # The pivots alone may hide a null vector most of which is in other rows.
+            if vector_norm(S @ newton - b) <= SOLVED * vector_norm(b):
+                return newton, np.zeros_like(b)
+    except np.linalg.LinAlgError:
+        pass
+    values, vectors = np.linalg.eigh(S)
+    along = b @ vectors
+    kept = values > SINGULAR * len(S) * max(float(values[-1]), 0.0)
+    step = vectors[:, kept] @ (along[kept] / values[kept]) / D
+    basis = vectors[:, ~kept] / D[:, None]
+    basis, _ = np.linalg.qr(basis / np.linalg.norm(basis, axis=0))
+    newton = (step - basis @ (step @ basis)) * D
+    null = vectors[:, ~kept] @ along[~kept]
+    return newton, null if vector_norm(null) > noise else np.zeros_like(b)
+
+
+def _kinks_met(model: Model, face: Face, d: Vector) -> Vector:
+    """For each coordinate the kink between x and x + d, NaN for none.
+
+    argmin_z g(z) − u z + (z − x − d)²/2s is x + d on the piece where g has the slope u. Beyond its end it is the end
+    itself, once s is large for the change of slope there: that of 2u at the zero of l1, infinite at a bound.
+    """
+    w, free = face.x + d, face.free
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        enough = 4 * abs(d) / abs(face.u)
+    s = np.where(free & (enough < np.inf), np.maximum(model.steps, enough), model.steps)
+    end = model.prox(w + s * face.u, s)
+    rounding = 64 * EPS * (abs(w) + abs(face.x) + s * (abs(face.u) + abs(face.x) / model.steps))
+    return np.where(free & (abs(end - w) > rounding), end, np.nan)
+
+
+def _cut(face: Face, d: Vector, kinks: Vector, S: Matrix, b: Vector) -> Face:
+    """The best of some points along x + t d, t ≤ 1, bent at the kinks; what is bent is fixed.
+
+    The first kink is among them: there Q is below Q(x), for Q falls along d.
+    """
+    met = np.isfinite(kinks)
+    at = np.full_like(d, np.inf)
+    at[met] = np.clip((kinks - face.x)[met] / d[met], 0.0, 1.0)
+    times = np.sort(at[met])
+    best, lowest = face, np.inf
+    for t in [1.0, *(times[len(times) >> k] for k in range(1, len(times).bit_length() + 1))]:
+        x = np.where(at <= t, kinks, face.x + t * d)
+        moved = (x - face.x)[face.free]
+        change = float(moved @ (S @ moved)) / 2 - float(b @ moved)
+        if change < lowest:
+            best, lowest = replace(face, x=x, free=face.free & ~(at <= t)), change
+    return best
