@@ -3,7 +3,7 @@
     import dgd
     result = dgd.fit("train.zarr", learning_rate=0.1, max_iter=1000)
     result.model.save("model.dgd")
-    dgd.load_model("model.dgd").predict("test.zarr", out="pred.zarr")
+    dgd.predict_to(dgd.load_model("model.dgd"), "test.zarr", "pred.zarr")
 
 Importing dgd loads nothing heavy: each name below is imported when it is first used, and zarr, dask and pyarrow by
 those who need them.
@@ -11,86 +11,85 @@ those who need them.
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from dgd import errors
 from dgd._version import __version__
 
 if TYPE_CHECKING:
-    from dgd import losses, penalties, solvers
-    from dgd.api import fit, load_model, open_dataset, plan
+    from dgd import errors, estimators, losses, penalties, solvers, testing
     from dgd.data.dataset import Dataset
+    from dgd.data.opening import open_dataset
+    from dgd.data.tables.ingest import ingest
     from dgd.data.zarr.dataset_writer import DatasetWriter
     from dgd.data.zarr.info import info
+    from dgd.fitting.fit import fit, plan
     from dgd.fitting.record import Record
     from dgd.fitting.result import Result
-    from dgd.models.model import Model
+    from dgd.models.model import Model, load_model
+    from dgd.models.predict import predict, predict_to
+    from dgd.models.score import score
+    from dgd.passes.execution import Execution
     from dgd.solvers import Status
 
 _HOMES = {
     "Dataset": "dgd.data.dataset",
     "DatasetWriter": "dgd.data.zarr.dataset_writer",
+    "Execution": "dgd.passes.execution",
     "Model": "dgd.models.model",
     "Record": "dgd.fitting.record",
     "Result": "dgd.fitting.result",
     "Status": "dgd.solvers",
+    "fit": "dgd.fitting.fit",
     "info": "dgd.data.zarr.info",
-    "load_model": "dgd.api",
-    "open_dataset": "dgd.api",
+    "ingest": "dgd.data.tables.ingest",
+    "load_model": "dgd.models.model",
+    "open_dataset": "dgd.data.opening",
+    "plan": "dgd.fitting.fit",
+    "predict": "dgd.models.predict",
+    "predict_to": "dgd.models.predict",
+    "score": "dgd.models.score",
 }
-_FOLDERS = ("losses", "penalties", "solvers")
+_PACKAGES = {"errors", "estimators", "losses", "penalties", "solvers", "testing"}
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    if name in _FOLDERS:
-        return import_module(f"dgd.{name}")
-    raise AttributeError(f"module 'dgd' has no attribute {name!r}")
+        value: Any = getattr(import_module(_HOMES[name]), name)
+    elif name in _PACKAGES:
+        value = import_module(f"dgd.{name}")
+    else:
+        raise AttributeError(f"module 'dgd' has no attribute {name!r}")
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)
 
-
-class _Function:
-    """A function of `dgd.api` that shares its name with a module: see below."""
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    def __get__(self, package: ModuleType | None, owner: type) -> Any:
-        return getattr(import_module("dgd.api"), self.name)
-
-    def __set__(self, package: ModuleType, module: Any) -> None:
-        """Where the import system would put the module; it stays in `sys.modules`."""
-
-
-class _Package(ModuleType):
-    fit = _Function()
-    plan = _Function()
-
-
-sys.modules[__name__].__class__ = _Package
 
 __all__ = [
     "Dataset",
     "DatasetWriter",
+    "Execution",
     "Model",
     "Record",
     "Result",
     "Status",
     "__version__",
     "errors",
+    "estimators",
     "fit",
     "info",
+    "ingest",
     "load_model",
     "losses",
     "open_dataset",
     "penalties",
     "plan",
+    "predict",
+    "predict_to",
+    "score",
     "solvers",
+    "testing",
 ]

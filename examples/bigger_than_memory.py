@@ -73,12 +73,12 @@ def write(path: Path) -> None:
 def plan(path: Path) -> None:
     print("\n2  Plan: what a fit will take, from the metadata alone")
     # memory_limit= is what one process may hold. The plan is held against it, and a fit makes the same check first.
-    planned = dgd.plan(path, threads=THREADS, memory_limit=CAP)
+    planned = dgd.plan(path, threads=THREADS, execution=dgd.Execution(memory_limit=CAP))
     planned.check()
     print("   " + planned.table().replace("\n", "\n   "))
     claim(f"the data are {planned.bytes_per_pass / CAP:.1f} × the cap", planned.bytes_per_pass >= 4 * CAP)
     try:
-        dgd.plan(path, threads=THREADS, memory_limit=CAP // 4).check()
+        dgd.plan(path, threads=THREADS, execution=dgd.Execution(memory_limit=CAP // 4)).check()
     except PlanError as error:
         print(f"   A quarter of the cap would be refused before a byte is read:\n   {error}")
     else:
@@ -87,7 +87,7 @@ def plan(path: Path) -> None:
 
 def fit(path: Path) -> dgd.Result:
     print("\n3  Fit: every pass reads all the data, chunk after chunk into the same memory")
-    result = dgd.fit(path, learning_rate="exact", threads=THREADS, memory_limit=CAP)
+    result = dgd.fit(path, learning_rate="exact", threads=THREADS, execution=dgd.Execution(memory_limit=CAP))
     print(f"   {result.message}")
     print(f"   {result.n_iter_} passes in {result.seconds:.1f} s, {mib(result.history[-1].bytes_read)} read by each")
     # The truth is known, so the answer can be judged: an estimate strays by about NOISE/√m.

@@ -68,7 +68,7 @@ def score(model: dgd.Model, train: Path) -> float:
 
 def predict(model: dgd.Model, train: Path, out: Path, rmse: float) -> None:
     print("\n5  Predictions, written chunk by chunk to a Zarr array that any program can read")
-    model.predict(train, out=out)
+    dgd.predict_to(model, train, out)
     predicted = np.asarray(zarr.open_array(out, mode="r")[:], dtype=np.float64)
     arr_delay = np.asarray(zarr.open_array(train / "y", mode="r")[:], dtype=np.float64)
     for i in range(3):

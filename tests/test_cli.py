@@ -29,7 +29,6 @@ from distributed.comm import CommClosedError
 
 import dgd
 import dgd.data.tables.ingest
-from dgd import api
 from dgd.cli import exit_code, main
 from dgd.cli.demo.processes import Cluster, local_cluster
 from dgd.cli.progress import bar, done
@@ -208,17 +207,17 @@ def test_every_option_of_fit_reaches_the_library(
     run: Run, store: str, monkeypatch: pytest.MonkeyPatch, standardize: str, reached: bool | str
 ) -> None:
     given: dict[str, Any] = {}
-    fit = api.fit
+    fit = dgd.fitting.fit.fit
 
     def recording(dataset: Any, **options: Any) -> Any:
         given.update(options, weighted=dataset.weight.name, target=dataset.y.name)
         return fit(dataset, **options)
 
-    monkeypatch.setattr(api, "fit", recording)
+    monkeypatch.setattr("dgd.fitting.fit.fit", recording)
     words = (
         "--y y --weight weight --loss squared --solver gd --learning-rate 1e-4 --max-iter 7 --tol 0.5 --max-seconds 9 "
         f"--no-intercept --standardize {standardize} --precision single --memory-limit 1.5GiB --threads 1 "
-        "--worker-timeout 8 --validation 0.25 --patience 3 --seed 4 --l1 0.5 --l2 2 --lower -3 --upper 5 "
+        "--worker-timeout 8 --validation-fraction 0.25 --patience 3 --seed 4 --l1 0.5 --l2 2 --lower -3 --upper 5 "
         "--resident 1MiB"
     )
     assert run("fit", store, *words.split()).code == 0
@@ -229,7 +228,8 @@ def test_every_option_of_fit_reaches_the_library(
         "target": "y",
         "weighted": "weight",
         "solver": "gd",
-        "validation": 0.25,
+        "validation": None,
+        "validation_fraction": 0.25,
         "patience": 3,
         "seed": 4,
         "learning_rate": 1e-4,
@@ -239,11 +239,7 @@ def test_every_option_of_fit_reaches_the_library(
         "fit_intercept": False,
         "standardize": reached,
         "precision": "single",
-        "memory_limit": 3 * 2**29,
-        "threads": 1,
-        "worker_timeout": 8.0,
-        "resident": 2**20,
-        "client": None,
+        "execution": dgd.Execution(threads=1, memory_limit=3 * 2**29, worker_timeout=8.0, resident=2**20),
     }
 
 
@@ -408,7 +404,6 @@ def test_an_interrupted_ingest_is_repeated_by_the_command_the_error_quotes(run: 
         (["fit", "{store}", "--scheduler", "nonsense"], "error: 'nonsense' is not the address of a scheduler"),
         (["fit", "{store}", "--scheduler-file", "/nowhere"], "error: /nowhere is not a scheduler file"),
         (["fit", "{store}", "--out", "{store}/zarr.json/model.dgd"], "error: nothing can be written into"),
-        (["predict", "{model}", "{store}", "--scheduler", "tcp://a:1"], "error: a cluster writes predictions"),
         (["ingest", "{store}/zarr.json", "--target", "t", "{tmp}/out.zarr"], "error: "),
         (["demo", "--folder", "/nowhere"], "error: /nowhere is not a folder"),
         (["demo", "--size", "900TiB"], "error: the demonstration writes 900 TiB and"),
@@ -474,7 +469,7 @@ def test_an_existing_model_is_refused_before_the_fit(
     other = tmp_path / "precious"
     other.mkdir()
     with monkeypatch.context() as patch:
-        patch.setattr(api, "fit", lambda *_, **__: pytest.fail("a pass was spent"))
+        patch.setattr("dgd.fitting.fit.fit", lambda *_, **__: pytest.fail("a pass was spent"))
         assert run("fit", store, "--out", model).code == 2
         assert run("fit", store, "--out", other, "--overwrite").code == 2
         assert run("fit", store, "--out", model / "model.json" / "model.dgd").code == 2
@@ -498,9 +493,9 @@ def test_a_model_that_cannot_be_saved_does_not_hide_the_result(
 def test_a_bug_ends_with_1_and_its_traceback(store: str) -> None:
     program = f"""
 import sys
-from dgd import api
+import dgd.fitting.fit
 from dgd.cli import exit_code, main
-api.fit = lambda *_, **__: 1 / 0
+dgd.fitting.fit.fit = lambda *_, **__: 1 / 0
 sys.exit(main(["fit", {store!r}]))
 """
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

@@ -18,6 +18,7 @@ import pytest
 import zarr
 from clusters import Cluster, cluster, end, wait_until
 from conftest import Problem
+from sums import gradient_sum
 
 import dgd
 from dgd.errors import ClusterLostError, ConfigurationError, CorruptChunkError, ValueRangeError
@@ -25,7 +26,7 @@ from dgd.losses import Squared
 from dgd.passes.cluster import tasks
 from dgd.passes.cluster.executor import ClusterExecutor, Graph
 from dgd.passes.executor import InlineExecutor
-from dgd.passes.sums.gradient import GradientSum
+from dgd.passes.sums.moments import ColumnMoments
 
 RULES: list[Any] = ["auto", "exact", 1e-4]
 
@@ -82,7 +83,7 @@ def test_same_bits_for_every_rule(store: str, two_workers: Cluster, rule: Any) -
 @pytest.mark.parametrize("threads", [1, 2, 4])
 def test_same_bits_inline_and_on_threads(store: str, threads: int) -> None:
     dataset = dgd.open_dataset(store)
-    summand = GradientSum(Squared(), 0.3, np.linspace(-1, 1, 5), with_moments=True)
+    summand = gradient_sum(Squared(), 0.3, np.linspace(-1, 1, 5), ColumnMoments())
     inline = InlineExecutor().sweep(dataset, summand)
     from dgd.passes.threads import ThreadExecutor
 
@@ -128,7 +129,9 @@ def test_a_worker_killed_in_mid_pass_changes_nothing(
         found.add_worker(nanny=nanny)
         found.add_worker(nanny=nanny)
         killer = Killer(next(iter(found.worker_pids().values())), iteration=3)
-        result = dgd.fit(slow_store, client=found.client, max_iter=6, tol=0, resident=0, callbacks=[killer])
+        result = dgd.fit(
+            slow_store, client=found.client, max_iter=6, tol=0, execution=dgd.Execution(resident=0), callbacks=[killer]
+        )
     assert 0 < killer.killed_at < killer.pass_ended_at, "the worker was not killed within a pass"
     assert bits(result) == bits(expected)
     assert len(result.history) == 6
@@ -152,7 +155,14 @@ def test_killed_worker_is_submitted_again(
         for _ in range(4):
             found.add_worker()
             killer = Killer(next(iter(found.worker_pids().values())), iteration=3)
-            result = dgd.fit(slow_store, client=found.client, max_iter=6, tol=0, resident=0, callbacks=[killer])
+            result = dgd.fit(
+                slow_store,
+                client=found.client,
+                max_iter=6,
+                tol=0,
+                execution=dgd.Execution(resident=0),
+                callbacks=[killer],
+            )
             assert 0 < killer.killed_at < killer.pass_ended_at
             assert bits(result) == bits(expected)
             if max(attempts) == 1:
@@ -171,7 +181,14 @@ def test_all_workers_lost_is_an_error_in_time_and_a_new_one_in_time_is_none(
                 end(worker)
                 threading.Timer(0.5, found.add_worker).start()
 
-        result = dgd.fit(slow_store, client=found.client, max_iter=6, tol=0, resident=0, callbacks=[kill_and_replace])
+        result = dgd.fit(
+            slow_store,
+            client=found.client,
+            max_iter=6,
+            tol=0,
+            execution=dgd.Execution(resident=0),
+            callbacks=[kill_and_replace],
+        )
         assert bits(result) == bits(expected)
 
         def kill(record: dgd.Record) -> None:
@@ -181,7 +198,12 @@ def test_all_workers_lost_is_an_error_in_time_and_a_new_one_in_time_is_none(
         began = time.monotonic()
         with pytest.raises(ClusterLostError, match=r"no worker was connected to tcp://127.0.0.1:\d+ for 1.5 s"):
             dgd.fit(
-                slow_store, client=found.client, max_iter=6, tol=0, resident=0, callbacks=[kill], worker_timeout=1.5
+                slow_store,
+                client=found.client,
+                max_iter=6,
+                tol=0,
+                execution=dgd.Execution(resident=0, worker_timeout=1.5),
+                callbacks=[kill],
             )
         assert time.monotonic() - began < 15
 
@@ -196,7 +218,7 @@ def test_a_lost_scheduler_is_an_error_in_time(slow_store: str, tmp_path: Path) -
                 client=found.client,
                 tol=0,
                 max_iter=50,
-                worker_timeout=3,
+                execution=dgd.Execution(worker_timeout=3),
                 callbacks=[lambda record: end(found.scheduler) if record.iteration == 2 else None],
             )
         assert time.monotonic() - began < 30
@@ -211,7 +233,12 @@ def test_a_scheduler_that_comes_back_is_used_again(slow_store: str, expected: dg
                 threading.Thread(target=lambda: (found.restart_scheduler(), found.add_worker())).start()
 
         result = dgd.fit(
-            slow_store, client=found.client, max_iter=6, tol=0, resident=0, callbacks=[restart], worker_timeout=20
+            slow_store,
+            client=found.client,
+            max_iter=6,
+            tol=0,
+            execution=dgd.Execution(resident=0, worker_timeout=20),
+            callbacks=[restart],
         )
     assert bits(result) == bits(expected)
 
@@ -260,7 +287,14 @@ def test_everything_is_released(
 
     kept = 6 * (resident > 0)
     by_themselves = 2 * (sent == "as a task")
-    result = dgd.fit(store, client=two_workers.client, max_iter=4, tol=0, callbacks=[between_passes], resident=resident)
+    result = dgd.fit(
+        store,
+        client=two_workers.client,
+        max_iter=4,
+        tol=0,
+        callbacks=[between_passes],
+        execution=dgd.Execution(resident=resident),
+    )
     assert max(held) == 7 + kept + by_themselves
     assert bits(result) == bits(dgd.fit(store, threads=1, max_iter=4, tol=0))
     wait_until(lambda: two_workers.client.run_on_scheduler(count) == 0, "the fit's tasks to be released", 5)
@@ -342,7 +376,7 @@ def test_predict_and_score_on_a_cluster(problem: Problem, store: str, tmp_path: 
     import zarr
 
     model = dgd.fit(store, threads=1).model
-    model.predict(store, out=tmp_path / "pred.zarr", client=two_workers.client)
+    dgd.predict_to(model, store, tmp_path / "pred.zarr", client=two_workers.client)
     assert (zarr.open_array(tmp_path / "pred.zarr")[:] == model.predict(store)).all()
     assert model.score(store, client=two_workers.client) == model.score(store, threads=2)
 

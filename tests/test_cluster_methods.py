@@ -52,7 +52,8 @@ def offsets(case: Case) -> np.ndarray:
 def fit(case: Case, store: Path, **options: Any) -> dgd.Result:
     number = CASES.index(case)
     arrays = {"weight": str(store / "weight"), "offset": str(store / f"offset{number}")}
-    everything = {"loss": case.loss, "max_iter": PASSES, "tol": 0, "validation": 0.2, **case.options, **options}
+    control = {"max_iter": PASSES, "tol": 0, "validation_fraction": 0.2}
+    everything = {"loss": case.loss, **control, **case.options, **options}
     return dgd.fit(str(store / "X"), str(store / f"y{number}"), **arrays, **everything)
 
 
@@ -64,7 +65,7 @@ def bits(result: dgd.Result) -> bytes:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.label)
 def test_same_bits_as_inline(case: Case, store: Path, two_workers: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Weighted, with an offset, a fifth of the chunks held out."""
+    """Weighted, with an offset, a fifth of the rows held out."""
     found = fit(case, store, client=two_workers.client)
     assert found.plan.kind == "cluster"
     monkeypatch.setattr("dgd.passes.choose.choose_executor", lambda *_, **__: InlineExecutor())

@@ -129,13 +129,13 @@ def test_two_classes_have_the_shapes_of_scikit_learn() -> None:
 
 def test_what_lies_in_memory_stays_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
-    fit = dgd.estimators.base.api.fit
+    fit = dgd.estimators.base.fit
 
     def noted(*args: Any, **kwargs: Any) -> Any:
         asked.append(kwargs["threads"])
         return fit(*args, **kwargs)
 
-    monkeypatch.setattr(dgd.estimators.base.api, "fit", noted)
+    monkeypatch.setattr(dgd.estimators.base, "fit", noted)
     Ridge().fit(X, NUMBER)
     Ridge().fit(np.ones((300_000, 2)), np.ones(300_000))
     Ridge().fit(ZarrDesign(dgd.open_dataset(X, NUMBER)))
@@ -159,7 +159,7 @@ def test_values_that_are_not_finite_are_refused() -> None:
 
 
 def test_importing_dgd_does_not_import_scikit_learn() -> None:
-    program = "import dgd, dgd.cli, dgd.api, sys, json; print(json.dumps(sorted(sys.modules)))"
+    program = "import dgd, dgd.cli, dgd.fitting.fit, sys, json; print(json.dumps(sorted(sys.modules)))"
     modules = json.loads(subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout)
     assert not {"sklearn", "scipy", "joblib"} & set(modules)
 

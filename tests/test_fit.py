@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import dgd
 from dgd.data.rows import MemoryRows
 from dgd.errors import ConfigurationError, DataError
-from dgd.penalties import L1, Box, NonNegative
+from dgd.penalties import L1, NonNegative
 from dgd.solvers import Constant, MiniBatch
 
 RULES: list[Any] = ["auto", "exact", 0.5]
@@ -129,7 +129,15 @@ def test_each_chunk_is_read_exactly_once_per_iteration(problem: Problem, rule: A
     arrays = [counted(name, a, 50) for name, a in (("X", problem.X), ("y", problem.y), ("weight", problem.weight))]
     dataset = dgd.Dataset(*arrays)
     assert dataset.n_chunks == 21
-    result = dgd.fit(dataset, solver="gd", learning_rate=rule, standardize=standardize, max_iter=17, tol=0, resident=0)
+    result = dgd.fit(
+        dataset,
+        solver="gd",
+        learning_rate=rule,
+        standardize=standardize,
+        max_iter=17,
+        tol=0,
+        execution=dgd.Execution(resident=0),
+    )
     assert len(result.history) == result.n_iter_ == 17
     for rows in arrays:
         assert rows.reads == Counter(dict.fromkeys(range(0, 1003, 50), 17))
@@ -220,7 +228,7 @@ class TestStatus:
 
 
 def test_history_tells_each_pass(problem: Problem, store: str) -> None:
-    result = dgd.fit(store, learning_rate=1e-4, max_iter=5, tol=0, resident=0)
+    result = dgd.fit(store, learning_rate=1e-4, max_iter=5, tol=0, execution=dgd.Execution(resident=0))
     assert [record.iteration for record in result.history] == [1, 2, 3, 4, 5]
     assert result.history[0].loss == pytest.approx((problem.y**2).mean(), rel=1e-12)
     assert all(record.learning_rate == 1e-4 for record in result.history)
@@ -296,10 +304,9 @@ def test_weights_that_sum_to_zero_are_refused(problem: Problem) -> None:
         ({"solver": "newton", "learning_rate": 0.1}, r"learning_rate=0.1.* does not go with solver='newton'"),
         ({"solver": MiniBatch(Constant(0.1)), "learning_rate": 0.1}, r"goes with a solver's name; MiniBatch brings"),
         ({"patience": 3}, r"`fit\(patience=...\)` needs validation rows"),
-        ({"validation": 1.5}, r"`fit\(validation=...\)` must be a part above 0 and below 1, got 1.5"),
-        ({"validation": 0.5}, r"holds out whole chunks, and memory has 1"),
-        ({"checkpoint": "x"}, r"`fit\(checkpoint=...\)` is not available"),
-        ({"resident": "most"}, r"`fit\(resident=...\)` must be 'auto' or a number of bytes, got 'most'"),
+        ({"validation_fraction": 1.5}, r"`fit\(validation_fraction=...\)` must be above 0 and below 1, got 1.5"),
+        ({"validation_fraction": 1e-6}, r"holds out 0 of 1003 rows"),
+        ({"validation": 0.5}, r"must be a dataset.*for a part of the rows give `validation_fraction=`"),
     ],
 )
 def test_a_wrong_argument_is_named_with_what_it_may_be(problem: Problem, options: Any, message: str) -> None:
@@ -313,21 +320,3 @@ def test_a_dataset_keeps_its_own_target(problem: Problem) -> None:
         dgd.fit(dataset, problem.y)
     with pytest.raises(ConfigurationError, match="no y"):
         dgd.fit(problem.X)
-
-
-def test_the_functions_are_not_shadowed_by_modules() -> None:
-    """`dgd.fit` is a function and `dgd/fitting/loop.py` a module: importing the latter must not hide the former."""
-    import importlib
-
-    for name in ("fit", "plan", "model", "result"):
-        importlib.import_module(f"dgd.{name}")
-    assert callable(dgd.fit)
-    assert callable(dgd.plan)
-
-
-def test_bounds_are_kept_to_the_bit_in_the_users_coordinates(problem: Problem) -> None:
-    bounds = np.array([-0.1, -0.2, -0.3, -0.7, 0.6])
-    for lower, upper in ((bounds, bounds), (bounds - 0.01, bounds), (bounds, bounds + 0.01)):
-        result = dgd.fit(problem.X, problem.y, penalty=Box(lower=lower, upper=upper))
-        assert (result.coef_ >= lower).all()
-        assert (result.coef_ <= upper).all()

@@ -100,7 +100,7 @@ class TestPlan:
                 os.unlink(chunk)
         base = dgd.plan(tmp_path / "train.zarr").base_bytes
         with pytest.raises(PlanError, match=r"needs .* MiB in each process and .* MiB is allowed") as caught:
-            dgd.fit(tmp_path / "train.zarr", threads=2, memory_limit=base + 2**24)
+            dgd.fit(tmp_path / "train.zarr", threads=2, execution=dgd.Execution(memory_limit=base + 2**24))
         assert caught.value.needed > caught.value.available > 0
         rows = int(str(caught.value).partition("chunks of at most ")[2].partition(" rows")[0].replace(",", ""))
         assert 16_000 <= rows <= 32_000, "16 of 34 MiB are left: half the rows of a chunk"
@@ -111,8 +111,11 @@ class TestPlan:
         one = dgd.plan(tmp_path / "train.zarr", threads=1)
         limit = (whole.memory_bytes + one.memory_bytes) // 2
         with pytest.raises(PlanError, match=r"use 2 of 4 threads"):
-            dgd.fit(tmp_path / "train.zarr", threads=4, memory_limit=limit)
-        assert dgd.fit(tmp_path / "train.zarr", threads=2, memory_limit=limit, max_iter=1).n_iter_ == 1
+            dgd.fit(tmp_path / "train.zarr", threads=4, execution=dgd.Execution(memory_limit=limit))
+        assert (
+            dgd.fit(tmp_path / "train.zarr", threads=2, execution=dgd.Execution(memory_limit=limit), max_iter=1).n_iter_
+            == 1
+        )
 
     def test_is_arithmetic(self, store: str) -> None:
         found = dgd.plan(store, solver="gd", threads=2)
@@ -126,7 +129,7 @@ class TestPlan:
         assert (found.rows, found.features, found.chunks, found.chunk_rows) == (1003, 5, 21, 50)
 
     def test_line_and_table_say_what_a_person_wants_to_know(self, store: str) -> None:
-        found = dgd.plan(store, solver="gd", threads=2, memory_limit=2**30)
+        found = dgd.plan(store, solver="gd", threads=2, execution=dgd.Execution(memory_limit=2**30))
         assert "1,003 rows × 5 features in 21 chunks; a pass reads 49.4 KiB" in found.line()
         assert found.line().endswith("MiB of 1 GiB allowed")
         table = [(line[:16].rstrip(), line[16:]) for line in found.table().splitlines()]
@@ -136,11 +139,14 @@ class TestPlan:
         assert f"{size(found.base_bytes)} + {size(found.resident_bytes)}" in found.table()
         assert "(2 threads); peak memory" in found.line()
         assert found.reading_line().endswith("by 2 threads; all chunks stay in memory from the first pass on")
-        streaming = dgd.plan(store, threads=2, resident=0)
+        streaming = dgd.plan(store, threads=2, execution=dgd.Execution(resident=0))
         assert streaming.reading_line().endswith("by 2 threads; no chunk stays in memory")
         assert "requested ahead" not in streaming.table()
         assert "a thread, with 3 chunks requested ahead" in replace(streaming, ahead=3).table()
-        assert "; 29% of the chunks stay" in dgd.plan(store, threads=2, resident=6 * (2048 + 448)).reading_line()
+        assert (
+            "; 29% of the chunks stay"
+            in dgd.plan(store, threads=2, execution=dgd.Execution(resident=6 * (2048 + 448))).reading_line()
+        )
 
     def test_tiny_data_are_left_to_one_thread(self, store: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("dgd.passes.threads.LEAST_NODE_BYTES", 2**19)

@@ -100,14 +100,14 @@ def test_predictions_in_memory_and_in_zarr(model: dgd.Model, problem: Problem, s
     found = model.predict(store)
     np.testing.assert_allclose(found, expected, rtol=1e-12)
     assert model.predict(problem.X) == pytest.approx(expected, rel=1e-12)
-    assert model.predict(store, out=tmp_path / "p.zarr", threads=2) is None
+    dgd.predict_to(model, store, tmp_path / "p.zarr", threads=2)
     array = zarr.open_array(tmp_path / "p.zarr", mode="r")
     assert array[:].tobytes() == found.tobytes()
     assert array.chunks == (50,)
     assert array.metadata.dimension_names == ("row",)
     with pytest.raises(ConfigurationError, match="overwrite=True"):
-        model.predict(store, out=tmp_path / "p.zarr")
-    model.predict(store, out=tmp_path / "p.zarr", overwrite=True)
+        dgd.predict_to(model, store, tmp_path / "p.zarr")
+    dgd.predict_to(model, store, tmp_path / "p.zarr", overwrite=True)
 
 
 def test_predictions_need_no_target(model: dgd.Model, problem: Problem, tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_interrupted_predictions_are_refused(model: dgd.Model, problem: Problem,
     array = zarr.create_array(tmp_path / "bad.zarr", shape=X.shape, chunks=(100, 5), dtype=float)
     array[:] = X
     with pytest.raises(ValueRangeError, match="row 700, column 1 is inf"):
-        model.predict(tmp_path / "bad.zarr", out=tmp_path / "p.zarr")
+        dgd.predict_to(model, tmp_path / "bad.zarr", tmp_path / "p.zarr")
     with pytest.raises(IncompleteDatasetError, match="never completed"):
         dgd.open_dataset(problem.X, tmp_path / "p.zarr")
 
@@ -133,9 +133,9 @@ def test_predictions_are_made_in_bounded_memory(tmp_path: Path) -> None:
         for _ in range(40):
             writer.append(rng.normal(size=(2000, 30)))
     model = dgd.Model(rng.normal(size=30), 0.5, "squared")
-    model.predict(tmp_path / "x.zarr", out=tmp_path / "warm.zarr", threads=1)
+    dgd.predict_to(model, tmp_path / "x.zarr", tmp_path / "warm.zarr", threads=1)
     tracemalloc.start()
-    model.predict(tmp_path / "x.zarr", out=tmp_path / "p.zarr", threads=1)
+    dgd.predict_to(model, tmp_path / "x.zarr", tmp_path / "p.zarr", threads=1)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 4 * 2000 * 30 * 8, f"{peak:,} bytes for chunks of {2000 * 30 * 8:,} of {80_000 * 30 * 8:,}"

@@ -50,5 +50,5 @@ def test_what_cannot_be_read_has_no_pace(tmp_path: Path) -> None:
 
 def test_what_does_not_fit_is_not_measured(tmp_path: Path) -> None:
     dataset, X = counted(tmp_path / "a.zarr")
-    assert dgd.plan(dataset, memory_limit=1000, measure=True).pace is None
+    assert dgd.plan(dataset, execution=dgd.Execution(memory_limit=1000), measure=True).pace is None
     assert not X.reads

@@ -69,7 +69,14 @@ class TestWhichStay:
     def test_the_number_alone_decides(self, store: str, threads: int) -> None:
         dataset = dgd.open_dataset(store)
         rows = CountingRows(dataset.X)
-        dgd.fit(replace(dataset, X=rows), solver="gd", max_iter=4, tol=0, threads=threads, resident=SOME * CHUNK)
+        dgd.fit(
+            replace(dataset, X=rows),
+            solver="gd",
+            max_iter=4,
+            tol=0,
+            threads=threads,
+            execution=dgd.Execution(resident=SOME * CHUNK),
+        )
         once = [start // 50 for start, times in Counter(start for start, _ in rows.reads).items() if times == 1]
         assert sorted(once) == [2, 5, 8, 11, 14, 17, 20]
 
@@ -121,7 +128,7 @@ class TestCopy:
     def test_what_lies_in_memory_takes_nothing_more(self, problem: Problem, store: str) -> None:
         memory = dgd.open_dataset(problem.X, problem.y)
         assert np.shares_memory(Room(memory, 1).keep(memory.read(0), 0).X, problem.X)
-        assert dgd.plan(problem.X, problem.y, solver="gd", resident=2**30).resident_bytes == 0
+        assert dgd.plan(problem.X, problem.y, solver="gd", execution=dgd.Execution(resident=2**30)).resident_bytes == 0
         mixed = dgd.open_dataset(store, problem.y, weight="weight")
         assert chunk_bytes(mixed) == CHUNK
         chunk = Room(mixed, 1).keep(mixed.read(3), 0)
@@ -155,13 +162,13 @@ class TestBits:
         if validation is None:
             fixed |= {"weight": "weight", "offset": {"two": "offsets", "softmax": None}.get(name, "offset")}
         third = 7 * chunk_bytes(dgd.open_dataset(targets, name, weight=fixed.get("weight"), offset=fixed.get("offset")))
-        expected = found_by(dgd.fit(targets, name, threads=2, resident=0, **fixed))
+        expected = found_by(dgd.fit(targets, name, threads=2, execution=dgd.Execution(resident=0), **fixed))
         for threads, resident in ((1, "auto"), (4, "auto"), (1, third), (2, third), (4, third)):
-            result = dgd.fit(targets, name, threads=threads, resident=resident, **fixed)
+            result = dgd.fit(targets, name, threads=threads, execution=dgd.Execution(resident=resident), **fixed)
             assert result.plan.resident_chunks == (7 if resident == third else 22 if validation is None else 16)
             assert found_by(result) == expected
         monkeypatch.setattr("dgd.passes.choose.choose_executor", lambda *_, **__: InlineExecutor())
-        assert found_by(dgd.fit(targets, name, resident=third, **fixed)) == expected
+        assert found_by(dgd.fit(targets, name, execution=dgd.Execution(resident=third), **fixed)) == expected
 
 
 class TestHistory:
@@ -172,27 +179,31 @@ class TestHistory:
     def test_tells_what_was_found_in_memory_and_what_was_read(
         self, store: str, threads: int, resident: Any, count: int
     ) -> None:
-        result = dgd.fit(store, solver="gd", max_iter=4, tol=0, threads=threads, resident=resident)
+        result = dgd.fit(
+            store, solver="gd", max_iter=4, tol=0, threads=threads, execution=dgd.Execution(resident=resident)
+        )
         assert (result.plan.resident_chunks, result.plan.resident_share) == (count, count / 21)
         assert [record.resident_share for record in result.history] == [0, *3 * [count / 21]]
         assert [record.bytes_read for record in result.history] == [21 * STORED, *3 * [(21 - count) * STORED]]
 
     def test_tells_it_of_epochs_too(self, store: str) -> None:
-        result = dgd.fit(store, solver="minibatch", max_iter=3, tol=0, threads=2, resident=SOME * CHUNK)
+        result = dgd.fit(
+            store, solver="minibatch", max_iter=3, tol=0, threads=2, execution=dgd.Execution(resident=SOME * CHUNK)
+        )
         assert [record.bytes_read for record in result.history][1:] == 2 * [(21 - SOME) * STORED]
         assert [record.resident_share for record in result.history] == [0, SOME / 21, SOME / 21]
 
     def test_two_passes_keep_nothing_unless_asked_to(self, store: str) -> None:
         assert dgd.plan(store, solver="newton").resident_chunks == 0
         assert dgd.plan(store, solver="newton", loss="huber").resident_chunks == 21
-        assert dgd.plan(store, solver="newton", resident=21 * CHUNK).resident_chunks == 21
+        assert dgd.plan(store, solver="newton", execution=dgd.Execution(resident=21 * CHUNK)).resident_chunks == 21
 
 
 @pytest.mark.parametrize("resident", ["yes", "0", "", -1, float("nan"), float("inf"), None, True, [1], b"auto"])
 def test_what_is_no_number_of_bytes_is_refused(store: str, resident: Any) -> None:
     for call in (dgd.fit, dgd.plan):
         with pytest.raises(ConfigurationError, match=r"`fit\(resident=\.\.\.\)` must be 'auto' or a number of bytes"):
-            call(store, resident=resident)
+            call(store, execution=dgd.Execution(resident=resident))
 
 
 @pytest.mark.parametrize("resident", ["auto", SOME * CHUNK, 0])
@@ -214,7 +225,7 @@ def test_what_stays_does_not_see_the_store_change(store: str, tmp_path: Path, re
 
 @cache
 def small_plan() -> Plan:
-    return dgd.plan(np.zeros((4, 2)), np.zeros(4), threads=1, resident=0)
+    return dgd.plan(np.zeros((4, 2)), np.zeros(4), threads=1, execution=dgd.Execution(resident=0))
 
 
 def streaming_plan(chunks: int, processes: int, memory: int, limit: int | None) -> Plan:
@@ -278,8 +289,10 @@ class TestCluster:
         def count_held(record: dgd.Record) -> None:
             held.append(len(keys(two_workers, "-keep-")))
 
-        result = dgd.fit(store, client=two_workers.client, resident=resident, callbacks=[count_held], **FIVE)
-        assert found_by(result) == found_by(dgd.fit(store, threads=1, resident=0, **FIVE))
+        result = dgd.fit(
+            store, client=two_workers.client, execution=dgd.Execution(resident=resident), callbacks=[count_held], **FIVE
+        )
+        assert found_by(result) == found_by(dgd.fit(store, threads=1, execution=dgd.Execution(resident=0), **FIVE))
         assert [record.resident_share for record in result.history] == [0, *4 * [count / 21]]
         assert [record.bytes_read for record in result.history] == [21 * STORED, *4 * [(21 - count) * STORED]]
         assert set(held) == {6 if count else 0}, "what stays of the tree's nodes, and nothing is added"
@@ -297,7 +310,7 @@ class TestCluster:
                 os.kill(two_workers.worker_pids()[worker], signal.SIGKILL)
 
         result = dgd.fit(store, client=two_workers.client, callbacks=[kill], **FIVE)
-        assert found_by(result) == found_by(dgd.fit(store, threads=1, resident=0, **FIVE))
+        assert found_by(result) == found_by(dgd.fit(store, threads=1, execution=dgd.Execution(resident=0), **FIVE))
         assert result.history[-1].resident_share == 1
         made = Counter(keys(two_workers, "-keep-", ever=True))
         assert killed

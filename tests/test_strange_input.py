@@ -103,18 +103,37 @@ def test_numbers_of_every_kind_are_numbers(problem: Problem, rate: Any, tmp_path
     "options",
     [
         {"tol": None}, {"tol": float("nan")}, {"tol": True}, {"max_iter": 2.5}, {"max_iter": True}, {"max_iter": None},
-        {"max_iter": float("nan")}, {"max_seconds": "1"}, {"threads": "2"}, {"threads": 2.5}, {"memory_limit": "1GB"},
-        {"memory_limit": -5}, {"worker_timeout": float("nan")}, {"worker_timeout": 0}, {"learning_rate": None},
+        {"max_iter": float("nan")}, {"max_seconds": "1"}, {"threads": "2"}, {"threads": 2.5}, {"learning_rate": None},
         {"learning_rate": True}, {"learning_rate": [0.1]}, {"learning_rate": float("inf")}, {"fit_intercept": "no"},
         {"fit_intercept": 2}, {"solver": ["gd"]}, {"precision": ["double"]}, {"theta0": "abc"}, {"theta0": [1j] * 6},
         {"theta0": np.zeros((2, 3))}, {"loss": None}, {"loss": int}, {"callbacks": print}, {"callbacks": [None]},
-        {"resident": False}, {"client": "tcp://127.0.0.1:8786"},
+        {"client": "tcp://127.0.0.1:8786"}, {"execution": {"threads": 2}}, {"validation_fraction": "0.2"},
     ],
     ids=str,
 )  # fmt: skip
 def test_arguments_of_the_wrong_kind_are_refused_by_name(problem: Problem, options: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match=next(iter(options))):
         dgd.fit(problem.X, problem.y, **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"memory_limit": "1GB"}, {"memory_limit": -5}, {"worker_timeout": float("nan")}, {"worker_timeout": 0},
+        {"resident": False}, {"resident": "most"}, {"resident": -1}, {"threads": 0}, {"threads": 2.5},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_executions_of_the_wrong_kind_are_refused_by_name(options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match=next(iter(options))):
+        dgd.Execution(**options)
+
+
+def test_where_to_run_is_said_once(problem: Problem) -> None:
+    with pytest.raises(ConfigurationError, match="exclude each other"):
+        dgd.Execution(client=object(), threads=1)
+    with pytest.raises(ConfigurationError, match="say it once"):
+        dgd.fit(problem.X, problem.y, threads=1, execution=dgd.Execution(threads=2))
 
 
 def test_only_true_stops_a_fit(problem: Problem) -> None:
@@ -145,7 +164,7 @@ def test_predictions_do_not_overwrite_their_input(store: str, problem: Problem, 
     model = dgd.Model(np.ones(5), 0.0, "squared")
     for out in (path, path / "X", path / "y", path / "new", tmp_path):
         with pytest.raises(ConfigurationError, match=r"its own input|was not written by dgd"):
-            model.predict(path, out=out, overwrite=True)
+            dgd.predict_to(model, path, out, overwrite=True)
     assert dgd.fit(path, max_iter=1).n_iter_ == 1
 
 
@@ -153,11 +172,6 @@ def test_a_zero_coefficient_hides_no_nan() -> None:
     model = dgd.Model(np.array([0.0]), 1.0, "squared")
     with pytest.raises(ValueRangeError, match="row 1, column 0 is nan"):
         model.predict(np.array([[1.0], [np.nan], [2.0]]))
-
-
-def test_predict_wants_out_with_a_client(problem: Problem) -> None:
-    with pytest.raises(ConfigurationError, match="out="):
-        dgd.Model(np.ones(5), 0.0, "squared").predict(problem.X, client=object())
 
 
 def test_a_dataset_of_bare_arrays_is_explained(problem: Problem) -> None:

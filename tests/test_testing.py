@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sums import gradient_sum
 
 import dgd
 from dgd import testing
@@ -18,11 +19,10 @@ from dgd.errors import ClusterLostError, CorruptChunkError, DataError, MissingCh
 from dgd.fitting.objective import Objective
 from dgd.losses import Squared
 from dgd.passes.executor import InlineExecutor, S, Summand, Swept
-from dgd.passes.sums.gradient import GradientSum
 from dgd.passes.threads import ThreadExecutor
 
 X = np.arange(20.0).reshape(10, 2)
-SUMMAND = GradientSum(Squared(), 0.0, np.ones(2))
+SUMMAND = gradient_sum(Squared(), 0.0, np.ones(2))
 
 
 def dataset() -> dgd.Dataset:
@@ -80,7 +80,7 @@ def test_faulty_source_damages_what_it_is_told_to(
     source = testing.FaultySource(source_of(store), {"X/c/3/0": fault})
     data = open_group(Group(source))
     with pytest.raises(error, match=f"c/3/0.*{what}") as caught:
-        InlineExecutor().sweep(data, GradientSum(Squared(), 0.0, np.ones(5)))
+        InlineExecutor().sweep(data, gradient_sum(Squared(), 0.0, np.ones(5)))
     assert caught.value.rows == (150, 200)
     assert source.requests.count("X/c/0/0") == 1
 

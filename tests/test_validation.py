@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dgd
+from dgd.data.row_split import RowSplit
 from dgd.data.rows import regular_bounds
 from dgd.errors import ConfigurationError, DataError, SchemaError
-from dgd.fitting.problem import split
 from dgd.penalties import L1, L2
 from dgd.solvers import Constant, MiniBatch
 from dgd.solvers.base import Status
@@ -35,44 +35,65 @@ def chunked(rows: int = 20, *, X: np.ndarray = X, y: np.ndarray = Y, weight: np.
     return dgd.Dataset(X=MemoryChunks("X", X, bounds), y=MemoryChunks("y", y, bounds), weight=w)
 
 
-def starts(dataset: dgd.Dataset) -> list[int]:
-    """The first row of each chunk in the dataset that this one is selected of."""
-    selection = dataset.X.selection  # type: ignore[attr-defined]
-    return list(selection.starts.tolist())
-
-
 @settings(max_examples=60, deadline=None)
-@given(chunks=st.integers(2, 30), part=st.floats(0.001, 0.999), seed=st.integers(0, 2**40))
-def test_a_part_of_the_chunks_is_drawn_by_the_seed(chunks: int, part: float, seed: int) -> None:
-    dataset = chunked(3, X=X[: 3 * chunks - 1], y=Y[: 3 * chunks - 1])
-    train, held_out = split(dataset, part, seed)
-    assert held_out is not None
-    assert held_out.n_chunks == min(chunks - 1, max(1, round(part * chunks)))
-    assert sorted(starts(train) + starts(held_out)) == dataset.bounds[:-1].tolist()
-    again = split(dataset, part, seed)[1]
-    assert again is not None
-    assert starts(again) == starts(held_out)
+@given(rows=st.integers(3, 90), chunk=st.integers(1, 40), fraction=st.floats(0.05, 0.95), seed=st.integers(0, 2**40))
+def test_a_fraction_of_the_rows_is_drawn_by_the_seed_from_every_chunk(
+    rows: int, chunk: int, fraction: float, seed: int
+) -> None:
+    dataset = chunked(chunk, X=np.arange(rows, dtype=float)[:, None], y=np.zeros(rows))
+    split = RowSplit(fraction, seed)
+    held: list[int] = []
+    for index in range(dataset.n_chunks):
+        whole = dataset.read(index)
+        train, held_out = split.split(whole)
+        start, stop = whole.rows
+        assert len(held_out.X) == split.count(start, stop) == pytest.approx(fraction * (stop - start), abs=1)
+        numbers = [part.number(k) for part in (train, held_out) for k in range(len(part.X))]
+        assert sorted(numbers) == list(range(start, stop))
+        assert [part.number(k) for part in (held_out,) for k in range(len(part.X))] == held_out.X[:, 0].tolist()
+        assert (split.split(whole)[1].X == held_out.X).all()
+        held += held_out.X[:, 0].astype(int).tolist()
+    assert len(held) == split.count(0, rows) == pytest.approx(fraction * rows, abs=1)
+    assert held == sorted(held)
 
 
-def test_other_seeds_draw_other_chunks() -> None:
-    drawn = [starts(held) for held in (split(chunked(), 0.3, seed)[1] for seed in range(5)) if held is not None]
-    assert len({tuple(one) for one in drawn}) == 5
+def test_other_seeds_draw_other_rows_also_of_chunks_of_one_row() -> None:
+    for chunk in (1, 20):
+        data = chunked(chunk)
+        drawn = set()
+        for seed in range(5):
+            held = [RowSplit(0.3, seed).split(data.read(k))[1] for k in range(data.n_chunks)]
+            drawn.add(tuple(part.number(0) for part in held if len(part.X)))
+        assert len(drawn) > 1
 
 
-def test_held_out_rows_are_scored_and_never_fitted() -> None:
-    dataset = chunked()
-    train, held_out = split(dataset, 0.25, 3)
-    assert held_out is not None
+@pytest.mark.parametrize("rows", [20, 200, 399])
+def test_rows_held_out_are_scored_and_never_fitted(rows: int) -> None:
+    """20 chunks, 2 chunks (of which whole ones would be half of all rows), and one of 399 beside one of a row."""
+    dataset = chunked(rows)
     points: list[np.ndarray] = []
     see = [lambda record: points.append(record.theta)]
-    result = dgd.fit(dataset, validation=0.25, seed=3, solver="lbfgs", callbacks=see)
-    kept, held = (np.concatenate([np.arange(s, s + 20) for s in starts(d)]) for d in (train, held_out))
+    result = dgd.fit(dataset, validation_fraction=0.25, seed=3, solver="lbfgs", callbacks=see)
+    split = [RowSplit(0.25, 3).split(dataset.read(k)) for k in range(dataset.n_chunks)]
+    kept, held = (np.array([part[i].number(k) for part in split for k in range(len(part[i].X))]) for i in (0, 1))
+    assert result.rows_held_out == len(held)
+    assert f"({len(held)} rows held out)" in result.summary()
+    assert result.as_json()["rows_held_out"] == result.model.provenance["rows_held_out"] == len(held)
     np.testing.assert_allclose(result.theta, dgd.fit(X[kept], Y[kept]).theta, rtol=1e-9)
     for record, theta in zip(result.history, points, strict=True):
         expected = np.mean((X[held] @ theta[1:] + theta[0] - Y[held]) ** 2)
         assert record.validation_loss == pytest.approx(expected, rel=1e-12)
     fitted = dgd.fit(X[kept], Y[kept], solver="lbfgs")
     assert result.history[-1].loss == pytest.approx(fitted.history[-1].loss, rel=1e-12)
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "minibatch"])
+def test_a_bad_row_of_a_split_chunk_is_named_by_its_number(solver: str) -> None:
+    for row in (3, 50, 51, 52, 53):
+        bad = X.copy()
+        bad[row, 2] = np.nan
+        with pytest.raises(DataError, match=f"row {row}, column 2 is nan"):
+            dgd.fit(chunked(X=bad), validation_fraction=0.4, solver=solver, max_iter=2)
 
 
 def test_validation_rows_bring_their_own_weights_and_the_penalty_counts() -> None:
@@ -256,15 +277,15 @@ def test_a_start_from_afar_is_not_called_converged_where_it_only_left(solver: st
     assert found.status is not Status.CONVERGED or found.loss == pytest.approx(best.loss, rel=1e-9)
 
 
-@pytest.mark.parametrize("part", [0.0, 1.0, 1.5, -0.1, float("nan")])
-def test_a_part_that_leaves_nothing_is_refused(part: float) -> None:
-    with pytest.raises(ConfigurationError, match="above 0 and below 1"):
-        dgd.fit(chunked(), validation=part)
+@pytest.mark.parametrize("fraction", [0.0, 1.0, 1.5, -0.1, float("nan"), True, 1e-9])
+def test_a_fraction_that_leaves_nothing_is_refused(fraction: float) -> None:
+    with pytest.raises(ConfigurationError, match="validation_fraction"):
+        dgd.fit(chunked(), validation_fraction=fraction)
 
 
-def test_a_part_of_one_chunk_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match=r"holds out whole chunks, and memory has 1"):
-        dgd.fit(X, Y, validation=0.2)
+def test_rows_to_validate_on_are_said_once() -> None:
+    with pytest.raises(ConfigurationError, match="give one of them"):
+        dgd.fit(X, Y, validation=(X, Y), validation_fraction=0.2)
 
 
 def test_what_cannot_validate_is_refused_before_anything_is_read() -> None:
@@ -273,11 +294,11 @@ def test_what_cannot_validate_is_refused_before_anything_is_read() -> None:
         dgd.fit(dataset, validation=(X[:, :5], Y))
     with pytest.raises(ConfigurationError, match=r"`fit\(patience=...\)` needs validation rows"):
         dgd.fit(dataset, patience=3)
-    for wrong in (True, 3, [X, Y], X, (X, Y, Y)):
+    for wrong in (True, 3, 0.2, [X, Y], X, (X, Y, Y)):
         with pytest.raises(ConfigurationError, match=r"`fit\(validation=...\)` must be a dataset"):
             dgd.fit(dataset, validation=wrong)
     with pytest.raises(ConfigurationError, match=r"`fit\(seed=...\)`"):
-        dgd.fit(dataset, validation=0.2, seed=-1)
+        dgd.fit(dataset, validation_fraction=0.2, seed=-1)
     assert dataset.X.reads == []  # type: ignore[attr-defined]
 
 
@@ -307,3 +328,18 @@ def test_bad_validation_rows_are_named() -> None:
     bad[31, 2] = np.inf
     with pytest.raises(DataError, match="row 31, column 2 is inf"):
         dgd.fit(X, Y, validation=(bad, Y))
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+def test_a_nan_in_validation_rows_is_found_where_its_coefficient_is_zero(columns: int) -> None:
+    """With one column BLAS skips a coefficient of zero, and with it a NaN."""
+    X1, zero = RNG.normal(size=(50, columns)), np.zeros(50)
+    bad = X1.copy()
+    bad[31] = np.nan
+    with pytest.raises(DataError, match="row 31, column 0 is nan"):
+        dgd.fit(X1, zero, validation=(bad, zero))
+    result = dgd.fit(X1, zero)
+    with pytest.raises(DataError, match="row 31, column 0 is nan"):
+        result.score(bad, zero)
+    with pytest.raises(DataError, match="row 31, column 0 is nan"):
+        result.predict(bad)

@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from dgd import api
 from dgd.cli import options
 from dgd.cli.method import Chosen, method
 from dgd.cli.options import Where
@@ -17,32 +16,19 @@ from dgd.cli.output import note, print_json
 from dgd.cli.progress import pass_progress
 from dgd.cli.signals import StopRequest, stop_on_signal
 from dgd.errors import ConfigurationError
-from dgd.fitting.result import Result
-from dgd.models.files import DOCUMENT
+from dgd.fitting.loop import MAX_ITER, TOL
 from dgd.solvers.base import Status
 
 NOT_CONVERGED, DIVERGED = 4, 6
 STANDARDIZE: dict[str, bool | str] = {"auto": "auto", "yes": True, "no": False}
 
 
-def validation(ctx: click.Context, param: click.Parameter, value: str | None) -> float | str | None:
-    """A part of the chunks where it is a number, else the path or URL of a dataset."""
-    if value is None:
-        return None
-    try:
-        return float(value)
-    except ValueError:
-        return value
-
-
 @click.command
 @click.argument("store")
 @options.arrays
 @method
-@click.option("--max-iter", default=api.MAX_ITER, metavar="N", help=f"Passes at most [{api.MAX_ITER}].")
-@click.option(
-    "--tol", default=api.TOL, metavar="T", help=f"Stop when the gradient norm has fallen to this part [{api.TOL:g}]."
-)
+@click.option("--max-iter", default=MAX_ITER, metavar="N", help=f"Passes at most [{MAX_ITER}].")
+@click.option("--tol", default=TOL, metavar="T", help=f"Stop when the gradient norm has fallen to this part [{TOL:g}].")
 @click.option("--max-seconds", type=float, metavar="S", help="Stop after the pass in which S seconds are over [never].")
 @click.option(
     "--standardize",
@@ -51,22 +37,22 @@ def validation(ctx: click.Context, param: click.Parameter, value: str | None) ->
     callback=lambda ctx, param, value: STANDARDIZE[value],
     help="Descend in standardised columns; the solution is the same [auto: unless the learning rate is a number].",
 )
+@click.option("--validation", metavar="STORE", help="Score each pass on another dataset [none].")
 @click.option(
-    "--validation",
-    callback=validation,
-    metavar="PART|STORE",
-    help="Score each pass on this part of the chunks, held out, or on another dataset [none].",
+    "--validation-fraction",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    metavar="F",
+    help="Score each pass on this part of the rows, held out [none].",
 )
 @click.option("--patience", type=click.IntRange(1), metavar="N", help="Stop when that has not fallen for N passes.")
-@click.option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Draws the chunks that are held out [0].")
+@click.option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Draws the rows that are held out [0].")
 @options.precision
-@options.resident
-@options.memory_limit
 @click.option("--out", metavar="MODEL.dgd", help="Save the model there.")
 @options.overwrite
 @options.quiet
 @click.option("--require-convergence", is_flag=True, help="Exit with code 4 unless the fit converged.")
 @options.where_to_run
+@options.resident
 @options.as_json
 def fit(
     store: str,
@@ -74,7 +60,6 @@ def fit(
     weight: str | None,
     offset: str | None,
     chosen: Chosen,
-    memory_limit: int | None,
     out: str | None,
     overwrite: bool,
     quiet: bool,
@@ -88,27 +73,31 @@ def fit(
     Ctrl-C stops after the pass under way, prints and saves what was reached, and exits with code 130; twice stops at
     once. Other exit codes: 0 done, 2 usage, 3 data, 4 not converged, 5 cluster lost, 6 diverged.
     """
+    from dgd.data.opening import open_dataset
+    from dgd.fitting.fit import fit as fit_dataset
+    from dgd.fitting.fit import plan as plan_fit
+
     if out is not None:
         refuse_existing(Path(out), overwrite=overwrite)
-    dataset = api.open_dataset(store, y, weight=weight, offset=offset)
+    dataset = open_dataset(store, y, weight=weight, offset=offset)
     chosen, what = chosen.of(dataset)
-    with where.client() as client:
-        limits = where.limits(client, memory_limit)
-        with stop_on_signal() as request:
-            if not quiet:
-                shown = {name: control[name] for name in ("precision", "resident")}
-                note(str(what.choice))
-                cost = api.plan(dataset, measure=True, **shown, **chosen.arguments, **limits)
-                note(cost.line())
-                note(cost.reading_line())
-            with pass_progress(max_iter=control["max_iter"], tol=control["tol"], quiet=quiet) as show:
-                result = api.fit(dataset, callbacks=[show, request], **chosen.arguments, **control, **limits)
-            deliver(result, out, overwrite=overwrite, as_json=as_json)
+    given: dict[str, Any] = {**chosen.arguments, "precision": control.pop("precision")}
+    with where.execution() as execution, stop_on_signal() as request:
+        if not quiet:
+            note(str(what.choice))
+            cost = plan_fit(dataset, measure=True, execution=execution, **given)
+            note(cost.line())
+            note(cost.reading_line())
+        with pass_progress(max_iter=control["max_iter"], tol=control["tol"], quiet=quiet) as show:
+            result = fit_dataset(dataset, callbacks=[show, request], execution=execution, **given, **control)
+        deliver(result, out, overwrite=overwrite, as_json=as_json)
     return exit_code(result.status, request, require_convergence=require_convergence)
 
 
 def refuse_existing(out: Path, *, overwrite: bool) -> None:
     """Refuse a place where the model could not be saved, before the fit rather than after."""
+    from dgd.models.files import DOCUMENT
+
     if out.exists() and not overwrite:
         raise ConfigurationError(f"{out} exists; give another --out, or --overwrite to replace it")
     if out.exists() and not (out / DOCUMENT).is_file():
@@ -118,7 +107,7 @@ def refuse_existing(out: Path, *, overwrite: bool) -> None:
         raise ConfigurationError(f"nothing can be written into {folder}; give another --out")
 
 
-def deliver(result: Result, out: str | None, *, overwrite: bool, as_json: bool) -> None:
+def deliver(result: Any, out: str | None, *, overwrite: bool, as_json: bool) -> None:
     """Save the model, and print the result even if that fails."""
     saved = None
     try:

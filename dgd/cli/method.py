@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import click
 
 from dgd.cli.options import Command
 from dgd.data.dataset import Dataset
-from dgd.data.distinct import with_labels
 from dgd.fitting.problem import Method, make_method
 from dgd.losses import LOSSES, Logistic, Loss, Softmax
 from dgd.penalties import L1, L2, Box, ElasticNet, NoPenalty, Penalty
@@ -32,18 +31,16 @@ class Chosen:
 
     def of(self, dataset: Dataset) -> tuple[Chosen, Method]:
         """The same with the classes that the dataset's target holds, if it needs to know them; and what comes of it."""
-        assert dataset.y is not None
-        loss = with_labels(self.loss, dataset.y)
-        chosen = Chosen(loss, self.penalty, self.solver, self.learning_rate, self.fit_intercept)
         method = make_method(
-            loss,
+            self.loss,
             self.penalty,
             self.solver,
             self.learning_rate,
             fit_intercept=self.fit_intercept,
             dataset=dataset,
+            read_labels=True,
         )
-        return chosen, method
+        return replace(self, loss=method.loss), method
 
     @property
     def arguments(self) -> dict[str, Any]:

@@ -6,10 +6,12 @@ import functools
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import click
+
+from dgd.passes.execution import Execution
 
 CONNECT_SECONDS = 10.0
 UNITS = {"": 1, "b": 1}
@@ -29,7 +31,7 @@ def size(ctx: click.Context, param: click.Parameter, value: str | None) -> int |
     return int(float(found[1]) * UNITS[found[2]])
 
 
-def staying(ctx: click.Context, param: click.Parameter, value: str) -> str | int | None:
+def auto_or_size(ctx: click.Context, param: click.Parameter, value: str) -> str | int | None:
     """A size, 0 or "auto"."""
     if value == "auto":
         return value
@@ -38,42 +40,48 @@ def staying(ctx: click.Context, param: click.Parameter, value: str) -> str | int
 
 @dataclass(frozen=True)
 class Where:
-    """Where to run, as the command line has it."""
+    """Where to run and how much memory to use, as the command line says it."""
 
     scheduler: str | None
     scheduler_file: str | None
     threads: int | None
+    memory_limit: int | None
     worker_timeout: float
+    resident: str | int = "auto"
 
     @contextmanager
-    def client(self) -> Iterator[Any]:
-        """A client of the scheduler that was named; None where there is none."""
-        if self.scheduler is None and self.scheduler_file is None:
-            yield None
+    def execution(self) -> Iterator[Execution]:
+        """As an argument of `dgd.fit` and the others, with a client of the scheduler that was named."""
+        limits: dict[str, Any] = {
+            "memory_limit": self.memory_limit,
+            "resident": self.resident,
+            "worker_timeout": self.worker_timeout,
+        }
+        if not self.on_cluster:
+            yield Execution(threads=self.threads, **limits)
             return
         from dgd.passes.cluster.connection import connected, scheduler_address
 
         address = scheduler_address(self.scheduler_file) if self.scheduler_file is not None else self.scheduler
         assert address is not None
         with connected(address, timeout=min(CONNECT_SECONDS, self.worker_timeout)) as client:
-            yield client
+            yield Execution(client=client, **limits)
 
-    def limits(self, client: Any, memory_limit: int | None) -> dict[str, Any]:
-        """What `dgd.fit` and `dgd.plan` are told of it."""
-        return {
-            "client": client,
-            "threads": self.threads,
-            "memory_limit": memory_limit,
-            "worker_timeout": self.worker_timeout,
-        }
+    @property
+    def on_cluster(self) -> bool:
+        """Whether a scheduler was named."""
+        return self.scheduler is not None or self.scheduler_file is not None
 
 
 def where_to_run(command: Command) -> Command:
-    """The options --scheduler, --scheduler-file, --threads and --worker-timeout, handed over as one `where`."""
+    """The options --scheduler, --scheduler-file, --threads, --memory-limit and --worker-timeout, as one `where`."""
 
     @click.option("--scheduler", metavar="ADDRESS", help="Run on the Dask cluster at this address, tcp://host:8786.")
     @click.option("--scheduler-file", metavar="FILE", help="The same, the address taken from a scheduler file.")
     @click.option("--threads", type=click.IntRange(1), metavar="N", help="Threads of this process [one a processor].")
+    @click.option(
+        "--memory-limit", callback=size, metavar="SIZE", help="Memory one process may hold, like 2GiB [all there is]."
+    )
     @click.option(
         "--worker-timeout",
         type=click.FloatRange(0, min_open=True),
@@ -87,6 +95,7 @@ def where_to_run(command: Command) -> Command:
         scheduler: str | None,
         scheduler_file: str | None,
         threads: int | None,
+        memory_limit: int | None,
         worker_timeout: float,
         **others: Any,
     ) -> int:
@@ -94,9 +103,28 @@ def where_to_run(command: Command) -> Command:
         chosen = [name for name, value in given.items() if value is not None]
         if len(chosen) > 1:
             raise click.UsageError(f"{' and '.join(chosen)} exclude each other: give one of them")
-        return command(where=Where(scheduler, scheduler_file, threads, worker_timeout), **others)
+        where = Where(scheduler, scheduler_file, threads, memory_limit, worker_timeout)
+        return command(where=where, **others)
 
     return with_where
+
+
+def resident(command: Command) -> Command:
+    """The option --resident, as part of `where`; stands above `where_to_run`'s own options."""
+
+    @click.option(
+        "--resident",
+        callback=auto_or_size,
+        default="auto",
+        metavar="SIZE",
+        help="Memory of each process that chunks stay in from pass to pass, like 2GiB, or 0 [auto: half of what is "
+        "free].",
+    )
+    @functools.wraps(command)
+    def with_resident(*, where: Where, resident: str | int, **others: Any) -> int:
+        return command(where=replace(where, resident=resident), **others)
+
+    return with_resident
 
 
 def arrays(command: Command) -> Command:
@@ -106,16 +134,6 @@ def arrays(command: Command) -> Command:
     return click.option("--y", "--target-array", "y", metavar="NAME", help="The array of targets [y].")(command)
 
 
-memory_limit = click.option(
-    "--memory-limit", callback=size, metavar="SIZE", help="Memory one process may hold, like 2GiB [all there is]."
-)
-resident = click.option(
-    "--resident",
-    callback=staying,
-    default="auto",
-    metavar="SIZE",
-    help="Memory of each process that chunks stay in from pass to pass, like 2GiB, or 0 [auto: half of what is free].",
-)
 precision = click.option(
     "--precision",
     type=click.Choice(["double", "single"]),

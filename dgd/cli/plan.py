@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from dgd import api
 from dgd.cli import options
 from dgd.cli.method import Chosen, method
 from dgd.cli.options import Where
@@ -16,9 +15,8 @@ from dgd.cli.output import print_json
 @options.arrays
 @method
 @options.precision
-@options.resident
-@options.memory_limit
 @options.where_to_run
+@options.resident
 @options.as_json
 def plan(
     store: str,
@@ -27,8 +25,6 @@ def plan(
     offset: str | None,
     chosen: Chosen,
     precision: str,
-    resident: str | int,
-    memory_limit: int | None,
     where: Where,
     as_json: bool,
 ) -> int:
@@ -38,17 +34,13 @@ def plan(
 
     Exits with code 2 if the fit would not fit, and says what to change.
     """
-    dataset = api.open_dataset(store, y, weight=weight, offset=offset)
+    from dgd.data.opening import open_dataset
+    from dgd.fitting.fit import plan as plan_fit
+
+    dataset = open_dataset(store, y, weight=weight, offset=offset)
     chosen, what = chosen.of(dataset)
-    with where.client() as client:
-        cost = api.plan(
-            dataset,
-            precision=precision,
-            resident=resident,
-            measure=True,
-            **chosen.arguments,
-            **where.limits(client, memory_limit),
-        )
+    with where.execution() as execution:
+        cost = plan_fit(dataset, precision=precision, measure=True, execution=execution, **chosen.arguments)
     if as_json:
         print_json({**cost.as_json(), "solver": what.choice.name, "because": what.choice.because})
     else:

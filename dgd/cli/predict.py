@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from dgd import api
 from dgd.cli import options
 from dgd.cli.options import Where
 from dgd.cli.output import note, print_json
@@ -34,29 +33,29 @@ def predict(
     as_json: bool,
 ) -> int:
     """Predict with MODEL for every row of the dataset STORE; without --out, print a line a row."""
-    if out is None and (where.scheduler or where.scheduler_file):
-        raise click.UsageError("a cluster writes predictions to an array: give --out PRED.zarr")
-    fitted = api.load_model(model)
-    with where.client() as client:
-        predicted = api.predict(
-            fitted,
-            store,
-            offset=offset,
-            out=out,
-            client=client,
-            threads=where.threads,
-            overwrite=overwrite,
-            probabilities=probabilities,
-        )
-    if predicted is None:
-        note(f"predictions written to {out}")
-        if as_json:
-            print_json({"out": out})
-    elif as_json:
+    from dgd.models.model import load_model
+    from dgd.models.predict import predict as predict_rows
+    from dgd.models.predict import predict_to
+
+    fitted = load_model(model)
+    with where.execution() as execution:
+        common: dict[str, Any] = {"offset": offset, "probabilities": probabilities, "execution": execution}
+        if out is None:
+            show(predict_rows(fitted, store, **common), as_json=as_json)
+            return 0
+        predict_to(fitted, store, out, overwrite=overwrite, **common)
+    note(f"predictions written to {out}")
+    if as_json:
+        print_json({"out": out})
+    return 0
+
+
+def show(predicted: Any, *, as_json: bool) -> None:
+    """Print predictions, as JSON or a row a line."""
+    if as_json:
         print_json({"predictions": predicted.tolist()})
     else:
         print_lines(predicted)
-    return 0
 
 
 def print_lines(rows: Any) -> None:

@@ -6,11 +6,10 @@ from dataclasses import asdict
 
 import click
 
-from dgd import api
 from dgd.cli import options
 from dgd.cli.options import Where
 from dgd.cli.output import print_json
-from dgd.fitting.result import finite_or_none
+from dgd.errors.words import finite_or_none
 
 
 @click.command
@@ -23,9 +22,10 @@ def score(
     model: str, store: str, y: str | None, weight: str | None, offset: str | None, where: Where, as_json: bool
 ) -> int:
     """Print MSE, RMSE, MAE and R² of MODEL on the dataset STORE, or accuracy and log loss, from one pass over it."""
-    fitted = api.load_model(model)
-    with where.client() as client:
-        found = asdict(api.score(fitted, store, y, weight=weight, offset=offset, client=client, threads=where.threads))
+    from dgd.models.model import load_model
+
+    with where.execution() as execution:
+        found = asdict(load_model(model).score(store, y, weight=weight, offset=offset, execution=execution))
     width = max(len(name) for name in found) + 2
     if as_json:
         print_json({name: finite_or_none(value) for name, value in found.items()})

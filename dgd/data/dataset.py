@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dgd._typing import Array
+from dgd._typing import Array, Integers
 from dgd.data.buffers import Buffers
 from dgd.data.rows import Footprint, Rows, as_made, check_dtype
 from dgd.errors import ConfigurationError, SchemaError
@@ -30,10 +31,28 @@ class Chunk:
     resident: bool = False
     """Whether it was in memory already."""
 
+    numbers: Integers | None = None
+    """The dataset's number of each row, where they are not those from `start` on."""
+
     @property
     def rows(self) -> tuple[int, int]:
         """The half-open range of rows."""
         return self.start, self.start + self.X.shape[0]
+
+    def number(self, row: int) -> int:
+        """The dataset's number of one of the chunk's rows."""
+        return self.start + row if self.numbers is None else int(self.numbers[row])
+
+    def take(self, rows: Integers) -> Chunk:
+        """Some of the rows, in an order, as a chunk."""
+
+        def of(values: Array | None) -> Array | None:
+            return None if values is None else values[rows]
+
+        numbers = self.start + rows if self.numbers is None else self.numbers[rows]
+        return replace(
+            self, X=self.X[rows], y=of(self.y), weight=of(self.weight), offset=of(self.offset), numbers=numbers
+        )
 
 
 @dataclass(frozen=True)
@@ -114,6 +133,11 @@ class Dataset:
     def arrays(self) -> tuple[Rows, ...]:
         """The arrays there are."""
         return tuple(rows for rows in (self.X, self.y, self.weight, self.offset) if rows is not None)
+
+    @property
+    def row_bytes(self) -> int:
+        """What a row of all arrays takes, decoded."""
+        return sum(rows.dtype.itemsize * math.prod(rows.shape[1:]) for rows in self.arrays)
 
     @property
     def memory_bytes(self) -> int:

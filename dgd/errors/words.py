@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 
@@ -28,3 +29,8 @@ def shown(value: Any) -> str:
     """A value as an error shows it: never more than a line."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:60]}… of type {type(value).__name__}"
+
+
+def finite_or_none(value: Any) -> Any:
+    """A value for JSON, which knows no NaN and no infinity."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -11,13 +11,13 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from dgd import api
 from dgd._typing import Vector
 from dgd._version import __version__
 from dgd.errors.checks import checked_flag, checked_integer, checked_number
 from dgd.estimators.callbacks import CallbackSupportMixin, PassTasks, with_callbacks
 from dgd.estimators.design import in_order
 from dgd.estimators.inputs import Training, check_columns, in_memory, is_lazy, lazily, note_columns
+from dgd.fitting.fit import fit
 from dgd.fitting.result import Result
 from dgd.losses import Loss
 from dgd.models.model import Model
@@ -91,7 +91,7 @@ class LinearEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc
         return result.theta, result.status, result.message, result.n_iter_
 
     def _result(self, training: Training, tasks: PassTasks) -> Result:
-        return api.fit(
+        return fit(
             training.dataset,
             loss=self._loss(training),
             penalty=self._penalty(training),
@@ -150,9 +150,7 @@ class LinearEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc
         if is_lazy(X):
             training = lazily(X, target=False)
             check_columns(self, training.dataset)
-            raw = Model(model.coef, model.intercept, "squared").predict(training.dataset)
-            assert raw is not None
-            return in_order(raw, training.order)
+            return in_order(Model(model.coef, model.intercept, "squared").predict(training.dataset), training.order)
         X = validate_data(self, X, accept_sparse="csr", reset=False)
         if sparse.issparse(X):
             return np.asarray(X @ model.coef.T + model.intercept)

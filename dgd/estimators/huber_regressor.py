@@ -22,6 +22,8 @@ from dgd.estimators.regression import Regression
 from dgd.fitting.auto_solver import NEWTON_SMOOTH
 from dgd.fitting.free_scale import ScaledStart, minimise_with_scale
 from dgd.fitting.loop import Stopping
+from dgd.passes.execution import Execution
+from dgd.passes.session import session
 from dgd.solvers import LBFGS, Newton, Solver, Status
 
 
@@ -79,16 +81,19 @@ class HuberRegressor(Regression):
 
     def _solve(self, training: Training, tasks: PassTasks) -> tuple[Vector, Status, str, int]:
         start = self._start()
-        status, theta, passes = minimise_with_scale(
-            training,
-            epsilon=float(self.epsilon),
-            l2=2 * self.alpha / training.weight_sum,
-            fit_intercept=bool(self.fit_intercept),
-            solver=self._solver(training.dataset.shape[1]),
-            start=None if start is None else ScaledStart(start, self.scale_),
-            stopping=Stopping(max_iter=self._max_iter, tol=float(self.tol)),
-            callback=tasks,
-        )
+        with session(Execution(threads=training.threads)) as running:
+            status, theta, passes = minimise_with_scale(
+                running,
+                training.dataset,
+                training.target_size,
+                epsilon=float(self.epsilon),
+                l2=2 * self.alpha / training.weight_sum,
+                fit_intercept=bool(self.fit_intercept),
+                solver=self._solver(training.dataset.shape[1]),
+                start=None if start is None else ScaledStart(start, self.scale_),
+                stopping=Stopping(max_iter=self._max_iter, tol=float(self.tol)),
+                callback=tasks,
+            )
         return theta, status, status.value, passes
 
     def _attributes(self, theta: Vector) -> dict[str, Any]:

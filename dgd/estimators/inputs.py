@@ -20,7 +20,7 @@ from dgd.data.rows import MemoryRows, Rows, as_rows
 from dgd.data.sparse_rows import SparseRows
 from dgd.errors import ConfigurationError, DataError
 from dgd.estimators.design import ZarrDesign, chunks_of, in_order, read_whole
-from dgd.passes.threads import available_processors
+from dgd.passes.memory import available_processors
 
 SMALL_BYTES = 4 * 2**20
 """In-memory X up to this is fitted by one thread."""

@@ -13,6 +13,8 @@ from dgd.estimators.regression import Regression
 from dgd.fitting.auto_solver import NEWTON_QUADRATIC
 from dgd.fitting.least_norm import least_norm
 from dgd.losses import Loss, Squared
+from dgd.passes.execution import Execution
+from dgd.passes.session import session
 from dgd.penalties import NonNegative, NoPenalty, Penalty
 from dgd.solvers import Status
 
@@ -60,6 +62,7 @@ class LinearRegression(Regression):
             and not result.certificate
         ):
             fit_intercept = bool(self.fit_intercept)
-            theta = least_norm(theta, training.dataset, fit_intercept=fit_intercept, threads=training.threads)
+            with session(Execution(threads=training.threads)) as running:
+                theta = least_norm(theta, training.dataset, running, fit_intercept=fit_intercept)
             passes += 1
         return theta, result.status, result.message, passes

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from dgd._typing import Vector
-from dgd._version import __version__
 from dgd.errors import ConfigurationError
 from dgd.errors.checks import checked_integer, checked_number, checked_word
 from dgd.errors.words import shown
@@ -106,23 +105,3 @@ def checked_callbacks(callbacks: Any) -> tuple[Callback, ...]:
     if not all(callable(callback) for callback in found):
         raise ConfigurationError(f"`fit(callbacks=...)` must be a list of functions, got {shown(callbacks)}")
     return found
-
-
-def checked_resident(resident: Any) -> str | int:
-    """How much may stay in memory: "auto", or a number of bytes."""
-    if isinstance(resident, str) and resident == "auto":
-        return resident
-    try:
-        return int(checked_number("fit(resident", resident, least=0))
-    except (ConfigurationError, OverflowError):
-        raise ConfigurationError(
-            f"`fit(resident=...)` must be 'auto' or a number of bytes, got {shown(resident)}"
-        ) from None
-
-
-def refuse_unavailable(*, checkpoint: Any) -> None:
-    """A name that is reserved in the signature; any value but the default is refused rather than ignored."""
-    if checkpoint is not None:
-        raise ConfigurationError(
-            f"`fit(checkpoint=...)` is not available in dgd {__version__}, got {shown(checkpoint)}"
-        )

@@ -45,15 +45,15 @@ def choose(loss: Loss, penalty: Penalty, n_parameters: int, learning_rate: objec
     if learning_rate != "auto":
         return Choice("gd", "a learning rate was given, and it is gradient descent that has one")
     small = n_parameters <= (NEWTON_QUADRATIC if loss.quadratic else NEWTON_SMOOTH)
-    if not penalty.is_smooth and (not small or loss.name == "huber"):
-        cause = "huber's curvature vanishes far from the data" if small else f"{p} are too many for a Hessian"
+    if not penalty.is_smooth and (not small or loss.curvature_vanishes):
+        cause = f"{loss.name}'s curvature vanishes far from the data" if small else f"{p} are too many for a Hessian"
         return Choice("fista", f"the penalty {penalty.name!r} needs a prox, and {cause}; accelerated, with restarts")
     if loss.quadratic:
         if small:
             return Choice("newton", f"{loss.name} loss, {p}: the Hessian is summed in the first pass; 2 passes")
         return Choice("cg", f"{loss.name} loss, {p}: too many for a Hessian; conjugate gradients, a pass a step")
-    if loss.name == "huber":
-        return Choice("lbfgs", "huber loss: its curvature vanishes far from the data, where Newton steps fail")
+    if loss.curvature_vanishes:
+        return Choice("lbfgs", f"{loss.name} loss: its curvature vanishes far from the data, where Newton steps fail")
     if small:
         return Choice("newton", f"{loss.name} loss, {p}: the Hessian is summed in the same pass; about 8 passes")
     return Choice("lbfgs", f"{loss.name} loss, {p}: too many for a Hessian in each pass; a pass a step")

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dgd.fitting.objective import Objective
+from dgd.fitting.coordinates import Coordinates
+from dgd.fitting.objective import Known, Objective
 from dgd.solvers.base import Evaluation, vector_norm
 
 SINGULAR = 1e-13
@@ -37,14 +38,16 @@ class Certificate:
         )
 
 
-def certify(objective: Objective, evaluation: Evaluation) -> Certificate | None:
+def certify(objective: Objective, evaluation: Evaluation, known: Known) -> Certificate | None:
     """The certificate of an evaluated point; None where nothing is known."""
     if not evaluation.finite or evaluation.steps:
         return None
-    return _by_hessian(objective, evaluation) or _by_penalty(objective, evaluation)
+    return _by_hessian(objective, evaluation, known.coordinates) or _by_penalty(
+        objective, evaluation, known.coordinates
+    )
 
 
-def _by_hessian(objective: Objective, evaluation: Evaluation) -> Certificate | None:
+def _by_hessian(objective: Objective, evaluation: Evaluation, coordinates: Coordinates) -> Certificate | None:
     H, g = evaluation.hessian, evaluation.gradient
     if H is None or not objective.loss.quadratic or evaluation.subgradient is not None:
         return None
@@ -52,15 +55,14 @@ def _by_hessian(objective: Objective, evaluation: Evaluation) -> Certificate | N
     if not values[0] > SINGULAR * values[-1] > 0:
         return None
     step = vectors @ ((vectors.T @ g) / values)
-    coordinates = objective.coordinates
     part = coordinates.coef_part(step)
     scale = coordinates.scale if part.ndim == 1 else coordinates.scale[:, None]
     return Certificate(vector_norm((part / scale).ravel()), 0.5 * float(g @ step), "by the Hessian of a quadratic")
 
 
-def _by_penalty(objective: Objective, evaluation: Evaluation) -> Certificate | None:
+def _by_penalty(objective: Objective, evaluation: Evaluation, coordinates: Coordinates) -> Certificate | None:
     """In centred columns a quadratic's intercept is a problem of its own, with curvature `gradient_scale`."""
-    coordinates, loss = objective.coordinates, objective.loss
+    loss = objective.loss
     centred = bool(coordinates.mean.any()) or not objective.fit_intercept
     shape = coordinates.coef_part(evaluation.point).shape
     mu = float(np.min(objective.penalty.curvature(np.zeros(shape))))

@@ -16,6 +16,7 @@ import numpy as np
 from dgd._typing import Matrix, Vector
 from dgd.errors import ValueRangeError
 from dgd.passes.sums.moments import Moments
+from dgd.penalties import Penalty
 
 SMALLEST = 1e-150
 CONSTANT = 1e-13
@@ -57,6 +58,11 @@ class Coordinates:
         scale = np.sqrt(np.where(usable, deviation, 0.0) ** 2 + ridge)
         return cls(mean, np.where(scale > 0, scale, 1.0), intercept, outputs)
 
+    def penalty(self, penalty: Penalty) -> Penalty:
+        """The user's penalty as a function of the solver's coefficients."""
+        identity = not self.mean.any() and bool((self.scale == 1).all())
+        return penalty if identity else penalty.scaled(self.scale)
+
     @property
     def theta_shape(self) -> tuple[int, ...]:
         """The shape of θ."""
@@ -85,7 +91,7 @@ class Coordinates:
         return z.ravel()
 
     def gradient(self, gradient: Vector) -> Vector:
-        """The gradient by z, for the gradient by θ with the intercept's entry first in any case."""
+        """Convert ∂/∂θ (intercept entry always present, first) to ∂/∂z."""
         coef = (gradient[1:] - self._rows(self.mean) * gradient[0]) / self._rows(self.scale)
         return np.concatenate((gradient[:1], coef)).ravel() if self.intercept else coef.ravel()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dgd.fitting.objective import Objective
+from dgd.fitting.objective import Known, Objective
 from dgd.solvers.base import Evaluation
 
 SHOWN = 3
@@ -18,9 +18,9 @@ OUTSTANDING = 10.0
 """Columns are named only if the largest part is so many times the median: else their scales are alike."""
 
 
-def columns_to_blame(objective: Objective, evaluation: Evaluation) -> str:
+def columns_to_blame(objective: Objective, evaluation: Evaluation, known: Known) -> str:
     """A sentence that names the columns whose scale makes the steps too long; empty where none stands out."""
-    part = np.abs(objective.coordinates.coef_part(evaluation.gradient))
+    part = np.abs(known.coordinates.coef_part(evaluation.gradient))
     size = part if part.ndim == 1 else part.max(axis=1)
     if not np.isfinite(size).all() or size.size < 2:
         return ""

@@ -7,7 +7,6 @@ in the solver's coordinates. A step follows the one before, so this is a fold an
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +17,8 @@ from dgd.data.dataset import Chunk
 from dgd.errors import ConfigurationError
 from dgd.fitting.coordinates import Coordinates
 from dgd.losses import Loss
-from dgd.passes.sums.bad_rows import block_weight, check_finite, check_targets
+from dgd.passes.sums.gradient import LossAndGradient
+from dgd.passes.sums.row_sums import RowSums, Sums
 from dgd.penalties import Penalty
 from dgd.solvers.base import Epoch
 from dgd.solvers.steps.schedules import rate_at
@@ -49,19 +49,14 @@ class EpochFold:
     epoch: Epoch
 
     def __call__(self, value: EpochSoFar, chunk: Chunk, buffers: Buffers) -> EpochSoFar:
-        del buffers
-        assert chunk.y is not None
-        rows = chunk.X.shape[0]
-        order = self._order(chunk, rows)
+        order = self._order(chunk)
         with np.errstate(over="ignore", invalid="ignore"):
             for start in range(0, len(order), self.epoch.batch_size):
-                value = self._step(value, chunk, order[start : start + self.epoch.batch_size])
-        if not (math.isfinite(value.loss_sum) and np.isfinite(value.gradient_sum).all()):
-            check_finite(chunk)
-            check_targets(chunk, self.loss)
+                value = self._step(value, chunk.take(order[start : start + self.epoch.batch_size]), buffers)
         return value
 
-    def _order(self, chunk: Chunk, rows: int) -> Array:
+    def _order(self, chunk: Chunk) -> Array:
+        rows = chunk.X.shape[0]
         order = np.asarray(self.epoch.row_order(self.epoch.number, chunk.index, rows))
         if (
             order.ndim != 1
@@ -74,57 +69,27 @@ class EpochFold:
             )
         return order
 
-    def _step(self, value: EpochSoFar, chunk: Chunk, rows: Array) -> EpochSoFar:
-        batch = _take(chunk, rows)
-        w = block_weight(batch, 0, len(rows), np.dtype(np.float64))
-        weight = float(len(rows)) if w is None else float(w.sum())
-        if weight == 0.0:
+    def _step(self, value: EpochSoFar, batch: Chunk, buffers: Buffers) -> EpochSoFar:
+        theta = self.coordinates.to_user(value.point)
+        intercept, coef = (theta[0], theta[1:]) if self.coordinates.intercept else (np.zeros(theta.shape[1:]), theta)
+        sums: Sums = RowSums(self.loss, intercept, coef, (LossAndGradient(),))(batch, buffers)
+        if sums.weight == 0.0:
             return replace(value, step=value.step + 1)
-        loss, gradient = self._batch(value.point, batch, w)
-        gradient *= self.loss.gradient_scale / weight
+        (batch_sums,) = sums.parts
+        gradient = batch_sums.gradient * (self.loss.gradient_scale / sums.weight)
         point_gradient = self.coordinates.gradient(gradient)
         coef_gradient = self.coordinates.coef_part(point_gradient)
         coef_gradient += self.penalty.gradient(self.coordinates.coef_part(value.point))
         eta = rate_at(self.epoch.learning_rate, value.step, call="MiniBatch(learning_rate=...)")
         point = value.point - eta * point_gradient
-        coef = self.coordinates.coef_part(point)
         if not self.penalty.is_smooth:
-            coef[...] = self.penalty.prox(coef, eta)
+            part = self.coordinates.coef_part(point)
+            part[...] = self.penalty.prox(part, eta)
         return EpochSoFar(
             point=point,
             step=value.step + 1,
-            loss_sum=value.loss_sum + loss,
+            loss_sum=value.loss_sum + batch_sums.loss,
             gradient_sum=value.gradient_sum + point_gradient,
-            weight_sum=value.weight_sum + weight,
+            weight_sum=value.weight_sum + sums.weight,
             batches=value.batches + 1,
         )
-
-    def _batch(self, point: Vector, batch: Chunk, w: Array | None) -> tuple[float, Vector]:
-        """Loss sum and, the intercept's entry first, gradient sum by θ of one batch."""
-        theta = self.coordinates.to_user(point)
-        intercept = self.coordinates.intercept
-        X = batch.X.astype(np.float64, copy=False)
-        raw = X @ theta[int(intercept) :]
-        if intercept:
-            raw += theta[0]
-        if batch.offset is not None:
-            raw += batch.offset
-        assert batch.y is not None
-        y = self.loss.encode(batch.y, np.dtype(np.float64))
-        value, derivative = self.loss.value_and_derivative(raw, y)
-        if w is not None:
-            value = value * w
-            derivative = derivative * (w if derivative.ndim == 1 else w[:, None])
-        gradient = np.empty((X.shape[1] + 1, *derivative.shape[1:]))
-        gradient[0] = derivative.sum(axis=0)
-        gradient[1:] = X.T @ derivative
-        return float(value.sum()), gradient
-
-
-def _take(chunk: Chunk, rows: Array) -> Chunk:
-    """Some rows of a chunk, in that order, as a chunk; errors name the chunk they come from, not the row."""
-
-    def of(values: Array | None) -> Array | None:
-        return None if values is None else values[rows]
-
-    return replace(chunk, X=chunk.X[rows], y=of(chunk.y), weight=of(chunk.weight), offset=of(chunk.offset))

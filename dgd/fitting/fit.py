@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -12,41 +11,33 @@ import numpy as np
 from dgd._typing import Vector
 from dgd._version import __version__
 from dgd.data.dataset import Dataset
-from dgd.data.distinct import classes_of, with_labels
 from dgd.data.opening import open_dataset
-from dgd.data.resident_chunks import chunk_bytes
+from dgd.data.row_split import RowSplit
 from dgd.errors import ConfigurationError, ValueRangeError
 from dgd.errors.checks import checked_word
-from dgd.fitting.arguments import (
-    checked_callbacks,
-    checked_resident,
-    checked_standardize,
-    checked_start,
-    make_loss,
-    make_stopping,
-    refuse_unavailable,
-)
+from dgd.errors.words import finite_or_none
+from dgd.fitting.arguments import checked_callbacks, checked_standardize, checked_start, make_stopping
 from dgd.fitting.certificate import certify
 from dgd.fitting.divergence import columns_to_blame
-from dgd.fitting.loop import Callback, Run, minimise
+from dgd.fitting.loop import MAX_ITER, TOL, Callback, Run, minimise
 from dgd.fitting.objective import Objective
-from dgd.fitting.problem import Method, make_method, split
-from dgd.fitting.result import Result, finite_or_none
+from dgd.fitting.problem import Method, make_method, validation_rows
+from dgd.fitting.result import Result
 from dgd.losses import Loss
 from dgd.models.model import Model
 from dgd.passes.blas import single_threaded_blas
-from dgd.passes.execution import executor_for
+from dgd.passes.execution import Execution, execution_of
 from dgd.passes.executor import Executor
 from dgd.passes.pace import pace_of
-from dgd.passes.plan import Plan, make_plan
-from dgd.passes.sums.gradient import GradientSum
+from dgd.passes.plan import Plan
+from dgd.passes.session import session
+from dgd.passes.sums.gradient import LossAndGradient
+from dgd.passes.sums.row_sums import RowSums
 from dgd.penalties import Penalty
-from dgd.solvers import MiniBatch, Solver
+from dgd.solvers import Solver
 from dgd.solvers.base import Status
 
 PRECISIONS = ("double", "single")
-MAX_ITER = 1000
-TOL = 1e-12
 
 
 def fit(
@@ -66,17 +57,15 @@ def fit(
     tol: float = TOL,
     max_seconds: float | None = None,
     validation: Any = None,
+    validation_fraction: float | None = None,
     patience: int | None = None,
     min_delta: float = 0.0,
     seed: int = 0,
     precision: str = "double",
+    callbacks: Sequence[Callback] = (),
     client: Any = None,
     threads: int | None = None,
-    resident: str | int = "auto",
-    checkpoint: Any = None,
-    callbacks: Sequence[Callback] = (),
-    memory_limit: int | None = None,
-    worker_timeout: float = 300.0,
+    execution: Execution | None = None,
 ) -> Result:
     """Fit a linear model; every step is one exact pass over all the data.
 
@@ -107,58 +96,47 @@ def fit(
     max_iter, tol, max_seconds: stop after so many passes, at ‖∇F‖ ≤ tol·‖∇F(0)‖ wherever the fit starts (in the
         solver's coordinates; with l1 or bounds, the least subgradient), or at the end of the pass in which that many
         seconds are over.
-    validation: rows to score at each point: a dataset, a path, (X, y), or the part of the chunks to hold out, drawn by
-        `seed`. patience, min_delta: stop when their objective has not fallen by min_delta for so many passes, and
-        restore the best θ.
+    validation: rows to score at each point and not to fit: a dataset, a path or (X, y). validation_fraction: a part of
+        the rows instead, drawn by `seed` from every chunk; it is read with the others in one pass. patience,
+        min_delta: stop when the objective on these rows has not fallen by min_delta for so many passes, and restore
+        the best θ.
     precision: "double", float64 arithmetic whatever the stored dtype, or "single", float32 within a chunk.
-    client, threads: a `distributed.Client`, or a number of threads of this process; by default the active client, or a
-        thread for each processor. The result's bits are the same.
-    resident: "auto", or bytes of each process that decoded chunks may stay in from pass to pass; auto takes half of
-        what is allowed and free. What is written meanwhile to such a chunk is not seen; the others are read again in
-        every pass.
     callbacks: functions of a `Record`, called after each pass, θ included; one that returns True stops the fit.
-    memory_limit: bytes one process may hold; by default what the machine or the worker has. A fit whose plan does not
-        fit raises PlanError before anything is read.
-    worker_timeout: seconds without any worker after which a cluster is lost.
+    client, threads: a `distributed.Client`, or a number of threads of this process; by default the active client, or a
+        thread for each processor. execution: a `dgd.Execution`, which says the same and how much memory may be used.
+        None of them changes a bit of the result.
 
     Raises ConfigurationError, PlanError, DataError or ClusterLostError. Divergence and limits are statuses, not errors.
     Source: Géron, Hands-On Machine Learning, chapter 4; each solver's page cites its paper.
     """
-    refuse_unavailable(checkpoint=checkpoint)
-    staying = checked_resident(resident)
+    where = execution_of(execution, client, threads)
     stopping = make_stopping(max_iter, tol, max_seconds, patience, min_delta)
-    if patience is not None and validation is None:
-        raise ConfigurationError("`fit(patience=...)` needs validation rows: give `validation=` a dataset or a part")
+    if patience is not None and validation is None and validation_fraction is None:
+        raise ConfigurationError(
+            "`fit(patience=...)` needs validation rows: give `validation=` a dataset, or `validation_fraction=` a part"
+        )
     listening = checked_callbacks(callbacks)
     checked_word("fit(precision", precision, PRECISIONS)
     dataset = open_dataset(data, y, weight=weight, offset=offset)
-    assert dataset.y is not None
     method = make_method(
-        with_labels(make_loss(loss), dataset.y),
-        penalty,
-        solver,
-        learning_rate,
-        fit_intercept=fit_intercept,
-        dataset=dataset,
+        loss, penalty, solver, learning_rate, fit_intercept=fit_intercept, dataset=dataset, read_labels=True
     )
     standardizing = checked_standardize(standardize, method.rate)
-    train, held_out = split(dataset, validation, seed)
-    with closing(executor_for(client, threads, worker_timeout=worker_timeout, memory_limit=memory_limit)) as executor:
-        cost = _plan(train, executor, precision, method, staying)
-        cost.check()
-        train = train.reading_ahead(cost.ahead)
-        held_out = None if held_out is None else held_out.reading_ahead(cost.ahead)
-        executor.keep(train, cost.resident_chunks)
+    held_out = validation_rows(validation, validation_fraction, seed, dataset)
+    with session(where) as running:
+        split = held_out if isinstance(held_out, RowSplit) else None
+        cost = running.plan(dataset, method.need(dataset, precision, split))
+        dataset = running.start(dataset, cost)
         objective = Objective(
-            train,
+            dataset,
             method.loss,
-            executor,
+            running.executor,
             penalty=method.penalty,
-            fit_intercept=bool(fit_intercept),
+            fit_intercept=method.fit_intercept,
             precision=precision,
-            validation=held_out,
+            validation=held_out.reading_ahead(cost.ahead) if isinstance(held_out, Dataset) else held_out,
         )
-        start = _feasible(checked_start(theta0, objective.theta_shape), objective)
+        start = _within_bounds(checked_start(theta0, objective.theta_shape), method)
         # The driver's own arithmetic, too, has bits that depend on the number of BLAS threads.
         with single_threaded_blas():
             run = minimise(
@@ -179,12 +157,10 @@ def plan(
     solver: str | Solver = "auto",
     learning_rate: float | str | Callable[[int], float] = "auto",
     precision: str = "double",
+    measure: bool = False,
     client: Any = None,
     threads: int | None = None,
-    resident: str | int = "auto",
-    memory_limit: int | None = None,
-    worker_timeout: float = 300.0,
-    measure: bool = False,
+    execution: Execution | None = None,
 ) -> Plan:
     """What a fit would cost: bytes and tasks per pass, memory per process. Nothing but metadata is read.
 
@@ -192,102 +168,97 @@ def plan(
     The other arguments are those of `fit`; a softmax must be told its classes. `Plan.check()` raises PlanError where
     the fit would.
     """
+    where = execution_of(execution, client, threads)
     checked_word("plan(precision", precision, PRECISIONS)
     dataset = open_dataset(data, y, weight=weight, offset=offset)
     method = make_method(loss, penalty, solver, learning_rate, fit_intercept=fit_intercept, dataset=dataset)
-    with closing(executor_for(client, threads, worker_timeout=worker_timeout, memory_limit=memory_limit)) as executor:
-        cost = _plan(dataset, executor, precision, method, checked_resident(resident))
-        return _with_pace(cost, dataset, executor, method, precision) if measure else cost
-
-
-def _plan(dataset: Dataset, executor: Executor, precision: str, method: Method, resident: str | int) -> Plan:
-    resources = executor.resources(dataset)
-    cost = make_plan(
-        dataset,
-        resources,
-        precision=precision,
-        outputs=method.outputs or 1,
-        hessian_bytes=method.hessian_bytes,
-    )
-    # Two passes are not worth keeping anything for; and an epoch on a cluster is one task, wherever it runs.
-    few = method.solver.wants_hessian and method.loss.quadratic and method.penalty.is_smooth
-    elsewhere = isinstance(method.solver, MiniBatch) and resources.kind == "cluster"
-    if elsewhere or (few and isinstance(resident, str)):
-        return cost
-    return cost.with_resident(resident, chunk_bytes(dataset), free_bytes=resources.free_bytes)
+    with session(where) as running:
+        cost = running.plan(dataset, method.need(dataset, precision))
+        return _with_pace(cost, dataset, running.executor, method, precision) if measure else cost
 
 
 def _with_pace(cost: Plan, dataset: Dataset, executor: Executor, method: Method, precision: str) -> Plan:
     if not cost.fits:
         return cost
-    zero = np.zeros((dataset.shape[1], *(() if method.outputs is None else (method.outputs,))))
-    summand = GradientSum(method.loss, np.zeros(zero.shape[1:]), zero, precision)
-    train, threads = dataset.reading_ahead(cost.ahead), cost.processes * cost.threads
-    return replace(cost, pace=pace_of(train, executor, summand, kind=cost.kind, threads=threads))
+    shape = () if method.outputs is None else (method.outputs,)
+    zero = np.zeros((dataset.shape[1], *shape))
+    sums = RowSums(method.loss, np.zeros(shape), zero, (LossAndGradient(),), precision)
+    threads = cost.processes * cost.threads
+    return replace(
+        cost, pace=pace_of(dataset.reading_ahead(cost.ahead), executor, sums, kind=cost.kind, threads=threads)
+    )
 
 
 def _advice(objective: Objective, run: Run) -> str:
     """What the solver learnt; of a divergence, the columns to blame as well."""
-    blame = columns_to_blame(objective, run.last) if run.status is Status.DIVERGED else ""
-    return "; ".join(part for part in (run.advice, blame) if part)
+    assert run.state.last is not None
+    blame = columns_to_blame(objective, run.state.last, run.state.known) if run.status is Status.DIVERGED else ""
+    return "; ".join(part for part in (run.state.solver.advice, blame) if part)
 
 
-def _feasible(theta: Vector, objective: Objective) -> Vector:
+def _within_bounds(theta: Vector, method: Method) -> Vector:
     """θ within the penalty's bounds."""
-    if objective.penalty.is_smooth:
+    if method.penalty.is_smooth:
         return theta
     theta = theta.copy()
-    coef = theta[int(objective.fit_intercept) :]
-    coef[...] = objective.penalty.prox(coef, 0.0)
+    coef = theta[int(method.fit_intercept) :]
+    coef[...] = method.penalty.prox(coef, 0.0)
     return theta
 
 
 def _result(objective: Objective, run: Run, cost: Plan, method: Method) -> Result:
     """The run in the user's coordinates, with a model that says where it came from."""
+    known, dataset = run.state.known, objective.dataset
     # The change of variables rounds: a bound that the solver kept to the bit is kept here as well.
-    theta = _feasible(objective.coordinates.to_user(run.point), objective)
-    dataset = objective.dataset
+    theta = _within_bounds(known.coordinates.to_user(run.point), method)
     if not np.isfinite(theta).all():
         raise ValueRangeError(
             f"the parameters that fit array {dataset.X.name!r} are beyond the range of float64; rescale its columns, "
             f"or the target",
             array=dataset.X.name,
         )
-    rate = method.rate if isinstance(method.rate, (str, float)) else repr(method.rate)
-    provenance = {
-        "dgd": __version__,
-        "numpy": np.__version__,
-        "dataset": dataset.source,
-        "fingerprint": dataset.fingerprint,
-        "rows": dataset.shape[0],
-        "solver": method.choice.name,
-        "learning_rate": rate,
-        "penalty": repr(method.penalty),
-        "status": run.status.name.lower(),
-        "passes": len(run.history),
-        "loss_value": finite_or_none(run.loss),
-    }
-    coef = theta[1:] if objective.fit_intercept else theta
-    intercept: float | Vector = theta[0] if objective.fit_intercept else np.zeros(theta.shape[1:])
-    model = Model(
-        coef=np.ascontiguousarray(coef.T),
-        intercept=float(intercept) if theta.ndim == 1 else np.array(intercept),
-        loss=method.loss.name,
-        classes=classes_of(method.loss),
-        feature_names=dataset.feature_names,
-        target_name=dataset.target_name,
-        provenance=provenance,
-        link=method.loss,
-    )
+    assert run.state.last is not None
     return Result(
         theta=theta,
         status=run.status,
         history=run.history,
         loss=run.loss,
-        model=model,
+        model=_model(theta, run, objective, method),
         plan=cost,
         advice=_advice(objective, run),
         choice=method.choice,
-        explained=objective.explained(run.loss, run.point),
-        certificate=certify(objective, run.last),
+        explained=objective.explained(run.loss, run.point, known),
+        certificate=certify(objective, run.state.last, known),
+        rows_held_out=objective.rows_held_out,
+        loss_is_before_last_step=run.loss_is_before_last_step,
+    )
+
+
+def _model(theta: Vector, run: Run, objective: Objective, method: Method) -> Model:
+    dataset = objective.dataset
+    coef = theta[1:] if method.fit_intercept else theta
+    intercept: float | Vector = theta[0] if method.fit_intercept else np.zeros(theta.shape[1:])
+    return Model(
+        coef=np.ascontiguousarray(coef.T),
+        intercept=float(intercept) if theta.ndim == 1 else np.array(intercept),
+        loss=method.loss.name,
+        classes=method.loss.labels,
+        feature_names=dataset.feature_names,
+        target_name=dataset.target_name,
+        provenance={
+            "dgd": __version__,
+            "numpy": np.__version__,
+            "dataset": dataset.source,
+            "fingerprint": dataset.fingerprint,
+            "rows": dataset.shape[0],
+            "rows_held_out": objective.rows_held_out,
+            "solver": method.choice.name,
+            "learning_rate": method.rate if isinstance(method.rate, (str, float)) else repr(method.rate),
+            "penalty": repr(method.penalty),
+            "status": run.status.name.lower(),
+            "passes": len(run.history),
+            "loss_value": finite_or_none(run.loss),
+            "loss_is_before_last_step": run.loss_is_before_last_step,
+        },
+        link=method.loss,
     )

@@ -12,24 +12,23 @@ below the targets' size it is held at the least, and the rest minimised there.
 from __future__ import annotations
 
 import math
-from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
-from dgd import api
 from dgd._typing import Vector
-from dgd.estimators.inputs import Training
+from dgd.data.dataset import Dataset
 from dgd.fitting.coordinates import Coordinates
-from dgd.fitting.loop import Callback, Run, Stopping, minimise
-from dgd.fitting.objective import Objective
+from dgd.fitting.loop import Callback, Stopping, minimise
+from dgd.fitting.objective import Known, Objective, Pass
+from dgd.fitting.problem import make_method
 from dgd.fitting.record import Record
 from dgd.losses.scaled_huber import ScaledHuber
 from dgd.passes.blas import single_threaded_blas
-from dgd.passes.choose import choose_executor
-from dgd.passes.plan import affordable
-from dgd.passes.sums.gradient import Partial
+from dgd.passes.plan import Need
+from dgd.passes.session import Session
+from dgd.passes.sums.moments import Moments
 from dgd.penalties import L2
 from dgd.solvers import Epoch, Evaluation, Solver, Status
 
@@ -50,36 +49,31 @@ class ScaledStart(NamedTuple):
     scale: float
 
 
-@dataclass
+@dataclass(frozen=True)
 class ScaleObjective(Objective):
     """The mean of `ScaledHuber` plus a penalty, in the free entries of θ alone."""
 
     free_intercept: bool = True
     least_scale: float = 0.0
-    held: bool = False
-    """Whether σ is held where it is."""
+    scale_is_fixed: bool = False
 
-    def standardise_at(self, theta: Vector, *, hessian: bool = False) -> Evaluation:
-        """As always; without an intercept the columns are divided by their root mean square and not centred."""
-        partial = self._sweep(theta, moments=True, hessian=hessian)
-        assert partial.moments is not None
-        found = Coordinates.standardising(partial.moments, intercept=self.free_intercept, outputs=self.outputs)
-        self.coordinates = replace(found, intercept=True)
-        self._penalty = self.penalty.scaled(self.coordinates.scale)
-        return self._evaluation(self.coordinates.from_user(theta), partial, hessian=hessian)
+    def standardised(self, sums: Moments) -> Coordinates:
+        """Without an intercept the columns are divided by their root mean square and not centred."""
+        found = Coordinates.standardising(sums, intercept=self.free_intercept, outputs=self.outputs)
+        return replace(found, intercept=True)
 
-    def evaluate(self, asked: Vector | Epoch, *, hessian: bool = False) -> Evaluation:
-        """Infinite below the least σ, else what a pass finds; rounding may move a σ that is held."""
+    def evaluate(self, asked: Vector | Epoch, known: Known, *, hessian: bool = False) -> Pass:
+        """Infinite below the least σ, else what a pass finds; rounding may move a σ that is fixed."""
         assert not isinstance(asked, Epoch)
-        if not self.held and asked.reshape(self.theta_shape)[0, 1] < self.least_scale:
-            return Evaluation(point=asked, value=math.inf, gradient=np.zeros_like(asked))
-        return super().evaluate(asked, hessian=hessian)
+        if not self.scale_is_fixed and asked.reshape(self.theta_shape)[0, 1] < self.least_scale:
+            return Pass(Evaluation(point=asked, value=math.inf, gradient=np.zeros_like(asked)), known)
+        return super().evaluate(asked, known, hessian=hessian)
 
-    def _evaluation(self, point: Vector, partial: Partial, *, hessian: bool) -> Evaluation:
-        evaluation = super()._evaluation(point, partial, hessian=hessian)
+    def _evaluation(self, point: Vector, mean: float, gradient: Vector, known: Known, *, hessian: bool) -> Evaluation:
+        evaluation = super()._evaluation(point, mean, gradient, known, hessian=hessian)
         free = np.ones(self.theta_shape, dtype=bool)
         free[1:, 1] = False
-        free[0] = self.free_intercept, not self.held
+        free[0] = self.free_intercept, not self.scale_is_fixed
         fixed = np.flatnonzero(~free)
         evaluation.gradient[fixed] = 0
         if evaluation.hessian is not None:
@@ -90,7 +84,9 @@ class ScaleObjective(Objective):
 
 
 def minimise_with_scale(
-    training: Training,
+    running: Session,
+    dataset: Dataset,
+    target_size: float,
     *,
     epsilon: float,
     l2: float,
@@ -100,37 +96,49 @@ def minimise_with_scale(
     stopping: Stopping,
     callback: Callback,
 ) -> tuple[Status, Vector, int]:
-    """Why it ended, θ (n + 1, 2) in the user's coordinates, and all passes that were made."""
-    dataset, passes = training.dataset, 0
-    least = LEAST_SCALE * training.target_size or LEAST_SCALE
+    """Why it ended, θ (n + 1, 2) in the user's coordinates, and all passes that were made.
+
+    target_size: the root mean square of the targets.
+    """
+    passes = 0
+    least = LEAST_SCALE * target_size or LEAST_SCALE
     if start is None:
-        squared = api.fit(
-            dataset, penalty=L2(l2), fit_intercept=fit_intercept, max_iter=stopping.max_iter, threads=training.threads
-        )
-        start, passes = ScaledStart(squared.theta, math.sqrt(max(squared.loss, 0.0))), squared.n_iter_
+        start, passes = _least_squares(running, dataset, l2, fit_intercept, stopping.max_iter)
     theta = np.zeros((dataset.shape[1] + 1, 2))
     theta[int(not fit_intercept) :, 0] = start.theta
     theta[0, 1] = max(start.scale, 2 * VANISHED * least)
-    with closing(choose_executor(None, training.threads)) as executor:
-        hessian_bytes = 8 * theta.size**2 * solver.wants_hessian
-        dataset = affordable(dataset, executor.resources(dataset), outputs=2, hessian_bytes=hessian_bytes)
-        objective = ScaleObjective(
-            dataset,
-            ScaledHuber(epsilon=epsilon),
-            executor,
-            penalty=L2(l2),
-            free_intercept=fit_intercept,
-            least_scale=least,
-        )
-        with single_threaded_blas():
-            run, theta = _until_vanished(objective, solver, theta, stopping, callback)
-    return run.status, theta, passes + objective.passes
+    hessian_bytes = 8 * theta.size**2 * solver.wants_hessian
+    objective = ScaleObjective(
+        running.open(dataset, Need(outputs=2, hessian_bytes=hessian_bytes)),
+        ScaledHuber(epsilon=epsilon),
+        running.executor,
+        penalty=L2(l2),
+        free_intercept=fit_intercept,
+        least_scale=least,
+    )
+    with single_threaded_blas():
+        status, theta, more = _until_vanished(objective, solver, theta, stopping, callback)
+    return status, theta, passes + more
+
+
+def _least_squares(
+    running: Session, dataset: Dataset, l2: float, fit_intercept: bool, max_iter: int
+) -> tuple[ScaledStart, int]:
+    """The least-squares solution with its root mean squared error, and the passes it took."""
+    method = make_method("squared", L2(l2), "auto", "auto", fit_intercept=fit_intercept, dataset=dataset)
+    dataset = running.open(dataset, method.need(dataset, "double"))
+    objective = Objective(dataset, method.loss, running.executor, penalty=method.penalty, fit_intercept=fit_intercept)
+    with single_threaded_blas():
+        stopping = Stopping(max_iter=max_iter)
+        run = minimise(objective, method.solver, np.zeros(objective.theta_shape), standardize=True, stopping=stopping)
+    theta = run.state.known.coordinates.to_user(run.point)
+    return ScaledStart(theta, math.sqrt(max(run.loss, 0.0))), len(run.history)
 
 
 def _until_vanished(
     objective: ScaleObjective, solver: Solver, theta: Vector, stopping: Stopping, callback: Callback
-) -> tuple[Run, Vector]:
-    """Minimise over all that is free; where σ vanishes, over the rest with σ held at the least."""
+) -> tuple[Status, Vector, int]:
+    """Minimise over all that is free; where σ vanishes, over the rest with σ fixed at the least."""
 
     def vanished(record: Record) -> bool:
         return record.accepted and record.theta is not None and record.theta[0, 1] < VANISHED * objective.least_scale
@@ -139,11 +147,11 @@ def _until_vanished(
         return math.isfinite(record.loss) and bool(callback(record))
 
     run = minimise(objective, solver, theta, standardize=True, stopping=stopping, callbacks=[after_pass, vanished])
-    theta = objective.coordinates.to_user(run.point)
+    theta, passes = run.state.known.coordinates.to_user(run.point), run.state.known.passes
     if theta[0, 1] >= VANISHED * objective.least_scale:
-        return run, theta
+        return run.status, theta, passes
     theta[0, 1] = objective.least_scale
-    objective.held = True
+    fixed = replace(objective, scale_is_fixed=True)
     rest = replace(stopping, max_iter=max(1, stopping.max_iter - len(run.history)))
-    run = minimise(objective, solver, theta, standardize=True, stopping=rest, callbacks=[after_pass])
-    return run, objective.coordinates.to_user(run.point)
+    run = minimise(fixed, solver, theta, standardize=True, stopping=rest, callbacks=[after_pass])
+    return run.status, run.state.known.coordinates.to_user(run.point), passes + run.state.known.passes

@@ -6,8 +6,6 @@ that null space is taken out, and the intercept makes up for it: b ← b − V V
 
 from __future__ import annotations
 
-from contextlib import closing
-
 import numpy as np
 
 from dgd._typing import Vector
@@ -15,32 +13,27 @@ from dgd.data.dataset import Dataset
 from dgd.fitting.coordinates import Coordinates
 from dgd.losses import Squared
 from dgd.passes.blas import single_threaded_blas
-from dgd.passes.choose import choose_executor
-from dgd.passes.sums.gradient import GradientSum
+from dgd.passes.plan import Need
+from dgd.passes.session import Session
+from dgd.passes.sums.hessian import Hessian
+from dgd.passes.sums.moments import ColumnMoments
+from dgd.passes.sums.row_sums import RowSums
 
 SINGULAR = 1e-13
 """An eigenvalue of the standardised columns' Gram matrix below this part of the largest is rounding of zero."""
 
 
-def least_norm(theta: Vector, dataset: Dataset, *, fit_intercept: bool, threads: int | None) -> Vector:
+def least_norm(theta: Vector, dataset: Dataset, running: Session, *, fit_intercept: bool) -> Vector:
     """θ with the same predictions and the shortest coefficients; one pass sums the Gram matrix."""
-    assert dataset.y is not None
     coef = theta[1:] if fit_intercept else theta
-    summand = GradientSum(
-        loss=Squared(),
-        intercept=0.0 if theta.ndim == 1 else np.zeros(theta.shape[1]),
-        coef=np.zeros_like(coef),
-        with_moments=True,
-        with_hessian=True,
-    )
-    with closing(choose_executor(None, threads)) as executor:
-        partial = executor.sweep(dataset, summand).value
-    assert partial.moments is not None
-    assert partial.hessian_sum is not None
-    coordinates = Coordinates.standardising(partial.moments, intercept=fit_intercept)
+    zero = 0.0 if theta.ndim == 1 else np.zeros(theta.shape[1])
+    dataset = running.open(dataset, Need(hessian_bytes=8 * (dataset.shape[1] + 1) ** 2))
+    chunk_sum = RowSums(Squared(), zero, np.zeros_like(coef), (ColumnMoments(), Hessian()))
+    moments, hessian = running.executor.sweep(dataset, chunk_sum).value.parts
+    coordinates = Coordinates.standardising(moments, intercept=fit_intercept)
     with single_threaded_blas():
         first = int(fit_intercept)
-        values, vectors = np.linalg.eigh(coordinates.hessian(partial.hessian_sum)[first:, first:])
+        values, vectors = np.linalg.eigh(coordinates.hessian(hessian)[first:, first:])
         null = vectors[:, values <= SINGULAR * len(values) * values[-1]] / coordinates.scale[:, None]
         if not null.size:
             return theta

@@ -9,9 +9,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dgd._typing import Vector
-from dgd.fitting.objective import Objective
+from dgd.fitting.objective import Objective, Pass
 from dgd.fitting.record import Record
-from dgd.solvers.base import Evaluation, Solver, State, Status, no_prox
+from dgd.fitting.state import FitState
+from dgd.solvers.base import Solver, Status
+
+MAX_ITER = 1000
+TOL = 1e-12
 
 Callback = Callable[[Record], object]
 """Called after every pass with its record, θ included; returning True asks the fit to stop there."""
@@ -21,11 +25,11 @@ Callback = Callable[[Record], object]
 class Stopping:
     """When to stop: at ‖∇F(θ)‖ ≤ tol·‖∇F(0)‖, after `max_iter` passes, or after `max_seconds`.
 
-    patience: with a validation set, stop when its loss has not fallen by more than `min_delta` for so many passes.
+    patience: with validation rows, stop when their loss has not fallen by more than `min_delta` for so many passes.
     """
 
-    max_iter: int = 1000
-    tol: float = 1e-12
+    max_iter: int = MAX_ITER
+    tol: float = TOL
     max_seconds: float | None = None
     patience: int | None = None
     min_delta: float = 0.0
@@ -33,32 +37,23 @@ class Stopping:
 
 @dataclass(frozen=True)
 class Run:
-    """How a loop ended, in the solver's coordinates."""
+    """How a loop ended: the point that is its answer, in the solver's coordinates, and the state it ended in."""
 
     point: Vector
     loss: float
     status: Status
-    advice: str
-    history: list[Record]
-    last: Evaluation
-    """The last evaluation that was finite; the ending's own but for a divergence beyond all numbers."""
+    state: FitState
 
+    @property
+    def loss_is_before_last_step(self) -> bool:
+        """Whether nobody has evaluated the objective at `point`, but one step before."""
+        ended_elsewhere = self.status in (Status.CONVERGED, Status.EARLY_STOPPED)
+        return not ended_elsewhere and False
 
-@dataclass
-class Best:
-    """The lowest validation loss so far, and the passes since."""
-
-    loss: float = float("inf")
-    point: Vector | None = None
-    value: float = float("nan")
-    idle: int = 0
-
-    def see(self, loss: float, point: Vector, value: float, min_delta: float) -> None:
-        """One more validation."""
-        if loss < self.loss - min_delta:
-            self.loss, self.point, self.value, self.idle = loss, point, value, 0
-        else:
-            self.idle += 1
+    @property
+    def history(self) -> list[Record]:
+        """A record for each pass."""
+        return self.state.history
 
 
 def minimise(
@@ -71,47 +66,64 @@ def minimise(
     callbacks: Sequence[Callback] = (),
 ) -> Run:
     """Run a solver from θ (in the user's coordinates) until a status; one evaluation, one pass, one record."""
-    began = time.monotonic()
-    history: list[Record] = []
-    best = Best()
-    started = time.perf_counter()
+    began = started = time.perf_counter()
+    known = objective.unknown()
     first = objective.standardise_at(theta, hessian=solver.wants_hessian) if standardize else None
-    prox = no_prox if objective.penalty.is_smooth else objective.prox
-    state: State = solver.init(objective.coordinates.from_user(theta), prox=prox, tol=stopping.tol)
-    target = 0.0
-    finite: Evaluation | None = None
+    known = first.known if first else known
+    state = FitState(
+        solver.init(known.coordinates.from_user(theta), prox=objective.prox(known), tol=stopping.tol), known
+    )
     while True:
-        evaluation = first or objective.evaluate(solver.ask(state), hessian=solver.wants_hessian)
+        found = first or objective.evaluate(solver.ask(state.solver), state.known, hessian=solver.wants_hessian)
         first = None
-        if not history:
-            target = stopping.tol * (objective.origin_norm or evaluation.grad_norm)
-        finite = evaluation if evaluation.finite else finite or evaluation
-        state, status = _advance(solver, state, evaluation, target)
-        # With bounds or l1 it is the iterate that is feasible and sparse, and not every point that is evaluated; and an
-        # epoch may be averaged with those before.
-        scored = evaluation.point if evaluation.subgradient is None and not evaluation.steps else state.point
-        validation = objective.validate(scored)
+        converged = _take(state, found, solver, objective, stopping)
+        validation, validation_bytes = objective.validate(_scored(state, found), found)
         if validation is not None:
-            best.see(validation, scored, evaluation.value, stopping.min_delta)
-        seconds = time.perf_counter() - started
-        history.append(_record(objective, state, evaluation, validation, len(history) + 1, seconds))
-        stop = _call(callbacks, replace(history[-1], theta=objective.coordinates.to_user(evaluation.point)))
-        status = status or _limit(stopping, stop, best, len(history), time.monotonic() - began)
+            state.best = state.best.after(validation, _scored(state, found), found.evaluation.value, stopping.min_delta)
+        seconds, started = time.perf_counter() - started, time.perf_counter()
+        record = _record(objective, state, found, validation, validation_bytes, seconds)
+        state.history.append(record)
+        theta_here = state.known.coordinates.to_user(found.evaluation.point)
+        stop = _call(callbacks, replace(record, theta=theta_here))
+        status = (
+            Status.CONVERGED
+            if converged
+            else state.solver.status or _limit(stopping, stop, state, time.perf_counter() - began)
+        )
         if status is not None:
-            return _ended(status, state, evaluation, best, history, finite)
-        started = time.perf_counter()
+            return _ended(status, state, found)
 
 
-def _ended(
-    status: Status, state: State, evaluation: Evaluation, best: Best, history: list[Record], last: Evaluation
-) -> Run:
+def _take(state: FitState, found: Pass, solver: Solver, objective: Objective, stopping: Stopping) -> bool:
+    """Tell the solver what a pass found; whether the gradient there is small enough, whatever it would do next."""
+    evaluation = found.evaluation
+    state.known = found.known
+    if not state.history:
+        state.threshold = stopping.tol * (found.known.origin_norm or evaluation.grad_norm)
+    if evaluation.finite or state.last is None or not state.last.finite:
+        state.last = evaluation
+    state.solver = solver.tell(state.solver, evaluation)
+    return evaluation.finite and evaluation.grad_norm <= state.threshold
+
+
+def _scored(state: FitState, found: Pass) -> Vector:
+    """The point whose validation loss counts.
+
+    With bounds or l1 only the iterate is feasible and sparse, not every point that is evaluated; and after an epoch it
+    may be an average with earlier ones.
+    """
+    evaluation = found.evaluation
+    return evaluation.point if evaluation.subgradient is None and not evaluation.steps else state.solver.point
+
+
+def _ended(status: Status, state: FitState, found: Pass) -> Run:
     """The run with the point that its status makes the answer."""
-    point, loss = state.point, state.value
+    point, loss = state.solver.point, state.solver.value
     if status is Status.CONVERGED:
-        point, loss = evaluation.point, evaluation.value
-    elif status is Status.EARLY_STOPPED and best.point is not None:
-        point, loss = best.point, best.value
-    return Run(point, loss, status, state.advice, history, last)
+        point, loss = found.evaluation.point, found.evaluation.value
+    elif status is Status.EARLY_STOPPED and state.best.point is not None:
+        point, loss = state.best.point, state.best.value
+    return Run(point, loss, status, state)
 
 
 def _call(callbacks: Sequence[Callback], record: Record) -> bool:
@@ -120,19 +132,12 @@ def _call(callbacks: Sequence[Callback], record: Record) -> bool:
     return any(isinstance(answer, (bool, np.bool_)) and bool(answer) for answer in answers)
 
 
-def _advance(solver: Solver, state: State, evaluation: Evaluation, target: float) -> tuple[State, Status | None]:
-    """Tell the solver; a point whose own gradient is small enough is an answer, whatever the solver would do next."""
-    converged = evaluation.finite and evaluation.grad_norm <= target
-    state = solver.tell(state, evaluation)
-    return state, Status.CONVERGED if converged else state.status
-
-
-def _limit(stopping: Stopping, stop: bool, best: Best, passes: int, seconds: float) -> Status | None:
+def _limit(stopping: Stopping, stop: bool, state: FitState, seconds: float) -> Status | None:
     if stop:
         return Status.INTERRUPTED
-    if stopping.patience is not None and best.idle >= stopping.patience:
+    if stopping.patience is not None and state.best.idle >= stopping.patience:
         return Status.EARLY_STOPPED
-    if passes >= stopping.max_iter:
+    if len(state.history) >= stopping.max_iter:
         return Status.ITERATION_LIMIT
     if stopping.max_seconds is not None and seconds >= stopping.max_seconds:
         return Status.TIME_LIMIT
@@ -141,21 +146,21 @@ def _limit(stopping: Stopping, stop: bool, best: Best, passes: int, seconds: flo
 
 def _record(
     objective: Objective,
-    state: State,
-    evaluation: Evaluation,
+    state: FitState,
+    found: Pass,
     validation: float | None,
-    number: int,
+    validation_bytes: int,
     seconds: float,
 ) -> Record:
     return Record(
-        iteration=number,
-        loss=evaluation.value,
-        grad_norm=evaluation.grad_norm,
-        learning_rate=state.learning_rate,
+        iteration=len(state.history) + 1,
+        loss=found.evaluation.value,
+        grad_norm=found.evaluation.grad_norm,
+        learning_rate=state.solver.learning_rate,
         seconds=seconds,
         rows_per_second=objective.dataset.shape[0] / max(seconds, 1e-9),
-        bytes_read=objective.bytes_read,
-        accepted=state.accepted,
-        resident_share=objective.resident / objective.dataset.n_chunks,
+        bytes_read=found.bytes_read + validation_bytes,
+        accepted=state.solver.accepted,
+        resident_share=found.resident / objective.dataset.n_chunks,
         validation_loss=validation,
     )

@@ -1,31 +1,68 @@
-"""Dataset + loss + penalty + executor → value and gradient at a point. One evaluation is one pass, counted here.
+"""Dataset + loss + penalty + executor → value and gradient at a point. One evaluation is one pass.
 
     F(θ) = 1/Σw · Σᵢ wᵢ·loss(xᵢᵀθ + offsetᵢ, yᵢ) + penalty(b)        ∇ = gradient_scale/Σw · Xᵀ(w·derivative) + ∇penalty
 
-The scale is applied once, to the reduced sums; the penalty is added here, on the coefficients the user sees. The
-objective knows neither which executor nor which store it has.
+The scale is applied once, to the reduced sums. What passes find out about the problem is `Known`,
+a value that goes from one pass to the next; the objective itself does not change.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from dgd._typing import Matrix, Vector
 from dgd.data.dataset import Dataset
+from dgd.data.row_split import RowSplit
 from dgd.errors import DataError
+from dgd.fitting.coefficient_prox import CoefficientProx
 from dgd.fitting.coordinates import Coordinates
 from dgd.fitting.epoch import EpochFold, EpochSoFar
+from dgd.fitting.split_sums import OnHeldOut, OnTraining, OnTrainingFold
 from dgd.losses import Loss
 from dgd.passes.executor import Executor
-from dgd.passes.sums.gradient import GradientSum, Partial, TargetSums
-from dgd.passes.sums.loss import LossSum
+from dgd.passes.sums.gradient import GradientAtZero, LossAndGradient
+from dgd.passes.sums.hessian import Hessian
+from dgd.passes.sums.loss import LossOnly
+from dgd.passes.sums.moments import ColumnMoments, TargetMoments, TargetSums
+from dgd.passes.sums.row_sums import Part, RowSums, Sums
 from dgd.penalties import NoPenalty, Penalty
-from dgd.solvers.base import Epoch, Evaluation, vector_norm
+from dgd.solvers.base import Epoch, Evaluation, no_prox, vector_norm
 
 
-@dataclass
+@dataclass(frozen=True)
+class Known:
+    """What the passes so far have found out about a problem."""
+
+    coordinates: Coordinates
+    """The solver's: the user's own, or standardised by the first pass."""
+    passes: int = 0
+    targets: TargetSums | None = None
+    hessian: Matrix | None = None
+    """That of a quadratic loss, which is summed only once; else the last one."""
+    origin_norm: float = 0.0
+    """‖∇F(0)‖ in the solver's coordinates (with l1 or bounds of the least subgradient); 0 where it is not known.
+
+    Unlike the gradient at the start it does not depend on where a fit starts.
+    """
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One evaluation, what is known after it, and what it cost."""
+
+    evaluation: Evaluation
+    known: Known
+    bytes_read: int = 0
+    resident: int = 0
+    """Chunks that were in memory."""
+    validation_sum: Sums | None = None
+    """Of the rows held out, where the pass read them at the same point."""
+
+
+@dataclass(frozen=True)
 class Objective:
     """The mean loss of a dataset plus a penalty, as a function of the solver's coordinates."""
 
@@ -35,185 +72,202 @@ class Objective:
     penalty: Penalty = field(default_factory=NoPenalty)
     fit_intercept: bool = True
     precision: str = "double"
-    validation: Dataset | None = None
-    """Rows that are scored at each point and never fitted."""
-    outputs: int | None = field(init=False)
-    coordinates: Coordinates = field(init=False)
-    passes: int = field(default=0, init=False)
-    bytes_read: int = field(default=0, init=False)
-    """Stored bytes that the last pass read."""
-    resident: int = field(default=0, init=False)
-    """Chunks that the last pass found in memory."""
-    targets: TargetSums | None = field(default=None, init=False)
-    """What the first pass has summed of the targets."""
-    origin: Vector | None = field(default=None, init=False)
-    """∇ of the mean loss at θ = 0, from the first pass, where that is made elsewhere; in the user's coordinates."""
-    hessian: Matrix | None = field(default=None, init=False)
-    """That of a quadratic loss, which needs to be summed only once; else the last one."""
+    validation: Dataset | RowSplit | None = None
+    """Rows that are scored at each point and never fitted: others, or some of each chunk."""
 
     def __post_init__(self) -> None:
+        self.penalty.check(self.dataset.shape[1])
+
+    @property
+    def outputs(self) -> int | None:
+        """The columns of θ; None where θ is a vector."""
         assert self.dataset.y is not None
-        n = self.dataset.shape[1]
-        self.outputs = self.loss.n_outputs(self.dataset.y.shape)
-        self.penalty.check(n)
-        self.coordinates = Coordinates.identity(n, intercept=self.fit_intercept, outputs=self.outputs)
-        self._penalty = self.penalty
+        return self.loss.n_outputs(self.dataset.y.shape)
 
     @property
     def theta_shape(self) -> tuple[int, ...]:
         """The shape of θ."""
-        return self.coordinates.theta_shape
+        return self.unknown().coordinates.theta_shape
 
-    def prox(self, point: Vector, step: float | Vector) -> Vector:
-        """The prox of what is not smooth, on the coefficients alone."""
-        point = point.copy()
-        coef = self.coordinates.coef_part(point)
-        coef[...] = self._penalty.prox(coef, self.coordinates.coef_part(step) if isinstance(step, np.ndarray) else step)
-        return point
+    @property
+    def rows_held_out(self) -> int:
+        """The rows of the dataset that are validated on and not fitted."""
+        return self.validation.count(0, self.dataset.shape[0]) if isinstance(self.validation, RowSplit) else 0
 
-    def standardise_at(self, theta: Vector, *, hessian: bool = False) -> Evaluation:
-        """The first evaluation, at θ in the user's coordinates; its pass also sums what standardising needs."""
-        partial = self._sweep(theta, moments=True, hessian=hessian)
-        assert partial.moments is not None
-        self.coordinates = Coordinates.standardising(
-            partial.moments,
+    def unknown(self) -> Known:
+        """Before any pass: the solver's coordinates are the user's."""
+        n = self.dataset.shape[1]
+        return Known(Coordinates.identity(n, intercept=self.fit_intercept, outputs=self.outputs))
+
+    def prox(self, known: Known) -> CoefficientProx | Any:
+        """The prox of what is not smooth, in the solver's coordinates."""
+        if self.penalty.is_smooth:
+            return no_prox
+        return CoefficientProx(known.coordinates.penalty(self.penalty), known.coordinates)
+
+    def standardise_at(self, theta: Vector, *, hessian: bool = False) -> Pass:
+        """The first pass, at θ in the user's coordinates, which also sums what standardising needs."""
+        parts: tuple[Part, ...] = (ColumnMoments(),)
+        return self._pass(theta, None, self.unknown(), parts, hessian=hessian)
+
+    def evaluate(self, asked: Vector | Epoch, known: Known, *, hessian: bool = False) -> Pass:
+        """Value and gradient at a point of the solver's coordinates, or an epoch of steps from there."""
+        if isinstance(asked, Epoch):
+            return self._epoch(asked, known)
+        return self._pass(known.coordinates.to_user(asked), asked, known, (), hessian=hessian)
+
+    def standardised(self, sums: Any) -> Coordinates:
+        """The coordinates in which columns have mean 0 and deviation 1."""
+        return Coordinates.standardising(
+            sums,
             intercept=self.fit_intercept,
             outputs=self.outputs,
             ridge=self.penalty.curvature(np.zeros(self.dataset.shape[1])) / self.loss.gradient_scale,
         )
-        self._penalty = self.penalty.scaled(self.coordinates.scale)
-        return self._evaluation(self.coordinates.from_user(theta), partial, hessian=hessian)
 
-    def evaluate(self, asked: Vector | Epoch, *, hessian: bool = False) -> Evaluation:
-        """Value and gradient at a point of the solver's coordinates, or an epoch of steps from there."""
-        if isinstance(asked, Epoch):
-            return self._epoch(asked)
-        partial = self._sweep(self.coordinates.to_user(asked), hessian=hessian)
-        return self._evaluation(asked, partial, hessian=hessian)
-
-    def validate(self, point: Vector) -> float | None:
-        """The objective on the validation rows, penalty included; None where there are none."""
+    def validate(self, point: Vector, last: Pass) -> tuple[float | None, int]:
+        """The objective on the validation rows, penalty included, and the bytes read for it; None without such rows."""
         if self.validation is None:
-            return None
-        swept = self.executor.sweep(self.validation, LossSum(self.loss, *self._split(self.coordinates.to_user(point))))
-        self.bytes_read += swept.bytes_read
-        if not swept.value.weight_sum > 0:
+            return None, 0
+        sums, bytes_read = last.validation_sum, 0
+        if sums is None or point is not last.evaluation.point:
+            chunk_sum = self._row_sums(last.known.coordinates.to_user(point), (LossOnly(),), precision="double")
+            if isinstance(self.validation, RowSplit):
+                result = self.executor.sweep(self.dataset, OnHeldOut(chunk_sum, self.validation))
+            else:
+                result = self.executor.sweep(self.validation, chunk_sum)
+            sums, bytes_read = result.value, result.bytes_read
+        if not sums.weight > 0:
             raise DataError("the weights of the validation rows sum to 0: no row counts", array="weight")
-        coef = self.coordinates.coef_part(point)
-        with np.errstate(over="ignore", invalid="ignore"):
-            penalty = self._penalty.value(coef) + self._penalty.nonsmooth_value(coef)
-        return swept.value.loss_sum / swept.value.weight_sum + penalty
+        return sums.parts[0] / sums.weight + self._penalty_value(point, last.known), bytes_read
 
-    @property
-    def origin_norm(self) -> float:
-        """‖∇F(0)‖ in the solver's coordinates, with l1 or bounds the least subgradient's; 0 where it is not known.
-
-        A start that is nearly the optimum has hardly a gradient to compare with, and one that is far away has one that
-        anything compares well with; this one does not depend on the start.
-        """
-        if self.origin is None or not np.isfinite(self.origin).all():
-            return 0.0
-        gradient = self.coordinates.gradient(self.origin)
-        subgradient = self._subgradient(self.coordinates.coef_part(np.zeros_like(gradient)), gradient)
-        return vector_norm(gradient if subgradient is None else subgradient)
-
-    def explained(self, value: float, point: Vector) -> float | None:
+    def explained(self, value: float, point: Vector, known: Known) -> float | None:
         """1 − (loss − saturated)/(null − saturated): R² for the squared loss, the share of deviance for the others.
 
         The null model is the best constant prediction. None where an offset or the loss leaves it unknown, or where the
         targets are all the same.
         """
-        if self.targets is None or self.dataset.offset is not None:
+        if known.targets is None or self.dataset.offset is not None:
             return None
-        moments = self.targets.moments
+        moments = known.targets.moments
         with np.errstate(divide="ignore", invalid="ignore"):
             null = self.loss.null_value(moments.mean, moments.variance)
-            saturated = self.targets.saturated / moments.weight
-        coef = self.coordinates.coef_part(point)
+            saturated = known.targets.saturated / moments.weight
+        penalty, coef = known.coordinates.penalty(self.penalty), known.coordinates.coef_part(point)
         with np.errstate(over="ignore", invalid="ignore"):
-            loss = value - self._penalty.value(coef) - self._penalty.nonsmooth_value(coef)
+            loss = value - penalty.value(coef) - penalty.nonsmooth_value(coef)
             explained = 1 - (loss - saturated) / (null - saturated) if null - saturated > 0 else float("nan")
         return explained if np.isfinite(explained) else None
 
-    def _split(self, theta: Vector) -> tuple[float | Vector, Vector]:
-        """Intercept and coefficients."""
-        if not self.fit_intercept:
-            return 0.0, theta
-        return theta[0] if self.outputs is not None else float(theta[0]), theta[1:]
-
-    def _sweep(self, theta: Vector, *, moments: bool = False, hessian: bool = False) -> Partial:
-        intercept, coef = self._split(theta)
-        summand = GradientSum(
-            loss=self.loss,
-            intercept=intercept,
-            coef=coef,
-            precision=self.precision,
-            with_moments=moments,
-            with_targets=self.passes == 0,
-            with_origin=self.passes == 0 and bool(theta.any()),
-            with_hessian=hessian and not (self.loss.quadratic and self.hessian is not None),
-        )
-        swept = self.executor.sweep(self.dataset, summand)
-        self._count(swept.bytes_read, swept.resident, swept.value.weight_sum)
-        self.targets = self.targets or swept.value.targets
-        if swept.value.origin_sum is not None:
-            self.origin = swept.value.origin_sum * (self.loss.gradient_scale / swept.value.weight_sum)
-        return swept.value
-
-    def _count(self, bytes_read: int, resident: int, weight_sum: float) -> None:
-        self.passes += 1
-        self.bytes_read, self.resident = bytes_read, resident
-        if not weight_sum > 0:
-            raise DataError("the weights sum to 0: no row counts; correct the weights", array="weight")
-
-    def _evaluation(self, point: Vector, partial: Partial, *, hessian: bool) -> Evaluation:
-        scale = self.loss.gradient_scale / partial.weight_sum
-        coef = self.coordinates.coef_part(point)
+    def _penalty_value(self, point: Vector, known: Known) -> float:
+        penalty, coef = known.coordinates.penalty(self.penalty), known.coordinates.coef_part(point)
         with np.errstate(over="ignore", invalid="ignore"):
-            gradient = self.coordinates.gradient(partial.gradient_sum * scale)
-            coef_gradient = self.coordinates.coef_part(gradient)
-            coef_gradient += self._penalty.gradient(coef)
-            nonsmooth = self._penalty.nonsmooth_value(coef)
-            if partial.hessian_sum is not None:
-                self.hessian = self.coordinates.hessian(partial.hessian_sum * scale)
-            return Evaluation(
-                point=point,
-                value=partial.loss_sum / partial.weight_sum + self._penalty.value(coef) + nonsmooth,
-                gradient=gradient,
-                nonsmooth=nonsmooth,
-                subgradient=self._subgradient(coef, gradient),
-                hessian=self._with_penalty(self.hessian, coef) if hessian else None,
-            )
+            return penalty.value(coef) + penalty.nonsmooth_value(coef)
 
-    def _subgradient(self, coef: Vector, gradient: Vector) -> Vector | None:
-        if self._penalty.is_smooth:
-            return None
-        subgradient = gradient.copy()
-        part = self.coordinates.coef_part(subgradient)
-        part[...] = self._penalty.subgradient(coef, part.copy())
-        return subgradient
+    def _row_sums(self, theta: Vector, parts: tuple[Part, ...], *, precision: str) -> RowSums:
+        intercept: float | Vector = 0.0
+        coef = theta
+        if self.fit_intercept:
+            intercept, coef = theta[0] if theta.ndim == 2 else float(theta[0]), theta[1:]
+        return RowSums(self.loss, intercept, coef, parts, precision)
 
-    def _with_penalty(self, hessian: Matrix | None, coef: Vector) -> Matrix | None:
-        """∇²f: that of the loss, and on its diagonal that of the penalty."""
-        if hessian is None:
-            return None
-        diagonal = np.zeros(len(hessian))
-        self.coordinates.coef_part(diagonal)[...] = self._penalty.curvature(coef)
-        return hessian + np.diag(diagonal)
+    def _pass(
+        self, theta: Vector, point: Vector | None, known: Known, parts: tuple[Part, ...], *, hessian: bool
+    ) -> Pass:
+        """Sum what is asked for at θ; `point` is θ in the solver's coordinates, None where this pass finds them."""
+        first = known.passes == 0
+        sums_hessian = hessian and not (self.loss.quadratic and known.hessian is not None)
+        asked: tuple[Part, ...] = (LossAndGradient(), *parts)
+        asked += (TargetMoments(),) if first else ()
+        asked += (GradientAtZero(),) if first and theta.any() else ()
+        asked += (Hessian(),) if sums_hessian else ()
+        chunk_sum = self._row_sums(theta, asked, precision=self.precision)
+        held_out = None
+        if isinstance(self.validation, RowSplit):
+            scored = self._row_sums(theta, (LossOnly(),), precision="double")
+            both = self.executor.sweep(self.dataset, OnTraining(chunk_sum, self.validation, scored))
+            sums, held_out = both.value.training, both.value.held_out
+            bytes_read, resident = both.bytes_read, both.resident
+        else:
+            result = self.executor.sweep(self.dataset, chunk_sum)
+            sums, bytes_read, resident = result.value, result.bytes_read, result.resident
+        if not sums.weight > 0:
+            raise DataError("the weights sum to 0: no row counts; correct the weights", array="weight")
+        found = {type(part): total for part, total in zip(asked, sums.parts, strict=True)}
+        known = replace(known, passes=known.passes + 1, targets=found.get(TargetMoments, known.targets))
+        if point is None:
+            known = replace(known, coordinates=self.standardised(found[ColumnMoments]))
+            point = known.coordinates.from_user(theta)
+        scale = self.loss.gradient_scale / sums.weight
+        coordinates, loss = known.coordinates, found[LossAndGradient]
+        with np.errstate(over="ignore", invalid="ignore"):
+            if sums_hessian:
+                known = replace(known, hessian=coordinates.hessian(found[Hessian] * scale))
+            if GradientAtZero in found:
+                known = replace(known, origin_norm=self._origin_norm(found[GradientAtZero] * scale, coordinates))
+            gradient = coordinates.gradient(loss.gradient * scale)
+            evaluation = self._evaluation(point, loss.loss / sums.weight, gradient, known, hessian=hessian)
+        return Pass(evaluation, known, bytes_read, resident, held_out)
 
-    def _epoch(self, epoch: Epoch) -> Evaluation:
-        start = EpochSoFar(epoch.point, epoch.step, 0.0, np.zeros_like(epoch.point), 0.0)
-        fold = EpochFold(self.loss, self._penalty, self.coordinates, epoch)
-        order = [int(k) for k in epoch.chunk_order(self.dataset.n_chunks)]
-        folded = self.executor.fold(self.dataset, fold, start, order)
-        end = folded.value
-        self._count(folded.bytes_read, folded.resident, end.weight_sum)
-        coef = self.coordinates.coef_part(end.point)
-        nonsmooth = self._penalty.nonsmooth_value(coef)
+    def _evaluation(self, point: Vector, mean: float, gradient: Vector, known: Known, *, hessian: bool) -> Evaluation:
+        """F and its gradient, from the mean loss and its gradient in the solver's coordinates."""
+        coordinates, penalty = known.coordinates, known.coordinates.penalty(self.penalty)
+        coef, coef_gradient = coordinates.coef_part(point), coordinates.coef_part(gradient)
+        coef_gradient += penalty.gradient(coef)
+        nonsmooth = penalty.nonsmooth_value(coef)
         return Evaluation(
+            point=point,
+            value=mean + penalty.value(coef) + nonsmooth,
+            gradient=gradient,
+            nonsmooth=nonsmooth,
+            subgradient=_subgradient(penalty, coordinates, coef, gradient),
+            hessian=_with_curvature(known.hessian, penalty, coordinates, coef) if hessian else None,
+        )
+
+    def _origin_norm(self, gradient: Vector, coordinates: Coordinates) -> float:
+        if not np.isfinite(gradient).all():
+            return 0.0
+        gradient = coordinates.gradient(gradient)
+        zero = coordinates.coef_part(np.zeros_like(gradient))
+        subgradient = _subgradient(coordinates.penalty(self.penalty), coordinates, zero, gradient)
+        return vector_norm(gradient if subgradient is None else subgradient)
+
+    def _epoch(self, epoch: Epoch, known: Known) -> Pass:
+        start = EpochSoFar(epoch.point, epoch.step, 0.0, np.zeros_like(epoch.point), 0.0)
+        penalty = known.coordinates.penalty(self.penalty)
+        fold: Any = EpochFold(self.loss, penalty, known.coordinates, epoch)
+        if isinstance(self.validation, RowSplit):
+            fold = OnTrainingFold(fold, self.validation)
+        order = [int(k) for k in epoch.chunk_order(self.dataset.n_chunks)]
+        result = self.executor.fold(self.dataset, fold, start, order)
+        end = result.value
+        if not end.weight_sum > 0:
+            raise DataError("the weights sum to 0: no row counts; correct the weights", array="weight")
+        coef = known.coordinates.coef_part(end.point)
+        nonsmooth = penalty.nonsmooth_value(coef)
+        evaluation = Evaluation(
             point=end.point,
-            value=end.loss_sum / end.weight_sum + self._penalty.value(coef) + nonsmooth,
+            value=end.loss_sum / end.weight_sum + penalty.value(coef) + nonsmooth,
             gradient=end.gradient_sum / end.batches,
             nonsmooth=nonsmooth,
             steps=end.step - epoch.step,
         )
+        return Pass(evaluation, replace(known, passes=known.passes + 1), result.bytes_read, result.resident)
+
+
+def _subgradient(penalty: Penalty, coordinates: Coordinates, coef: Vector, gradient: Vector) -> Vector | None:
+    if penalty.is_smooth:
+        return None
+    subgradient = gradient.copy()
+    part = coordinates.coef_part(subgradient)
+    part[...] = penalty.subgradient(coef, part.copy())
+    return subgradient
+
+
+def _with_curvature(hessian: Matrix | None, penalty: Penalty, coordinates: Coordinates, coef: Vector) -> Matrix | None:
+    """∇²f: that of the loss, and on its diagonal that of the penalty."""
+    if hessian is None:
+        return None
+    diagonal = np.zeros(len(hessian))
+    coordinates.coef_part(diagonal)[...] = penalty.curvature(coef)
+    return hessian + np.diag(diagonal)

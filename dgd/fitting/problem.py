@@ -1,27 +1,28 @@
-"""From a user's arguments to what a fit works with: rows to fit and to validate on, loss, penalty, solver."""
+"""From a user's arguments to the problem that is solved: loss, penalty and solver that work together, and rows."""
 
 from __future__ import annotations
 
-import math
 import os
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from dgd.data.dataset import Dataset
+from dgd.data.distinct import distinct
 from dgd.data.opening import open_dataset
+from dgd.data.row_split import RowSplit
 from dgd.data.rows import Rows
-from dgd.data.selected_rows import Selection, select
 from dgd.errors import ConfigurationError, SchemaError
-from dgd.errors.checks import checked_flag, checked_integer, checked_word
+from dgd.errors.checks import checked_flag, checked_integer, checked_number, checked_word
 from dgd.errors.words import shown
 from dgd.fitting.arguments import checked_rate, make_loss, make_penalty
 from dgd.fitting.auto_solver import Choice, check_method, choose
 from dgd.losses import Loss
+from dgd.passes.plan import Need
 from dgd.penalties import Penalty
 from dgd.solvers import SOLVERS, Rate, Solver
-from dgd.solvers.minibatch import permutation
+
+MANY = 1000
+"""Passes of a fit whose number nobody knows beforehand."""
 
 
 @dataclass(frozen=True)
@@ -34,32 +35,53 @@ class Method:
     choice: Choice
     rate: Any
     """The learning rate: the argument, or the solver object's own."""
+    fit_intercept: bool
     outputs: int | None
     n_parameters: int
 
-    @property
-    def hessian_bytes(self) -> int:
-        """Of one Hessian's sums, 0 where none is summed."""
-        if not self.solver.wants_hessian:
-            return 0
+    def need(self, dataset: Dataset, precision: str, split: RowSplit | None = None) -> Need:
+        """What the passes of a fit need."""
         p = self.n_parameters // (self.outputs or 1)
-        return 8 * (p * p if self.loss.quadratic else self.n_parameters**2)
+        hessian_bytes = 8 * (p * p if self.loss.quadratic else self.n_parameters**2)
+        in_two = self.solver.wants_hessian and self.loss.quadratic and self.penalty.is_smooth
+        return Need(
+            precision=precision,
+            outputs=self.outputs or 1,
+            hessian_bytes=hessian_bytes if self.solver.wants_hessian else 0,
+            bytes_per_row=0 if split is None else dataset.row_bytes,
+            passes=2 if in_two else MANY,
+            in_order=self.solver.name == "minibatch",
+        )
 
 
 def make_method(
-    loss: Any, penalty: Any, solver: Any, learning_rate: Any, *, fit_intercept: Any, dataset: Dataset
+    loss: Any,
+    penalty: Any,
+    solver: Any,
+    learning_rate: Any,
+    *,
+    fit_intercept: Any,
+    dataset: Dataset,
+    read_labels: bool = False,
 ) -> Method:
-    """Check each, choose what is "auto", and refuse what cannot work together."""
+    """Check each, choose what is "auto", and refuse what cannot work together.
+
+    read_labels: whether y may be read for the labels of classes that the loss was not told.
+    """
     assert dataset.y is not None
     the_loss, the_penalty, rate = make_loss(loss), make_penalty(penalty), checked_rate(learning_rate)
+    if read_labels and the_loss.wants_labels(dataset.y.dtype):
+        the_loss = the_loss.with_classes(distinct(dataset.y))
     n = dataset.shape[1]
     the_penalty.check(n)
     outputs = the_loss.n_outputs(dataset.y.shape)
     _check_offset(dataset, outputs)
-    n_parameters = (n + checked_flag("fit(fit_intercept", fit_intercept)) * (outputs or 1)
+    intercept = checked_flag("fit(fit_intercept", fit_intercept)
+    n_parameters = (n + intercept) * (outputs or 1)
     method, choice = make_solver(solver, rate, the_loss, the_penalty, n_parameters)
     check_method(method, the_loss, the_penalty, n_parameters)
-    return Method(the_loss, the_penalty, method, choice, _own_rate(method, solver, rate), outputs, n_parameters)
+    own_rate = rate if isinstance(solver, str) else getattr(method, "learning_rate", "auto")
+    return Method(the_loss, the_penalty, method, choice, own_rate, intercept, outputs, n_parameters)
 
 
 def make_solver(
@@ -79,32 +101,43 @@ def make_solver(
     return SOLVERS[choice.name](learning_rate), choice
 
 
-def _own_rate(method: Solver, solver: Any, rate: Rate) -> Any:
-    return rate if isinstance(solver, str) else getattr(method, "learning_rate", "auto")
-
-
-def split(dataset: Dataset, validation: Any, seed: Any) -> tuple[Dataset, Dataset | None]:
-    """The rows to fit and those to validate on: another dataset, or a part of this one's chunks, drawn by the seed."""
+def validation_rows(validation: Any, fraction: Any, seed: Any, dataset: Dataset) -> Dataset | RowSplit | None:
+    """The rows to validate on: another dataset, or a fraction of the rows of this one, drawn by the seed."""
     number = checked_integer("fit(seed", seed, least=0)
+    if fraction is not None:
+        if validation is not None:
+            raise ConfigurationError("`fit(validation=..., validation_fraction=...)`: give one of them")
+        return _row_split(fraction, number, dataset)
     if validation is None:
-        return dataset, None
-    if isinstance(validation, (float, np.floating)):
-        return _hold_out(dataset, float(validation), number)
+        return None
     if isinstance(validation, tuple) and len(validation) == 2:
         other = open_dataset(*validation)
     elif isinstance(validation, (str, os.PathLike, Dataset)):
         other = open_dataset(validation)
     else:
+        hint = "; for a part of the rows give `validation_fraction=`" if isinstance(validation, (int, float)) else ""
         raise ConfigurationError(
-            f"`fit(validation=...)` must be a dataset, a path, a tuple (X, y), or the part of the chunks to hold out, "
-            f"got {shown(validation)}"
+            f"`fit(validation=...)` must be a dataset, a path or a tuple (X, y), got {shown(validation)}{hint}"
         )
     _check_alike(other, dataset)
-    return dataset, other
+    return other
+
+
+def _row_split(fraction: Any, seed: int, dataset: Dataset) -> RowSplit:
+    part = checked_number("fit(validation_fraction", fraction, above=0)
+    if not part < 1:
+        raise ConfigurationError(f"`fit(validation_fraction=...)` must be above 0 and below 1, got {shown(fraction)}")
+    split, rows = RowSplit(part, seed), dataset.shape[0]
+    if not 0 < split.count(0, rows) < rows:
+        raise ConfigurationError(
+            f"`fit(validation_fraction={part:g})` holds out {split.count(0, rows)} of {rows} rows; "
+            f"give another fraction"
+        )
+    return split
 
 
 def _check_offset(dataset: Dataset, outputs: int | None) -> None:
-    """An offset of another shape than the raw prediction would be repeated by NumPy without a word."""
+    """NumPy would repeat an offset of another shape than the raw prediction in silence."""
     shape = (dataset.shape[0], *(() if outputs is None else (outputs,)))
     if dataset.offset is not None and dataset.offset.shape != shape:
         raise SchemaError(
@@ -115,37 +148,21 @@ def _check_offset(dataset: Dataset, outputs: int | None) -> None:
 
 
 def _check_alike(validation: Dataset, dataset: Dataset) -> None:
-    """The validation rows must be of the kind that is fitted, for the same reason."""
+    """The validation rows must have the columns and outputs of the rows that are fitted."""
     if validation.shape[1] != dataset.shape[1]:
         raise SchemaError(
             f"the validation rows have {validation.shape[1]} columns, and the rows to fit have {dataset.shape[1]}",
             array=validation.X.name,
         )
-    for name, theirs, ours in (("y", validation.y, dataset.y), ("offset", validation.offset, dataset.offset)):
-        found, expected = (None if rows is None else rows.shape[1:] for rows in (theirs, ours))
-        if found != expected:
+    for name, found, expected in (("y", validation.y, dataset.y), ("offset", validation.offset, dataset.offset)):
+        shapes = [None if rows is None else rows.shape[1:] for rows in (found, expected)]
+        if shapes[0] != shapes[1]:
             raise SchemaError(
-                f"the {name} of the validation rows is {_shown_shape(theirs)}, and that of the rows to fit is "
-                f"{_shown_shape(ours)}; they must be alike",
+                f"the {name} of the validation rows is {_shape_of(found)}, and that of the rows to fit is "
+                f"{_shape_of(expected)}; they must be alike",
                 array=name,
             )
 
 
-def _shown_shape(rows: Rows | None) -> str:
+def _shape_of(rows: Rows | None) -> str:
     return "missing" if rows is None else f"of shape {rows.shape}"
-
-
-def _hold_out(dataset: Dataset, part: float, seed: int) -> tuple[Dataset, Dataset]:
-    chunks = dataset.n_chunks
-    if not 0 < part < 1 or math.isnan(part):
-        raise ConfigurationError(f"`fit(validation=...)` must be a part above 0 and below 1, got {part!r}")
-    if chunks < 2:
-        raise ConfigurationError(
-            f"`fit(validation={part:g})` holds out whole chunks, and {dataset.source} has {chunks}; give the "
-            f"validation rows as a dataset, or write X in smaller chunks"
-        )
-    count = min(chunks - 1, max(1, round(part * chunks)))
-    order = permutation(chunks, seed)
-    kept = Selection.of_chunks(order[count:], dataset.bounds)
-    held_out = Selection.of_chunks(order[:count], dataset.bounds)
-    return select(dataset, kept), select(dataset, held_out)

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from dgd._typing import Vector
+from dgd._typing import Array, Vector
+from dgd.errors.words import finite_or_none
 from dgd.fitting.auto_solver import Choice
 from dgd.fitting.certificate import Certificate
 from dgd.fitting.record import Record
 from dgd.models.model import Model
+from dgd.models.score import ClassScore, Score
 from dgd.passes.plan import Plan
 from dgd.solvers.base import Status
 
@@ -24,8 +26,7 @@ class Result:
     """A finished fit: parameters, why it ended, and what each pass found.
 
     `theta` is the raw vector, intercept first when there is one; with q outputs a matrix (n + 1, q). `loss` is the
-    objective, penalty included, last known on the way to it: after `max_iter` steps of a given learning rate that is
-    one step before `theta`, whose own would cost another pass.
+    objective, penalty included.
     """
 
     theta: Vector
@@ -41,6 +42,10 @@ class Result:
     """R² for the squared loss; else the share of the null model's deviance that is explained. None if not known."""
     certificate: Certificate | None = None
     """A bound on the distance to the optimum, where there is one; of the last point that was evaluated."""
+    rows_held_out: int = 0
+    """Rows of the dataset that were validated on and not fitted."""
+    loss_is_before_last_step: bool = False
+    """Whether `loss` and `explained` are those of the θ before the last step: those of `theta` would cost a pass."""
 
     @property
     def coef_(self) -> Vector:
@@ -72,6 +77,14 @@ class Result:
         """Why the fit ended, in a sentence, with what the solver learnt."""
         return self.status.value + (f" ({self.advice})" if self.advice else "")
 
+    def predict(self, data: Any, **options: Any) -> Array:
+        """Predictions of the model for every row; see `dgd.predict`."""
+        return self.model.predict(data, **options)
+
+    def score(self, data: Any, y: Any = None, **options: Any) -> Score | ClassScore:
+        """How well the model predicts a dataset; see `dgd.score`."""
+        return self.model.score(data, y, **options)
+
     def explain(self) -> str:
         """Which solver was taken, and why, in a line."""
         return "" if self.choice is None else str(self.choice)
@@ -94,13 +107,21 @@ class Result:
             f"solver        {self.choice.name}: {self.choice.because}" if self.choice else "",
             f"passes        {self.n_iter_}" + (f", {rejected} of them without a step" if rejected else ""),
             f"seconds       {self.seconds:.3f}",
-            f"loss          {self.loss:.12g}",
+            f"loss          {self.loss:.12g}{self._of}",
             f"grad_norm     {last.grad_norm:.3e}",
-            "" if last.validation_loss is None else f"validation    {last.validation_loss:.12g}",
-            "" if self.explained is None else f"{self._measure:<14}{self.explained:.6g}",
+            "" if last.validation_loss is None else f"validation    {last.validation_loss:.12g}{self._held_out}",
+            "" if self.explained is None else f"{self._measure:<14}{self.explained:.6g}{self._of}",
             f"certificate   {self.certificate or 'none: strong convexity is not known here'}",
         ]
         return "\n".join([line for line in lines if line] + self._coefficients())
+
+    @property
+    def _of(self) -> str:
+        return " (before the last step)" if self.loss_is_before_last_step else ""
+
+    @property
+    def _held_out(self) -> str:
+        return f" ({self.rows_held_out:,} rows held out)" if self.rows_held_out else ""
 
     @property
     def _measure(self) -> str:
@@ -130,6 +151,8 @@ class Result:
             "loss": finite_or_none(self.loss),
             "explained": finite_or_none(self.explained),
             "certificate": None if self.certificate is None else asdict(self.certificate),
+            "loss_is_before_last_step": self.loss_is_before_last_step,
+            "rows_held_out": self.rows_held_out,
             "theta": self.theta.tolist(),
             "intercept": np.asarray(self.intercept_).tolist(),
             "coef": self.coef_.tolist(),
@@ -137,8 +160,3 @@ class Result:
             "feature_names": list(self.model.feature_names) if self.model.feature_names else None,
             "history": [record.as_json() for record in self.history],
         }
-
-
-def finite_or_none(value: Any) -> Any:
-    """JSON knows no NaN and no infinity."""
-    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from dgd._typing import Array, FloatArray
+from dgd.errors import ConfigurationError
 
 
 class Loss(Protocol):
@@ -27,6 +29,21 @@ class Loss(Protocol):
     """Whether the second derivative is the same everywhere."""
     expected: ClassVar[str]
     """What a target must be, as an error says it."""
+    curvature_vanishes: ClassVar[bool] = False
+    """Whether the second derivative is 0 far from the targets, where Newton steps fail."""
+
+    @property
+    def labels(self) -> tuple[Any, ...] | None:
+        """The labels of the classes; None where the target is a number."""
+        return None
+
+    def wants_labels(self, dtype: np.dtype[Any]) -> bool:
+        """Whether the labels must be found in a target of that dtype before the fit."""
+        return False
+
+    def with_classes(self, labels: Iterable[Any]) -> Loss:
+        """The same loss for these labels, in this order."""
+        raise ConfigurationError(f"the loss {self.name!r} has no classes")
 
     def encode(self, y: Array, dtype: np.dtype[Any]) -> FloatArray:
         """The targets as the arithmetic wants them, of that dtype; NaN where a target is not what is `expected`."""

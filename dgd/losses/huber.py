@@ -22,13 +22,14 @@ from dgd.errors import ConfigurationError
 from dgd.losses.base import NumberLoss, over_outputs
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Huber(NumberLoss):
     """Huber's loss: ½ (η − y)² up to a residual of `delta`, a straight line beyond; outliers pull no harder."""
 
     delta: float = 1.35
 
     name: ClassVar[str] = "huber"
+    curvature_vanishes: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         delta: Any = self.delta

@@ -24,13 +24,13 @@ import numpy as np
 
 from dgd._typing import Array, FloatArray
 from dgd.errors import ConfigurationError
-from dgd.losses.base import numbers, outputs_of, over_outputs
+from dgd.losses.base import NumberLoss, numbers, over_outputs
 from dgd.losses.entropy import binary_entropy
 from dgd.losses.labels import Label, class_indices, plain_labels
 
 
-@dataclass(frozen=True, kw_only=True)
-class Logistic:
+@dataclass(frozen=True)
+class Logistic(NumberLoss):
     """Logistic loss log(1 + e^η) − yη of two classes; η is the log-odds of the second one.
 
     classes: the two labels that stand for y = 0 and y = 1; without them targets are numbers from 0 to 1.
@@ -39,8 +39,6 @@ class Logistic:
     classes: Sequence[Label] | None = None
 
     name: ClassVar[str] = "logistic"
-    gradient_scale: ClassVar[float] = 1.0
-    quadratic: ClassVar[bool] = False
     expected: ClassVar[str] = "one of the two classes, or a number from 0 to 1 where no classes are declared"
 
     def __post_init__(self) -> None:
@@ -53,6 +51,15 @@ class Logistic:
             )
         object.__setattr__(self, "classes", classes)
 
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """The two labels, 0 and 1 where none were declared."""
+        return (0, 1) if self.classes is None else tuple(self.classes)
+
+    def wants_labels(self, dtype: np.dtype[Any]) -> bool:
+        """Where the target holds strings: numbers from 0 to 1 are targets without classes."""
+        return self.classes is None and dtype.kind in "US"
+
     def with_classes(self, labels: Iterable[Any]) -> Self:
         """The same loss for two labels: the first is y = 0, the second y = 1."""
         return replace(self, classes=tuple(labels))
@@ -64,10 +71,6 @@ class Logistic:
         encoded = numbers(y, dtype)
         valid = (encoded >= 0) & (encoded <= 1)
         return encoded if valid.all() else np.where(valid, encoded, np.nan)
-
-    def n_outputs(self, y_shape: tuple[int, ...]) -> int | None:
-        """One for each column of y."""
-        return outputs_of(y_shape)
 
     def value(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
         """log(1 + e^η) − yη of each row."""

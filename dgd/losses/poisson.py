@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from dgd._typing import Array, FloatArray
-from dgd.losses.base import numbers, outputs_of, over_outputs
+from dgd.losses.base import NumberLoss, numbers, over_outputs
 from dgd.losses.entropy import y_log_y
 
 OVERFLOWN = 1000.0
@@ -25,12 +25,10 @@ OVERFLOWN = 1000.0
 
 
 @dataclass(frozen=True)
-class Poisson:
+class Poisson(NumberLoss):
     """Poisson loss e^η − yη of counts: the expected count is e^η."""
 
     name: ClassVar[str] = "poisson"
-    gradient_scale: ClassVar[float] = 1.0
-    quadratic: ClassVar[bool] = False
     expected: ClassVar[str] = "a number of 0 or more"
 
     def encode(self, y: Array, dtype: np.dtype[Any]) -> FloatArray:
@@ -38,10 +36,6 @@ class Poisson:
         encoded = numbers(y, dtype)
         valid = encoded >= 0
         return encoded if valid.all() else np.where(valid, encoded, np.nan)
-
-    def n_outputs(self, y_shape: tuple[int, ...]) -> int | None:
-        """One for each column of y."""
-        return outputs_of(y_shape)
 
     def value(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
         """e^η − yη of each row."""

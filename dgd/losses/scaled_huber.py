@@ -11,30 +11,22 @@ is convex in both, and infinite for σ ≤ 0. Huber and Ronchetti (2009), Robust
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from dgd._typing import Array, FloatArray
-from dgd.losses.base import numbers
+from dgd._typing import FloatArray
+from dgd.losses.base import NumberLoss
 
 
-@dataclass(frozen=True, kw_only=True)
-class ScaledHuber:
+@dataclass(frozen=True)
+class ScaledHuber(NumberLoss):
     """σ + H(r/σ) σ, with H(z) = z² up to `epsilon` and 2ε|z| − ε² beyond."""
 
     epsilon: float = 1.35
 
     name: ClassVar[str] = "scaled_huber"
-    gradient_scale: ClassVar[float] = 1.0
-    quadratic: ClassVar[bool] = False
-    expected: ClassVar[str] = "a number"
-
-    def encode(self, y: Array, dtype: np.dtype[Any]) -> FloatArray:
-        """The targets themselves."""
-        return numbers(y, dtype)
 
     def n_outputs(self, y_shape: tuple[int, ...]) -> int | None:
         """Two: η and σ."""
@@ -70,11 +62,3 @@ class ScaledHuber:
     def response(self, raw_prediction: FloatArray) -> FloatArray:
         """η."""
         return raw_prediction[:, 0]
-
-    def saturated(self, y: FloatArray) -> FloatArray:
-        """0: the infimum, at η = y for σ → 0."""
-        return np.zeros(y.shape[0], dtype=y.dtype)
-
-    def null_value(self, mean: FloatArray, variance: FloatArray) -> float:
-        """NaN: the best constant is not a function of mean and variance."""
-        return math.nan

@@ -26,32 +26,50 @@ from numpy.typing import NDArray
 
 from dgd._typing import Array, FloatArray
 from dgd.errors import ConfigurationError
-from dgd.losses.base import numbers
+from dgd.losses.base import NumberLoss, numbers
 from dgd.losses.entropy import y_log_y
 from dgd.losses.labels import Label, class_indices, plain_labels
 
 
-@dataclass(frozen=True, kw_only=True)
-class Softmax:
+@dataclass(frozen=True)
+class Softmax(NumberLoss):
     """Softmax loss −log p_y of K classes, p = e^η / Σ e^η.
 
-    classes: the K labels, in the order of the raw predictions; without them `encode` takes the numbers 0, 1, 2, …
+    classes: the K labels in the order of the raw predictions, or their number K for the labels 0 … K − 1; without them
+        targets are the numbers 0, 1, 2, …
     """
 
-    classes: Sequence[Label] | None = None
+    classes: Sequence[Label] | int | None = None
 
     name: ClassVar[str] = "softmax"
-    gradient_scale: ClassVar[float] = 1.0
-    quadratic: ClassVar[bool] = False
     expected: ClassVar[str] = "one of the classes, or a class number 0, 1, 2, … where no classes are declared"
 
     def __post_init__(self) -> None:
         if self.classes is None:
             return
-        classes = plain_labels(self.classes, call="Softmax(classes=...)")
+        given: Any = self.classes
+        if isinstance(given, int) and not isinstance(given, bool):
+            given = range(given)
+        classes = plain_labels(given, call="Softmax(classes=...)")
         if len(classes) < 2:
-            raise ConfigurationError(f"`Softmax(classes=...)` must be at least two labels, got {list(classes)}")
+            raise ConfigurationError(
+                f"`Softmax(classes=...)` must be at least two labels, or their number, got {self.classes!r}"
+            )
         object.__setattr__(self, "classes", classes)
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """The labels; 0 and 1 where none were declared."""
+        return (0, 1) if self.classes is None else self._declared
+
+    @property
+    def _declared(self) -> tuple[Label, ...]:
+        assert isinstance(self.classes, tuple)
+        return self.classes
+
+    def wants_labels(self, dtype: np.dtype[Any]) -> bool:
+        """Where no classes were declared."""
+        return self.classes is None
 
     def with_classes(self, labels: Iterable[Any]) -> Self:
         """The same loss for these labels."""
@@ -60,7 +78,7 @@ class Softmax:
     def encode(self, y: Array, dtype: np.dtype[Any]) -> FloatArray:
         """The index of each row's class; NaN for anything else."""
         if self.classes is not None:
-            return class_indices(y, self.classes, dtype)
+            return class_indices(y, self._declared, dtype)
         encoded = numbers(y, dtype)
         valid = (encoded >= 0) & (encoded < np.inf) & (np.floor(encoded) == encoded)
         return encoded if valid.all() else np.where(valid, encoded, np.nan)
@@ -74,7 +92,7 @@ class Softmax:
             )
         if len(y_shape) != 1:
             raise ConfigurationError(f"loss 'softmax' takes one column of labels, got targets of shape {y_shape}")
-        return len(self.classes)
+        return len(self._declared)
 
     def value(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
         """−log p_y of each row."""
@@ -106,10 +124,6 @@ class Softmax:
         np.exp(exps, out=exps)
         exps /= exps.sum(axis=0)
         return exps.T
-
-    def saturated(self, y: FloatArray) -> FloatArray:
-        """0."""
-        return np.zeros(y.shape[0], dtype=y.dtype)
 
     def null_value(self, mean: FloatArray, variance: FloatArray) -> float:
         """The entropy −Σ p̄ log p̄ of the classes' shares p̄, of shape (K,)."""

@@ -17,7 +17,7 @@ from dgd._typing import Array, Vector
 from dgd._version import __version__
 from dgd.errors import ConfigurationError, ModelError
 from dgd.losses import LOSSES
-from dgd.models.model import Model
+from dgd.models.predictor import Predictor
 
 FORMAT = 2
 READABLE = (1, 2)
@@ -25,7 +25,7 @@ READABLE = (1, 2)
 DOCUMENT = "model.json"
 
 
-def save_model(model: Model, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+def write_predictor(model: Predictor, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
     """Write a model beside `path`, and rename it when it is whole; see `Model.save`."""
     target = Path(path)
     if target.exists() and not overwrite:
@@ -45,7 +45,7 @@ def save_model(model: Model, path: str | os.PathLike[str], *, overwrite: bool = 
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def _document(model: Model, checksums: dict[str, str]) -> bytes:
+def _document(model: Predictor, checksums: dict[str, str]) -> bytes:
     document = {
         "format": FORMAT,
         "dgd": __version__,
@@ -62,7 +62,7 @@ def _document(model: Model, checksums: dict[str, str]) -> bytes:
     return json.dumps(document, indent=2, ensure_ascii=False).encode()
 
 
-def load_model(path: str | os.PathLike[str]) -> Model:
+def read_predictor(path: str | os.PathLike[str]) -> Predictor:
     """Read a model that `Model.save` wrote, after checking every checksum.
 
     Raises ModelError if the folder is missing, damaged, or of a later format.
@@ -87,7 +87,7 @@ def load_model(path: str | os.PathLike[str]) -> Model:
     arrays = {name: _read_npy(folder / name, digest) for name, digest in document["sha256"].items()}
     names, classes = document["feature_names"], document.get("classes")
     intercept = arrays["intercept.npy"]
-    return Model(
+    return Predictor(
         coef=arrays["coef.npy"],
         intercept=intercept if intercept.ndim else float(intercept),
         loss=document["loss"],

@@ -1,7 +1,9 @@
-"""Predictions into memory, and what counts the rows written."""
+"""Predictions of every row in one pass: `dgd.predict` returns them, `dgd.predict_to` writes them."""
 
 from __future__ import annotations
 
+import math
+import os
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -9,37 +11,110 @@ import numpy as np
 
 from dgd._typing import Array
 from dgd.data.buffers import Buffers
-from dgd.data.dataset import Chunk
+from dgd.data.dataset import Chunk, Dataset
+from dgd.data.opening import open_data
+from dgd.data.rows import READABLE_KINDS
 from dgd.errors import ConfigurationError
-from dgd.models.model import Model
+from dgd.models.predictor import Predictor
+from dgd.passes.execution import Execution, execution_of
+from dgd.passes.executor import for_each
+from dgd.passes.plan import Need
+from dgd.passes.session import session
 from dgd.passes.sums.bad_rows import check_finite
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """Rows written so far."""
+def predict(
+    model: Predictor,
+    data: Any,
+    *,
+    offset: Any = None,
+    probabilities: bool = False,
+    client: Any = None,
+    threads: int | None = None,
+    execution: Execution | None = None,
+) -> Array:
+    """Predict every row of a dataset, as an array of shape (m,) or (m, q).
 
-    rows: int
+    The expected target: η itself, e^η for rates, and for classes the label of the most probable one. The array is in
+    the memory of this process; `predict_to` writes it instead.
 
-    def __add__(self, other: Self) -> Self:
-        return type(self)(self.rows + other.rows)
+    data: anything `open_dataset` takes; a target need not be there.
+    probabilities: for a model of classes the probability of each, (m, K) in the order of `classes`.
+    client, threads, execution: where it runs, as for `fit`; data in this process's memory stay in it unless a client
+        is named.
+
+    Raises ModelError if the data do not have the columns the model was fitted on.
+    """
+    prediction, dataset = _opened(model, data, offset, probabilities)
+    where = execution_of(execution, client, threads)
+    if dataset.memory_bytes and where.client is None:
+        where = where.on_threads()
+    row_bytes = prediction.dtype.itemsize * math.prod(prediction.row_shape)
+    need = Need(bytes_per_row=row_bytes, held_bytes=dataset.shape[0] * row_bytes)
+    with session(where) as running:
+        dataset = running.open(dataset, need)
+        if not running.executor.resources(dataset).shares_memory:
+            return running.executor.sweep(dataset, CollectedRows(prediction)).value.joined()
+        out = np.empty((dataset.shape[0], *prediction.row_shape), prediction.dtype)
+        for_each(running.executor, dataset, IntoMemory(prediction, out))
+    return out
+
+
+def predict_to(
+    model: Predictor,
+    data: Any,
+    out: str | os.PathLike[str],
+    *,
+    offset: Any = None,
+    probabilities: bool = False,
+    overwrite: bool = False,
+    client: Any = None,
+    threads: int | None = None,
+    execution: Execution | None = None,
+) -> None:
+    """Predict every row of a dataset and write the predictions to a Zarr array, chunk by chunk.
+
+    Memory is bounded by the chunks being read. An interrupted write is marked as such. The arguments are those of
+    `predict`; `out` is a local path, and what dgd wrote there is replaced only with `overwrite`.
+    """
+    from dgd.data.zarr.row_writer import COPIES, RowWriter
+
+    prediction, dataset = _opened(model, data, offset, probabilities)
+    if prediction.dtype.kind not in READABLE_KINDS:
+        raise ConfigurationError(
+            "`predict_to` writes numbers, and the classes are strings; write their probabilities with "
+            "`probabilities=True`, or fit on class numbers"
+        )
+    row_shape, dtype = prediction.row_shape, prediction.dtype
+    with session(execution_of(execution, client, threads)) as running:
+        dataset = running.open(dataset, Need(bytes_per_row=COPIES * dtype.itemsize * math.prod(row_shape)))
+        writer = RowWriter.create(dataset, out, row_shape=row_shape, dtype=dtype, overwrite=overwrite)
+        for_each(running.executor, dataset, IntoStore(prediction, writer))
+        writer.commit(fingerprint=dataset.fingerprint)
+
+
+def _opened(model: Predictor, data: Any, offset: Any, probabilities: bool) -> tuple[Prediction, Dataset]:
+    dataset = open_data(data, None, None, offset, need_target=False)
+    model.check(dataset)
+    return Prediction(model, probabilities), dataset
 
 
 @dataclass(frozen=True)
 class Prediction:
     """What is predicted: the model's response or label, or with `probabilities` one number for each class."""
 
-    model: Model
+    model: Predictor
     probabilities: bool = False
 
     def __post_init__(self) -> None:
         if self.probabilities and self.model.classes is None:
             raise ConfigurationError(
-                f"`predict_proba` needs classes, and a model of the loss {self.model.loss!r} has none; use `predict`"
+                f"probabilities need classes, and a model of the loss {self.model.loss!r} has none; use `predict` "
+                f"without `probabilities`"
             )
 
     @property
-    def tail(self) -> tuple[int, ...]:
+    def row_shape(self) -> tuple[int, ...]:
         """The shape of one row's prediction."""
         if self.model.classes is None:
             return self.model.outputs
@@ -53,8 +128,8 @@ class Prediction:
         return np.asarray(self.model.classes).dtype
 
     def __call__(self, chunk: Chunk, buffers: Buffers) -> Array:
-        """A chunk's predictions; a value that is not finite is refused where it stands."""
-        raw = self.model.raw_prediction(chunk.X, buffers, chunk.offset)
+        """A chunk's predictions; a value that is not finite is refused."""
+        raw = self.model.raw_prediction(chunk, buffers)
         if not np.isfinite(raw).all():
             check_finite(chunk)
         if self.model.classes is not None and not self.probabilities:
@@ -63,13 +138,47 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class MemoryPredictionSum:
-    """Writes each chunk's predictions to its rows of an array of this process."""
+class IntoMemory:
+    """The effect that writes each chunk's predictions to an array of this process."""
 
     prediction: Prediction
     out: Array
 
-    def __call__(self, chunk: Chunk, buffers: Buffers) -> Written:
+    def __call__(self, chunk: Chunk, buffers: Buffers) -> None:
         start, stop = chunk.rows
         self.out[start:stop] = self.prediction(chunk, buffers)
-        return Written(stop - start)
+
+
+@dataclass(frozen=True)
+class IntoStore:
+    """The effect that writes each chunk's predictions to a store."""
+
+    prediction: Prediction
+    writer: Any
+
+    def __call__(self, chunk: Chunk, buffers: Buffers) -> None:
+        self.writer.write(chunk.start, self.prediction(chunk, buffers))
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """The predictions of some chunks, in order."""
+
+    arrays: tuple[Array, ...]
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(self.arrays + other.arrays)
+
+    def joined(self) -> Array:
+        """One array."""
+        return np.concatenate(self.arrays)
+
+
+@dataclass(frozen=True)
+class CollectedRows:
+    """The chunk sum that brings predictions back from other processes: neighbours are put one after the other."""
+
+    prediction: Prediction
+
+    def __call__(self, chunk: Chunk, buffers: Buffers) -> Pieces:
+        return Pieces((self.prediction(chunk, buffers),))

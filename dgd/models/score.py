@@ -11,19 +11,55 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
 from dgd._typing import Vector
-from dgd.data.buffers import Buffers
-from dgd.data.dataset import Chunk
+from dgd.data.opening import open_dataset
 from dgd.errors import DataError
-from dgd.losses import Logistic, Softmax
-from dgd.models.model import Model
-from dgd.passes.sums.bad_rows import block_weight, check_finite, check_targets
-from dgd.passes.sums.gradient import block_rows
-from dgd.passes.sums.moments import Moments, block_moments
+from dgd.losses import Logistic, Loss, Softmax, Squared
+from dgd.models.predictor import Predictor
+from dgd.passes.execution import Execution, execution_of
+from dgd.passes.plan import Need
+from dgd.passes.session import session
+from dgd.passes.sums.blocks import Block
+from dgd.passes.sums.gradient import weighted_sum
+from dgd.passes.sums.moments import Moments, block_moments, columns
+from dgd.passes.sums.row_sums import Part, RowSums
+
+
+def score(
+    model: Predictor,
+    data: Any,
+    y: Any = None,
+    *,
+    weight: Any = None,
+    offset: Any = None,
+    client: Any = None,
+    threads: int | None = None,
+    execution: Execution | None = None,
+) -> Score | ClassScore:
+    """Measure a model's error on a dataset: MSE, RMSE, MAE and R², or for classes accuracy and log loss; one pass.
+
+    data, y, weight, offset: see `open_dataset`. client, threads, execution: where it runs, as for `fit`.
+
+    Raises ModelError if the data do not have the columns the model was fitted on.
+    """
+    dataset = open_dataset(data, y, weight=weight, offset=offset)
+    model.check(dataset)
+    parts: tuple[Part, ...] = (ErrorSums(model),)
+    loss: Loss = Squared()
+    if model.classes is not None:
+        parts = (ClassErrorSums(),)
+        loss = Softmax(classes=model.classes) if model.outputs else Logistic(classes=model.classes)
+    with session(execution_of(execution, client, threads)) as running:
+        dataset = running.open(dataset, Need(outputs=math.prod(model.outputs)))
+        sums = running.executor.sweep(dataset, RowSums(loss, model.intercept, model.coef.T, parts)).value
+    if not sums.weight > 0:
+        raise DataError("the weights sum to 0: no row counts; correct the weights", array="weight")
+    kind = Score if model.classes is None else ClassScore
+    return kind.of(sums.parts[0], sums.weight, dataset.shape[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,34 +75,25 @@ class ScorePartial:
 
 
 @dataclass(frozen=True)
-class ScoreSum:
-    """The summand of a score."""
+class ErrorSums(Part):
+    """The errors of the model's response."""
 
-    model: Model
+    model: Predictor
 
-    def __call__(self, chunk: Chunk, buffers: Buffers) -> ScorePartial:
-        total: ScorePartial | None = None
-        for start, stop in _blocks(self.model, chunk):
-            part = self._block(chunk, start, stop, buffers)
-            total = part if total is None else total + part
-        assert total is not None
-        if not (np.isfinite(total.squares).all() and math.isfinite(total.target.weight)):
-            check_finite(chunk)
-        return total
+    def __call__(self, block: Block, loss: Loss) -> ScorePartial:
+        y, w = block.y, block.weight
+        assert y is not None
+        residual = columns(self.model.response(block.raw) - y)
+        weight = 1.0 if w is None else w[:, None]
+        return ScorePartial(
+            squares=(weight * residual * residual).sum(axis=0),
+            absolutes=(weight * np.abs(residual)).sum(axis=0),
+            target=block_moments(columns(y), w),
+        )
 
-    def _block(self, chunk: Chunk, start: int, stop: int, buffers: Buffers) -> ScorePartial:
-        assert chunk.y is not None
-        y = chunk.y[start:stop].astype(np.float64, copy=False)
-        weight = block_weight(chunk, start, stop, np.dtype(np.float64))
-        with np.errstate(over="ignore", invalid="ignore"):
-            residual = self.model.response(_raw(self.model, chunk, start, stop, buffers)) - y
-            residual = residual.reshape(len(y), -1)
-            w = 1.0 if weight is None else weight[:, None]
-            return ScorePartial(
-                squares=(w * residual * residual).sum(axis=0),
-                absolutes=(w * np.abs(residual)).sum(axis=0),
-                target=block_moments(y.reshape(len(y), -1), weight),
-            )
+    def finite(self, total: ScorePartial) -> bool:
+        """Whether the squares are finite."""
+        return bool(np.isfinite(total.squares).all())
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +107,8 @@ class Score:
     rows: int
 
     @classmethod
-    def of(cls, partial: ScorePartial, rows: int) -> Self:
+    def of(cls, partial: ScorePartial, weight: float, rows: int) -> Self:
         """The figures from the sums over all rows."""
-        weight = _weight(partial.target.weight)
         spread = partial.target.squares
         with np.errstate(divide="ignore", invalid="ignore"):
             r2 = np.where(spread > 0, 1 - partial.squares / spread, np.nan)
@@ -102,36 +128,23 @@ class ClassScorePartial:
 
     hits: float
     log_loss: float
-    weight: float
 
     def __add__(self, other: Self) -> Self:
-        return type(self)(self.hits + other.hits, self.log_loss + other.log_loss, self.weight + other.weight)
+        return type(self)(self.hits + other.hits, self.log_loss + other.log_loss)
 
 
-@dataclass(frozen=True)
-class ClassScoreSum:
-    """The summand of a score where the target is a class; a label that the model does not know is refused."""
+class ClassErrorSums(Part):
+    """How many rows are in the class that was predicted, and their log loss."""
 
-    model: Model
+    def __call__(self, block: Block, loss: Loss) -> ClassScorePartial:
+        raw, y = block.raw, block.y
+        winner = raw.argmax(axis=1) if raw.ndim == 2 else raw > 0
+        hits = (winner == y).astype(np.float64)
+        return ClassScorePartial(weighted_sum(hits, block.weight), weighted_sum(loss.value(raw, y), block.weight))
 
-    def __call__(self, chunk: Chunk, buffers: Buffers) -> ClassScorePartial:
-        assert chunk.y is not None
-        assert self.model.classes is not None
-        classes = self.model.classes
-        loss: Logistic | Softmax = Softmax(classes=classes) if self.model.outputs else Logistic(classes=classes)
-        total = ClassScorePartial(0.0, 0.0, 0.0)
-        for start, stop in _blocks(self.model, chunk):
-            raw = _raw(self.model, chunk, start, stop, buffers)
-            y = loss.encode(chunk.y[start:stop], np.dtype(np.float64))
-            weight = block_weight(chunk, start, stop, np.dtype(np.float64))
-            w = np.ones(stop - start) if weight is None else weight
-            winner = raw.argmax(axis=1) if raw.ndim == 2 else raw > 0
-            value = loss.value(raw, y)
-            total += ClassScorePartial(float((w * (winner == y)).sum()), float((w * value).sum()), float(w.sum()))
-        if not math.isfinite(total.log_loss):
-            check_finite(chunk)
-            check_targets(chunk, loss)
-        return total
+    def finite(self, total: ClassScorePartial) -> bool:
+        """Whether the log loss is finite: a label that the model does not know is NaN."""
+        return math.isfinite(total.log_loss)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,24 +156,6 @@ class ClassScore:
     rows: int
 
     @classmethod
-    def of(cls, partial: ClassScorePartial, rows: int) -> Self:
+    def of(cls, partial: ClassScorePartial, weight: float, rows: int) -> Self:
         """The figures from the sums over all rows."""
-        weight = _weight(partial.weight)
         return cls(accuracy=partial.hits / weight, log_loss=partial.log_loss / weight, rows=rows)
-
-
-def _blocks(model: Model, chunk: Chunk) -> list[tuple[int, int]]:
-    step = block_rows(model.n_features, chunk.X.dtype, np.dtype(np.float64), outputs=math.prod(model.outputs))
-    rows = chunk.X.shape[0]
-    return [(start, min(start + step, rows)) for start in range(0, rows, step)]
-
-
-def _raw(model: Model, chunk: Chunk, start: int, stop: int, buffers: Buffers) -> Vector:
-    offset = None if chunk.offset is None else chunk.offset[start:stop]
-    return model.raw_prediction(chunk.X[start:stop], buffers, offset)
-
-
-def _weight(weight: float) -> float:
-    if not weight > 0:
-        raise DataError("the weights sum to 0: no row counts; correct the weights", array="weight")
-    return weight

@@ -1,35 +1,26 @@
-"""Where a sweep runs: a pool of threads, or a Dask cluster. The only folder that imports dask and distributed."""
+"""Which executor carries an execution out: threads of this process, or a Dask cluster."""
 
 from __future__ import annotations
 
 import sys
 from typing import Any
 
-from dgd.errors import ConfigurationError
+from dgd.passes.execution import Execution
 from dgd.passes.executor import Executor
-from dgd.passes.threads import ThreadExecutor
 
 
-def choose_executor(
-    client: Any = None,
-    threads: int | None = None,
-    *,
-    worker_timeout: float = 300.0,
-    memory_limit: int | None = None,
-) -> Executor:
-    """The client's cluster if there is one, given or active; else threads of this process.
-
-    `threads=` chooses threads even where a client is active. Raises ConfigurationError if both are given.
-    """
-    if client is not None and threads is not None:
-        raise ConfigurationError("`client=` and `threads=` exclude each other: give one of them")
-    if threads is None:
-        client = client if client is not None else active_client()
+def choose_executor(execution: Execution) -> Executor:
+    """The cluster of the client that is named or active; else, or where threads are named, threads of this process."""
+    client = execution.client
+    if client is None and execution.threads is None:
+        client = active_client()
     if client is None:
-        return ThreadExecutor(threads, memory_limit=memory_limit)
+        from dgd.passes.threads import ThreadExecutor
+
+        return ThreadExecutor(execution.threads, memory_limit=execution.memory_limit)
     from dgd.passes.cluster.executor import ClusterExecutor
 
-    return ClusterExecutor(client, worker_timeout=worker_timeout, memory_limit=memory_limit)
+    return ClusterExecutor(client, worker_timeout=execution.worker_timeout, memory_limit=execution.memory_limit)
 
 
 def active_client() -> Any:
@@ -42,6 +33,3 @@ def active_client() -> Any:
     except ValueError:
         return None
     return None if client.asynchronous else client
-
-
-__all__ = ["ThreadExecutor", "active_client", "choose_executor"]

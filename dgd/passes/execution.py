@@ -1,21 +1,74 @@
-"""Where a call runs: on the cluster that was named, the active client's, or threads of this process."""
+"""Where a computation runs, and how much memory it may take: one value for fit, plan, predict and score."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any
 
+from dgd.errors import ConfigurationError
 from dgd.errors.checks import checked_integer, checked_number
-from dgd.passes.executor import Executor
+from dgd.errors.words import shown
+from dgd.passes.memory import available_processors
 
 
-def executor_for(
-    client: Any, threads: int | None, *, worker_timeout: float = 300.0, memory_limit: int | None = None
-) -> Executor:
-    from dgd.passes.choose import choose_executor
+@dataclass(frozen=True)
+class Execution:
+    """Where a computation runs, and how much memory it may take. None of it changes a bit of the result.
 
-    checked_number("worker_timeout", worker_timeout, above=0)
-    if threads is not None:
-        checked_integer("threads", threads, least=1)
-    if memory_limit is not None:
-        checked_number("memory_limit", memory_limit, above=0)
-    return choose_executor(client, threads, worker_timeout=worker_timeout, memory_limit=memory_limit)
+    client: a `distributed.Client`; by default the active one, if there is one.
+    threads: a number of threads of this process; by default one for each processor. Not together with a client.
+    memory_limit: bytes one process may hold; by default what the machine or the worker has. A computation whose plan
+        does not fit raises PlanError before anything is read.
+    resident: bytes of each process that decoded chunks may stay in from pass to pass; "auto" takes half of what is
+        allowed and free. What is written meanwhile to such a chunk is not seen; the others are read again in every
+        pass.
+    worker_timeout: seconds without any worker after which a cluster is lost.
+
+    Raises ConfigurationError for a value that cannot be.
+    """
+
+    client: Any = None
+    threads: int | None = None
+    memory_limit: int | None = None
+    resident: str | int = "auto"
+    worker_timeout: float = 300.0
+
+    def __post_init__(self) -> None:
+        if self.client is not None and self.threads is not None:
+            raise ConfigurationError("`client=` and `threads=` exclude each other: give one of them")
+        if self.threads is not None:
+            checked_integer("threads", self.threads, least=1)
+        if self.memory_limit is not None:
+            checked_number("Execution(memory_limit", self.memory_limit, above=0)
+        checked_number("Execution(worker_timeout", self.worker_timeout, above=0)
+        object.__setattr__(self, "resident", _checked_resident(self.resident))
+
+    def on_threads(self) -> Execution:
+        """The same on threads of this process, whatever client is active."""
+        return replace(self, client=None, threads=self.threads or available_processors())
+
+
+def execution_of(execution: Execution | None, client: Any, threads: int | None) -> Execution:
+    """The execution that was given, on the client or threads that were given beside it."""
+    if execution is None:
+        return Execution(client=client, threads=threads)
+    if not isinstance(execution, Execution):
+        raise ConfigurationError(f"`execution=...` must be a `dgd.Execution`, got {shown(execution)}")
+    if client is None and threads is None:
+        return execution
+    if execution.client is not None or execution.threads is not None:
+        raise ConfigurationError(
+            "`execution=` says where to run, and so does `client=` or `threads=` beside it: say it once"
+        )
+    return replace(execution, client=client, threads=threads)
+
+
+def _checked_resident(resident: Any) -> str | int:
+    if isinstance(resident, str) and resident == "auto":
+        return resident
+    try:
+        return int(checked_number("resident", resident, least=0))
+    except (ConfigurationError, OverflowError):
+        raise ConfigurationError(
+            f"`Execution(resident=...)` must be 'auto' or a number of bytes, got {shown(resident)}"
+        ) from None

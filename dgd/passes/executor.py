@@ -46,6 +46,12 @@ class Swept(Generic[S]):
 V = TypeVar("V")
 
 
+class Effect(Protocol):
+    """What is done with each chunk, such as writing its predictions; can be pickled."""
+
+    def __call__(self, chunk: Chunk, buffers: Buffers) -> None: ...
+
+
 class Fold(Protocol[V]):
     """What is carried from chunk to chunk: a function of the value so far and one chunk, that can be pickled."""
 
@@ -76,6 +82,8 @@ class Resources:
     """What such a process holds before it reads anything."""
     memory_limit: int | None
     """What it may hold, None if nothing limits it."""
+    shares_memory: bool = True
+    """Whether passes run in this process, and can write to its arrays."""
     free_bytes: int | None = None
     """What nobody uses now of the machine's memory, None if that is not known."""
 
@@ -102,6 +110,35 @@ class Executor(Protocol):
     def close(self) -> None:
         """Give back threads and whatever else is held."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """A number of rows."""
+
+    count: int
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(self.count + other.count)
+
+
+@dataclass(frozen=True)
+class _Each:
+    """The chunk sum that calls an effect and counts the rows."""
+
+    effect: Effect
+
+    def __call__(self, chunk: Chunk, buffers: Buffers) -> _Rows:
+        self.effect(chunk, buffers)
+        return _Rows(chunk.X.shape[0])
+
+
+def for_each(executor: Executor, dataset: Dataset, effect: Effect) -> int:
+    """Call an effect for each chunk, in any order and in several processes; returns the number of rows.
+
+    When a worker dies the effect may be called again for a chunk: the second call must leave things as the first did.
+    """
+    return executor.sweep(dataset, _Each(effect)).value.count
 
 
 def sweep_node(

@@ -53,3 +53,11 @@ def memory_limit() -> int:
     if soft != resource.RLIM_INFINITY:
         limits.append(soft)
     return min(limits)
+
+
+def available_processors() -> int:
+    """The processors this process may run on."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1

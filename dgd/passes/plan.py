@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 
 from dgd.data.dataset import Dataset
+from dgd.data.resident_chunks import chunk_bytes
 from dgd.data.rows import Footprint
 from dgd.errors import PlanError
 from dgd.errors.words import counted, size
 from dgd.passes.executor import Resources
 from dgd.passes.pace import Pace
-from dgd.passes.sums.gradient import block_rows
+from dgd.passes.sums.blocks import block_rows
 
 DRIVER_VECTORS = 12
 """Points, gradients and coordinates that the loop and its solver hold."""
@@ -33,8 +34,29 @@ UNEVEN = 1.5
 """How much more than its share of what stays a worker may come to hold."""
 DRIVER_HESSIANS = 6
 """The reduced Hessian, its form in the solver's coordinates, and what factoring it takes."""
+FEW = 2
+"""So many passes are not worth keeping chunks in memory, unless a number of bytes is asked for."""
 BLOCKS = 2
 """Micro-blocks alive at once: the converted one, and row vectors with the centred piece of the first pass."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """What the passes of a computation need beside reading."""
+
+    precision: str = "double"
+    outputs: int = 1
+    """Columns of the target, or classes."""
+    hessian_bytes: int = 0
+    """Of one Hessian's sums, where they are summed."""
+    bytes_per_row: int = 0
+    """What a thread holds for each row of a chunk, such as predictions being written."""
+    held_bytes: int = 0
+    """What the process holds for the whole pass, such as predictions for every row."""
+    passes: int = 1
+    """How many are expected, as far as it matters: chunks stay in memory only if they are read again."""
+    in_order: bool = False
+    """Whether a pass goes from chunk to chunk: on a cluster it is one task, on any worker."""
 
 
 @dataclass(frozen=True)
@@ -197,37 +219,24 @@ class Plan:
         }
 
 
-def make_plan(
-    dataset: Dataset,
-    resources: Resources,
-    *,
-    precision: str = "double",
-    outputs: int = 1,
-    hessian_bytes: int = 0,
-    bytes_per_row: int = 0,
-    held_bytes: int = 0,
-) -> Plan:
-    """The cost of a pass over a dataset on these resources.
-
-    outputs: columns of the target, or classes; hessian_bytes: of one Hessian's sums, where they are summed;
-    bytes_per_row: what a thread holds for each row of a chunk besides reading it, such as predictions being written;
-    held_bytes: what the process holds for the whole pass, such as predictions for every row.
-    """
-    dtype = np.dtype(np.float64 if precision == "double" else np.float32)
+def make_plan(dataset: Dataset, resources: Resources, need: Need, *, resident: str | int = 0) -> Plan:
+    """The cost of passes over a dataset on these resources; resident: bytes a process, or "auto"."""
+    outputs, hessian_bytes = need.outputs, need.hessian_bytes
+    dtype = np.dtype(np.float64 if need.precision == "double" else np.float32)
     n = dataset.shape[1]
     rows = min(block_rows(n, dataset.dtype, dtype, outputs=outputs), dataset.chunk_rows)
     blocks = BLOCKS + 2 * (hessian_bytes > 0)
-    workspace = blocks * 8 * rows * (n + 4 * outputs) + bytes_per_row * dataset.chunk_rows
+    workspace = blocks * 8 * rows * (n + 4 * outputs) + need.bytes_per_row * dataset.chunk_rows
     depth = dataset.n_chunks.bit_length() + 1
     threads = min(resources.threads, dataset.n_chunks)
     held = threads * depth + resources.tasks
     partials = 8 * (n + 1) * outputs * (4 * held + DRIVER_VECTORS) + hessian_bytes * (held + DRIVER_HESSIANS)
     # What lies in this process's memory is sent to workers, and stands there twice while it arrives.
-    sent = 2 * dataset.memory_bytes if resources.kind == "cluster" else 0
-    base = resources.base_bytes + held_bytes + sent
+    sent = 0 if resources.shares_memory else 2 * dataset.memory_bytes
+    base = resources.base_bytes + need.held_bytes + sent
     limit, rest = resources.memory_limit, threads * workspace + partials + base
     footprint = _footprint(dataset, None if limit is None else (limit - rest) // threads)
-    return Plan(
+    plan = Plan(
         rows=dataset.shape[0],
         features=n,
         chunks=dataset.n_chunks,
@@ -248,28 +257,10 @@ def make_plan(
         read_path=footprint.path,
         ahead=footprint.ahead,
     )
-
-
-def affordable(
-    dataset: Dataset,
-    resources: Resources,
-    *,
-    outputs: int = 1,
-    hessian_bytes: int = 0,
-    bytes_per_row: int = 0,
-    held_bytes: int = 0,
-) -> Dataset:
-    """The dataset, reading as far ahead as memory allows; raises PlanError where a pass over it does not fit."""
-    cost = make_plan(
-        dataset,
-        resources,
-        outputs=outputs,
-        hessian_bytes=hessian_bytes,
-        bytes_per_row=bytes_per_row,
-        held_bytes=held_bytes,
-    )
-    cost.check()
-    return dataset.reading_ahead(cost.ahead)
+    rereads = need.passes > FEW or (need.passes > 1 and not isinstance(resident, str))
+    if not rereads or (need.in_order and not resources.shares_memory):
+        return plan
+    return plan.with_resident(resident, chunk_bytes(dataset), free_bytes=resources.free_bytes)
 
 
 def _footprint(dataset: Dataset, room: int | None) -> Footprint:

@@ -6,7 +6,6 @@ its own buffers; sums are put together by slot, never by arrival.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -19,7 +18,7 @@ from dgd.data.resident_chunks import Chunks, PartlyResident
 from dgd.errors import ConfigurationError
 from dgd.passes.blas import single_threaded_blas
 from dgd.passes.executor import Fold, Folded, Resources, S, Summand, Swept, V, fold_chunks, sweep_node
-from dgd.passes.memory import free_bytes, memory_limit, resident_bytes
+from dgd.passes.memory import available_processors, free_bytes, memory_limit, resident_bytes
 from dgd.passes.tree import Node, cut_level, nodes_at, sum_siblings
 
 NODES_PER_THREAD = 4
@@ -135,11 +134,3 @@ def _checking(stop: threading.Event) -> Callable[[], None]:
             raise Cancelled
 
     return check
-
-
-def available_processors() -> int:
-    """The processors this process may run on."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1

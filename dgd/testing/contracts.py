@@ -15,7 +15,9 @@ from dgd.data.rows import Rows
 from dgd.errors import DataError, DgdError
 from dgd.losses import LOSSES
 from dgd.passes.executor import Executor, InlineExecutor
-from dgd.passes.sums.gradient import GradientSum, Partial
+from dgd.passes.sums.gradient import LossAndGradient
+from dgd.passes.sums.moments import ColumnMoments
+from dgd.passes.sums.row_sums import RowSums, Sums
 from dgd.testing.rows import MemoryChunks
 
 
@@ -59,7 +61,7 @@ def check_executor(executor: Executor) -> None:
     check_executor(MyExecutor(...))        # leaves it open
     """
     rng = np.random.default_rng(0)
-    summand = GradientSum(LOSSES["squared"](), 0.5, rng.normal(size=2), with_moments=True)
+    summand = RowSums(LOSSES["squared"](), 0.5, rng.normal(size=2), (LossAndGradient(), ColumnMoments()))
     for n_chunks in (1, 2, 3, 8, 37):
         dataset = _dataset(rng.normal(size=(3 * n_chunks, 2)), n_chunks)
         for _ in range(2):
@@ -80,10 +82,10 @@ def check_executor(executor: Executor) -> None:
 class _Failing:
     chunk: int
 
-    def __call__(self, chunk: Chunk, buffers: Buffers) -> Partial:
+    def __call__(self, chunk: Chunk, buffers: Buffers) -> Sums:
         if chunk.index == self.chunk:
             raise DataError("a chunk that is refused", chunk=chunk.index)
-        return Partial(0.0, np.zeros(1), 0.0)
+        return Sums(0.0, ())
 
 
 def _dataset(X: NDArray[np.float64], n_chunks: int) -> Dataset:
@@ -91,8 +93,7 @@ def _dataset(X: NDArray[np.float64], n_chunks: int) -> Dataset:
     return Dataset(X=MemoryChunks("X", X, bounds), y=MemoryChunks("y", X.sum(axis=1), bounds))
 
 
-def _bits(partial: Partial) -> bytes:
-    moments = partial.moments
-    assert moments is not None
-    numbers = (partial.loss_sum, partial.weight_sum, moments.weight)
-    return np.concatenate([numbers, partial.gradient_sum, moments.mean, moments.squares]).tobytes()
+def _bits(sums: Sums) -> bytes:
+    loss, moments = sums.parts
+    numbers = (loss.loss, sums.weight, moments.weight)
+    return np.concatenate([numbers, loss.gradient, moments.mean, moments.squares]).tobytes()

@@ -245,7 +245,7 @@ def fitted(store: Path, *, passes: int, workers: int = 0, cold: bool = False, ba
 def has_residents() -> bool:
     """Whether `fit(resident=0)` is to be had: chunks kept in memory would not be read."""
     try:
-        dgd.fit(np.eye(2), np.ones(2), resident=0, max_iter=1, threads=1)
+        dgd.fit(np.eye(2), np.ones(2), execution=dgd.Execution(resident=0), max_iter=1, threads=1)
     except dgd.errors.ConfigurationError:
         return False
     return True

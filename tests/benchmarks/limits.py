@@ -144,7 +144,7 @@ def row(
     fit = partial(
         descent,
         source,
-        resident="auto" if line.kind == "resident" else 0,
+        execution=dgd.Execution(resident="auto" if line.kind == "resident" else 0),
         precision="single" if line.single else "double",
     )
     ours, theirs, share = in_pairs(fit, bare, between=evict, pairs=pairs)
@@ -160,7 +160,11 @@ def descent(source: tuple[Any, ...], **options: Any) -> dgd.Result:
 
 def _last_pass(source: tuple[Any, ...]) -> float:
     """Seconds of a pass of dgd in float32: the third, as the first ones get memory and look at the data."""
-    return descent(source, resident=0, precision="single", max_iter=1 + DROPPED).history[-1].seconds
+    return (
+        descent(source, execution=dgd.Execution(resident=0), precision="single", max_iter=1 + DROPPED)
+        .history[-1]
+        .seconds
+    )
 
 
 def timed(make_pass: Callable[[], object]) -> float:

@@ -29,7 +29,7 @@ def measure() -> list[dict[str, Any]]:
     """Median milliseconds of an iteration, by where it runs; 1,000 × 5 float64 in 20 or 32 chunks of zarr."""
     with tempfile.TemporaryDirectory() as folder:
         stores = {count: _store(Path(folder), count) for count in set(CHUNKS.values())}
-        fit = partial(dgd.fit, solver="gd", learning_rate=1e-3, tol=0, resident=0)
+        fit = partial(dgd.fit, solver="gd", learning_rate=1e-3, tol=0, execution=dgd.Execution(resident=0))
         rows = [_row("threads", partial(fit, stores[20], threads=2, max_iter=200))]
         with (
             LocalCluster(

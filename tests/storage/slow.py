@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import zarr
 from formats import Format, create
+from sums import gradient_sum
 from zarr.core.sync import _get_loop
 from zarr.storage import MemoryStore, WrapperStore
 
 import dgd
 from dgd.losses import Squared
 from dgd.passes.executor import Executor, InlineExecutor
-from dgd.passes.sums.gradient import GradientSum
 
 ROWS, COLUMNS = 96, 3
 
@@ -59,9 +59,9 @@ def store(*, shards: bool = False, columns: int = COLUMNS, y_rows: int = 4, seco
 
 def sweep(dataset: dgd.Dataset, executor: Executor | None = None) -> bytes:
     """The bits of one pass."""
-    summand = GradientSum(Squared(), 1.0, np.linspace(0, 1, dataset.shape[1]))
-    partial = (executor or InlineExecutor()).sweep(dataset, summand).value
-    return np.append(partial.gradient_sum, partial.loss_sum).tobytes()
+    summand = gradient_sum(Squared(), 1.0, np.linspace(0, 1, dataset.shape[1]))
+    sums = (executor or InlineExecutor()).sweep(dataset, summand).value
+    return np.append(sums.parts[0].gradient, sums.parts[0].loss).tobytes()
 
 
 def tasks() -> int:

@@ -111,7 +111,7 @@ def test_dataset_at_length(compression: str, tmp_path: Path) -> None:
 def test_predictions(tmp_path: Path) -> None:
     write(tmp_path / "a.zarr", "none")
     model = dgd.fit(tmp_path / "a.zarr", max_iter=1).model
-    model.predict(tmp_path / "a.zarr", out=tmp_path / "p.zarr")
+    dgd.predict_to(model, tmp_path / "a.zarr", tmp_path / "p.zarr")
 
     def look(path: Path) -> Opened:
         predictions = dgd.open_dataset(tmp_path / "a.zarr", path)

@@ -157,7 +157,7 @@ def test_a_single_array(name: str, written: Path) -> None:
 
 
 def test_predictions(written: Path, tmp_path: Path) -> None:
-    dgd.fit(written, max_iter=1).model.predict(written, out=tmp_path / "p.zarr")
+    dgd.predict_to(dgd.fit(written, max_iter=1).model, written, tmp_path / "p.zarr")
     found = dgd.info(tmp_path / "p.zarr")
     assert found.committed
     assert (found.arrays[0].name, found.arrays[0].shape, found.arrays[0].chunks) == ("p.zarr", (100,), (40,))

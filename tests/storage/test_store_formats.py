@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from formats import BIG_ENDIAN, CHUNK_COLUMNS, CHUNK_ROWS, DTYPES, ROWS, Format, structures, write
+from sums import gradient_sum
 
 import dgd
 from dgd import testing
 from dgd.losses import Squared
 from dgd.passes.executor import InlineExecutor
-from dgd.passes.sums.gradient import GradientSum, Partial
+from dgd.passes.sums.moments import ColumnMoments
+from dgd.passes.sums.row_sums import Sums
 
 ROW_NAMES, COLUMN_NAMES = list(CHUNK_ROWS), list(CHUNK_COLUMNS)
 GRIDS = list(product(ROW_NAMES, COLUMN_NAMES, (True, False)))
@@ -39,10 +41,10 @@ def everything() -> list[Format]:
     ]
 
 
-def sums(dataset: dgd.Dataset) -> Partial:
+def sums(dataset: dgd.Dataset) -> Sums:
     """What a fit sums, at some θ."""
     coef = np.linspace(-1, 1, dataset.shape[1])
-    return InlineExecutor().sweep(dataset, GradientSum(Squared(), 0.25, coef, with_moments=True)).value
+    return InlineExecutor().sweep(dataset, gradient_sum(Squared(), 0.25, coef, ColumnMoments())).value
 
 
 def check(path: Path, form: Format) -> None:

@@ -157,11 +157,11 @@ def test_predictions_that_were_never_completed_are_refused(
 
     monkeypatch.setattr(predictions, "commit", killed)
     with pytest.raises(KeyboardInterrupt):
-        model.predict(store, out=tmp_path / "p.zarr")
+        dgd.predict_to(model, store, tmp_path / "p.zarr")
     monkeypatch.undo()
     with pytest.raises(IncompleteDatasetError, match="never completed"):
         dgd.open_dataset(store, tmp_path / "p.zarr")
-    model.predict(store, out=tmp_path / "p.zarr", overwrite=True)
+    dgd.predict_to(model, store, tmp_path / "p.zarr", overwrite=True)
     predicted = dgd.open_dataset(store, tmp_path / "p.zarr").read(0).y
     assert predicted is not None
     document = tmp_path / "p.zarr" / "zarr.json"

@@ -73,7 +73,7 @@ def test_several_targets_and_offsets_are_written_and_read(tmp_path: Path) -> Non
     result = dgd.fit(tmp_path / "a.zarr", offset="offset")
     np.testing.assert_allclose(result.theta, dgd.fit(X, Y - offset).theta, atol=1e-12)
     assert (result.coef_.shape, np.shape(result.intercept_)) == ((2, 3), (2,))
-    result.model.predict(tmp_path / "a.zarr", offset="offset", out=tmp_path / "p.zarr")
+    dgd.predict_to(result.model, tmp_path / "a.zarr", tmp_path / "p.zarr", offset="offset")
     np.testing.assert_allclose(zarr.open_array(tmp_path / "p.zarr", mode="r")[...], Y, atol=1e-10)
     assert result.model.score(tmp_path / "a.zarr", offset="offset").mse < 1e-20
     writer = dgd.DatasetWriter(tmp_path / "b.zarr")

@@ -175,16 +175,16 @@ def test_what_is_no_local_folder_is_not_written_to(name: str, path: Path, monkey
         dgd.DatasetWriter(name)
     model = dgd.fit(path, max_iter=1).model
     with pytest.raises(ConfigurationError, match=r"is a URL, and dgd writes to local folders|is no path"):
-        model.predict(path, out=name)
+        dgd.predict_to(model, path, name)
     assert everything(path.parent) == before
 
 
 def test_predictions_replace_predictions_and_nothing_else(path: Path, tmp_path: Path) -> None:
     model = dgd.fit(path, max_iter=1).model
-    model.predict(path, out=tmp_path / "p.zarr")
+    dgd.predict_to(model, path, tmp_path / "p.zarr")
     with pytest.raises(ConfigurationError, match="exists"):
-        model.predict(path, out=tmp_path / "p.zarr")
-    model.predict(path, out=tmp_path / "p.zarr", overwrite=True)
+        dgd.predict_to(model, path, tmp_path / "p.zarr")
+    dgd.predict_to(model, path, tmp_path / "p.zarr", overwrite=True)
     (tmp_path / "p.zarr" / "notes.txt").write_text("mine")
     with pytest.raises(ConfigurationError, match=r"holds notes\.txt"):
-        model.predict(path, out=tmp_path / "p.zarr", overwrite=True)
+        dgd.predict_to(model, path, tmp_path / "p.zarr", overwrite=True)

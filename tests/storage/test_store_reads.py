@@ -13,6 +13,7 @@ import zarr
 from formats import CHUNK_ROWS, ROWS, Format, create, structures, write
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sums import gradient_sum
 from zarr.storage import MemoryStore
 
 import dgd
@@ -23,7 +24,6 @@ from dgd.data.zarr.group import Group, open_group
 from dgd.data.zarr.locations import source_of
 from dgd.losses import Squared
 from dgd.passes.executor import Executor, InlineExecutor
-from dgd.passes.sums.gradient import GradientSum
 from dgd.passes.threads import ThreadExecutor
 
 DOCUMENTS = {"zarr.json", ".zarray", ".zattrs", ".zgroup"}
@@ -43,7 +43,7 @@ def chunks(folder: Path, name: str) -> list[Path]:
 
 def sweep(executor: Executor, dataset: dgd.Dataset) -> int:
     """One pass; the bytes that were read."""
-    return executor.sweep(dataset, GradientSum(Squared(), 0.0, np.ones(dataset.shape[1]))).bytes_read
+    return executor.sweep(dataset, gradient_sum(Squared(), 0.0, np.ones(dataset.shape[1]))).bytes_read
 
 
 @pytest.mark.parametrize("rows", CHUNK_ROWS)
@@ -129,11 +129,11 @@ def test_any_grid(data: st.DataObject, tmp_path: Path) -> None:
     in_memory = dgd.Dataset(
         X=testing.MemoryChunks("X", X, dataset.bounds), y=testing.MemoryChunks("y", y, dataset.bounds)
     )
-    summand = GradientSum(Squared(), 1.0, np.linspace(0, 1, columns))
+    summand = gradient_sum(Squared(), 1.0, np.linspace(0, 1, columns))
     found = InlineExecutor().sweep(dataset, summand).value
     expected = InlineExecutor().sweep(in_memory, summand).value
-    assert found.gradient_sum.tobytes() == expected.gradient_sum.tobytes()
-    assert found.loss_sum == expected.loss_sum
+    assert found.parts[0].gradient.tobytes() == expected.parts[0].gradient.tobytes()
+    assert found.parts[0].loss == expected.parts[0].loss
 
 
 def test_whoever_takes_the_memory_of_a_kept_chunk_drops_it(stores: dict[int, MemoryStore]) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import zarr
 from formats import Format, create
+from sums import gradient_sum
 
 import dgd
 from dgd import testing
@@ -16,7 +17,6 @@ from dgd.data.zarr.locations import source_of
 from dgd.errors import CorruptChunkError, ValueRangeError
 from dgd.losses import Squared
 from dgd.passes.executor import InlineExecutor
-from dgd.passes.sums.gradient import GradientSum
 
 ROWS, CHUNK = 57, 8
 FORMATS = [Format(2, False, "zstd", "F"), Format(3, False, "crc32c", "C"), Format(3, True, "gzip", "F")]
@@ -42,7 +42,7 @@ def written(path: Path, form: Format, array: str, row: int, column: int | None, 
 def test_where_it_stands(array: str, row: int, column: int | None, form: Format, value: float, tmp_path: Path) -> None:
     dataset = written(tmp_path / "a.zarr", form, array, row, column, value)
     with pytest.raises(ValueRangeError, match="expected a") as caught:
-        InlineExecutor().sweep(dataset, GradientSum(Squared(), 0.0, np.zeros(3)))
+        InlineExecutor().sweep(dataset, gradient_sum(Squared(), 0.0, np.zeros(3)))
     error = caught.value
     chunk = row // dataset.chunk_rows
     assert (error.array, error.row, error.column, error.chunk) == (array, row, column, chunk)

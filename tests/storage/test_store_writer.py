@@ -104,7 +104,7 @@ def test_what_zarr_is_configured_to_do_does_not_matter(tmp_path: Path) -> None:
         with dgd.DatasetWriter(tmp_path / "a.zarr", chunk_rows=2) as writer:
             writer.append(np.zeros((5, 2)), np.zeros(5))
         model = dgd.fit(tmp_path / "a.zarr", max_iter=1).model
-        model.predict(tmp_path / "a.zarr", out=tmp_path / "p.zarr")
+        dgd.predict_to(model, tmp_path / "a.zarr", tmp_path / "p.zarr")
     predicted = dgd.open_dataset(tmp_path / "a.zarr", tmp_path / "p.zarr")
     assert not gathered(predicted, "y").any()
 

@@ -41,7 +41,7 @@ def test_open_dataset(path: Path) -> None:
 
 
 def test_predictions_stand_beside_them(path: Path, tmp_path: Path) -> None:
-    dgd.fit(path, max_iter=1, learning_rate=1e-4).model.predict(path, out=tmp_path / "p.zarr")
+    dgd.predict_to(dgd.fit(path, max_iter=1, learning_rate=1e-4).model, path, tmp_path / "p.zarr")
     with xr.open_dataset(tmp_path / "a.zarr", engine="zarr", consolidated=False) as found:
         predicted = xr.DataArray(dgd.open_dataset(path, tmp_path / "p.zarr").read(0).y, dims="row")
         assert (found["y"][:3] - predicted).sizes == {"row": 3}

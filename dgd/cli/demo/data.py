@@ -47,8 +47,8 @@ def write_dataset(path: str, rows: int) -> None:
 
 def exact_theta(path: str) -> Vector:
     """The least-squares solution by the normal equations [1 X]ᵀ[1 X] θ = [1 X]ᵀy, summed chunk by chunk."""
-    from dgd.api import open_dataset
     from dgd.data.buffers import Buffers
+    from dgd.data.opening import open_dataset
     from dgd.passes.blas import single_threaded_blas
 
     dataset = open_dataset(path)

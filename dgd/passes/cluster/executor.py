@@ -129,6 +129,7 @@ class ClusterExecutor:
         nodes = len(nodes_at(cut_level(dataset.n_chunks, NODES_PER_THREAD * sum(threads)), dataset.n_chunks))
         return Resources(
             kind="cluster",
+            shares_memory=False,
             processes=len(workers),
             threads=max(threads),
             tasks=tasks_over(nodes) + (8 * dataset.shape[1] > LIGHT_BYTES),

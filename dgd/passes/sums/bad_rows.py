@@ -14,20 +14,20 @@ from dgd.losses import Loss
 CHECKED_BYTES = 2**19
 
 
-def block_weight(chunk: Chunk, start: int, stop: int, dtype: np.dtype[Any]) -> Array | None:
-    """The weights of some rows of a chunk, none of them negative; None where there are no weights."""
+def checked_weight(chunk: Chunk, dtype: np.dtype[Any]) -> Array | None:
+    """The weights of a chunk, None where there are none. Raises ValueRangeError for a negative one."""
     if chunk.weight is None:
         return None
-    weight = chunk.weight[start:stop].astype(dtype, copy=False)
-    if weight.min() < 0:
-        row = start + int(np.argmax(weight < 0))
+    weight = chunk.weight.astype(dtype, copy=False)
+    if weight.min(initial=0) < 0:
+        row = int(np.argmax(weight < 0))
         raise ValueRangeError(
-            f"array 'weight', chunk {chunk.index}: row {chunk.start + row} is {chunk.weight[row]}, expected a weight "
+            f"array 'weight', chunk {chunk.index}: row {chunk.number(row)} is {chunk.weight[row]}, expected a weight "
             f"of 0 or more; correct the weights, or drop the row",
             array="weight",
             chunk=chunk.index,
             rows=chunk.rows,
-            row=chunk.start + row,
+            row=chunk.number(row),
         )
     return weight
 
@@ -61,7 +61,7 @@ def check_targets(chunk: Chunk, loss: Loss) -> None:
 
 
 def _refuse(chunk: Chunk, name: str, values: Array, place: tuple[int, ...], expected: str) -> None:
-    row = chunk.start + place[0]
+    row = chunk.number(place[0])
     column = place[1] if len(place) > 1 else None
     where = f"row {row}" + ("" if column is None else f", column {column}")
     value = values[place]

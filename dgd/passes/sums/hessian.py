@@ -6,6 +6,17 @@ import numpy as np
 
 from dgd._typing import Array, Vector
 from dgd.data.buffers import Buffers
+from dgd.losses import Loss
+from dgd.passes.sums.blocks import Block
+from dgd.passes.sums.row_sums import Part
+
+
+class Hessian(Part):
+    """The Hessian of the loss by θ, (p, p), (q, p, p) or (q, q, p, p) with p = n + 1, the intercept's entries first."""
+
+    def __call__(self, block: Block, loss: Loss) -> Vector:
+        second = None if loss.quadratic else loss.second_derivative(block.raw, block.y)
+        return block_hessian(block.X, second, block.weight, block.buffers)
 
 
 def block_hessian(block: Array, second: Array | None, w: Array | None, buffers: Buffers) -> Vector:

@@ -46,7 +46,7 @@ def with_residents(store: str, where: dict[str, Any]) -> tuple[dict[str, Any], s
     if SETTINGS["resident"]:
         return where, ""
     try:
-        dgd.fit(store, resident=0, max_iter=1, tol=0, **where)
+        dgd.fit(store, execution=dgd.Execution(resident=0), max_iter=1, tol=0, **where)
     except ConfigurationError:
         return where, "; `resident` is not available"
     return {**where, "resident": 0}, ""

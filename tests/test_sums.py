@@ -1,4 +1,4 @@
-"""The fused kernel beside the naive formula."""
+"""The sums of a chunk beside the naive formulas."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sums import gradient_sum
 
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk
 from dgd.errors import ValueRangeError
 from dgd.losses import Huber, Logistic, Loss, Poisson, Softmax, Squared
-from dgd.passes.sums import gradient as kernels
-from dgd.passes.sums.gradient import GradientSum, Partial, block_rows
-from dgd.passes.sums.moments import PIECE_BYTES, block_moments
+from dgd.passes.sums import blocks as blocks_module
+from dgd.passes.sums.blocks import block_rows
+from dgd.passes.sums.gradient import LossGradient
+from dgd.passes.sums.hessian import Hessian
+from dgd.passes.sums.moments import PIECE_BYTES, ColumnMoments, TargetMoments, block_moments
+from dgd.passes.sums.row_sums import Sums
 
 DTYPES = ["bool", "int8", "uint16", "int64", "float16", "float32", "float64", ">f4", ">f8", ">i4"]
 
@@ -49,18 +53,18 @@ def test_equals_the_naive_formula(
     w = rng.integers(0, 3, size=rows).astype(float) if weighted else None
     before = [array.copy() for array in (X, y)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kernels, "block_rows", lambda *_, outputs: block)
-        partial = GradientSum(Squared(), b0, b, with_moments=True)(chunk_of(X, y, w), Buffers())
+        patch.setattr(blocks_module, "block_rows", lambda *_, outputs: block)
+        sums = gradient_sum(Squared(), b0, b, ColumnMoments())(chunk_of(X, y, w), Buffers())
+    found, moments = sums.parts
     loss, gradient = naive(X, y, w, b0, b)
-    assert partial.loss_sum == pytest.approx(loss, rel=1e-12, abs=1e-12)
-    np.testing.assert_allclose(partial.gradient_sum, gradient, rtol=1e-11, atol=1e-11)
-    assert partial.weight_sum == (rows if w is None else w.sum())
-    assert partial.moments is not None
-    if partial.weight_sum:
+    assert found.loss == pytest.approx(loss, rel=1e-12, abs=1e-12)
+    np.testing.assert_allclose(found.gradient, gradient, rtol=1e-11, atol=1e-11)
+    assert sums.weight == (rows if w is None else w.sum())
+    if sums.weight:
         mean = np.average(X.astype(float), axis=0, weights=w)
-        np.testing.assert_allclose(partial.moments.mean, mean, rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(moments.mean, mean, rtol=1e-12, atol=1e-12)
         squares = ((1.0 if w is None else w[:, None]) * (X.astype(float) - mean) ** 2).sum(axis=0)
-        np.testing.assert_allclose(partial.moments.squares, squares, rtol=1e-10, atol=1e-10)
+        np.testing.assert_allclose(moments.squares, squares, rtol=1e-10, atol=1e-10)
     assert (before[0] == X).all()
     assert (y == before[1]).all()
 
@@ -72,21 +76,21 @@ def test_layout_and_storage_do_not_touch_the_bits() -> None:
     raw = np.frombuffer(b"x" + X.tobytes(), dtype=np.uint8)[1:].view(np.float64).reshape(X.shape)
     assert not raw.flags.aligned
     forms = [X, np.asfortranarray(X), X.astype(">f8"), raw, np.repeat(X, 2, axis=1)[:, ::2]]
-    partials = [GradientSum(Squared(), 0.5, b)(chunk_of(form, y), Buffers()) for form in forms]
-    for partial in partials[1:]:
-        assert partial.loss_sum == partials[0].loss_sum
-        assert (partial.gradient_sum == partials[0].gradient_sum).all()
+    first, *others = (gradient_sum(Squared(), 0.5, b)(chunk_of(form, y), Buffers()).parts[0] for form in forms)
+    for other in others:
+        assert other.loss == first.loss
+        assert (other.gradient == first.gradient).all()
 
 
 def test_float32_is_computed_in_float64_unless_single_is_asked_for() -> None:
     rng = np.random.default_rng(2)
     X, b = (rng.normal(size=(4000, 30)) + 100).astype(np.float32), rng.normal(size=30)
     y = X.astype(float) @ b
-    double = GradientSum(Squared(), 0.0, b)(chunk_of(X, y), Buffers())
-    single = GradientSum(Squared(), 0.0, b, precision="single")(chunk_of(X, y), Buffers())
-    assert double.loss_sum < 1e-18
-    assert 1e-10 < single.loss_sum < 1
-    assert double.gradient_sum.dtype == single.gradient_sum.dtype == np.float64
+    (double,) = gradient_sum(Squared(), 0.0, b)(chunk_of(X, y), Buffers()).parts
+    (single,) = gradient_sum(Squared(), 0.0, b, precision="single")(chunk_of(X, y), Buffers()).parts
+    assert double.loss < 1e-18
+    assert 1e-10 < single.loss < 1
+    assert double.gradient.dtype == single.gradient.dtype == np.float64
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -97,7 +101,7 @@ def test_a_value_that_is_not_finite_is_found_where_it_is(value: float, b: float,
     X, y = np.ones((2000, n), order="C"), np.ones(2000)
     X[1234, n - 1] = value
     with pytest.raises(ValueRangeError, match=rf"'X', chunk 3: row 11234, column {n - 1} is (nan|inf|-inf)") as caught:
-        GradientSum(Squared(), 0.0, np.full(n, b))(chunk_of(X, y, start=10_000), Buffers())
+        gradient_sum(Squared(), 0.0, np.full(n, b))(chunk_of(X, y, start=10_000), Buffers())
     assert (caught.value.array, caught.value.row, caught.value.column) == ("X", 11234, n - 1)
     assert caught.value.rows == (10_000, 12_000)
 
@@ -107,20 +111,20 @@ def test_a_target_or_weight_that_is_not_finite_is_found() -> None:
     bad[7] = np.nan
     for name, chunk in (("y", chunk_of(X, bad)), ("weight", chunk_of(X, np.ones(40), bad))):
         with pytest.raises(ValueRangeError, match=f"'{name}', chunk 3: row 7 is nan"):
-            GradientSum(Squared(), 0.0, np.zeros(2))(chunk, Buffers())
+            gradient_sum(Squared(), 0.0, np.zeros(2))(chunk, Buffers())
 
 
 def test_a_negative_weight_is_refused() -> None:
     w = np.ones(3000)
     w[2500] = -0.5
     with pytest.raises(ValueRangeError, match=r"row 2500 is -0.5, expected a weight of 0 or more"):
-        GradientSum(Squared(), 0.0, np.zeros(200))(chunk_of(np.ones((3000, 200)), np.ones(3000), w), Buffers())
+        gradient_sum(Squared(), 0.0, np.zeros(200))(chunk_of(np.ones((3000, 200)), np.ones(3000), w), Buffers())
 
 
 def test_overflow_of_finite_data_is_a_number_not_an_error() -> None:
     """Divergence is for the solver to see."""
-    partial = GradientSum(Squared(), 0.0, np.array([1e300]))(chunk_of(np.full((4, 1), 1e200), np.ones(4)), Buffers())
-    assert partial.loss_sum == np.inf
+    sums = gradient_sum(Squared(), 0.0, np.array([1e300]))(chunk_of(np.full((4, 1), 1e200), np.ones(4)), Buffers())
+    assert sums.parts[0].loss == np.inf
 
 
 def test_block_rows_depend_on_columns_and_dtypes_alone() -> None:
@@ -167,10 +171,24 @@ def test_rows_of_no_weight_add_nothing_to_moments() -> None:
     assert (none + none).weight == 0.0
 
 
-def test_partials_add_field_by_field() -> None:
-    a = Partial(1.0, np.array([1.0, 2.0]), 3.0)
-    total = a + Partial(10.0, np.array([10.0, 20.0]), 30.0)
-    assert (total.loss_sum, list(total.gradient_sum), total.weight_sum) == (11.0, [11.0, 22.0], 33.0)
+def test_sums_add_part_by_part() -> None:
+    a = Sums(3.0, (LossGradient(1.0, np.array([1.0, 2.0])), 5.0))
+    total = a + Sums(30.0, (LossGradient(10.0, np.array([10.0, 20.0])), 50.0))
+    found = total.parts[0]
+    assert (found.loss, list(found.gradient), total.weight, total.parts[1]) == (11.0, [11.0, 22.0], 33.0, 55.0)
+
+
+@pytest.mark.parametrize("loss", [Squared(), Softmax(3)], ids=str)
+def test_a_chunk_without_rows_adds_nothing(loss: Loss) -> None:
+    tail = (3,) if loss.name == "softmax" else ()
+    coef, rng = np.ones((2, *tail)), np.random.default_rng(0)
+    some = chunk_of(rng.normal(size=(5, 2)), rng.integers(0, 3, size=5), rng.uniform(size=5))
+    parts = (ColumnMoments(), TargetMoments(), Hessian())
+    whole = gradient_sum(loss, np.zeros(tail), coef, *parts)(some, Buffers())
+    none = gradient_sum(loss, np.zeros(tail), coef, *parts)(some.take(np.arange(0)), Buffers())
+    assert none.weight == 0
+    assert (whole + none).parts[0].gradient.tobytes() == whole.parts[0].gradient.tobytes()
+    assert (whole + none).parts[3].tobytes() == whole.parts[3].tobytes()
 
 
 LOSSES_AND_TARGETS: list[tuple[Loss, str]] = [
@@ -203,16 +221,15 @@ def test_every_loss_equals_the_naive_formula(loss: Loss, target: str, weighted: 
     theta, offset = rng.normal(size=(n + 1, *tail)), rng.normal(size=(rows, *tail))
     chunk = Chunk(index=0, start=0, X=X, y=y, weight=w, bytes_read=0, offset=offset)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kernels, "block_rows", lambda *_, outputs: 20)
-        summand = GradientSum(loss, theta[0], theta[1:], with_targets=True, with_hessian=True)
-        partial = summand(chunk, Buffers())
+        patch.setattr(blocks_module, "block_rows", lambda *_, outputs: 20)
+        sums = gradient_sum(loss, theta[0], theta[1:], TargetMoments(), Hessian())(chunk, Buffers())
+    found, targets, found_hessian = sums.parts
     A, weight = np.column_stack([np.ones(rows), X]), np.ones(rows) if w is None else w
     raw, encoded = A @ theta + offset, loss.encode(y, np.dtype("f8"))
     value, derivative = loss.value_and_derivative(raw, encoded)
     second = loss.second_derivative(raw, encoded)
-    assert partial.loss_sum == pytest.approx(float(weight @ value), rel=1e-12)
-    np.testing.assert_allclose(partial.gradient_sum, A.T @ (derivative.T * weight).T, rtol=1e-10, atol=1e-12)
-    assert partial.hessian_sum is not None
+    assert found.loss == pytest.approx(float(weight @ value), rel=1e-12)
+    np.testing.assert_allclose(found.gradient, A.T @ (derivative.T * weight).T, rtol=1e-10, atol=1e-12)
     if loss.quadratic:
         hessian = np.einsum("ia,i,ib->ab", A, weight, A)
     elif q is None:
@@ -221,11 +238,10 @@ def test_every_loss_equals_the_naive_formula(loss: Loss, target: str, weighted: 
         hessian = np.einsum("ia,ik,ib->kab", A, weight[:, None] * second, A)
     else:
         hessian = np.einsum("ia,ikl,ib->klab", A, weight[:, None, None] * second, A)
-    np.testing.assert_allclose(partial.hessian_sum, hessian, rtol=1e-10, atol=1e-10)
-    assert partial.targets is not None
+    np.testing.assert_allclose(found_hessian, hessian, rtol=1e-10, atol=1e-10)
     columns = np.eye(3)[y] if target == "class" else np.reshape(y, (rows, -1))
-    np.testing.assert_allclose(partial.targets.moments.mean, np.average(columns, axis=0, weights=weight), rtol=1e-12)
-    assert partial.targets.saturated == pytest.approx(float(weight @ loss.saturated(encoded)), rel=1e-12)
+    np.testing.assert_allclose(targets.moments.mean, np.average(columns, axis=0, weights=weight), rtol=1e-12)
+    assert targets.saturated == pytest.approx(float(weight @ loss.saturated(encoded)), rel=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -243,6 +259,6 @@ def test_a_target_that_is_none_is_named(loss: Loss, y: np.ndarray, said: str) ->
     coef = np.zeros((2, 2)) if loss.name == "softmax" else np.zeros(2)
     chunk = Chunk(index=3, start=10, X=np.ones((4, 2)), y=y, weight=None, bytes_read=0)
     with pytest.raises(ValueRangeError, match=said) as caught:
-        GradientSum(loss, np.zeros(coef.shape[1:]), coef)(chunk, Buffers())
+        gradient_sum(loss, np.zeros(coef.shape[1:]), coef)(chunk, Buffers())
     assert caught.value.array == "y"
     assert caught.value.chunk == 3

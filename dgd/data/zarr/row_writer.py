@@ -1,0 +1,85 @@
+"""An array with a row for each row of a dataset, written chunk by chunk, by any number of processes."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import zarr
+from zarr.storage import LocalStore
+
+from dgd._typing import Array
+from dgd.data.dataset import Dataset
+from dgd.data.zarr.array_writer import create_array
+from dgd.data.zarr.commit_marker import FORMAT, KEY, WRITING, sealed
+from dgd.data.zarr.folders import local_folder, make_room, replace_file, sync_tree
+from dgd.data.zarr.zarr_rows import ZarrRows
+from dgd.errors import ConfigurationError
+
+COPIES = 4
+"""A row, and its copies on the way through zarr's codecs."""
+
+
+@dataclass(frozen=True)
+class RowWriter:
+    """Writes rows to an array whose chunks are the dataset's. Until `commit` the array is marked as interrupted."""
+
+    path: str
+
+    @classmethod
+    def create(
+        cls,
+        dataset: Dataset,
+        out: str | os.PathLike[str],
+        *,
+        row_shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        overwrite: bool,
+    ) -> Self:
+        """Make the array. Raises ConfigurationError where its chunks cannot be the dataset's, or would replace them."""
+        target = local_folder(out)
+        _refuse_own_input(dataset, target)
+        make_room(target, overwrite=overwrite)
+        lengths = np.diff(dataset.bounds)
+        if len(lengths) > 1 and (lengths[:-1] != lengths[0]).any():
+            raise ConfigurationError(
+                "`predict_to` writes one zarr chunk for each chunk of X, and these are irregular; rechunk X evenly, or "
+                "use `predict`, which returns an array"
+            )
+        create_array(
+            LocalStore(target),
+            shape=(dataset.shape[0], *row_shape),
+            chunks=(int(lengths[0]), *row_shape),
+            dtype=dtype,
+            dimension_names=("row", "output")[: 1 + len(row_shape)],
+            compression="none",
+            attributes={KEY: {"format": FORMAT, "state": WRITING}},
+        )
+        return cls(str(target))
+
+    def write(self, start: int, rows: Array) -> None:
+        """Write the rows of one chunk; writing them again changes nothing."""
+        # `open_array` ignores `config` for an array that exists: chunks of zeros would be left out.
+        array = zarr.open_array(LocalStore(self.path), mode="r+").with_config({"write_empty_chunks": True})
+        array[start : start + len(rows)] = rows
+
+    def commit(self, *, fingerprint: str) -> None:
+        """Bring the rows to disk and mark the array as complete."""
+        path = Path(self.path)
+        sync_tree(path)
+        root = path / "zarr.json"
+        replace_file(root, sealed(json.loads(root.read_bytes()), {"dataset": fingerprint}))
+
+
+def _refuse_own_input(dataset: Dataset, target: Path) -> None:
+    """The output must not replace the input, nor anything beside it in its group."""
+    inputs = [Path(rows.source.label) for rows in dataset.arrays if isinstance(rows, ZarrRows)]
+    inputs += [Path(dataset.source)] if inputs else []
+    out = target.resolve()
+    for path in (path.resolve() for path in inputs):
+        if out == path or out in path.parents or path in out.parents:
+            raise ConfigurationError(f"`predict_to` would write into its own input {path}; give another path")

@@ -1,0 +1,49 @@
+"""A session: choose an executor, plan, check, read ahead, make passes, close.
+
+with session(Execution(threads=2)) as running:
+    dataset = running.open(dataset, Need(outputs=3))       # raises PlanError where it does not fit
+    running.executor.sweep(dataset, chunk_sum)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+
+from dgd.data.dataset import Dataset
+from dgd.passes import choose
+from dgd.passes.execution import Execution
+from dgd.passes.executor import Executor
+from dgd.passes.plan import Need, Plan, make_plan
+
+
+@dataclass(frozen=True)
+class Session:
+    """An executor, and what its passes may take."""
+
+    executor: Executor
+    resident: str | int = 0
+    """What chunks may stay in from pass to pass: bytes of each process, or "auto"."""
+
+    def plan(self, dataset: Dataset, need: Need) -> Plan:
+        """What the passes over a dataset cost; nothing is read."""
+        return make_plan(dataset, self.executor.resources(dataset), need, resident=self.resident)
+
+    def start(self, dataset: Dataset, plan: Plan) -> Dataset:
+        """The dataset as its passes are to read it. Raises PlanError where the plan does not fit."""
+        plan.check()
+        dataset = dataset.reading_ahead(plan.ahead)
+        self.executor.keep(dataset, plan.resident_chunks)
+        return dataset
+
+    def open(self, dataset: Dataset, need: Need) -> Dataset:
+        """Plan and start."""
+        return self.start(dataset, self.plan(dataset, need))
+
+
+@contextmanager
+def session(execution: Execution) -> Iterator[Session]:
+    """A session that gives back threads and workers' memory at its end."""
+    with closing(choose.choose_executor(execution)) as executor:
+        yield Session(executor, execution.resident)

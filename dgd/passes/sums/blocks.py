@@ -1,0 +1,114 @@
+"""The one loop over the rows of a chunk: micro-blocks with raw predictions, encoded targets and weights.
+
+    η = Xb + b₀ + offset
+
+A block has at most 5 MiB, so that X, read from memory for Xb, is still in the cache for Xᵀr. Blocks are C-ordered and
+of the arithmetic's dtype: rows stored as such are used as they are, others are converted within the cache. The rows
+of a block depend on dtypes and on the numbers of columns and outputs alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dgd._typing import Array, FloatArray, Vector
+from dgd.data.buffers import Buffers
+from dgd.data.dataset import Chunk
+from dgd.passes.sums.bad_rows import checked_weight
+
+MICRO_BLOCK_BYTES = 5 * 2**20
+"""A chunk of 4 MiB and its row vectors fit. Smaller blocks make threads wait for the interpreter's lock more often."""
+CONVERTED_BLOCK_BYTES = 2 * 2**20
+"""For a block that is converted: what it is converted from passes through the cache as well."""
+
+FLOAT64 = np.dtype(np.float64)
+Encode = Callable[[Array, np.dtype[Any]], FloatArray]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Some rows of a chunk. X and the raw prediction lie in buffers, and are valid until the next block."""
+
+    rows: slice
+    """Of the chunk."""
+    X: Array
+    raw: Array
+    """(rows,), or (rows, q) with q outputs."""
+    y: Any
+    """Encoded targets; None where none were asked for."""
+    weight: Array | None
+    offset: Array | None
+    buffers: Buffers
+
+
+class Blocks:
+    """The rows of a chunk, block by block; what can be done once for the chunk is done once.
+
+    coef: (n,) or (n, q); intercept: a number or (q,); encode: makes the targets what the arithmetic needs, None for
+    rows without targets; dtype: of the arithmetic. Raises ValueRangeError for a negative weight.
+    """
+
+    def __init__(
+        self,
+        chunk: Chunk,
+        coef: Vector,
+        intercept: float | Vector,
+        buffers: Buffers,
+        *,
+        encode: Encode | None = None,
+        dtype: np.dtype[Any] = FLOAT64,
+    ) -> None:
+        self._X, self._buffers, self._dtype = chunk.X, buffers, dtype
+        self._coef = np.ascontiguousarray(coef, dtype=dtype)
+        self._intercept = np.asarray(intercept, dtype=dtype)
+        self._y = None if encode is None or chunk.y is None else encode(chunk.y, dtype)
+        self._weight = checked_weight(chunk, dtype)
+        self._offset = None if chunk.offset is None else chunk.offset.astype(dtype, copy=False)
+
+    @property
+    def weight_sum(self) -> float:
+        """Σw; the number of rows where there are no weights."""
+        return float(len(self._X)) if self._weight is None else float(self._weight.sum(dtype=np.float64))
+
+    def __iter__(self) -> Iterator[Block]:
+        rows, n = self._X.shape
+        outputs = self._coef.shape[1:]
+        step = min(max(rows, 1), block_rows(n, self._X.dtype, self._dtype, outputs=math.prod(outputs)))
+        memory = self._buffers.take("raw prediction", (step, *outputs), self._dtype)
+        # Without rows there is one empty block, so that every sum has its zero.
+        for start in range(0, max(rows, 1), step):
+            part = slice(start, min(start + step, rows))
+            X = as_block(self._X[part], self._dtype, self._buffers)
+            raw = memory[: len(X)]
+            if n == 1:
+                # BLAS skips a coefficient of zero here, and with it a NaN.
+                np.multiply(X if outputs else X[:, 0], self._coef[0], out=raw)
+            else:
+                np.dot(X, self._coef, out=raw)
+            raw += self._intercept
+            offset = None if self._offset is None else self._offset[part]
+            if offset is not None:
+                raw += offset
+            y = None if self._y is None else self._y[part]
+            weight = None if self._weight is None else self._weight[part]
+            yield Block(part, X, raw, y, weight, offset, self._buffers)
+
+
+def block_rows(n_features: int, stored: np.dtype[Any], dtype: np.dtype[Any], *, outputs: int = 1) -> int:
+    """The rows of a micro-block: as many as its bytes hold of X and of its row vectors, and never less than 16."""
+    n_bytes = MICRO_BLOCK_BYTES if stored == dtype else CONVERTED_BLOCK_BYTES
+    return max(16, n_bytes // (dtype.itemsize * (n_features + 4 * outputs)))
+
+
+def as_block(X: Array, dtype: np.dtype[Any], buffers: Buffers) -> Array:
+    """Rows of X in C order and in the arithmetic's dtype; a view where they already are."""
+    if X.dtype == dtype and X.flags.c_contiguous and X.flags.aligned:
+        return X
+    block = buffers.take("block", X.shape, dtype)
+    np.copyto(block, X, casting="unsafe")
+    return block
