@@ -39,9 +39,9 @@ class Problem:
     theta_weighted: np.ndarray
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def tiny_data_are_divided_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The problems of these tests are far too small to be worth several threads, and must be cut all the same."""
+    """For tests of what threads do with problems that are far too small to be worth several of them."""
     monkeypatch.setattr("dgd.passes.threads.LEAST_NODE_BYTES", 1)
 
 

@@ -78,12 +78,12 @@ def glm(loss: str, scale: float, n: int = 6, m: int = 80) -> Evaluate:
 
 def run(solver: Any, evaluate: Evaluate, n: int, passes: int, tol: float = 0.0, prox: Any = no_prox) -> Any:
     """The loop of a fit: the last state, all evaluations, and all states."""
-    states, seen = [solver.init(np.zeros(n), prox=prox, tol=tol)], []
+    states, seen = [solver.init(np.zeros(n), tol=tol)], []
     for _ in range(passes):
         seen.append(evaluate(solver.ask(states[-1])))
         if tol > 0 and seen[-1].finite and seen[-1].grad_norm <= tol * seen[0].grad_norm:
             break
-        states.append(solver.tell(states[-1], seen[-1]))
+        states.append(solver.tell(states[-1], seen[-1], prox))
         if states[-1].status is not None:
             break
     return states[-1], seen, states
@@ -343,13 +343,13 @@ def test_proximal_methods_find_the_penalised_minimum(penalty: dict[str, float]) 
     pinned = (best == 0) | (best == penalty.get("low"))
     assert 2 <= pinned.sum() <= 10
     for solver in [*PROXIMAL, GradientDescent(0.2), Nesterov(0.2)]:
-        state, first = solver.init(start, prox=prox, tol=1e-10), evaluate(start).grad_norm
+        state, first = solver.init(start, tol=1e-10), evaluate(start).grad_norm
         limit = 300 if isinstance(solver, Nesterov) else 3000
         for _ in range(limit):
             evaluation = evaluate(solver.ask(state))
             if evaluation.grad_norm <= 1e-10 * first:
                 break
-            state = solver.tell(state, evaluation)
+            state = solver.tell(state, evaluation, prox)
             assert state.status is None
         assert evaluation.grad_norm <= 1e-10 * first
         np.testing.assert_allclose(evaluation.point, best, rtol=0, atol=1e-8)
@@ -362,11 +362,11 @@ def test_nesterov_looks_at_its_iterate_once_the_step_is_small() -> None:
     evaluate, prox = penalised(*lasso_data(), l1=0.1)
     solver, (state, _, states) = Nesterov(), run(Nesterov(), evaluate, 12, 8, 1e-300, prox)
     assert all(state.after_check is None for state in states)
-    plain = solver.tell(state, evaluate(solver.ask(state)))
-    look = solver.tell(replace(state, small=1e9), evaluate(solver.ask(state)))
+    plain = solver.tell(state, evaluate(solver.ask(state)), prox)
+    look = solver.tell(replace(state, small=1e9), evaluate(solver.ask(state)), prox)
     assert (solver.ask(look) == plain.point).all()
     assert (solver.ask(look) != solver.ask(plain)).any()
-    after = solver.tell(look, evaluate(solver.ask(look)))
+    after = solver.tell(look, evaluate(solver.ask(look)), prox)
     assert (solver.ask(after) == solver.ask(plain)).all()
     assert (after.accepted, after.learning_rate, after.t) == (False, 0.0, plain.t)
     assert 0 < after.small < 1e9

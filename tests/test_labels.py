@@ -94,7 +94,7 @@ def test_classes_are_plain_and_go_to_json(dtype: str) -> None:
         (Logistic, [1, 2, 3], r"got 3; `Softmax\(classes=...\)` takes more"),
         (Logistic, [1, True], "all different, got True twice"),
         (Logistic, "ab", "must be a list of labels, got 'ab'"),
-        (Softmax, [1], r"at least two labels, got \[1\]"),
+        (Softmax, [1], r"at least two labels, or their number, got \[1\]"),
         (Softmax, ["a", "b", b"a"], "all different, got 'a' twice"),
         (Softmax, [0.5, np.nan], "finite numbers, bools or strings, got nan"),
         (Softmax, [0, None], "finite numbers, bools or strings, got None"),

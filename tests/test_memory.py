@@ -22,9 +22,9 @@ import json, sys
 import dgd
 from dgd.passes.memory import peak_bytes
 path, rule, threads, room = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-cost = dgd.plan(path, learning_rate=rule, threads=threads, resident=0)
-staying = {"resident": "auto", "memory_limit": cost.memory_bytes + room} if room else {"resident": 0}
-result = dgd.fit(path, learning_rate=rule, threads=threads, max_iter=3, tol=0, **staying)
+cost = dgd.plan(path, learning_rate=rule, threads=threads, execution=dgd.Execution(resident=0))
+execution = dgd.Execution(memory_limit=cost.memory_bytes + room) if room else dgd.Execution(resident=0)
+result = dgd.fit(path, learning_rate=rule, threads=threads, max_iter=3, tol=0, execution=execution)
 print(json.dumps({"planned": result.plan.memory_bytes, "peak": peak_bytes(), "read": result.plan.bytes_per_pass,
                   "resident": result.plan.resident_bytes, "limit": result.plan.memory_limit,
                   "bytes": [record.bytes_read for record in result.history], "theta": result.theta.tobytes().hex()}))
@@ -112,10 +112,8 @@ class TestPlan:
         limit = (whole.memory_bytes + one.memory_bytes) // 2
         with pytest.raises(PlanError, match=r"use 2 of 4 threads"):
             dgd.fit(tmp_path / "train.zarr", threads=4, execution=dgd.Execution(memory_limit=limit))
-        assert (
-            dgd.fit(tmp_path / "train.zarr", threads=2, execution=dgd.Execution(memory_limit=limit), max_iter=1).n_iter_
-            == 1
-        )
+        execution = dgd.Execution(threads=2, memory_limit=limit)
+        assert dgd.fit(tmp_path / "train.zarr", execution=execution, max_iter=1).n_iter_ == 1
 
     def test_is_arithmetic(self, store: str) -> None:
         found = dgd.plan(store, solver="gd", threads=2)
@@ -143,13 +141,10 @@ class TestPlan:
         assert streaming.reading_line().endswith("by 2 threads; no chunk stays in memory")
         assert "requested ahead" not in streaming.table()
         assert "a thread, with 3 chunks requested ahead" in replace(streaming, ahead=3).table()
-        assert (
-            "; 29% of the chunks stay"
-            in dgd.plan(store, threads=2, execution=dgd.Execution(resident=6 * (2048 + 448))).reading_line()
-        )
+        partly = dgd.plan(store, execution=dgd.Execution(threads=2, resident=6 * (2048 + 448)))
+        assert "; 29% of the chunks stay" in partly.reading_line()
 
-    def test_tiny_data_are_left_to_one_thread(self, store: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("dgd.passes.threads.LEAST_NODE_BYTES", 2**19)
+    def test_tiny_data_are_left_to_one_thread(self, store: str) -> None:
         assert dgd.plan(store, threads=2).tasks_per_pass == 1
         assert dgd.plan(np.zeros((2**18, 8)), np.zeros(2**18), threads=2).tasks_per_pass > 1
 

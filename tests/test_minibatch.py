@@ -124,8 +124,8 @@ def test_an_epochs_loss_is_that_before_each_step_and_its_gradient_their_mean(pro
     objective = Objective(chunked(X, problem.y, [0, 1003]), dgd.losses.Squared(), InlineExecutor())
     solver = MiniBatch(Constant(1e-12), batch_size=1003)
     state = solver.init(np.zeros(6))
-    found = objective.evaluate(solver.ask(state))
-    there = objective.evaluate(np.zeros(6))
+    found = objective.evaluate(solver.ask(state), objective.unknown()).evaluation
+    there = objective.evaluate(np.zeros(6), objective.unknown()).evaluation
     assert found.value == pytest.approx(there.value, rel=1e-12)
     np.testing.assert_allclose(found.gradient, there.gradient, rtol=1e-10)
     assert found.steps == 1

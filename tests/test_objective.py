@@ -29,27 +29,29 @@ def test_value_and_gradient_are_the_formulas(problem: Problem, weighted: bool, f
     A = np.column_stack([np.ones(1003), problem.X]) if fit_intercept else problem.X
     w = problem.weight if weighted else np.ones(1003)
     theta = np.linspace(-1, 1, A.shape[1])
-    evaluation = found.evaluate(theta)
+    result = found.evaluate(theta, found.unknown())
+    evaluation = result.evaluation
     r = A @ theta - problem.y
     assert evaluation.value == pytest.approx((w * r * r).sum() / w.sum(), rel=1e-13)
     np.testing.assert_allclose(evaluation.gradient, 2 / w.sum() * A.T @ (w * r), rtol=1e-11)
-    assert found.passes == 1
+    assert result.known.passes == 1
 
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_the_gradient_is_the_slope_of_the_value(problem: Problem, weighted: bool) -> None:
     """Five-point stencil, in standardised coordinates."""
     found = objective(problem, weighted=weighted)
-    first = found.standardise_at(np.zeros(6))
-    assert found.passes == 1
+    begun = found.standardise_at(np.zeros(6))
+    first, known = begun.evaluation, begun.known
+    assert known.passes == 1
     z = np.linspace(-1, 1, 6)
-    gradient = found.evaluate(z).gradient
+    gradient = found.evaluate(z, known).evaluation.gradient
     for j in range(6):
         step = np.zeros(6)
         step[j] = 1e-2
-        f = [found.evaluate(z + k * step).value for k in (-2, -1, 1, 2)]
+        f = [found.evaluate(z + k * step, known).evaluation.value for k in (-2, -1, 1, 2)]
         assert (f[0] - 8 * f[1] + 8 * f[2] - f[3]) / (12 * 1e-2) == pytest.approx(gradient[j], rel=1e-7, abs=1e-7)
-    again = found.evaluate(first.point)
+    again = found.evaluate(first.point, known).evaluation
     assert again.value == pytest.approx(first.value, rel=1e-12)
     np.testing.assert_allclose(again.gradient, first.gradient, rtol=1e-8, atol=1e-9)
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+import functools
+import inspect
 import pickle
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+import dgd
 from dgd.errors import ConfigurationError
 from dgd.penalties import L1, L2, PENALTIES, Box, ElasticNet, NonNegative, NoPenalty, Penalty
-from dgd.penalties.separable import soft_threshold
 
 Vector = NDArray[np.float64]
 
@@ -25,29 +28,41 @@ UPPER = [1.0, -0.5, 0.0, np.inf, -2.0]
 
 CASES: list[Penalty] = [
     NoPenalty(),
-    L2(0.7),
     L2(PER_FEATURE_L2),
     L1(0.7),
-    L1(0.0),
     L1(PER_FEATURE_L1),
-    ElasticNet(l1=0.7, l2=1.5),
     ElasticNet(l1=PER_FEATURE_L1, l2=PER_FEATURE_L2),
-    ElasticNet(l1=0.0, l2=np.array(PER_FEATURE_L2)),
     Box(),
-    Box(lower=-0.5, upper=1),
     Box(lower=LOWER, upper=UPPER),
     Box(lower=LOWER, upper=UPPER, l1=PER_FEATURE_L1, l2=PER_FEATURE_L2),
     Box(upper=0.5, l1=0.7),
-    NonNegative(),
     NonNegative(l1=0.7, l2=1.5),
-    NonNegative(l1=PER_FEATURE_L1, l2=PER_FEATURE_L2),
 ]
 SHAPES = [(5,), (5, 3)]
 STEPS = [0.1, 1.0, 3.0]
 
 each_case = pytest.mark.parametrize("penalty", CASES, ids=repr)
-each_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
-each_step = pytest.mark.parametrize("step", STEPS)
+
+
+def within(name: str, values: Sequence[Any]) -> Callable[[Any], Any]:
+    """Run a test for each value in one case: all penalties are one class, and every case would run the same lines."""
+
+    def decorate(test: Any) -> Any:
+        @functools.wraps(test)
+        def looped(**given: Any) -> None:
+            for value in values:
+                test(**given, **{name: value})
+
+        signature = inspect.signature(test)
+        others = [parameter for parameter in signature.parameters.values() if parameter.name != name]
+        looped.__signature__ = signature.replace(parameters=others)  # type: ignore[attr-defined]
+        return looped
+
+    return decorate
+
+
+each_shape = within("shape", SHAPES)
+each_step = within("step", STEPS)
 
 
 def coefficients(shape: tuple[int, ...], seed: int = 0) -> Vector:
@@ -167,10 +182,24 @@ def test_prox_does_not_part_two_points(penalty: Penalty, step: float) -> None:
         assert (apart <= np.abs(b - c) + 1e-15).all()
 
 
-def test_soft_threshold_is_the_formula_and_its_zero_has_no_sign() -> None:
+def test_the_zero_of_a_prox_has_no_sign() -> None:
     b = np.array([-3.0, -0.5, -0.0, 0.0, 0.5, 3.0])
-    np.testing.assert_array_equal(soft_threshold(b, 0.5), np.sign(b) * np.maximum(np.abs(b) - 0.5, 0))
-    assert not np.signbit(soft_threshold(b, 0.5)[1:]).any()
+    found = L1(0.5).prox(b, 1.0)
+    np.testing.assert_array_equal(found, np.sign(b) * np.maximum(np.abs(b) - 0.5, 0))
+    assert not np.signbit(found[1:]).any()
+
+
+@each_case
+@each_shape
+def test_kinks_are_where_the_prox_stays(penalty: Penalty, shape: tuple[int, ...]) -> None:
+    """They are l1 and bounds of each coefficient, in an array of its own."""
+    l1, _, lower, upper = parts(penalty, shape)
+    assert penalty.has_kinks
+    found = penalty.kinks(coefficients(shape))
+    assert found is not None
+    for values, expected in zip(found, (l1, lower, upper), strict=True):
+        assert (values.shape, values.flags.writeable) == (shape, True)
+        np.testing.assert_array_equal(values, expected)
 
 
 def minimiser(penalty: Penalty, c: Vector) -> Vector:
@@ -312,7 +341,7 @@ def build(kind: Any, option: str, value: Any) -> Any:
 each_option = pytest.mark.parametrize(("kind", "option"), OPTIONS)
 
 
-@each_option
+@pytest.mark.parametrize(("kind", "option"), [(L1, "l1"), (Box, "upper")])
 @pytest.mark.parametrize(
     ("value", "got"),
     [
@@ -339,7 +368,7 @@ def test_what_is_not_a_number_is_refused(kind: type, option: str, value: Any, go
 
 
 @pytest.mark.parametrize(("kind", "option"), OPTIONS[:-2])
-@pytest.mark.parametrize("value", [-1.0, -1e-300, np.inf, -np.inf])
+@within("value", [-1.0, -1e-300, np.inf, -np.inf])
 def test_negative_and_infinite_strengths_are_refused(kind: type, option: str, value: float) -> None:
     message = rf"^`{kind.__name__}\({option}=...\)` must be a number of 0 or more, or one per feature, got {value}"
     with pytest.raises(ConfigurationError, match=message):
@@ -410,3 +439,50 @@ def test_a_penalty_prints_compares_and_copies(penalty: Penalty) -> None:
 def test_a_penalty_is_written_as_the_call_that_makes_it() -> None:
     assert repr(L1(1)) == "L1(l1=1.0)"
     assert repr(Box(lower=LOWER, l2=0.5)) == "Box(lower=<5 numbers>, upper=inf, l1=0.0, l2=0.5)"
+
+
+class Quartic(Penalty):
+    """A penalty of a user's own: Σ bⱼ⁴/4 within |bⱼ| ≤ 1, without kinks that dgd knows."""
+
+    name = "quartic"
+    is_smooth = False
+
+    def value(self, b: Vector) -> float:
+        return float((b**4).sum()) / 4
+
+    def gradient(self, b: Vector) -> Vector:
+        return b**3
+
+    def curvature(self, b: Vector) -> Vector:
+        return 3 * b**2
+
+    def nonsmooth_value(self, b: Vector) -> float:
+        return 0.0
+
+    def prox(self, b: Vector, step: float | Vector) -> Vector:
+        return np.clip(b, -1, 1)
+
+    def subgradient(self, b: Vector, gradient: Vector) -> Vector:
+        stays = ((b >= 1) & (gradient < 0)) | ((b <= -1) & (gradient > 0))
+        return np.where(stays, 0.0, gradient)
+
+    def scaled(self, scale: Vector) -> Quartic:
+        return self
+
+    def check(self, n_features: int) -> None:
+        pass
+
+
+def test_a_penalty_of_another_kind_is_fitted_but_not_by_newton() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 3))
+    y = X @ [3.0, 0.5, -0.2]
+    found = dgd.fit(X, y, penalty=Quartic(), standardize=False)
+    assert found.choice is not None
+    assert found.choice.name == "fista"
+    assert "not known to be l1 and bounds" in found.explain()
+    assert found.coef_[0] == 1
+    slope = 2 / 60 * X.T @ (X @ found.coef_ + found.intercept_ - y) + found.coef_**3
+    np.testing.assert_allclose(slope[1:], 0, atol=1e-9)
+    with pytest.raises(ConfigurationError, match=r"solver='newton'.*not known to be l1 and bounds; use solver='fista'"):
+        dgd.fit(X, y, penalty=Quartic(), solver="newton")

@@ -135,7 +135,7 @@ class TestCopy:
         assert chunk.y is not None
         assert np.shares_memory(chunk.y, problem.y)
         parts = (MemoryChunks("X", problem.X, regular_bounds(1003, 50)), MemoryChunks("y", problem.y, [0, 1003]))
-        assert dgd.fit(dgd.Dataset(*parts), solver="gd", max_iter=2, validation=0.25).plan.resident_bytes == 0
+        assert dgd.fit(dgd.Dataset(*parts), solver="gd", max_iter=2, validation_fraction=0.25).plan.resident_bytes == 0
 
 
 @pytest.fixture(scope="module")
@@ -158,14 +158,20 @@ class TestBits:
         self, case: Case, validation: float | None, targets: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         name = case.target or getattr(case.loss, "name", case.loss)
-        fixed: dict[str, Any] = {"max_iter": 4, "tol": 0, "loss": case.loss, **case.options, "validation": validation}
+        fixed: dict[str, Any] = {
+            "max_iter": 4,
+            "tol": 0,
+            "loss": case.loss,
+            **case.options,
+            "validation_fraction": validation,
+        }
         if validation is None:
             fixed |= {"weight": "weight", "offset": {"two": "offsets", "softmax": None}.get(name, "offset")}
         third = 7 * chunk_bytes(dgd.open_dataset(targets, name, weight=fixed.get("weight"), offset=fixed.get("offset")))
         expected = found_by(dgd.fit(targets, name, threads=2, execution=dgd.Execution(resident=0), **fixed))
         for threads, resident in ((1, "auto"), (4, "auto"), (1, third), (2, third), (4, third)):
             result = dgd.fit(targets, name, threads=threads, execution=dgd.Execution(resident=resident), **fixed)
-            assert result.plan.resident_chunks == (7 if resident == third else 22 if validation is None else 16)
+            assert result.plan.resident_chunks == (7 if resident == third else 22)
             assert found_by(result) == expected
         monkeypatch.setattr("dgd.passes.choose.choose_executor", lambda *_, **__: InlineExecutor())
         assert found_by(dgd.fit(targets, name, execution=dgd.Execution(resident=third), **fixed)) == expected
@@ -202,7 +208,9 @@ class TestHistory:
 @pytest.mark.parametrize("resident", ["yes", "0", "", -1, float("nan"), float("inf"), None, True, [1], b"auto"])
 def test_what_is_no_number_of_bytes_is_refused(store: str, resident: Any) -> None:
     for call in (dgd.fit, dgd.plan):
-        with pytest.raises(ConfigurationError, match=r"`fit\(resident=\.\.\.\)` must be 'auto' or a number of bytes"):
+        with pytest.raises(
+            ConfigurationError, match=r"`Execution\(resident=\.\.\.\)` must be 'auto' or a number of bytes"
+        ):
             call(store, execution=dgd.Execution(resident=resident))
 
 
@@ -215,7 +223,12 @@ def test_what_stays_does_not_see_the_store_change(store: str, tmp_path: Path, re
         for index in gone if record.iteration == 1 else ():
             (path / "X" / "c" / str(index) / "0").unlink()
 
-    options: dict[str, Any] = {"solver": "gd", "max_iter": 4, "tol": 0, "threads": 2, "resident": resident}
+    options: dict[str, Any] = {
+        "solver": "gd",
+        "max_iter": 4,
+        "tol": 0,
+        "execution": dgd.Execution(threads=2, resident=resident),
+    }
     if resident == 0:
         with pytest.raises(MissingChunkError, match="c/0/0"):
             dgd.fit(path, callbacks=[remove], **options)

@@ -24,6 +24,7 @@ NEWTON_QUADRATIC = 1000
 """The most parameters for which one pass with a Hessian is cheaper than the passes of cg."""
 NEWTON_SMOOTH = 300
 """The same for several passes, against lbfgs."""
+NO_KINKS = "it is not known to be l1 and bounds"
 NEWTON_MOST = 2048
 """The most parameters for which a Hessian is summed at all: 32 MiB for each sum held."""
 
@@ -45,8 +46,10 @@ def choose(loss: Loss, penalty: Penalty, n_parameters: int, learning_rate: objec
     if learning_rate != "auto":
         return Choice("gd", "a learning rate was given, and it is gradient descent that has one")
     small = n_parameters <= (NEWTON_QUADRATIC if loss.quadratic else NEWTON_SMOOTH)
-    if not penalty.is_smooth and (not small or loss.curvature_vanishes):
-        cause = f"{loss.name}'s curvature vanishes far from the data" if small else f"{p} are too many for a Hessian"
+    if not penalty.is_smooth and (not small or loss.curvature_vanishes or not penalty.has_kinks):
+        cause = f"{p} are too many for a Hessian"
+        if small:
+            cause = f"{loss.name}'s curvature vanishes far from the data" if loss.curvature_vanishes else NO_KINKS
         return Choice("fista", f"the penalty {penalty.name!r} needs a prox, and {cause}; accelerated, with restarts")
     if loss.quadratic:
         if small:
@@ -61,21 +64,24 @@ def choose(loss: Loss, penalty: Penalty, n_parameters: int, learning_rate: objec
 
 def check_method(solver: Solver, loss: Loss, penalty: Penalty, n_parameters: int) -> None:
     """Raise ConfigurationError if the solver cannot work with that loss and penalty."""
-    name = solver.name
+    asked = f"`fit({solver.argument})`"
     if solver.smooth_only and not penalty.is_smooth:
         raise ConfigurationError(
-            f"`fit(solver={name!r})` cannot work with the penalty {penalty.name!r}, which has no gradient at its kinks "
-            f"or bounds; use solver='fista', or a penalty of dgd.penalties.L2"
+            f"{asked} cannot work with the penalty {penalty.name!r}, which has no gradient at its kinks or bounds; use "
+            f"solver='fista', or a penalty of dgd.penalties.L2"
+        )
+    if solver.wants_kinks and not penalty.is_smooth and not penalty.has_kinks:
+        raise ConfigurationError(
+            f"{asked} cannot work with the penalty {penalty.name!r}: {NO_KINKS}; use solver='fista'"
         )
     if solver.quadratic_only and not loss.quadratic:
-        way_out = "learning_rate='backtracking'" if name == "gd" else "solver='lbfgs' or 'newton'"
         raise ConfigurationError(
-            f"`fit(solver={name!r})` cannot work with the loss {loss.name!r} this way: it takes steps that are exact "
-            f"for the squared loss alone; use {way_out}"
+            f"{asked} cannot work with the loss {loss.name!r}: it takes steps that are exact for the squared loss "
+            f"alone; use {solver.for_other_losses}"
         )
     if solver.wants_hessian and n_parameters > NEWTON_MOST:
-        way_out = "fista" if not penalty.is_smooth else "cg" if loss.quadratic else "lbfgs"
+        hint = "fista" if not penalty.is_smooth else "cg" if loss.quadratic else "lbfgs"
         raise ConfigurationError(
-            f"`fit(solver={name!r})` sums a Hessian of {n_parameters:,} × {n_parameters:,} numbers, and at most "
-            f"{NEWTON_MOST:,} parameters are allowed for; use solver={way_out!r}"
+            f"{asked} sums a Hessian of {n_parameters:,} × {n_parameters:,} numbers, and at most {NEWTON_MOST:,} "
+            f"parameters are allowed for; use solver={hint!r}"
         )

@@ -9,6 +9,7 @@ import numpy as np
 from dgd._typing import Vector
 from dgd.fitting.coordinates import Coordinates
 from dgd.penalties import Penalty
+from dgd.solvers.base import Kinks
 
 
 @dataclass(frozen=True)
@@ -23,3 +24,15 @@ class CoefficientProx:
         coef = self.coordinates.coef_part(point)
         coef[...] = self.penalty.prox(coef, self.coordinates.coef_part(step) if isinstance(step, np.ndarray) else step)
         return point
+
+    @property
+    def kinks(self) -> Kinks | None:
+        """The penalty's l1 and bounds; none for the intercept. None if the penalty is of another kind."""
+        n = int(np.prod(self.coordinates.theta_shape))
+        found = Kinks(np.zeros(n), np.full(n, -np.inf), np.full(n, np.inf))
+        known = self.penalty.kinks(self.coordinates.coef_part(found.l1))
+        if known is None:
+            return None
+        for values, part in zip((found.l1, found.lower, found.upper), known, strict=True):
+            self.coordinates.coef_part(values)[...] = part
+        return found

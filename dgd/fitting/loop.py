@@ -48,7 +48,7 @@ class Run:
     def loss_is_before_last_step(self) -> bool:
         """Whether nobody has evaluated the objective at `point`, but one step before."""
         ended_elsewhere = self.status in (Status.CONVERGED, Status.EARLY_STOPPED)
-        return not ended_elsewhere and False
+        return not ended_elsewhere and not self.state.solver.value_is_of_point
 
     @property
     def history(self) -> list[Record]:
@@ -70,9 +70,7 @@ def minimise(
     known = objective.unknown()
     first = objective.standardise_at(theta, hessian=solver.wants_hessian) if standardize else None
     known = first.known if first else known
-    state = FitState(
-        solver.init(known.coordinates.from_user(theta), prox=objective.prox(known), tol=stopping.tol), known
-    )
+    state = FitState(solver.init(known.coordinates.from_user(theta), tol=stopping.tol), known)
     while True:
         found = first or objective.evaluate(solver.ask(state.solver), state.known, hessian=solver.wants_hessian)
         first = None
@@ -102,7 +100,7 @@ def _take(state: FitState, found: Pass, solver: Solver, objective: Objective, st
         state.threshold = stopping.tol * (found.known.origin_norm or evaluation.grad_norm)
     if evaluation.finite or state.last is None or not state.last.finite:
         state.last = evaluation
-    state.solver = solver.tell(state.solver, evaluation)
+    state.solver = solver.tell(state.solver, evaluation, objective.prox(found.known))
     return evaluation.finite and evaluation.grad_norm <= state.threshold
 
 

@@ -50,7 +50,7 @@ class Method:
             hessian_bytes=hessian_bytes if self.solver.wants_hessian else 0,
             bytes_per_row=0 if split is None else dataset.row_bytes,
             passes=2 if in_two else MANY,
-            in_order=self.solver.name == "minibatch",
+            in_order=self.solver.is_stochastic,
         )
 
 
@@ -98,7 +98,11 @@ def make_solver(
     choice = Choice(name, "it was asked for")
     if name == "auto":
         choice = choose(loss, penalty, n_parameters, learning_rate)
-    return SOLVERS[choice.name](learning_rate), choice
+    made = SOLVERS[choice.name](learning_rate)
+    because = choice.because
+    if loss.quadratic and made.on_quadratics:
+        because += f"; {made.on_quadratics}"
+    return made, Choice(made.name, because)
 
 
 def validation_rows(validation: Any, fraction: Any, seed: Any, dataset: Dataset) -> Dataset | RowSplit | None:

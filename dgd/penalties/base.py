@@ -53,6 +53,15 @@ class Penalty(Protocol):
         """
         ...
 
+    @property
+    def has_kinks(self) -> bool:
+        """Whether what is not smooth is l1 and bounds, which `kinks` tells. Newton's method needs to know them."""
+        return False
+
+    def kinks(self, b: Vector) -> tuple[Vector, Vector, Vector] | None:
+        """l1, lower and upper of each coefficient, of the shape of b; None without `has_kinks`."""
+        return None
+
     def scaled(self, scale: Vector) -> Self:
         """The same penalty as a function of z = b·scale, for scales of shape (n,)."""
         ...

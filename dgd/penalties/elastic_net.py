@@ -20,77 +20,14 @@ Zou and Hastie (2005), Regularization and variable selection via the elastic net
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import ClassVar, Self
-
-import numpy as np
-
-from dgd._typing import Vector
-from dgd.penalties.separable import (
-    Numbers,
-    absolutes,
-    bounded_prox,
-    check_length,
-    checked_strength,
-    least_subgradient,
-    per_coefficient,
-    short,
-    squares,
-)
+from dgd.penalties.separable import Numbers, Separable
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class ElasticNet:
-    """Σ l1ⱼ |bⱼ| + ½ Σ l2ⱼ bⱼ²."""
+class ElasticNet(Separable):
+    """Σ l1ⱼ |bⱼ| + ½ Σ l2ⱼ bⱼ²; each strength is one number, or one per feature."""
 
-    l1: Numbers
-    """One strength, or one per feature."""
-    l2: Numbers
-    """One strength, or one per feature."""
+    name = "elastic_net"
+    arguments = ("l1", "l2")
 
-    name: ClassVar[str] = "elastic_net"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "l1", checked_strength("ElasticNet(l1=...)", self.l1))
-        object.__setattr__(self, "l2", checked_strength("ElasticNet(l2=...)", self.l2))
-
-    def __repr__(self) -> str:
-        return short(self)
-
-    @property
-    def is_smooth(self) -> bool:
-        """Only where every l1 is 0."""
-        return not np.any(self.l1)
-
-    def value(self, b: Vector) -> float:
-        """½ Σ l2ⱼ bⱼ²."""
-        return squares(b, self.l2)
-
-    def gradient(self, b: Vector) -> Vector:
-        """l2ⱼ bⱼ."""
-        return per_coefficient(self.l2, b) * b
-
-    def curvature(self, b: Vector) -> Vector:
-        """l2ⱼ."""
-        return np.full(b.shape, per_coefficient(self.l2, b))
-
-    def nonsmooth_value(self, b: Vector) -> float:
-        """Σ l1ⱼ |bⱼ|."""
-        return absolutes(b, self.l1)
-
-    def prox(self, b: Vector, step: float | Vector) -> Vector:
-        """The soft threshold at step·l1."""
-        return bounded_prox(b, step, l1=self.l1)
-
-    def subgradient(self, b: Vector, gradient: Vector) -> Vector:
-        """gradient ± l1 where b ≠ 0, the soft threshold of the gradient at l1 where b = 0."""
-        return least_subgradient(b, gradient, l1=self.l1)
-
-    def scaled(self, scale: Vector) -> Self:
-        """l1/scale and l2/scale² on z = b·scale."""
-        return replace(self, l1=self.l1 / scale, l2=self.l2 / scale / scale)
-
-    def check(self, n_features: int) -> None:
-        """Raise ConfigurationError unless l1 and l2 are one number or `n_features` of them."""
-        check_length("ElasticNet(l1=...)", self.l1, n_features)
-        check_length("ElasticNet(l2=...)", self.l2, n_features)
+    def __init__(self, *, l1: Numbers, l2: Numbers) -> None:
+        super().__init__(l1=l1, l2=l2)

@@ -1,7 +1,8 @@
-"""What the penalties share: sums over single coefficients, each with its own strength.
+"""The one penalty behind all of dgd's: a sum over single coefficients, each with its own strengths and bounds.
 
     smooth      ½ Σ l2ⱼ bⱼ²
     nonsmooth   Σ l1ⱼ |bⱼ|  with  lowerⱼ ≤ bⱼ ≤ upperⱼ
+    prox        clip(sign(b)·max(|b| − step·l1, 0), lower, upper)
 
 A strength or bound is one number, or one for each of n features; with coefficients of shape (n, q) a feature's number
 holds for all its q outputs. Parikh and Boyd (2014), Proximal Algorithms, §2 and §6.
@@ -10,17 +11,119 @@ holds for all its q outputs. Parikh and Boyd (2014), Proximal Algorithms, §2 an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
-from typing import Any
+from copy import copy
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dgd._typing import Vector
 from dgd.errors import ConfigurationError
+from dgd.penalties.base import Penalty
 
 Numbers = float | Sequence[float] | NDArray[Any]
 """What a strength or bound may be given as; it is kept as a float or as a read-only array of shape (n,)."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class Separable(Penalty):
+    """Σ l1ⱼ |bⱼ| + ½ Σ l2ⱼ bⱼ² with lowerⱼ ≤ bⱼ ≤ upperⱼ."""
+
+    lower: Numbers = -np.inf
+    upper: Numbers = np.inf
+    l1: Numbers = 0.0
+    l2: Numbers = 0.0
+
+    name: ClassVar[str] = "separable"
+    arguments: ClassVar[tuple[str, ...]] = ("lower", "upper", "l1", "l2")
+    """Those that the constructor takes."""
+
+    def __post_init__(self) -> None:
+        for argument, check in _CHECKS.items():
+            object.__setattr__(self, argument, check(self._call(argument), getattr(self, argument)))
+        check_order(f"{type(self).__name__}(lower=..., upper=...)", self.lower, self.upper)
+
+    def _call(self, argument: str) -> str:
+        """The argument as an error quotes it, such as L1(l1=...)."""
+        return f"{type(self).__name__}({argument}=...)"
+
+    def __repr__(self) -> str:
+        values = ((name, getattr(self, name)) for name in self.arguments)
+        options = (f"{name}=<{v.size} numbers>" if isinstance(v, np.ndarray) else f"{name}={v!r}" for name, v in values)
+        return f"{type(self).__name__}({', '.join(options)})"
+
+    @property
+    def is_smooth(self) -> bool:
+        """Whether every l1 is 0 and no bound is finite."""
+        return not (np.any(self.l1) or np.any(np.isfinite(self.lower)) or np.any(np.isfinite(self.upper)))
+
+    def value(self, b: Vector) -> float:
+        """½ Σ l2ⱼ bⱼ²."""
+        return 0.5 * float(np.sum(per_coefficient(self.l2, b) * b * b)) if np.any(self.l2) else 0.0
+
+    def gradient(self, b: Vector) -> Vector:
+        """l2ⱼ bⱼ."""
+        return per_coefficient(self.l2, b) * b if np.any(self.l2) else np.zeros_like(b)
+
+    def curvature(self, b: Vector) -> Vector:
+        """l2ⱼ."""
+        return np.full(b.shape, per_coefficient(self.l2, b))
+
+    def nonsmooth_value(self, b: Vector) -> float:
+        """Σ l1ⱼ |bⱼ|, within the bounds or not."""
+        return float(np.sum(per_coefficient(self.l1, b) * np.abs(b))) if np.any(self.l1) else 0.0
+
+    def prox(self, b: Vector, step: float | Vector) -> Vector:
+        """The soft threshold at step·l1, brought within the bounds.
+
+        In one dimension a convex function falls up to its minimiser and rises after it, so that over an interval the
+        point nearest to that minimiser is the best. A step of the shape of b has one for each coefficient.
+        """
+        threshold = step * per_coefficient(self.l1, b)
+        return np.clip(b - np.clip(b, -threshold, threshold), *self._bounds(b))
+
+    def subgradient(self, b: Vector, gradient: Vector) -> Vector:
+        """The element of gradient + ∂(l1|b|) + N(b) of least absolute value, coefficient by coefficient.
+
+            ∂(l1|b|)   {l1} for b > 0,  {−l1} for b < 0,  [−l1, l1] at 0
+            N(b)       (−∞, 0] at the lower bound,  [0, ∞) at the upper one,  both where they are equal,  {0} between
+
+        A coefficient outside its bounds counts as the bound.
+        """
+        strength, (low, high) = per_coefficient(self.l1, b), self._bounds(b)
+        b = np.clip(b, low, high)
+        least = np.where(b <= low, -np.inf, np.where(b > 0, strength, -strength))
+        most = np.where(b >= high, np.inf, np.where(b < 0, -strength, strength))
+        return gradient + np.clip(-gradient, least, most)
+
+    @property
+    def has_kinks(self) -> bool:
+        """Always."""
+        return True
+
+    def kinks(self, b: Vector) -> tuple[Vector, Vector, Vector]:
+        """l1, lower and upper of each coefficient."""
+        l1, lower, upper = (np.full(b.shape, per_coefficient(v, b)) for v in (self.l1, self.lower, self.upper))
+        return l1, lower, upper
+
+    def scaled(self, scale: Vector) -> Self:
+        """Bounds times scale, l1/scale and l2/scale² on z = b·scale."""
+        scaled = copy(self)
+        for argument, power in (("lower", 1), ("upper", 1), ("l1", -1), ("l2", -2)):
+            value: Any = getattr(self, argument)
+            if np.ndim(value) or (value != 0 and np.isfinite(value)):
+                value = value * scale if power == 1 else value / scale if power == -1 else value / scale / scale
+            object.__setattr__(scaled, argument, value)
+        return scaled
+
+    def check(self, n_features: int) -> None:
+        """Raise ConfigurationError unless each strength and bound is one number or `n_features` of them."""
+        for argument in self.arguments:
+            check_length(self._call(argument), getattr(self, argument), n_features)
+
+    def _bounds(self, b: Vector) -> tuple[Vector, Vector]:
+        return per_coefficient(self.lower, b), per_coefficient(self.upper, b)
 
 
 def checked_strength(call: str, value: Numbers) -> float | Vector:
@@ -73,58 +176,6 @@ def per_coefficient(value: Numbers, b: Vector) -> Vector:
     return array[:, np.newaxis] if array.ndim == 1 and b.ndim == 2 else array
 
 
-def squares(b: Vector, l2: Numbers) -> float:
-    """½ Σ l2ⱼ bⱼ²."""
-    return 0.5 * float(np.sum(per_coefficient(l2, b) * b * b))
-
-
-def absolutes(b: Vector, l1: Numbers) -> float:
-    """Σ l1ⱼ |bⱼ|."""
-    return float(np.sum(per_coefficient(l1, b) * np.abs(b)))
-
-
-def soft_threshold(b: Vector, threshold: Numbers) -> Vector:
-    """sign(b)·max(|b| − t, 0), as b less its part within [−t, t]: the prox of t|b|."""
-    t = per_coefficient(threshold, b)
-    return b - np.clip(b, -t, t)
-
-
-def bounded_prox(
-    b: Vector, step: float | Vector, *, l1: Numbers, lower: Numbers = -np.inf, upper: Numbers = np.inf
-) -> Vector:
-    """clip(soft(b, step·l1), lower, upper), the argmin_z of l1|z| + 1/(2·step) (z − b)² over lower ≤ z ≤ upper.
-
-    In one dimension a convex function falls up to its minimiser and rises after it, so that over an interval the point
-    nearest to that minimiser is the best. A step of the shape of b has one for each coefficient.
-    """
-    free = soft_threshold(b, step * per_coefficient(l1, b))
-    return np.clip(free, per_coefficient(lower, b), per_coefficient(upper, b))
-
-
-def least_subgradient(
-    b: Vector, gradient: Vector, *, l1: Numbers, lower: Numbers = -np.inf, upper: Numbers = np.inf
-) -> Vector:
-    """The element of gradient + ∂(l1|b|) + N(b) of least absolute value, coefficient by coefficient.
-
-        ∂(l1|b|)   {l1} for b > 0,  {−l1} for b < 0,  [−l1, l1] at 0
-        N(b)       (−∞, 0] at the lower bound,  [0, ∞) at the upper one,  both where they are equal,  {0} between
-
-    A coefficient outside its bounds counts as the bound.
-    """
-    strength, low, high = (per_coefficient(value, b) for value in (l1, lower, upper))
-    b = np.clip(b, low, high)
-    least = np.where(b <= low, -np.inf, np.where(b > 0, strength, -strength))
-    most = np.where(b >= high, np.inf, np.where(b < 0, -strength, strength))
-    return gradient + np.clip(-gradient, least, most)
-
-
-def short(penalty: Any) -> str:
-    """A dataclass as the call that makes it, with arrays by their length."""
-    values = ((field.name, getattr(penalty, field.name)) for field in fields(penalty))
-    options = (f"{name}=<{v.size} numbers>" if isinstance(v, np.ndarray) else f"{name}={v!r}" for name, v in values)
-    return f"{type(penalty).__name__}({', '.join(options)})"
-
-
 def _numbers(call: str, value: Numbers, expected: str) -> float | Vector:
     """One real number as a float, or several as a read-only copy; anything else is refused."""
     try:
@@ -155,3 +206,6 @@ def _refuse_where(wrong: Any, value: float | Vector, call: str, expected: str) -
 def _refusal(call: str, expected: str, got: str) -> ConfigurationError:
     """The error that quotes the call, what it takes and what it got."""
     return ConfigurationError(f"`{call}` must be {expected}, or one per feature, got {got}")
+
+
+_CHECKS = {"lower": checked_lower, "upper": checked_upper, "l1": checked_strength, "l2": checked_strength}

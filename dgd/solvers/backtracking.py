@@ -19,7 +19,7 @@ from typing import ClassVar
 import numpy as np
 
 from dgd._typing import Vector
-from dgd.solvers.base import Evaluation, Prox, Status, curvature, no_prox
+from dgd.solvers.base import Evaluation, Prox, Solver, State, Status, curvature, no_prox
 from dgd.solvers.safe_step import NOT_FINITE, PROBE, SHORTEST, prox_step
 from dgd.solvers.steps.progress import NO_PROGRESS, ROUNDING, Progress
 
@@ -29,27 +29,15 @@ FAR = 16.0
 """Halving would take long where η is this many times the inverse of the curvature met: it goes there at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class BacktrackingState:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BacktrackingState(State):
     """The last accepted θ with its evaluation, and the trial beyond it."""
 
-    point: Vector
     trial: Vector
-    prox: Prox = no_prox
-    learning_rate: float = 0.0
-    accepted: bool = True
-    status: Status | None = None
-    note: str = ""
-    best: Evaluation | None = None
     eta: float = PROBE
     """The length of the trial's step."""
     rejected: int = 0
     progress: Progress = NO_PROGRESS
-
-    @property
-    def value(self) -> float:
-        """F at `point`."""
-        return math.nan if self.best is None else self.best.value
 
     @property
     def advice(self) -> str:
@@ -61,51 +49,52 @@ class BacktrackingState:
 
 
 @dataclass(frozen=True, slots=True)
-class Backtracking:
+class Backtracking(Solver):
     """Gradient descent with a backtracking line search: `learning_rate="backtracking"`."""
 
-    name: ClassVar[str] = "gd"
-    smooth_only: ClassVar[bool] = False
-    quadratic_only: ClassVar[bool] = False
-    wants_hessian: ClassVar[bool] = False
+    name: ClassVar[str] = "gd-backtracking"
 
-    def init(self, start: Vector, *, prox: Prox = no_prox, tol: float = 0.0) -> BacktrackingState:
+    @property
+    def argument(self) -> str:
+        """The argument of `fit` that asks for it."""
+        return "learning_rate='backtracking'"
+
+    def init(self, start: Vector, *, tol: float = 0.0) -> BacktrackingState:
         """Begin at θ₀."""
-        del tol
-        return BacktrackingState(point=start, trial=start, prox=prox)
+        return BacktrackingState(point=start, trial=start)
 
     def ask(self, state: BacktrackingState) -> Vector:
         """The trial prox(θ − η ∇f(θ), η)."""
         return state.trial
 
-    def tell(self, state: BacktrackingState, evaluation: Evaluation) -> BacktrackingState:
+    def tell(self, state: BacktrackingState, evaluation: Evaluation, prox: Prox = no_prox) -> BacktrackingState:
         """Take the trial if the loss fell enough, and try a longer step; else halve."""
         best = state.best
         if best is None and not evaluation.finite:
             return replace(state, status=Status.DIVERGED, note=NOT_FINITE)
         if best is not None and not evaluation.finite:
-            return self._shorter(state, best, SHORTEST)
+            return self._shorter(state, best, prox, SHORTEST)
         state = replace(state, progress=state.progress.after(evaluation))
         if state.progress.stalled:
             return replace(state, learning_rate=0.0, accepted=False, status=Status.STALLED)
         if best is not None and not sufficient(best, evaluation, state.eta):
             far = curvature(best, evaluation) * state.eta
-            return self._shorter(state, best, 0.5 if far < FAR else max(1 / far, SHORTEST))
+            return self._shorter(state, best, prox, 0.5 if far < FAR else max(1 / far, SHORTEST))
         eta = state.eta if best is None else state.eta * LONGER
         return replace(
             state,
             best=evaluation,
             point=evaluation.point,
-            trial=prox_step(state.prox, evaluation, eta),
+            trial=prox_step(prox, evaluation, eta),
             eta=eta,
             learning_rate=eta,
             accepted=True,
         )
 
-    def _shorter(self, state: BacktrackingState, best: Evaluation, factor: float) -> BacktrackingState:
+    def _shorter(self, state: BacktrackingState, best: Evaluation, prox: Prox, factor: float) -> BacktrackingState:
         """Reject the trial and make a shorter one from the same θ."""
         eta = state.eta * factor
-        trial = prox_step(state.prox, best, eta)
+        trial = prox_step(prox, best, eta)
         stuck = not (np.isfinite(trial).all() and (trial != best.point).any())
         return replace(
             state,

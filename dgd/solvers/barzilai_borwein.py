@@ -19,7 +19,7 @@ from typing import ClassVar
 import numpy as np
 
 from dgd._typing import Vector
-from dgd.solvers.base import Evaluation, Prox, Status, no_prox, vector_norm
+from dgd.solvers.base import Evaluation, Prox, Solver, State, Status, no_prox, vector_norm
 from dgd.solvers.safe_step import NOT_FINITE, PROBE, SHORTEST
 from dgd.solvers.steps.progress import NO_PROGRESS, Progress, rose
 
@@ -34,31 +34,18 @@ WAIT = 250
 """Evaluations without a lower loss or gradient norm that mean rounding: without them this method may go far."""
 
 
-@dataclass(frozen=True, slots=True)
-class BarzilaiBorweinState:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BarzilaiBorweinState(State):
     """The current θ with its evaluation, the trial beyond it, and the best θ so far."""
 
     trial: Vector
-    point: Vector
-    """The θ of lowest loss, of least gradient norm among equals up to rounding."""
-    lowest: Evaluation | None = None
-    """At `point`."""
     last: Evaluation | None = None
     """At the current θ."""
     eta: float = PROBE
     recent: tuple[float, ...] = ()
     """The losses of the last accepted steps."""
-    learning_rate: float = 0.0
-    accepted: bool = True
-    status: Status | None = None
     rejected: int = 0
-    note: str = ""
     progress: Progress = NO_PROGRESS
-
-    @property
-    def value(self) -> float:
-        """f at `point`."""
-        return math.nan if self.lowest is None else self.lowest.value
 
     @property
     def advice(self) -> str:
@@ -70,24 +57,21 @@ class BarzilaiBorweinState:
 
 
 @dataclass(frozen=True, slots=True)
-class BarzilaiBorwein:
+class BarzilaiBorwein(Solver):
     """Gradient descent with two-point steps and a nonmonotone guard."""
 
     name: ClassVar[str] = "barzilai-borwein"
     smooth_only: ClassVar[bool] = True
-    quadratic_only: ClassVar[bool] = False
-    wants_hessian: ClassVar[bool] = False
 
-    def init(self, start: Vector, *, prox: Prox = no_prox, tol: float = 0.0) -> BarzilaiBorweinState:
+    def init(self, start: Vector, *, tol: float = 0.0) -> BarzilaiBorweinState:
         """Begin at θ₀."""
-        del prox, tol
         return BarzilaiBorweinState(point=start, trial=start, progress=Progress(patience=WAIT))
 
     def ask(self, state: BarzilaiBorweinState) -> Vector:
         """The trial θ − η ∇f(θ)."""
         return state.trial
 
-    def tell(self, state: BarzilaiBorweinState, evaluation: Evaluation) -> BarzilaiBorweinState:
+    def tell(self, state: BarzilaiBorweinState, evaluation: Evaluation, prox: Prox = no_prox) -> BarzilaiBorweinState:
         """Take the trial unless it is above the recent losses, and make the next."""
         last = state.last
         if last is None and not evaluation.finite:
@@ -95,8 +79,8 @@ class BarzilaiBorwein:
         if last is not None and not evaluation.finite:
             return self._shorter(state, last, state.eta * SHORTEST)
         state = replace(state, progress=state.progress.after(evaluation))
-        if state.lowest is None or better(evaluation, state.lowest):
-            state = replace(state, lowest=evaluation, point=evaluation.point)
+        if state.best is None or better(evaluation, state.best):
+            state = replace(state, best=evaluation, point=evaluation.point)
         if state.progress.stalled:
             return replace(state, learning_rate=0.0, accepted=False, status=Status.STALLED)
         if last is None:

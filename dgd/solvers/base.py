@@ -2,7 +2,7 @@
 
     state = solver.init(start)
     loop:  evaluation = evaluate(solver.ask(state))          one pass over the data
-           state = solver.tell(state, evaluation)            arithmetic on n numbers
+           state = solver.tell(state, evaluation, prox)      arithmetic on n numbers
 
 A solver is a frozen configuration; what evolves is its state. It sees no data, no loss and no executor: only
 evaluations of a smooth f, and the prox of what is not smooth, g. It minimises F = f + g. A trial that a line search
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import enum
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
@@ -22,17 +23,41 @@ from numpy.typing import NDArray
 
 from dgd._typing import Matrix, Vector
 
-Prox = Callable[[Vector, float | Vector], Vector]
-"""prox(v, s) = argmin_z g(z) + Σ (zⱼ − vⱼ)²/(2sⱼ): the step of length s on the part of F that is not smooth.
 
-One s for all coordinates, or one for each: g is a sum over single coordinates.
-"""
+class Prox(Protocol):
+    """The step on the part of F that is not smooth: prox(v, s) = argmin_z g(z) + Σ (zⱼ − vⱼ)²/(2sⱼ).
+
+    One s for all coordinates, or one for each: g is a sum over single coordinates.
+    """
+
+    def __call__(self, point: Vector, step: float | Vector) -> Vector: ...
+
+    @property
+    def kinks(self) -> Kinks | None:
+        """Where g has no gradient; None where g = 0, or is of another kind."""
+        ...
 
 
-def no_prox(point: Vector, step: float | Vector) -> Vector:
+@dataclass(frozen=True, slots=True)
+class Kinks:
+    """g(z) = Σ l1ⱼ |zⱼ| with lowerⱼ ≤ zⱼ ≤ upperⱼ, one entry for each coordinate."""
+
+    l1: Vector
+    lower: Vector
+    upper: Vector
+
+
+@dataclass(frozen=True, slots=True)
+class NoProx:
     """The prox of g = 0."""
-    del step
-    return point
+
+    kinks: ClassVar[None] = None
+
+    def __call__(self, point: Vector, step: float | Vector) -> Vector:
+        return point
+
+
+no_prox = NoProx()
 
 
 class Status(enum.Enum):
@@ -119,66 +144,79 @@ class Epoch:
     row_order: Order
 
 
-class State(Protocol):
-    """What every solver's state shows to the fit."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """What evolves: numbers and arrays alone, so that a fit can be stored and go on."""
 
-    @property
-    def point(self) -> Vector:
-        """θ, the iterate a fit that ends now returns."""
-        ...
+    point: Vector
+    """θ, the iterate a fit that ends now returns."""
+    learning_rate: float = 0.0
+    """η of the step that followed the last evaluation; 0 if it was followed by none."""
+    accepted: bool = True
+    """Whether the last evaluation led to a step; False for a rejected trial or a probe."""
+    status: Status | None = None
+    """DIVERGED or STALLED once the solver can go no further."""
+    note: str = ""
+    """What a user should know, such as the largest safe learning rate."""
+    best: Evaluation | None = None
+    """The last accepted evaluation, at `point` unless a subclass says otherwise."""
+
+    value_is_of_point: ClassVar[bool] = True
+    """Whether `value` is that at `point`, and not one step before."""
 
     @property
     def value(self) -> float:
-        """The loss at the last θ whose loss is known; NaN before the first evaluation."""
-        ...
-
-    @property
-    def learning_rate(self) -> float:
-        """η of the step that followed the last evaluation; 0 if it was followed by none."""
-        ...
-
-    @property
-    def accepted(self) -> bool:
-        """Whether the last evaluation led to a step; False for a rejected trial or a probe."""
-        ...
-
-    @property
-    def status(self) -> Status | None:
-        """DIVERGED or STALLED once the solver can go no further, else None."""
-        ...
+        """The objective at the last θ where it is known; NaN before the first evaluation."""
+        return math.nan if self.best is None else self.best.value
 
     @property
     def advice(self) -> str:
-        """What the solver learnt that the user should know, such as the largest safe learning rate."""
-        ...
+        """What the solver learnt, for the user."""
+        return self.note
 
 
-class Solver(Protocol):
-    """A method of descent."""
+class Solver(ABC):
+    """A method of descent: a frozen configuration. A new one derives from this class."""
+
+    __slots__ = ()
 
     name: ClassVar[str]
-    smooth_only: ClassVar[bool]
+    smooth_only: ClassVar[bool] = False
     """Whether it needs g = 0: no l1 penalty and no bounds."""
-    quadratic_only: ClassVar[bool]
+    wants_kinks: ClassVar[bool] = False
+    """Whether a g that is not 0 must be l1 and bounds."""
+    quadratic_only: ClassVar[bool] = False
     """Whether it needs f to be a quadratic: the squared loss, alone or with l2."""
-    wants_hessian: ClassVar[bool]
+    wants_hessian: ClassVar[bool] = False
     """Whether its evaluations must bring ∇²f."""
+    is_stochastic: ClassVar[bool] = False
+    """Whether it asks for epochs of steps, and not for points."""
+    on_quadratics: ClassVar[str] = ""
+    """What it does with a quadratic that its name does not say."""
+    for_other_losses: ClassVar[str] = "solver='lbfgs' or 'newton'"
+    """What to use in its place where f is not a quadratic."""
 
-    def init(self, start: Vector, *, prox: Prox = no_prox, tol: float = 0.0) -> Any:
+    @property
+    def argument(self) -> str:
+        """The argument of `fit` that asks for it."""
+        return f"solver={self.name!r}"
+
+    @abstractmethod
+    def init(self, start: Vector, *, tol: float = 0.0) -> Any:
         """The state before the first evaluation.
 
         tol: the fit ends at an evaluated point whose `grad_norm` is at most about tol times the first. A solver whose
         evaluations are not made at its iterates should then evaluate the iterate itself.
         """
-        ...
 
     def ask(self, state: Any) -> Vector | Epoch:
         """The point to evaluate next, or the epoch to run."""
-        ...
+        point: Vector = state.point
+        return point
 
-    def tell(self, state: Any, evaluation: Evaluation) -> Any:
+    @abstractmethod
+    def tell(self, state: Any, evaluation: Evaluation, prox: Prox = no_prox) -> Any:
         """The state after that evaluation."""
-        ...
 
 
 def vector_norm(vector: Vector) -> float:
@@ -194,7 +232,7 @@ def curvature(before: Evaluation, after: Evaluation) -> float:
 
     Gradient descent converges for learning rates below 2/L.
     """
-    apart = vector_norm(after.point - before.point)
-    if apart == 0.0 or not (before.finite and after.finite):
+    distance = vector_norm(after.point - before.point)
+    if distance == 0.0 or not (before.finite and after.finite):
         return 0.0
-    return vector_norm(after.gradient - before.gradient) / apart
+    return vector_norm(after.gradient - before.gradient) / distance

@@ -23,7 +23,7 @@ from typing import ClassVar
 import numpy as np
 
 from dgd._typing import Vector
-from dgd.solvers.base import Evaluation, Prox, Status, no_prox, vector_norm
+from dgd.solvers.base import Evaluation, Prox, Solver, State, Status, no_prox, vector_norm
 from dgd.solvers.steps.progress import NO_PROGRESS, Progress
 
 RESTATE = 100
@@ -42,16 +42,11 @@ LONG = 10
 """A first step this many times as long as the guessed trial is measured again, at its own length."""
 
 
-@dataclass(frozen=True, slots=True)
-class ConjugateState:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConjugateState(State):
     """θ with its loss and gradient, carried by the recurrence since they were last evaluated, and the direction p."""
 
-    point: Vector
     tol: float
-    learning_rate: float = 0.0
-    accepted: bool = True
-    status: Status | None = None
-    advice: str = ""
     value: float = math.nan
     gradient: Vector | None = None
     direction: Vector | None = None
@@ -73,23 +68,19 @@ class ConjugateState:
     singles: int = 0
     """True gradients in a row that were due after one step."""
     restarts: int = 0
-    best: Evaluation | None = None
-    """The evaluated iterate of least gradient."""
     progress: Progress = NO_PROGRESS
 
 
 @dataclass(frozen=True, slots=True)
-class ConjugateGradient:
+class ConjugateGradient(Solver):
     """Conjugate gradients, for the squared loss alone or with l2."""
 
     name: ClassVar[str] = "cg"
     smooth_only: ClassVar[bool] = True
     quadratic_only: ClassVar[bool] = True
-    wants_hessian: ClassVar[bool] = False
 
-    def init(self, start: Vector, *, prox: Prox = no_prox, tol: float = 0.0) -> ConjugateState:
+    def init(self, start: Vector, *, tol: float = 0.0) -> ConjugateState:
         """Begin at θ₀."""
-        del prox
         return ConjugateState(point=start, tol=tol)
 
     def ask(self, state: ConjugateState) -> Vector:
@@ -98,7 +89,7 @@ class ConjugateGradient:
             return state.point
         return state.point + state.probe * state.direction
 
-    def tell(self, state: ConjugateState, evaluation: Evaluation) -> ConjugateState:
+    def tell(self, state: ConjugateState, evaluation: Evaluation, prox: Prox = no_prox) -> ConjugateState:
         """Take the step that the trial reveals, or the true gradient."""
         if state.due or state.gradient is None or state.direction is None:
             return _restate(state, evaluation)
@@ -154,7 +145,7 @@ def _restate(state: ConjugateState, evaluation: Evaluation) -> ConjugateState:
     """Replace the carried gradient by the true one, and p by −g where they differ notably."""
     if not evaluation.finite:
         advice = "the loss at this point is not finite: rescale the columns or the target"
-        return replace(state, learning_rate=0.0, accepted=False, status=Status.DIVERGED, advice=advice)
+        return replace(state, learning_rate=0.0, accepted=False, status=Status.DIVERGED, note=advice)
     g, norm = evaluation.gradient, evaluation.grad_norm
     best = evaluation if state.best is None or norm <= state.best.grad_norm else state.best
     first_norm, rounding, restarts = state.first_norm or norm, state.rounding, state.restarts
@@ -183,7 +174,7 @@ def _restate(state: ConjugateState, evaluation: Evaluation) -> ConjugateState:
         accepted=False,
         best=best,
         progress=state.progress.after(evaluation),
-        advice=_advice(state.steps, restarts),
+        note=_advice(state.steps, restarts),
     )
     hidden = norm == 0 or state.progress.idle >= IDLE or state.singles >= SINGLE_STEPS
     return _stalled(state) if hidden else state

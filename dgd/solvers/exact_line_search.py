@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from dgd._typing import Vector
-from dgd.solvers.base import Evaluation, Prox, Status, no_prox, vector_norm
+from dgd.solvers.base import Evaluation, Prox, Solver, State, Status, no_prox, vector_norm
 from dgd.solvers.steps.progress import NO_PROGRESS, Progress
 
 RESTATE = 50
@@ -27,15 +27,10 @@ FALL = 1e-3
 FIRST_STEP = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class ExactState:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExactState(State):
     """θ with its loss and gradient, carried by the recurrence since they were last restated."""
 
-    point: Vector
-    learning_rate: float = 0.0
-    accepted: bool = True
-    status: Status | None = None
-    advice: str = ""
     value: float = math.inf
     gradient: Vector | None = None
     steps: tuple[float, ...] = (FIRST_STEP,)
@@ -50,17 +45,21 @@ class ExactState:
 
 
 @dataclass(frozen=True, slots=True)
-class ExactLineSearch:
+class ExactLineSearch(Solver):
     """Steepest descent with exact steps on a quadratic: `learning_rate="exact"`."""
 
-    name: ClassVar[str] = "gd"
+    name: ClassVar[str] = "gd-exact"
+    for_other_losses: ClassVar[str] = "learning_rate='backtracking'"
     smooth_only: ClassVar[bool] = True
     quadratic_only: ClassVar[bool] = True
-    wants_hessian: ClassVar[bool] = False
 
-    def init(self, start: Vector, *, prox: Prox = no_prox, tol: float = 0.0) -> ExactState:
+    @property
+    def argument(self) -> str:
+        """The argument of `fit` that asks for it."""
+        return "learning_rate='exact'"
+
+    def init(self, start: Vector, *, tol: float = 0.0) -> ExactState:
         """Begin at θ₀."""
-        del prox, tol
         return ExactState(point=start)
 
     def ask(self, state: ExactState) -> Vector:
@@ -69,7 +68,7 @@ class ExactLineSearch:
             return state.point
         return state.point - state.steps[0] * state.gradient
 
-    def tell(self, state: ExactState, evaluation: Evaluation) -> ExactState:
+    def tell(self, state: ExactState, evaluation: Evaluation, prox: Prox = no_prox) -> ExactState:
         """Take the exact step that the trial reveals, or the restated gradient."""
         if state.due or state.gradient is None:
             return self._restate(state, evaluation)
@@ -103,7 +102,7 @@ class ExactLineSearch:
                 state,
                 learning_rate=0.0,
                 status=Status.DIVERGED,
-                advice="the loss at this point is not finite: rescale the columns or the target",
+                note="the loss at this point is not finite: rescale the columns or the target",
             )
         state = replace(
             state,

@@ -17,46 +17,32 @@ import numpy as np
 
 from dgd._typing import Vector
 from dgd.errors import ConfigurationError
-from dgd.solvers.base import Evaluation, Prox, Status, curvature, no_prox
+from dgd.solvers.base import Evaluation, Prox, Solver, State, Status, curvature, no_prox
 from dgd.solvers.steps.progress import NO_PROGRESS, NO_RISES, Progress, Rises
 from dgd.solvers.steps.schedules import Schedule, rate_at
 
 RATES = "a positive number, a schedule, 'auto', 'exact' or 'backtracking'"
 
 
-@dataclass(frozen=True, slots=True)
-class GradientDescentState:
-    """θ after the last step, and what tells divergence from descent."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GradientDescentState(State):
+    """θ after the last step, the evaluation one step before, and what tells divergence from descent."""
 
-    point: Vector
-    prox: Prox = no_prox
-    learning_rate: float = 0.0
-    accepted: bool = True
-    status: Status | None = None
-    advice: str = ""
+    value_is_of_point: ClassVar[bool] = False
+
     t: int = 0
     """Steps made."""
-    last: Evaluation | None = None
-    """The last finite evaluation."""
     rises: Rises = NO_RISES
     L: float = 0.0
     """The largest curvature seen along a step."""
     progress: Progress = NO_PROGRESS
 
-    @property
-    def value(self) -> float:
-        """F at the last finite evaluation: one step before `point`."""
-        return math.nan if self.last is None else self.last.value
-
 
 @dataclass(frozen=True, slots=True)
-class GradientDescent:
+class GradientDescent(Solver):
     """Gradient descent with the learning rate η, fixed or a schedule."""
 
     name: ClassVar[str] = "gd"
-    smooth_only: ClassVar[bool] = False
-    quadratic_only: ClassVar[bool] = False
-    wants_hessian: ClassVar[bool] = False
 
     learning_rate: float | Schedule
 
@@ -67,33 +53,28 @@ class GradientDescent:
         ):
             raise ConfigurationError(f"`fit(learning_rate=...)` must be {RATES}, got {rate!r}")
 
-    def init(self, start: Vector, *, prox: Prox = no_prox, tol: float = 0.0) -> GradientDescentState:
+    def init(self, start: Vector, *, tol: float = 0.0) -> GradientDescentState:
         """Begin at θ₀."""
-        del tol
-        return GradientDescentState(point=start, prox=prox)
+        return GradientDescentState(point=start)
 
-    def ask(self, state: GradientDescentState) -> Vector:
-        """θₖ."""
-        return state.point
-
-    def tell(self, state: GradientDescentState, evaluation: Evaluation) -> GradientDescentState:
+    def tell(self, state: GradientDescentState, evaluation: Evaluation, prox: Prox = no_prox) -> GradientDescentState:
         """θₖ₊₁ = prox(θₖ − η ∇f(θₖ), η), unless the loss says that this leads nowhere."""
         if not evaluation.finite:
             return self._diverged(state, "the loss is no longer finite")
-        if state.last is not None:
+        if state.best is not None:
             state = replace(
                 state,
-                L=max(state.L, curvature(state.last, evaluation)),
-                rises=state.rises.after(state.last.value, evaluation.value),
+                L=max(state.L, curvature(state.best, evaluation)),
+                rises=state.rises.after(state.best.value, evaluation.value),
             )
-        state = replace(state, last=evaluation, progress=state.progress.after(evaluation))
+        state = replace(state, best=evaluation, progress=state.progress.after(evaluation))
         if state.rises.diverged(evaluation.value):
             what = f"the loss rose {state.rises.count} passes in a row, to {evaluation.value:.6g}"
             return self._diverged(state, what)
         if state.progress.stalled:
             return replace(state, point=evaluation.point, learning_rate=0.0, status=Status.STALLED)
         eta = self._rate(state.t)
-        point = state.prox(evaluation.point - eta * evaluation.gradient, eta)
+        point = prox(evaluation.point - eta * evaluation.gradient, eta)
         return replace(state, point=point, learning_rate=eta, t=state.t + 1)
 
     def _rate(self, t: int) -> float:
@@ -106,10 +87,10 @@ class GradientDescent:
         eta = self._rate(max(state.t - 1, 0))
         return replace(
             state,
-            point=state.point if state.last is None else state.last.point,
+            point=state.point if state.best is None else state.best.point,
             learning_rate=0.0,
             status=Status.DIVERGED,
-            advice=f"{what} with learning rate {eta:g}{safe_rate(eta, 2.0, state.L)}",
+            note=f"{what} with learning rate {eta:g}{safe_rate(eta, 2.0, state.L)}",
         )
 
 

@@ -25,7 +25,7 @@ import numpy as np
 
 from dgd._typing import Vector
 from dgd.errors import ConfigurationError
-from dgd.solvers.base import Evaluation, Prox, Status, no_prox, vector_norm
+from dgd.solvers.base import Evaluation, Prox, Solver, State, Status, no_prox, vector_norm
 from dgd.solvers.conjugate_gradient import ConjugateGradient, ConjugateState
 from dgd.solvers.steps.line_search import ROUNDING, Search, search_along, steepest_search
 from dgd.solvers.steps.progress import NO_PROGRESS, Progress
@@ -43,19 +43,12 @@ Pairs = tuple[tuple[Vector, Vector], ...]
 """(s, y), the oldest first, each divided by ‖s‖."""
 
 
-@dataclass(frozen=True, slots=True)
-class LBFGSState:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LBFGSState(State):
     """The accepted θ with its evaluation, the pairs, and the line search under way."""
 
-    point: Vector
     conjugate: ConjugateState | None
     """Of conjugate gradients, while every evaluation fits a quadratic."""
-    learning_rate: float = 0.0
-    accepted: bool = True
-    status: Status | None = None
-    advice: str = ""
-    best: Evaluation | None = None
-    """The evaluation at `point`; in conjugate gradients that of least F."""
     first_value: float = 0.0
     pairs: Pairs = ()
     search: Search | None = None
@@ -72,23 +65,22 @@ class LBFGSState:
 
 
 @dataclass(frozen=True, slots=True)
-class LBFGS:
+class LBFGS(Solver):
     """Limited-memory BFGS with the last `memory` pairs."""
 
     memory: int = 10
 
     name: ClassVar[str] = "lbfgs"
+    on_quadratics: ClassVar[str] = "on a quadratic its exact steps are those of conjugate gradients, which are made"
     smooth_only: ClassVar[bool] = True
-    quadratic_only: ClassVar[bool] = False
-    wants_hessian: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.memory < 1:
             raise ConfigurationError(f"`LBFGS(memory=...)` must be at least 1, got {self.memory!r}")
 
-    def init(self, start: Vector, *, prox: Prox = no_prox, tol: float = 0.0) -> LBFGSState:
+    def init(self, start: Vector, *, tol: float = 0.0) -> LBFGSState:
         """Begin at θ₀."""
-        return LBFGSState(point=start, conjugate=CONJUGATE.init(start, prox=prox, tol=tol))
+        return LBFGSState(point=start, conjugate=CONJUGATE.init(start, tol=tol))
 
     def ask(self, state: LBFGSState) -> Vector:
         """The trial θ + t d."""
@@ -98,7 +90,7 @@ class LBFGS:
             return state.point
         return state.point + state.search.step * state.search.direction
 
-    def tell(self, state: LBFGSState, evaluation: Evaluation) -> LBFGSState:
+    def tell(self, state: LBFGSState, evaluation: Evaluation, prox: Prox = no_prox) -> LBFGSState:
         """Accept the trial and turn, or reject it and search on."""
         best, search = state.best, state.search
         if state.conjugate is not None:
@@ -161,22 +153,22 @@ def _told(state: LBFGSState, conjugate: ConjugateState) -> LBFGSState:
         accepted=conjugate.accepted,
         status=conjugate.status,
         steps=conjugate.steps,
-        advice=f"the loss is a quadratic: {conjugate.advice}" if conjugate.steps else conjugate.advice,
+        note=f"the loss is a quadratic: {conjugate.advice}" if conjugate.steps else conjugate.advice,
     )
 
 
-def fits_quadratic(one: Evaluation, other: Evaluation, *, noise: float = 0.0) -> bool:
+def fits_quadratic(first: Evaluation, second: Evaluation, *, noise: float = 0.0) -> bool:
     """Whether F(t) − F(θ) = ½ (∇f(t) + ∇f(θ))ᵀ(t − θ), as on every quadratic, with gradients wrong by at most noise."""
-    if not (one.finite and other.finite):
+    if not (first.finite and second.finite):
         return False
-    moved = other.point - one.point
-    size = max(vector_norm(one.gradient), vector_norm(other.gradient))
+    step = second.point - first.point
+    size = max(vector_norm(first.gradient), vector_norm(second.gradient))
     if size == 0:
         return True
-    rise = 0.5 * float((one.gradient / size + other.gradient / size) @ moved)
-    bend = 0.5 * float((other.gradient / size - one.gradient / size) @ moved)
-    rounding = (ROUNDING * max(abs(one.value), abs(other.value)) + noise * vector_norm(moved)) / size
-    return abs((other.value - one.value) / size - rise) <= QUADRATIC * abs(bend) + rounding
+    rise = 0.5 * float((first.gradient / size + second.gradient / size) @ step)
+    curvature = 0.5 * float((second.gradient / size - first.gradient / size) @ step)
+    rounding = (ROUNDING * max(abs(first.value), abs(second.value)) + noise * vector_norm(step)) / size
+    return abs((second.value - first.value) / size - rise) <= QUADRATIC * abs(curvature) + rounding
 
 
 def _rejected(state: LBFGSState, best: Evaluation, search: Search) -> LBFGSState:
@@ -185,7 +177,7 @@ def _rejected(state: LBFGSState, best: Evaluation, search: Search) -> LBFGSState
     if state.progress.stalled:
         return _stalled(state)
     if search.trials < TRIALS and search.moves(state.point):
-        return replace(state, advice=_advice(state))
+        return replace(state, note=_advice(state))
     return _turned(replace(state, pairs=()), best) if state.pairs else _stalled(state)
 
 
@@ -198,11 +190,11 @@ def _turned(state: LBFGSState, best: Evaluation) -> LBFGSState:
         search, state = steepest_search(best, state.first_value), replace(state, pairs=())
     if search is None:
         return _stalled(state)
-    return replace(state, search=search, advice=_advice(state))
+    return replace(state, search=search, note=_advice(state))
 
 
 def _stalled(state: LBFGSState) -> LBFGSState:
-    return replace(state, learning_rate=0.0, accepted=False, status=Status.STALLED, advice=_advice(state))
+    return replace(state, learning_rate=0.0, accepted=False, status=Status.STALLED, note=_advice(state))
 
 
 def _advice(state: LBFGSState) -> str:
@@ -212,11 +204,11 @@ def _advice(state: LBFGSState) -> str:
 
 def _with_pair(pairs: Pairs, before: Evaluation, after: Evaluation) -> Pairs:
     """The pairs with one more, unless its curvature is not positive beyond rounding."""
-    moved = after.point - before.point
-    length = vector_norm(moved)
+    step = after.point - before.point
+    length = vector_norm(step)
     if length == 0:
         return pairs
-    s, y = moved / length, (after.gradient - before.gradient) / length
+    s, y = step / length, (after.gradient - before.gradient) / length
     if not float(s @ y) > LEAST_CURVATURE * vector_norm(y):
         return pairs
     return (*pairs, (s, y))

@@ -25,7 +25,7 @@ import numpy as np
 
 from dgd._typing import Integers, Vector
 from dgd.errors import ConfigurationError
-from dgd.solvers.base import Epoch, Evaluation, Order, Prox, Status, no_prox
+from dgd.solvers.base import Epoch, Evaluation, Order, Prox, Solver, State, Status, no_prox
 
 Schedule = Callable[[int], float]
 
@@ -59,24 +59,21 @@ class ShuffledChunks:
         return permutation(chunks, self.seed, self.epoch, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class MiniBatchState:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MiniBatchState(State):
     """θ after the last epoch, and the mean of the epochs' ends."""
 
-    point: Vector
+    value_is_of_point: ClassVar[bool] = False
+
     current: Vector
     """Where the next epoch begins; `point` is the answer, which differs with averaging."""
     value: float = math.nan
-    learning_rate: float = 0.0
-    accepted: bool = True
-    status: Status | None = None
-    advice: str = ""
     epochs: int = 0
     step: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class MiniBatch:
+class MiniBatch(Solver):
     """Mini-batch gradient descent; `batch_size=1` is stochastic gradient descent.
 
     learning_rate: a function of the step t, from 0, such as `InverseScaling(eta, power)`, `Decay(t0, t1)` or
@@ -93,9 +90,7 @@ class MiniBatch:
     first_step: int = 0
 
     name: ClassVar[str] = "minibatch"
-    smooth_only: ClassVar[bool] = False
-    quadratic_only: ClassVar[bool] = False
-    wants_hessian: ClassVar[bool] = False
+    is_stochastic: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if isinstance(self.batch_size, bool) or not isinstance(self.batch_size, int) or self.batch_size < 1:
@@ -110,9 +105,8 @@ class MiniBatch:
                 f"{self.learning_rate!r}"
             )
 
-    def init(self, start: Vector, *, prox: Prox = no_prox, tol: float = 0.0) -> MiniBatchState:
+    def init(self, start: Vector, *, tol: float = 0.0) -> MiniBatchState:
         """Begin at θ₀; the prox is applied where the steps are made."""
-        del prox, tol
         return MiniBatchState(point=start, current=start, step=self.first_step)
 
     def ask(self, state: MiniBatchState) -> Epoch:
@@ -127,14 +121,14 @@ class MiniBatch:
             row_order=self.row_order or Shuffled(self.seed),
         )
 
-    def tell(self, state: MiniBatchState, evaluation: Evaluation) -> MiniBatchState:
+    def tell(self, state: MiniBatchState, evaluation: Evaluation, prox: Prox = no_prox) -> MiniBatchState:
         """Where the epoch ended; an evaluation of the start alone changes nothing."""
         if not evaluation.finite or not np.isfinite(evaluation.point).all():
             return replace(
                 state,
                 learning_rate=0.0,
                 status=Status.DIVERGED,
-                advice=f"in epoch {state.epochs + 1} the loss is no longer finite; θ is that of the epoch before",
+                note=f"in epoch {state.epochs + 1} the loss is no longer finite; θ is that of the epoch before",
             )
         if not evaluation.steps:
             return replace(state, value=evaluation.value, accepted=False)
@@ -150,5 +144,5 @@ class MiniBatch:
             accepted=True,
             epochs=epochs,
             step=step,
-            advice=f"{step - self.first_step:,} steps of up to {self.batch_size:,} rows in {epochs:,} epochs",
+            note=f"{step - self.first_step:,} steps of up to {self.batch_size:,} rows in {epochs:,} epochs",
         )

@@ -17,7 +17,7 @@ import numpy as np
 
 from dgd._typing import Vector
 from dgd.errors import ConfigurationError
-from dgd.solvers.base import Evaluation, Prox, Status, curvature, no_prox, vector_norm
+from dgd.solvers.base import Evaluation, Prox, Solver, State, Status, curvature, no_prox, vector_norm
 from dgd.solvers.gradient_descent import safe_rate
 from dgd.solvers.safe_step import NO_ESTIMATE, NOT_FINITE, StepEstimate
 from dgd.solvers.steps.progress import NO_PROGRESS, NO_RISES, PATIENCE, SUSTAINED_RISES, Progress, Rises, rose
@@ -25,35 +25,23 @@ from dgd.solvers.steps.progress import NO_PROGRESS, NO_RISES, PATIENCE, SUSTAINE
 BETA = 0.9
 
 
-@dataclass(frozen=True, slots=True)
-class MomentumState:
-    """θ after the last step, and the evaluation before it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MomentumState(State):
+    """θ after the last step, and the evaluation one step before: its point is θₖ₋₁ of the next step."""
 
-    point: Vector
-    learning_rate: float = 0.0
-    accepted: bool = True
-    status: Status | None = None
-    advice: str = ""
-    last: Evaluation | None = None
-    """The last finite evaluation; its point is θₖ₋₁ of the next step."""
+    value_is_of_point: ClassVar[bool] = False
+
     rises: Rises = NO_RISES
     L: float = 0.0
     progress: Progress = NO_PROGRESS
 
-    @property
-    def value(self) -> float:
-        """f at the last finite evaluation: one step before `point`."""
-        return math.nan if self.last is None else self.last.value
-
 
 @dataclass(frozen=True, slots=True)
-class Momentum:
+class Momentum(Solver):
     """The heavy ball with the fixed learning rate η."""
 
     name: ClassVar[str] = "momentum"
     smooth_only: ClassVar[bool] = True
-    quadratic_only: ClassVar[bool] = False
-    wants_hessian: ClassVar[bool] = False
 
     learning_rate: float
     beta: float = BETA
@@ -62,26 +50,21 @@ class Momentum:
         check_rate(self.learning_rate, "momentum")
         check_beta(self.beta)
 
-    def init(self, start: Vector, *, prox: Prox = no_prox, tol: float = 0.0) -> MomentumState:
+    def init(self, start: Vector, *, tol: float = 0.0) -> MomentumState:
         """Begin at θ₀, at rest."""
-        del prox, tol
         # An oscillation lasts about 1/(1 − β) passes; the loss may rise through half of one.
         patience = max(PATIENCE, math.ceil(5 / (1 - self.beta)))
         return MomentumState(point=start, progress=Progress(patience=patience))
 
-    def ask(self, state: MomentumState) -> Vector:
-        """θₖ."""
-        return state.point
-
-    def tell(self, state: MomentumState, evaluation: Evaluation) -> MomentumState:
+    def tell(self, state: MomentumState, evaluation: Evaluation, prox: Prox = no_prox) -> MomentumState:
         """θₖ₊₁, unless the loss says that this leads nowhere."""
         if not evaluation.finite:
             return self._diverged(state, "the loss is no longer finite")
-        last = state.last
+        last = state.best
         if last is not None:
             L = max(state.L, curvature(last, evaluation))
             state = replace(state, L=L, rises=state.rises.after(last.value, evaluation.value))
-        state = replace(state, last=evaluation, progress=state.progress.after(evaluation))
+        state = replace(state, best=evaluation, progress=state.progress.after(evaluation))
         if state.rises.diverged(evaluation.value, max(SUSTAINED_RISES, math.ceil(2 / (1 - self.beta)))):
             what = f"the loss rose {state.rises.count} passes in a row, to {evaluation.value:.6g}"
             return self._diverged(state, what)
@@ -97,34 +80,23 @@ class Momentum:
         safe = safe_rate(self.learning_rate, 2 * (1 + self.beta), state.L)
         return replace(
             state,
-            point=state.point if state.last is None else state.last.point,
+            point=state.point if state.best is None else state.best.point,
             learning_rate=0.0,
             status=Status.DIVERGED,
-            advice=f"{what} with learning rate {self.learning_rate:g}{safe}",
+            note=f"{what} with learning rate {self.learning_rate:g}{safe}",
         )
 
 
-@dataclass(frozen=True, slots=True)
-class SafeMomentumState:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SafeMomentumState(State):
     """The last accepted θ with its evaluation, the step that led there, and the trial beyond it."""
 
-    point: Vector
     trial: Vector
     velocity: Vector
     """θₖ − θₖ₋₁; 0 after a restart."""
-    learning_rate: float = 0.0
-    accepted: bool = True
-    status: Status | None = None
-    best: Evaluation | None = None
     step: StepEstimate = NO_ESTIMATE
     restarts: int = 0
     progress: Progress = NO_PROGRESS
-    note: str = ""
-
-    @property
-    def value(self) -> float:
-        """f at `point`."""
-        return math.nan if self.best is None else self.best.value
 
     @property
     def advice(self) -> str:
@@ -135,29 +107,26 @@ class SafeMomentumState:
 
 
 @dataclass(frozen=True, slots=True)
-class SafeMomentum:
+class SafeMomentum(Solver):
     """The heavy ball with η = 1/L̂ as in `safe_step`: where the loss rises it goes back and starts again from rest."""
 
     name: ClassVar[str] = "momentum"
     smooth_only: ClassVar[bool] = True
-    quadratic_only: ClassVar[bool] = False
-    wants_hessian: ClassVar[bool] = False
 
     beta: float = BETA
 
     def __post_init__(self) -> None:
         check_beta(self.beta)
 
-    def init(self, start: Vector, *, prox: Prox = no_prox, tol: float = 0.0) -> SafeMomentumState:
+    def init(self, start: Vector, *, tol: float = 0.0) -> SafeMomentumState:
         """Begin at θ₀, at rest."""
-        del prox, tol
         return SafeMomentumState(point=start, trial=start, velocity=np.zeros_like(start))
 
     def ask(self, state: SafeMomentumState) -> Vector:
         """The trial θ − η ∇f(θ) + β (θ − θ_before)."""
         return state.trial
 
-    def tell(self, state: SafeMomentumState, evaluation: Evaluation) -> SafeMomentumState:
+    def tell(self, state: SafeMomentumState, evaluation: Evaluation, prox: Prox = no_prox) -> SafeMomentumState:
         """Accept the trial, or drop the momentum, or without any take a shorter step."""
         best = state.best
         if best is None:

@@ -25,7 +25,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from dgd._typing import Vector
-from dgd.solvers.base import Evaluation, Prox, Status, curvature, no_prox, vector_norm
+from dgd.solvers.base import Evaluation, Prox, Solver, State, Status, curvature, no_prox, vector_norm
 from dgd.solvers.gradient_descent import safe_rate
 from dgd.solvers.momentum import check_rate
 from dgd.solvers.safe_step import NO_ESTIMATE, NOT_FINITE, StepEstimate, prox_step
@@ -37,22 +37,15 @@ LATER = 0.5
 """An iterate evaluated too early is evaluated again when the step has shrunk by this."""
 
 
-@dataclass(frozen=True, slots=True)
-class NesterovState:
-    """The iterate x, the point y to evaluate next, and the evaluation that x was a step from."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NesterovState(State):
+    """The iterate x, the point y to evaluate next, and the evaluation at the last y, which x was a step from."""
 
-    point: Vector
-    """x."""
+    value_is_of_point: ClassVar[bool] = False
+
     trial: Vector
     """What to evaluate: y, or x itself."""
-    prox: Prox = no_prox
     tol: float = 0.0
-    learning_rate: float = 0.0
-    accepted: bool = True
-    status: Status | None = None
-    note: str = ""
-    base: Evaluation | None = None
-    """At the last y."""
     t: float = 1.0
     step: StepEstimate = NO_ESTIMATE
     small: float = 0.0
@@ -63,24 +56,16 @@ class NesterovState:
     progress: Progress = NO_PROGRESS
 
     @property
-    def value(self) -> float:
-        """F at the last finite evaluation."""
-        return math.nan if self.base is None else self.base.value
-
-    @property
     def advice(self) -> str:
         """The learning rate that was found."""
-        return self.note or ("" if self.base is None else self.step.words)
+        return self.note or ("" if self.best is None else self.step.words)
 
 
 @dataclass(frozen=True, slots=True)
-class Nesterov:
+class Nesterov(Solver):
     """Accelerated gradient with adaptive restart; learning_rate: 1/L, or "auto" to estimate it on the way."""
 
     name: ClassVar[str] = "nesterov"
-    smooth_only: ClassVar[bool] = False
-    quadratic_only: ClassVar[bool] = False
-    wants_hessian: ClassVar[bool] = False
 
     learning_rate: float | Literal["auto"] = "auto"
 
@@ -88,20 +73,20 @@ class Nesterov:
         if self.learning_rate != "auto":
             check_rate(self.learning_rate, self.name)
 
-    def init(self, start: Vector, *, prox: Prox = no_prox, tol: float = 0.0) -> NesterovState:
+    def init(self, start: Vector, *, tol: float = 0.0) -> NesterovState:
         """Begin at x₀ = y₀ = θ₀."""
         step = NO_ESTIMATE if self.learning_rate == "auto" else StepEstimate(eta=self.learning_rate)
-        return NesterovState(point=start, trial=start, prox=prox, tol=tol, step=step)
+        return NesterovState(point=start, trial=start, tol=tol, step=step)
 
     def ask(self, state: NesterovState) -> Vector:
         """yₖ; or xₖ, where it may have converged."""
         return state.trial
 
-    def tell(self, state: NesterovState, evaluation: Evaluation) -> NesterovState:
+    def tell(self, state: NesterovState, evaluation: Evaluation, prox: Prox = no_prox) -> NesterovState:
         """Step from y, restart or shorten the step; or, after a look at x, go on to the y that waits."""
-        base = state.base
+        base = state.best
         if base is None:
-            return self._first(state, evaluation)
+            return self._first(state, evaluation, prox)
         if evaluation.finite:
             state = replace(state, progress=state.progress.after(evaluation))
         if state.progress.stalled:
@@ -109,12 +94,12 @@ class Nesterov:
         if state.after_check is not None:
             return replace(state, trial=state.after_check, after_check=None, learning_rate=0.0, accepted=False)
         if self.learning_rate != "auto":
-            return self._given(state, base, evaluation)
+            return self._given(state, base, evaluation, prox)
         if not evaluation.finite or rose(evaluation.value, base.value):
-            return self._retry(state, base, evaluation)
-        return self._move(replace(state, step=state.step.accepted(base, evaluation)), evaluation)
+            return self._retry(state, base, evaluation, prox)
+        return self._move(replace(state, step=state.step.accepted(base, evaluation)), evaluation, prox)
 
-    def _first(self, state: NesterovState, evaluation: Evaluation) -> NesterovState:
+    def _first(self, state: NesterovState, evaluation: Evaluation, prox: Prox) -> NesterovState:
         if not evaluation.finite:
             return replace(state, status=Status.DIVERGED, note=NOT_FINITE)
         state = replace(
@@ -123,37 +108,37 @@ class Nesterov:
             small=state.tol * evaluation.grad_norm,
             progress=state.progress.after(evaluation),
         )
-        return self._move(state, evaluation)
+        return self._move(state, evaluation, prox)
 
-    def _move(self, state: NesterovState, evaluation: Evaluation) -> NesterovState:
+    def _move(self, state: NesterovState, evaluation: Evaluation, prox: Prox) -> NesterovState:
         """The step from y, and the next y; first a look at x where the step is small."""
         auto, y = self.learning_rate == "auto", evaluation.point
         eta = state.step.eta * (LONGER if auto and state.step.L > 0 else 1)
-        x = prox_step(state.prox, evaluation, eta)
+        x = prox_step(prox, evaluation, eta)
         moved = x - state.point
         with np.errstate(over="ignore", invalid="ignore"):
             t = 1.0 if float((y - x) @ moved) > 0 else state.t
         following = (1 + math.sqrt(1 + 4 * t * t)) / 2
         beta = float(t > 1) if auto else (t - 1) / following
-        trial = state.prox(x + beta * moved, 0.0)
-        state = replace(state, point=x, trial=trial, base=evaluation, t=following, learning_rate=eta, accepted=True)
+        trial = prox(x + beta * moved, 0.0)
+        state = replace(state, point=x, trial=trial, best=evaluation, t=following, learning_rate=eta, accepted=True)
         step = vector_norm(y - x) / eta
-        if step > state.small or state.prox is no_prox or (trial == x).all():
+        if step > state.small or prox is no_prox or (trial == x).all():
             return state
         return replace(state, small=LATER * step, trial=x, after_check=trial)
 
-    def _retry(self, state: NesterovState, base: Evaluation, evaluation: Evaluation) -> NesterovState:
+    def _retry(self, state: NesterovState, base: Evaluation, evaluation: Evaluation, prox: Prox) -> NesterovState:
         """The loss rose: drop the momentum and evaluate x; or, if that is what rose, take a shorter step."""
         state = replace(state, t=1.0, learning_rate=0.0, accepted=False)
         if (state.trial != state.point).any():
             return replace(state, trial=state.point)
         step = state.step.refused(base, evaluation)
-        x = prox_step(state.prox, base, step.eta)
+        x = prox_step(prox, base, step.eta)
         if not (np.isfinite(x).all() and (x != base.point).any()):
             return replace(state, step=step, point=base.point, status=Status.STALLED)
         return replace(state, step=step, point=x, trial=x)
 
-    def _given(self, state: NesterovState, base: Evaluation, evaluation: Evaluation) -> NesterovState:
+    def _given(self, state: NesterovState, base: Evaluation, evaluation: Evaluation, prox: Prox) -> NesterovState:
         """The step of given length, whatever it leads to; momentum restarts where the loss rose."""
         L = max(state.step.L, curvature(base, evaluation))
         state = replace(state, step=replace(state.step, L=L))
@@ -162,7 +147,7 @@ class Nesterov:
             state = replace(state, rises=state.rises.after(base.value, evaluation.value))
             if not state.rises.diverged(evaluation.value):
                 t = 1.0 if state.rises.count else state.t
-                return self._move(replace(state, t=t), evaluation)
+                return self._move(replace(state, t=t), evaluation, prox)
             what = f"the loss rose {state.rises.count} passes in a row, to {evaluation.value:.6g}"
         eta = state.step.eta
         return replace(

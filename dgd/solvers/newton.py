@@ -22,10 +22,10 @@ from typing import ClassVar
 import numpy as np
 
 from dgd._typing import Matrix, Vector
-from dgd.solvers.base import Evaluation, Prox, Status, no_prox
+from dgd.solvers.base import Evaluation, Prox, Solver, State, Status, no_prox
 from dgd.solvers.steps.line_search import ProximalSearch, Sample, Search, search_along, search_towards, steepest_search
 from dgd.solvers.steps.progress import NO_PROGRESS, Progress
-from dgd.solvers.steps.quadratic_model import model_minimum
+from dgd.solvers.steps.quadratic_model import quadratic_minimum
 
 IDLE = 5
 """Newton steps in a row that lower neither loss nor gradient: rounding level."""
@@ -34,19 +34,11 @@ SINGULAR = 16 * EPS
 """An eigenvalue below this part of the largest, for each parameter, is rounding of zero."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewtonState:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewtonState(State):
     """The accepted θ with its evaluation, and the step that is being tried from there."""
 
-    point: Vector
-    learning_rate: float = 0.0
-    accepted: bool = True
-    status: Status | None = None
-    advice: str = ""
-    best: Evaluation | None = None
-    """The evaluation at `point`, with the Hessian there."""
     first_value: float = 0.0
-    prox: Prox = no_prox
     search: Search | ProximalSearch | None = None
     steps: int = 0
     rejected: int = 0
@@ -61,18 +53,16 @@ class NewtonState:
 
 
 @dataclass(frozen=True, slots=True)
-class Newton:
+class Newton(Solver):
     """Newton's method with backtracking, and with a prox."""
 
     name: ClassVar[str] = "newton"
-    smooth_only: ClassVar[bool] = False
-    quadratic_only: ClassVar[bool] = False
+    wants_kinks: ClassVar[bool] = True
     wants_hessian: ClassVar[bool] = True
 
-    def init(self, start: Vector, *, prox: Prox = no_prox, tol: float = 0.0) -> NewtonState:
+    def init(self, start: Vector, *, tol: float = 0.0) -> NewtonState:
         """Begin at θ₀."""
-        del tol
-        return NewtonState(point=start, prox=prox)
+        return NewtonState(point=start)
 
     def ask(self, state: NewtonState) -> Vector:
         """The trial θ + t d."""
@@ -82,29 +72,29 @@ class Newton:
             return state.search.trial
         return state.point + state.search.step * state.search.direction
 
-    def tell(self, state: NewtonState, evaluation: Evaluation) -> NewtonState:
+    def tell(self, state: NewtonState, evaluation: Evaluation, prox: Prox = no_prox) -> NewtonState:
         """Accept the trial and solve for the next step, or reject it and try a shorter one."""
         if state.search is None:
-            return _first(state, evaluation)
+            return _first(state, evaluation, prox)
         if isinstance(state.search, ProximalSearch):
             if not state.search.descends(evaluation):
-                return _rejected(state, state.search.shorter(evaluation))
-            return _accepted(state, evaluation)
+                return _rejected(state, state.search.shorter(evaluation, prox))
+            return _accepted(state, evaluation, prox)
         trial = state.search.sample(evaluation)
         if not state.search.descends(trial):
             return _rejected(state, _shortened(state.search, trial))
-        return _accepted(state, evaluation)
+        return _accepted(state, evaluation, prox)
 
 
-def _first(state: NewtonState, evaluation: Evaluation) -> NewtonState:
+def _first(state: NewtonState, evaluation: Evaluation, prox: Prox) -> NewtonState:
     if not evaluation.finite:
         advice = "the loss at the start is not finite: rescale the columns or the target"
-        return replace(state, learning_rate=0.0, accepted=False, status=Status.DIVERGED, advice=advice)
+        return replace(state, learning_rate=0.0, accepted=False, status=Status.DIVERGED, note=advice)
     state = replace(state, best=evaluation, first_value=evaluation.value, accepted=False)
-    return _solved(replace(state, progress=state.progress.after(evaluation)), evaluation)
+    return _solved(replace(state, progress=state.progress.after(evaluation)), evaluation, prox)
 
 
-def _accepted(state: NewtonState, evaluation: Evaluation) -> NewtonState:
+def _accepted(state: NewtonState, evaluation: Evaluation, prox: Prox) -> NewtonState:
     """θ at the trial, and the next step from there."""
     assert state.search is not None
     state = replace(
@@ -116,38 +106,34 @@ def _accepted(state: NewtonState, evaluation: Evaluation) -> NewtonState:
         steps=state.steps + 1,
         progress=state.progress.after(evaluation),
     )
-    return _stalled(state) if state.progress.idle >= IDLE else _solved(state, evaluation)
+    return _stalled(state) if state.progress.idle >= IDLE else _solved(state, evaluation, prox)
 
 
-def _solved(state: NewtonState, best: Evaluation) -> NewtonState:
+def _solved(state: NewtonState, best: Evaluation, prox: Prox) -> NewtonState:
     """The Newton step from `best`; where rounding has spoilt it, a gradient step."""
     assert best.hessian is not None, "Newton was given an evaluation without its Hessian"
-    if state.prox is not no_prox:
-        return _solved_with_prox(state, best, best.hessian)
+    if prox is not no_prox:
+        assert prox.kinks is not None, "Newton was given a penalty without its kinks"
+        target = quadratic_minimum(best.point, best.gradient, best.hessian, prox.kinks)
+        towards = search_towards(target, best, state.first_value)
+        if towards is None:
+            return _stalled(state)
+        state = replace(state, search=towards, rank=state.point.size)
+        return replace(state, note=_advice(state))
     direction, rank = newton_step(best.hessian, best.gradient)
     search = search_along(best, direction, 1.0, state.first_value) or steepest_search(best, state.first_value)
     if search is None:
         return _stalled(state)
     state = replace(state, search=search, rank=rank)
-    return replace(state, advice=_advice(state))
-
-
-def _solved_with_prox(state: NewtonState, best: Evaluation, hessian: Matrix) -> NewtonState:
-    """The step to the minimum of the model; where that is at θ, the subgradient is rounding."""
-    target = model_minimum(best.point, best.gradient, hessian, state.prox)
-    search = search_towards(target, best, state.prox, state.first_value)
-    if search is None:
-        return _stalled(state)
-    state = replace(state, search=search, rank=state.point.size)
-    return replace(state, advice=_advice(state))
+    return replace(state, note=_advice(state))
 
 
 def _shortened(search: Search, trial: Sample) -> Search:
     """A shorter step, by the secant of the slopes, between a tenth and a half of the rejected one."""
     part = 0.1
     if math.isfinite(trial.value) and math.isfinite(trial.slope):
-        bend = trial.slope - search.start.slope
-        part = min(max(-search.start.slope / bend, 0.1), 0.5) if bend > 0 else 0.5
+        curvature = trial.slope - search.start.slope
+        part = min(max(-search.start.slope / curvature, 0.1), 0.5) if curvature > 0 else 0.5
     return replace(search, step=part * trial.step, trials=search.trials + 1)
 
 
@@ -155,11 +141,11 @@ def _rejected(state: NewtonState, search: Search | ProximalSearch) -> NewtonStat
     """The shorter step, if it is long enough to lead anywhere."""
     state = replace(state, search=search, rejected=state.rejected + 1, learning_rate=0.0, accepted=False)
     moves = search.moves if isinstance(search, ProximalSearch) else search.moves(state.point)
-    return replace(state, advice=_advice(state)) if moves else _stalled(state)
+    return replace(state, note=_advice(state)) if moves else _stalled(state)
 
 
 def _stalled(state: NewtonState) -> NewtonState:
-    return replace(state, learning_rate=0.0, accepted=False, status=Status.STALLED, advice=_advice(state))
+    return replace(state, learning_rate=0.0, accepted=False, status=Status.STALLED, note=_advice(state))
 
 
 def _advice(state: NewtonState) -> str:

@@ -17,7 +17,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from dgd._typing import Vector
-from dgd.solvers.base import Evaluation, Prox, Status, curvature, no_prox, vector_norm
+from dgd.solvers.base import Evaluation, Prox, Solver, State, Status, curvature, no_prox, vector_norm
 from dgd.solvers.steps.progress import NO_PROGRESS, Progress, rose
 
 PROBE = 0.5
@@ -87,26 +87,13 @@ def like_a_quadratic(before: Evaluation, after: Evaluation) -> bool:
     return abs(excess - bend) <= 0.1 * abs(bend)
 
 
-@dataclass(frozen=True, slots=True)
-class SafeStepState:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SafeStepState(State):
     """The last accepted θ with its evaluation, the trial beyond it, and the estimate of L."""
 
-    point: Vector
-    """The accepted θ; before the first evaluation, the start."""
     trial: Vector
-    prox: Prox = no_prox
-    learning_rate: float = 0.0
-    accepted: bool = True
-    status: Status | None = None
-    best: Evaluation | None = None
     step: StepEstimate = NO_ESTIMATE
     progress: Progress = NO_PROGRESS
-    note: str = ""
-
-    @property
-    def value(self) -> float:
-        """F at `point`."""
-        return math.nan if self.best is None else self.best.value
 
     @property
     def advice(self) -> str:
@@ -120,35 +107,31 @@ class SafeStepState:
 
 
 @dataclass(frozen=True, slots=True)
-class SafeStep:
+class SafeStep(Solver):
     """Gradient descent with an estimated, guarded learning rate: `learning_rate="auto"`."""
 
     name: ClassVar[str] = "gd"
-    smooth_only: ClassVar[bool] = False
-    quadratic_only: ClassVar[bool] = False
-    wants_hessian: ClassVar[bool] = False
 
-    def init(self, start: Vector, *, prox: Prox = no_prox, tol: float = 0.0) -> SafeStepState:
+    def init(self, start: Vector, *, tol: float = 0.0) -> SafeStepState:
         """Begin at θ₀."""
-        del tol
-        return SafeStepState(point=start, trial=start, prox=prox)
+        return SafeStepState(point=start, trial=start)
 
     def ask(self, state: SafeStepState) -> Vector:
         """The trial prox(θ − η ∇f(θ), η)."""
         return state.trial
 
-    def tell(self, state: SafeStepState, evaluation: Evaluation) -> SafeStepState:
+    def tell(self, state: SafeStepState, evaluation: Evaluation, prox: Prox = no_prox) -> SafeStepState:
         """Accept or reject the trial, learn L from it, and make the next."""
         best = state.best
         if best is None:
-            return self._first(state, evaluation)
+            return self._first(state, evaluation, prox)
         if not evaluation.finite:
-            return self._retry(state, best, evaluation)
+            return self._retry(state, best, evaluation, prox)
         state = replace(state, progress=state.progress.after(evaluation))
         if state.progress.stalled:
             return replace(state, learning_rate=0.0, accepted=False, status=Status.STALLED)
         if rose(evaluation.value, best.value):
-            return self._retry(state, best, evaluation)
+            return self._retry(state, best, evaluation, prox)
         step = state.step.accepted(best, evaluation)
         return replace(
             state,
@@ -157,25 +140,25 @@ class SafeStep:
             accepted=True,
             step=step,
             learning_rate=step.eta,
-            trial=prox_step(state.prox, evaluation, step.eta),
+            trial=prox_step(prox, evaluation, step.eta),
         )
 
-    def _first(self, state: SafeStepState, evaluation: Evaluation) -> SafeStepState:
+    def _first(self, state: SafeStepState, evaluation: Evaluation, prox: Prox) -> SafeStepState:
         if not evaluation.finite:
             return replace(state, status=Status.DIVERGED, note=NOT_FINITE)
         return replace(
             state,
             best=evaluation,
             step=replace(state.step, first_norm=vector_norm(evaluation.gradient)),
-            trial=prox_step(state.prox, evaluation, PROBE),
+            trial=prox_step(prox, evaluation, PROBE),
             learning_rate=PROBE,
             progress=state.progress.after(evaluation),
         )
 
-    def _retry(self, state: SafeStepState, best: Evaluation, evaluation: Evaluation) -> SafeStepState:
+    def _retry(self, state: SafeStepState, best: Evaluation, evaluation: Evaluation, prox: Prox) -> SafeStepState:
         step = state.step.refused(best, evaluation)
         state = replace(state, step=step, accepted=False, learning_rate=0.0)
-        trial = prox_step(state.prox, best, step.eta)
+        trial = prox_step(prox, best, step.eta)
         if not (np.isfinite(trial).all() and (trial != best.point).any()):
             return replace(state, status=Status.STALLED)
         return replace(state, trial=trial)

@@ -79,7 +79,7 @@ with ExitStack() as stack:
                                                    host="127.0.0.1", dashboard_address="127.0.0.1:0"))
         where = {"client": stack.enter_context(Client(cluster))}
     if asked["streaming"]:
-        where["resident"] = 0
+        where["execution"] = dgd.Execution(resident=0)
     readings = [bare() for _ in range(asked["bare"])]
     result = dgd.fit(asked["store"], solver="gd", learning_rate=1e-9, max_iter=asked["passes"] + 1, tol=0,
                      callbacks=[evict] if asked["cold"] else [], **where)

@@ -21,7 +21,7 @@ import dgd
 from dgd.data.rows import as_rows
 from dgd.data.zarr import read_ahead as reading
 from dgd.passes.executor import Resources
-from dgd.passes.plan import make_plan
+from dgd.passes.plan import Need, make_plan
 from dgd.passes.threads import ThreadExecutor
 
 
@@ -39,7 +39,7 @@ class TestPlan:
         one, all_of_them = dataset.reading_ahead(0).footprint, dataset.footprint
         assert (one.ahead, all_of_them.ahead) == (0, reading.AHEAD)
         assert all_of_them.encoded == (1 + reading.AHEAD) * one.encoded
-        plan = make_plan(dataset, self.resources(None))
+        plan = make_plan(dataset, self.resources(None), Need())
         assert (plan.ahead, plan.encoded_bytes) == (reading.AHEAD, all_of_them.encoded)
         assert f"encoded chunk   {all_of_them.encoded / 1024:.3g} KiB a thread, with 7 chunks requested ahead" in (
             plan.table()
@@ -47,11 +47,11 @@ class TestPlan:
 
     def test_asks_for_less_where_memory_is_limited(self, slow: SlowStore) -> None:
         dataset = dgd.open_dataset(slow)
-        none = make_plan(dataset.reading_ahead(0), self.resources(None))
+        none = make_plan(dataset.reading_ahead(0), self.resources(None), Need())
         step = 2 * none.encoded_bytes
         for ahead in (0, 1, 3, 6):
             limit = none.memory_bytes + ahead * step
-            plan = make_plan(dataset, self.resources(limit))
+            plan = make_plan(dataset, self.resources(limit), Need())
             assert (plan.ahead, plan.memory_bytes) == (ahead, limit)
             plan.check()
             slow.most = 0
@@ -59,7 +59,7 @@ class TestPlan:
             assert slow.most <= (1 if ahead == 0 else 2 * (1 + ahead))
         assert "requested ahead" not in none.table()
         with pytest.raises(dgd.errors.PlanError):
-            make_plan(dataset, self.resources(none.memory_bytes - 1)).check()
+            make_plan(dataset, self.resources(none.memory_bytes - 1), Need()).check()
 
     def test_nothing_waits_in_memory_of_local_files(self, tmp_path: Path) -> None:
         dataset = local(tmp_path)

@@ -148,14 +148,14 @@ def test_a_block_that_could_not_be_written_ends_the_writer(tmp_path: Path, monke
 def test_predictions_that_were_never_completed_are_refused(
     store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dgd.data.zarr import predictions
+    from dgd.data.zarr.row_writer import RowWriter
 
     model = dgd.fit(store, max_iter=1, learning_rate=0.0001).model
 
     def killed(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(predictions, "commit", killed)
+    monkeypatch.setattr(RowWriter, "commit", killed)
     with pytest.raises(KeyboardInterrupt):
         dgd.predict_to(model, store, tmp_path / "p.zarr")
     monkeypatch.undo()

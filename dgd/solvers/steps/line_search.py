@@ -92,19 +92,13 @@ class ProximalSearch:
     start: Evaluation
     target: Vector
     """z, with zeros and bounds that are exact; d = z − θ."""
-    prox: Prox
+    trial: Vector
+    """θ + t d, brought back by a prox of step 0 where rounding leaves the bounds."""
     slack: float
     """How much higher F may be by rounding."""
     step: float = 1.0
     flat: int = 0
     """Rejected trials that differ from the start by rounding alone."""
-
-    @property
-    def trial(self) -> Vector:
-        """θ + t d, where g is finite in spite of rounding: that is a prox of step 0."""
-        if self.step == 1.0:
-            return self.target
-        return self.prox(self.start.point + self.step * (self.target - self.start.point), 0.0)
 
     @property
     def moves(self) -> bool:
@@ -125,21 +119,24 @@ class ProximalSearch:
             return True
         return change <= self.slack and evaluation.grad_norm < self.start.grad_norm
 
-    def shorter(self, evaluation: Evaluation) -> ProximalSearch:
+    def shorter(self, evaluation: Evaluation, prox: Prox) -> ProximalSearch:
         """t by the secant of the slopes of f, with g as promised, between a tenth and a half of the rejected one."""
         part = 0.1
         if evaluation.finite:
-            bend = float((evaluation.gradient - self.start.gradient) @ (evaluation.point - self.start.point))
-            part = min(max(-self.promised(evaluation) / bend, 0.1), 0.5) if bend > 0 else 0.5
+            curvature = float((evaluation.gradient - self.start.gradient) @ (evaluation.point - self.start.point))
+            part = min(max(-self.promised(evaluation) / curvature, 0.1), 0.5) if curvature > 0 else 0.5
         flat = evaluation.finite and abs(evaluation.value - self.start.value) <= self.slack
-        return replace(self, step=part * self.step, flat=self.flat + flat)
+        step = part * self.step
+        trial = prox(self.start.point + step * (self.target - self.start.point), 0.0)
+        return replace(self, trial=trial, step=step, flat=self.flat + flat)
 
 
 def _between(before: Sample, low: Sample, high: Sample | None) -> float:
     """The zero of the slopes' secant, kept well inside the bracket; without one, 2 to 100 times as far."""
     if high is None:
-        bend = (low.slope - before.slope) / (low.step - before.step)
-        return min(max(low.step - low.slope / bend if bend > 0 else math.inf, 2 * low.step), 100 * low.step)
+        curvature = (low.slope - before.slope) / (low.step - before.step)
+        secant = low.step - low.slope / curvature if curvature > 0 else math.inf
+        return min(max(secant, 2 * low.step), 100 * low.step)
     width = high.step - low.step
     if not (math.isfinite(high.value) and math.isfinite(high.slope)):
         return low.step + 0.1 * width
@@ -163,7 +160,7 @@ def steepest_search(best: Evaluation, first_value: float) -> Search | None:
     return search_along(best, -best.gradient / norm, min(1.0, norm), first_value) if norm > 0 else None
 
 
-def search_towards(target: Vector, best: Evaluation, prox: Prox, first_value: float) -> ProximalSearch | None:
+def search_towards(target: Vector, best: Evaluation, first_value: float) -> ProximalSearch | None:
     """The line search to z, or None if that is where the evaluation is."""
-    search = ProximalSearch(best, target, prox, ROUNDING * abs(best.value) + FIRST_ROUNDING * abs(first_value))
+    search = ProximalSearch(best, target, target, ROUNDING * abs(best.value) + FIRST_ROUNDING * abs(first_value))
     return search if bool(np.isfinite(target).all()) and search.moves else None

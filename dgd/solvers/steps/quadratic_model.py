@@ -1,14 +1,13 @@
-"""The minimum of a parabola plus g, on the driver: an active-set method that knows g by its prox alone.
+"""The minimum of a quadratic with l1 and bounds, on the driver, by an active-set method.
 
-    Q(z) = ∇fᵀ(z − θ) + ½ (z − θ)ᵀ H (z − θ) + g(z)        g(z) = Σ gⱼ(zⱼ), each of straight pieces between kinks
+    Q(z) = ∇fᵀ(z − θ) + ½ (z − θ)ᵀ H (z − θ) + Σ l1ⱼ |zⱼ|        lowerⱼ ≤ zⱼ ≤ upperⱼ
 
 Two steps in turn. A prox-gradient step, p = prox(z − s∘r, s), r = ∇f + H (z − θ), sⱼ = 1/Σₖ |Hⱼₖ|, for which
-Q(p) ≤ Q(z). Then the minimum over the face that p is on: a coordinate is fixed there if p is at a kink, where the prox
-does not follow its argument; the others are free, and g has the slope uⱼ = (zⱼ − sⱼ rⱼ − pⱼ)/sⱼ along them. The Newton
-step on the face ends where coordinates meet their kinks, which are then fixed, and is taken again. Q falls at every
-step, so no face returns; fixed coordinates are values of the prox, so that zeros and bounds are exact. Bertsekas
-(1982), Projected Newton methods for optimization problems with simple constraints; Lawson and Hanson (1974), Solving
-Least Squares Problems, ch. 23.
+Q(p) ≤ Q(z). Then the minimum over the face that p is on: a coordinate is fixed if p is at a kink (0 where l1 > 0, or a
+bound) and the slope uⱼ = (zⱼ − sⱼ rⱼ − pⱼ)/sⱼ lies between the kink's one-sided slopes; the others are free, on the
+straight piece of g with the slope uⱼ. The Newton step on the face is cut where coordinates meet kinks, which are then
+fixed, and is taken again. Q falls at every step, so no face returns. Bertsekas (1982), Projected Newton methods for
+optimization problems with simple constraints; Lawson and Hanson (1974), Solving Least Squares Problems, ch. 23.
 
 It all happens in x = D z with D near √diag H, of powers of two, for which scaling is exact: columns of scales 1e-6 and
 1e6 are alike. Where H is singular on a face the step is of least norm; where Q falls along its null space, the step
@@ -23,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgd._typing import Matrix, Vector
-from dgd.solvers.base import Prox, vector_norm
+from dgd.solvers.base import Kinks, vector_norm
 
 Mask = NDArray[np.bool_]
 
@@ -49,7 +48,7 @@ SINGULAR = 16 * EPS
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class Quadratic:
     """Q in the coordinates x = D z."""
 
     origin: Vector
@@ -62,11 +61,15 @@ class Model:
     """|S|, entry by entry."""
     D: Vector
     steps: Vector
-    given_prox: Prox
+    l1: Vector
+    lower: Vector
+    upper: Vector
 
-    def prox(self, v: Vector, steps: Vector) -> Vector:
-        """The prox of g, by x."""
-        return self.given_prox(v / self.D, steps / self.D / self.D) * self.D
+    def prox(self, v: Vector) -> Vector:
+        """The prox of g, with steps of this length."""
+        threshold = self.steps * self.l1
+        soft: Vector = np.clip(v - np.clip(v, -threshold, threshold), self.lower, self.upper)
+        return soft
 
     def slope(self, x: Vector) -> Vector:
         """The gradient of the parabola."""
@@ -76,12 +79,21 @@ class Model:
         """What rounding makes of a residual, that of ∇f included."""
         return NOISE * EPS * (abs(self.gradient) + abs(x) / self.steps + self.sizes @ (abs(x) + abs(self.origin)))
 
-    def at_kink(self, x: Vector, u: Vector, steps: Vector) -> Mask:
-        """Where x is a kink with u among its slopes: the prox is x on one side at least of x + s u."""
-        v = x + steps * u
-        apart = 16 * EPS * (abs(x) + abs(steps * u)) + np.finfo(np.float64).tiny
-        still: Mask = (self.prox(v - apart, steps) == x) | (self.prox(v + apart, steps) == x)
-        return still
+    def at_kink(self, x: Vector, u: Vector) -> Mask:
+        """Where x is a kink whose one-sided slopes have u between them, up to rounding."""
+        left = np.where(x <= self.lower, -np.inf, np.where(x > 0, self.l1, -self.l1))
+        right = np.where(x >= self.upper, np.inf, np.where(x < 0, -self.l1, self.l1))
+        rounding = (16 * EPS * (abs(x) + abs(self.steps * u)) + np.finfo(np.float64).tiny) / self.steps
+        between: Mask = (left < right) & (left - rounding <= u) & (u <= right + rounding)
+        return between
+
+    def piece_end(self, w: Vector, u: Vector) -> Vector:
+        """The point nearest to w on the straight piece of g that has the slope u."""
+        bent = self.l1 > 0
+        low = np.where(bent & (u > 0), np.maximum(self.lower, 0.0), self.lower)
+        high = np.where(bent & (u < 0), np.minimum(self.upper, 0.0), self.upper)
+        end: Vector = np.clip(w, low, high)
+        return end
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,76 +109,77 @@ class Face:
     """Whether Q was found to fall along a null direction that meets no kink."""
 
 
-def model_minimum(theta: Vector, gradient: Vector, hessian: Matrix, prox: Prox) -> Vector:
+def quadratic_minimum(theta: Vector, gradient: Vector, hessian: Matrix, kinks: Kinks) -> Vector:
     """argmin Q to rounding, or the best point that was found; from θ, so that a good θ needs a single face."""
-    model = _scaled(theta, gradient, hessian, prox)
-    face, least, idle = Face(model.origin, np.zeros(len(theta), dtype=bool), model.gradient), np.inf, 0
+    problem = _scaled(theta, gradient, hessian, kinks)
+    face, least, idle = Face(problem.origin, np.zeros(len(theta), dtype=bool), problem.gradient), np.inf, 0
     for _ in range(ROUNDS):
-        endless, face = face.endless, _next_face(model, face.x)
+        endless, face = face.endless, _next_face(problem, face.x)
         if face.residual == 0.0:
             break
         idle = idle + 1 if endless or least <= face.residual <= NEAR else 0
         least = min(least, face.residual)
         if idle == IDLE:
             break
-        face = _face_minimum(model, face)
-    return face.x / model.D
+        face = _face_minimum(problem, face)
+    return face.x / problem.D
 
 
-def _scaled(theta: Vector, gradient: Vector, hessian: Matrix, prox: Prox) -> Model:
+def _scaled(theta: Vector, gradient: Vector, hessian: Matrix, kinks: Kinks) -> Quadratic:
     H = (hessian + hessian.T) / 2
     diagonal = np.sqrt(np.maximum(np.diag(H), 0.0))
     D = np.exp2(np.round(np.log2(np.where(diagonal > 0, diagonal, 1.0))))
     S = H / D[:, None] / D
     sizes = abs(S)
     sums = sizes.sum(axis=1)
-    return Model(theta * D, gradient / D, S, sizes, D, 1 / np.where(sums > 0, sums, 1.0), prox)
+    steps = 1 / np.where(sums > 0, sums, 1.0)
+    return Quadratic(theta * D, gradient / D, S, sizes, D, steps, kinks.l1 / D, kinks.lower * D, kinks.upper * D)
 
 
-def _next_face(model: Model, x: Vector) -> Face:
+def _next_face(problem: Quadratic, x: Vector) -> Face:
     """The face that the prox-gradient step leads to, from which coordinates that leave kinks slowly are held back."""
-    s = model.steps
-    v = x - s * model.slope(x)
-    p = model.prox(v, s)
+    s = problem.steps
+    v = x - s * problem.slope(x)
+    p = problem.prox(v)
     u = (v - p) / s
-    residual, noise = abs(x - p) / s, model.noise(x)
+    residual, noise = abs(x - p) / s, problem.noise(x)
     residual[residual <= noise] = 0.0
-    leaving = model.at_kink(x, u, s)
-    held = leaving & (residual <= RELEASED * residual[leaving].max(initial=0.0))
-    p = np.where(held, x, p)
-    free = ~held & ~model.at_kink(p, u, s)
+    leaving = problem.at_kink(x, u)
+    staying = leaving & (residual <= RELEASED * residual[leaving].max(initial=0.0))
+    p = np.where(staying, x, p)
+    free = ~staying & ~problem.at_kink(p, u)
     return Face(p, free, u, float((residual[residual > 0] / noise[residual > 0]).max(initial=0.0)))
 
 
-def _face_minimum(model: Model, face: Face) -> Face:
+def _face_minimum(problem: Quadratic, face: Face) -> Face:
     """The minimum of Q over the face, with every coordinate fixed that meets a kink on the way."""
     refinements = 0
     while face.free.any() and refinements < REFINEMENTS:
-        b = -(model.slope(face.x) + face.u)[face.free]
-        noise = model.noise(face.x)[face.free]
+        b = -(problem.slope(face.x) + face.u)[face.free]
+        noise = problem.noise(face.x)[face.free]
         if (abs(b) <= noise).all():
             break
-        after = _step_on_face(model, face, b, vector_norm(noise))
+        after = _step_on_face(problem, face, b, vector_norm(noise))
         refinements = refinements + 1 if after.free is face.free else 0
         face = after
     return face
 
 
-def _step_on_face(model: Model, face: Face, b: Vector, noise: float) -> Face:
+def _step_on_face(problem: Quadratic, face: Face, b: Vector, noise: float) -> Face:
     """Along the null space of S to kinks, if Q falls there, or else the Newton step, cut at kinks."""
-    S = model.S[np.ix_(face.free, face.free)]
-    newton, null = _directions(S, b, model.D[face.free], noise)
+    S = problem.S[np.ix_(face.free, face.free)]
+    newton, null = _directions(S, b, problem.D[face.free], noise)
     d = np.zeros_like(face.x)
     length = 1.0 if null.any() else np.inf
     while length <= FURTHEST:
         d[face.free] = length * null
-        kinks = _kinks_met(model, face, d)
+        kinks = _kinks_met(problem, face, d)
         if np.isfinite(kinks).any():
             return _cut(face, d, kinks, S, b)
         length *= 16
     face = replace(face, endless=face.endless or length < np.inf)
     d[face.free] = newton
-    kinks = _kinks_met(model, face, d)
+    kinks = _kinks_met(problem, face, d)
     return _cut(face, d, kinks, S, b) if np.isfinite(kinks).any() else replace(face, x=face.x + d)
 
 
@@ -192,19 +205,11 @@ def _directions(S: Matrix, b: Vector, D: Vector, noise: float) -> tuple[Vector, 
     return newton, null if vector_norm(null) > noise else np.zeros_like(b)
 
 
-def _kinks_met(model: Model, face: Face, d: Vector) -> Vector:
-    """For each coordinate the kink between x and x + d, NaN for none.
-
-    argmin_z g(z) − u z + (z − x − d)²/2s is x + d on the piece where g has the slope u. Beyond its end it is the end
-    itself, once s is large for the change of slope there: that of 2u at the zero of l1, infinite at a bound.
-    """
-    w, free = face.x + d, face.free
-    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        enough = 4 * abs(d) / abs(face.u)
-    s = np.where(free & (enough < np.inf), np.maximum(model.steps, enough), model.steps)
-    end = model.prox(w + s * face.u, s)
-    rounding = 64 * EPS * (abs(w) + abs(face.x) + s * (abs(face.u) + abs(face.x) / model.steps))
-    return np.where(free & (abs(end - w) > rounding), end, np.nan)
+def _kinks_met(problem: Quadratic, face: Face, d: Vector) -> Vector:
+    """For each free coordinate the kink between x and x + d, NaN for none."""
+    w = face.x + d
+    end = problem.piece_end(w, face.u)
+    return np.where(face.free & (end != w), end, np.nan)
 
 
 def _cut(face: Face, d: Vector, kinks: Vector, S: Matrix, b: Vector) -> Face:
@@ -219,8 +224,8 @@ def _cut(face: Face, d: Vector, kinks: Vector, S: Matrix, b: Vector) -> Face:
     best, lowest = face, np.inf
     for t in [1.0, *(times[len(times) >> k] for k in range(1, len(times).bit_length() + 1))]:
         x = np.where(at <= t, kinks, face.x + t * d)
-        moved = (x - face.x)[face.free]
-        change = float(moved @ (S @ moved)) / 2 - float(b @ moved)
+        step = (x - face.x)[face.free]
+        change = float(step @ (S @ step)) / 2 - float(b @ step)
         if change < lowest:
             best, lowest = replace(face, x=x, free=face.free & ~(at <= t)), change
     return best
