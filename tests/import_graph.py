@@ -47,8 +47,8 @@ EVERYWHERE = {"_typing", "_version"}
 HOMES = {
     "zarr": "data/zarr",
     "numcodecs": "data/zarr",
-    "google_crc32c": "data/zarr",
-    "dask": ("data/dask_rows.py", "passes/cluster"),
+    "crc32c": "data/zarr",
+    "dask": ("data/dask_rows.py", "passes/cluster", "passes/memory.py"),
     "distributed": ("data/dask_rows.py", "passes/cluster"),
     "pyarrow": "data/tables",
     "sklearn": "estimators",

@@ -33,6 +33,8 @@ from dgd.cli import exit_code, main
 from dgd.cli.demo.processes import Cluster, local_cluster
 from dgd.cli.progress import bar, done
 
+pytestmark = pytest.mark.usefixtures("tiny_data_are_divided_too")
+
 DGD = [sys.executable, "-m", "dgd"]
 SLOWLY = """
 import sys, time

@@ -17,9 +17,11 @@ from clusters import Cluster, cluster
 from methods import CASES, OFFSET, WEIGHT, Case, M, X
 
 import dgd
-from dgd.data.rows import MemoryRows
+from dgd.data.memory_rows import MemoryRows
 from dgd.passes.executor import InlineExecutor
 from dgd.solvers import Constant, MiniBatch
+
+pytestmark = pytest.mark.usefixtures("tiny_data_are_divided_too")
 
 PASSES = 3
 

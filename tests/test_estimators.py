@@ -21,7 +21,7 @@ from sklearn.exceptions import NotFittedError
 
 import dgd
 import dgd.estimators.base
-from dgd.data.rows import MemoryRows
+from dgd.data.memory_rows import MemoryRows
 from dgd.data.sparse_rows import SparseRows
 from dgd.errors import ValueRangeError
 from dgd.estimators import (

@@ -42,6 +42,8 @@ from dgd.estimators import (
 )
 from dgd.testing import CountingRows
 
+pytestmark = pytest.mark.usefixtures("tiny_data_are_divided_too")
+
 M, CHUNK = 60, 7
 RNG = np.random.default_rng(11)
 X = RNG.normal(size=(M, 4)) * [1, 2, 0.5, 3] + [1, 0, -2, 5]

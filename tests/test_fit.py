@@ -14,10 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dgd
-from dgd.data.rows import MemoryRows
+from dgd.data.memory_rows import MemoryRows
 from dgd.errors import ConfigurationError, DataError
 from dgd.penalties import L1, NonNegative
 from dgd.solvers import Constant, MiniBatch
+
+pytestmark = pytest.mark.usefixtures("tiny_data_are_divided_too")
 
 RULES: list[Any] = ["auto", "exact", 0.5]
 
@@ -300,7 +302,7 @@ def test_weights_that_sum_to_zero_are_refused(problem: Problem) -> None:
             {"loss": "huber", "solver": "cg"},
             r"'cg'.* cannot work with the loss 'huber'.*use solver='lbfgs' or 'newton'",
         ),
-        ({"loss": "huber", "learning_rate": "exact"}, r"'gd'.* with the loss 'huber'.*learning_rate='backtracking'"),
+        ({"loss": "huber", "learning_rate": "exact"}, r"='exact'.* with the loss 'huber'.*='backtracking'"),
         ({"solver": "newton", "learning_rate": 0.1}, r"learning_rate=0.1.* does not go with solver='newton'"),
         ({"solver": MiniBatch(Constant(0.1)), "learning_rate": 0.1}, r"goes with a solver's name; MiniBatch brings"),
         ({"patience": 3}, r"`fit\(patience=...\)` needs validation rows"),

@@ -109,7 +109,8 @@ def test_solvers_of_ones_own_making(solver: Solver) -> None:
 
 
 def test_the_state_of_a_real_fit_with_history_and_validation() -> None:
-    from dgd.fitting.loop import Stopping, minimise
+    from dgd.fitting.loop import minimise
+    from dgd.fitting.stopping import Stopping
 
     fit = Going("squared", L1(0.1), SOLVERS["fista"]("auto"))
     objective = Objective(

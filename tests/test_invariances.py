@@ -15,6 +15,8 @@ from dgd.losses import Huber
 from dgd.penalties import L1, L2, Box, ElasticNet, NonNegative
 from dgd.testing import MemoryChunks
 
+pytestmark = pytest.mark.usefixtures("tiny_data_are_divided_too")
+
 LOSSES: dict[str, Any] = {
     "squared": "squared",
     "huber": Huber(delta=1.35),

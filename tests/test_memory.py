@@ -11,11 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 import dgd
 from dgd.errors import PlanError
 from dgd.errors.words import size
+from dgd.passes.memory import available_processors, free_bytes, memory_limit, peak_bytes, resident_bytes
+
+pytestmark = pytest.mark.usefixtures("tiny_data_are_divided_too")
 
 CHILD = """
 import json, sys
@@ -144,7 +148,8 @@ class TestPlan:
         partly = dgd.plan(store, execution=dgd.Execution(threads=2, resident=6 * (2048 + 448)))
         assert "; 29% of the chunks stay" in partly.reading_line()
 
-    def test_tiny_data_are_left_to_one_thread(self, store: str) -> None:
+    def test_tiny_data_are_left_to_one_thread(self, store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.undo()
         assert dgd.plan(store, threads=2).tasks_per_pass == 1
         assert dgd.plan(np.zeros((2**18, 8)), np.zeros(2**18), threads=2).tasks_per_pass > 1
 
@@ -152,3 +157,19 @@ class TestPlan:
         X, y = np.zeros((10_000, 600)), np.zeros(10_000)
         assert dgd.plan(X[:1000], y[:1000], threads=2).tasks_per_pass <= 8
         assert dgd.plan(X, y, threads=2).tasks_per_pass <= 8
+
+
+class TestMachine:
+    def test_a_process_uses_the_processors_it_may_run_on(self) -> None:
+        program = "import os; os.sched_setaffinity(0, {0})\nfrom dgd.passes.memory import available_processors\n"
+        program += "print(available_processors())"
+        assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout == b"1\n"
+
+    def test_a_containers_quota_counts(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("dask.system._try_extract_cgroup_cpu_quota", lambda: (90_000, 100_000))
+        assert available_processors() == 1
+
+    def test_memory_is_what_the_system_tells(self) -> None:
+        assert 2**20 < resident_bytes() <= peak_bytes() + 2**24
+        assert 0 < free_bytes() <= psutil.virtual_memory().total
+        assert resident_bytes() < memory_limit() <= psutil.virtual_memory().total

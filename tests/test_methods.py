@@ -17,6 +17,8 @@ from dgd.passes.threads import ThreadExecutor
 from dgd.solvers import SOLVERS
 from dgd.testing import CountingExecutor, CountingRows, MemoryChunks
 
+pytestmark = pytest.mark.usefixtures("tiny_data_are_divided_too")
+
 BOUNDS = np.array([0, 1, 20, 41, 60, 90, 91, 120, 150, 180, 200, M])
 STARTS = BOUNDS[:-1].tolist()
 CHUNK_BYTES = -(-30 * X.shape[1] * 8 // 64) * 64

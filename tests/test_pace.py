@@ -11,6 +11,8 @@ import pytest
 import dgd
 from dgd.testing import CountingRows
 
+pytestmark = pytest.mark.usefixtures("tiny_data_are_divided_too")
+
 
 def counted(path: Path, *, rows: int = 4000, chunk_rows: int = 10) -> tuple[dgd.Dataset, CountingRows]:
     rng = np.random.default_rng(0)

@@ -34,7 +34,7 @@ def test_the_two_commands_are_in_the_readme() -> None:
 def test_dependencies_are_few_and_chosen() -> None:
     names = {re.split(r"[<>=~!\[ ]", entry)[0] for entry in PYPROJECT["project"]["dependencies"]}
     assert names == {
-        "numpy", "dask", "distributed", "zarr", "numcodecs", "threadpoolctl", "click", "google-crc32c",
+        "numpy", "dask", "distributed", "zarr", "numcodecs", "threadpoolctl", "click", "crc32c", "psutil",
     }  # fmt: skip
     assert set(PYPROJECT["project"]["optional-dependencies"]) == {"ingest", "sklearn", "all", "test"}
 

@@ -22,13 +22,15 @@ from methods import CASES, OFFSET, TARGETS, WEIGHT, Case, X
 
 import dgd
 from dgd.data.buffers import Buffers
-from dgd.data.resident_chunks import PartlyResident, Room, chunk_bytes, is_resident
+from dgd.data.resident_chunks import PartlyResident, ResidentMemory, chunk_bytes, is_resident
 from dgd.data.rows import regular_bounds
 from dgd.errors import ConfigurationError, MissingChunkError, PlanError
 from dgd.passes.executor import InlineExecutor
 from dgd.passes.plan import Plan
 from dgd.passes.tree import nodes_at
 from dgd.testing import CountingRows, MemoryChunks
+
+pytestmark = pytest.mark.usefixtures("tiny_data_are_divided_too")
 
 CHUNK = 50 * 5 * 8 + 48 + 50 * 8 + 48
 """What a chunk of the problem's store takes in memory, X and y in whole cache lines."""
@@ -84,6 +86,8 @@ class TestWhichStay:
         asked: list[int] = []
 
         class Asked(CountingRows):
+            asks_ahead = True
+
             def ahead(self, start: int, stop: int, buffers: Buffers) -> bool:
                 asked.append(start // 50)
                 return True
@@ -127,11 +131,11 @@ class TestCopy:
 
     def test_what_lies_in_memory_takes_nothing_more(self, problem: Problem, store: str) -> None:
         memory = dgd.open_dataset(problem.X, problem.y)
-        assert np.shares_memory(Room(memory, 1).keep(memory.read(0), 0).X, problem.X)
+        assert np.shares_memory(ResidentMemory(memory, 1).copy(memory.read(0), 0).X, problem.X)
         assert dgd.plan(problem.X, problem.y, solver="gd", execution=dgd.Execution(resident=2**30)).resident_bytes == 0
         mixed = dgd.open_dataset(store, problem.y, weight="weight")
         assert chunk_bytes(mixed) == CHUNK
-        chunk = Room(mixed, 1).keep(mixed.read(3), 0)
+        chunk = ResidentMemory(mixed, 1).copy(mixed.read(3), 0)
         assert chunk.y is not None
         assert np.shares_memory(chunk.y, problem.y)
         parts = (MemoryChunks("X", problem.X, regular_bounds(1003, 50)), MemoryChunks("y", problem.y, [0, 1003]))

@@ -12,17 +12,19 @@ from sums import gradient_sum
 import dgd
 from dgd import testing
 from dgd.data.buffers import Buffers
-from dgd.data.rows import MemoryRows, as_rows
+from dgd.data.memory_rows import MemoryRows, as_rows
 from dgd.data.zarr.group import Group, open_group
 from dgd.data.zarr.locations import source_of
 from dgd.errors import ClusterLostError, CorruptChunkError, DataError, MissingChunkError
 from dgd.fitting.objective import Objective
 from dgd.losses import Squared
-from dgd.passes.executor import InlineExecutor, S, Summand, Swept
+from dgd.passes.executor import ChunkSum, InlineExecutor, PassResult, S
 from dgd.passes.threads import ThreadExecutor
 
+pytestmark = pytest.mark.usefixtures("tiny_data_are_divided_too")
+
 X = np.arange(20.0).reshape(10, 2)
-SUMMAND = gradient_sum(Squared(), 0.0, np.ones(2))
+CHUNK_SUM = gradient_sum(Squared(), 0.0, np.ones(2))
 
 
 def dataset() -> dgd.Dataset:
@@ -31,7 +33,7 @@ def dataset() -> dgd.Dataset:
 
 def test_memory_chunks_are_read_in_their_own_chunks() -> None:
     data = dataset()
-    InlineExecutor().sweep(data, SUMMAND)
+    InlineExecutor().sweep(data, CHUNK_SUM)
     assert data.n_chunks == 3
     assert data.X.reads == [(0, 4), (4, 8), (8, 10)]  # type: ignore[attr-defined]
 
@@ -57,10 +59,10 @@ def test_counting_executor_counts_sweeps_and_reads(threads: int) -> None:
 
 def test_flaky_executor_fails_once_and_then_goes_on() -> None:
     executor = testing.FlakyExecutor(fail_at={2}, error=ClusterLostError("gone"))
-    first = executor.sweep(dataset(), SUMMAND)
+    first = executor.sweep(dataset(), CHUNK_SUM)
     with pytest.raises(ClusterLostError, match="gone"):
-        executor.sweep(dataset(), SUMMAND)
-    third = executor.sweep(dataset(), SUMMAND)
+        executor.sweep(dataset(), CHUNK_SUM)
+    third = executor.sweep(dataset(), CHUNK_SUM)
     assert first.value.parts[0].loss == third.value.parts[0].loss
     assert executor.sweeps == 3
 
@@ -145,9 +147,9 @@ def test_check_executor_accepts_threads(threads: int) -> None:
 class ReversedExecutor(InlineExecutor):
     """Adds the chunks in another order."""
 
-    def sweep(self, dataset: dgd.Dataset, summand: Summand[S]) -> Swept[S]:
+    def sweep(self, dataset: dgd.Dataset, chunk_sum: ChunkSum[S]) -> PassResult[S]:
         chunks = [dataset.read(k) for k in reversed(range(dataset.n_chunks))]
-        parts = [Swept(summand(chunk, Buffers()), chunk.bytes_read) for chunk in chunks]
+        parts = [PassResult(chunk_sum(chunk, Buffers()), chunk.bytes_read) for chunk in chunks]
         total = parts[0]
         for part in parts[1:]:
             total = total + part
@@ -157,16 +159,16 @@ class ReversedExecutor(InlineExecutor):
 class ForgetfulExecutor(InlineExecutor):
     """Counts no bytes."""
 
-    def sweep(self, dataset: dgd.Dataset, summand: Summand[S]) -> Swept[S]:
-        return Swept(super().sweep(dataset, summand).value, 0)
+    def sweep(self, dataset: dgd.Dataset, chunk_sum: ChunkSum[S]) -> PassResult[S]:
+        return PassResult(super().sweep(dataset, chunk_sum).value, 0)
 
 
 class SwallowingExecutor(InlineExecutor):
     """Turns an error into another one."""
 
-    def sweep(self, dataset: dgd.Dataset, summand: Summand[S]) -> Swept[S]:
+    def sweep(self, dataset: dgd.Dataset, chunk_sum: ChunkSum[S]) -> PassResult[S]:
         try:
-            return super().sweep(dataset, summand)
+            return super().sweep(dataset, chunk_sum)
         except DataError:
             raise ClusterLostError("who knows") from None
 

@@ -16,7 +16,7 @@ from dgd.cli.output import note, print_json
 from dgd.cli.progress import pass_progress
 from dgd.cli.signals import StopRequest, stop_on_signal
 from dgd.errors import ConfigurationError
-from dgd.fitting.loop import MAX_ITER, TOL
+from dgd.fitting.stopping import MAX_ITER, TOL
 from dgd.solvers.base import Status
 
 NOT_CONVERGED, DIVERGED = 4, 6

@@ -10,7 +10,6 @@ import click
 
 from dgd.cli.options import Command
 from dgd.data.dataset import Dataset
-from dgd.fitting.problem import Method, make_method
 from dgd.losses import LOSSES, Logistic, Loss, Softmax
 from dgd.penalties import L1, L2, Box, ElasticNet, NoPenalty, Penalty
 from dgd.solvers import SOLVERS
@@ -29,8 +28,10 @@ class Chosen:
     learning_rate: float | str
     fit_intercept: bool
 
-    def of(self, dataset: Dataset) -> tuple[Chosen, Method]:
+    def of(self, dataset: Dataset) -> tuple[Chosen, Any]:
         """The same with the classes that the dataset's target holds, if it needs to know them; and what comes of it."""
+        from dgd.fitting.problem import make_method
+
         method = make_method(
             self.loss,
             self.penalty,

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from dgd._typing import Array
 from dgd.data.buffers import Buffers
-from dgd.data.rows import Footprint, check_dtype, refuse_masked
+from dgd.data.rows import Footprint, ReadAtOnce, check_dtype, refuse_masked
 from dgd.errors import ReadError, SchemaError
 
 
 @dataclass(frozen=True, eq=False)
-class DaskRows:
+class DaskRows(ReadAtOnce):
     """A Dask array's rows; its row chunks are its blocks, and a block is computed in the thread that reads it.
 
     Blocks that were persisted on a cluster are fetched from there one at a time.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -15,6 +16,21 @@ from dgd._typing import Array, Integers
 from dgd.data.buffers import Buffers
 from dgd.data.rows import Footprint, Rows, as_made, check_dtype
 from dgd.errors import ConfigurationError, SchemaError
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What an array of a dataset is for."""
+
+    name: str
+    dimensions: tuple[int, ...]
+    """How many it may have."""
+    labels: bool = False
+    """Whether its values may be strings."""
+
+
+ROLES = (Role("X", (2,)), Role("y", (1, 2), labels=True), Role("weight", (1,)), Role("offset", (1, 2)))
+"""A further role is a line here, and a field of `Chunk` and of `Dataset`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +46,6 @@ class Chunk:
     offset: Array | None = None
     resident: bool = False
     """Whether it was in memory already."""
-
     numbers: Integers | None = None
     """The dataset's number of each row, where they are not those from `start` on."""
 
@@ -39,20 +54,21 @@ class Chunk:
         """The half-open range of rows."""
         return self.start, self.start + self.X.shape[0]
 
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """The arrays there are, by role."""
+        found = ((role.name, getattr(self, role.name)) for role in ROLES)
+        return {name: values for name, values in found if values is not None}
+
     def number(self, row: int) -> int:
         """The dataset's number of one of the chunk's rows."""
         return self.start + row if self.numbers is None else int(self.numbers[row])
 
     def take(self, rows: Integers) -> Chunk:
         """Some of the rows, in an order, as a chunk."""
-
-        def of(values: Array | None) -> Array | None:
-            return None if values is None else values[rows]
-
         numbers = self.start + rows if self.numbers is None else self.numbers[rows]
-        return replace(
-            self, X=self.X[rows], y=of(self.y), weight=of(self.weight), offset=of(self.offset), numbers=numbers
-        )
+        taken: dict[str, Any] = {name: values[rows] for name, values in self.arrays.items()}
+        return replace(self, numbers=numbers, **taken)
 
 
 @dataclass(frozen=True)
@@ -72,20 +88,23 @@ class Dataset:
     offset: Rows | None = None
     """What is added to each raw prediction, with a coefficient of 1."""
     bounds: NDArray[np.int64] = field(init=False, repr=False, compare=False)
-    _asking: tuple[tuple[str, Any], ...] = field(init=False, repr=False, compare=False)
-    """The arrays that can be asked ahead of being read."""
-    _reading: tuple[tuple[str, Rows, tuple[int, ...]], ...] = field(init=False, repr=False, compare=False)
+    by_role: dict[str, Rows] = field(init=False, repr=False, compare=False)
+    """The arrays there are."""
+    _reading: tuple[tuple[Role, Rows, tuple[int, ...]], ...] = field(init=False, repr=False, compare=False)
     """The arrays there are, with the shape of a row."""
+    _asking: tuple[tuple[str, Rows], ...] = field(init=False, repr=False, compare=False)
+    """The arrays that can be asked for before they are read."""
 
     def __post_init__(self) -> None:
+        found = [(role, rows) for role in ROLES if (rows := getattr(self, role.name)) is not None]
+        object.__setattr__(self, "by_role", {role.name: rows for role, rows in found})
         if not all(hasattr(rows, "bounds") for rows in self.arrays):
             raise ConfigurationError("`Dataset` is put together from rows; for arrays use `dgd.open_dataset(X, y)`")
         _check_matrix(self.X)
-        for rows in self.arrays:
-            check_dtype(rows.name, rows.dtype, labels=rows is self.y)
-        for column, dimensions in ((self.y, (1, 2)), (self.weight, (1,)), (self.offset, (1, 2))):
-            if column is not None:
-                _check_column(column, self.X, dimensions)
+        for role, rows in found:
+            check_dtype(rows.name, rows.dtype, labels=role.labels)
+            if rows is not self.X:
+                _check_column(rows, self.X, role.dimensions)
         names = self.feature_names
         if names is not None and (
             type(names) is not tuple or not all(type(n) is str for n in names) or len(set(names)) < len(names)
@@ -100,10 +119,8 @@ class Dataset:
                 array=self.X.name,
             )
         object.__setattr__(self, "bounds", self.X.bounds)
-        roles = (("X", self.X), ("y", self.y), ("weight", self.weight), ("offset", self.offset))
-        reading = tuple((role, rows, tuple(rows.shape[1:])) for role, rows in roles if rows is not None)
-        object.__setattr__(self, "_reading", reading)
-        object.__setattr__(self, "_asking", tuple((role, rows) for role, rows in roles if hasattr(rows, "ahead")))
+        object.__setattr__(self, "_reading", tuple((role, rows, tuple(rows.shape[1:])) for role, rows in found))
+        object.__setattr__(self, "_asking", tuple((role.name, rows) for role, rows in found if rows.asks_ahead))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled as it was made: what follows from that grows with the number of chunks, and goes to every task."""
@@ -132,7 +149,7 @@ class Dataset:
     @property
     def arrays(self) -> tuple[Rows, ...]:
         """The arrays there are."""
-        return tuple(rows for rows in (self.X, self.y, self.weight, self.offset) if rows is not None)
+        return tuple(self.by_role.values())
 
     @property
     def row_bytes(self) -> int:
@@ -181,31 +198,34 @@ class Dataset:
         more = [rows.ahead(start, stop, buffers.within(role)) for role, rows in self._asking]
         return any(more)
 
+    def map(self, function: Callable[[Rows], Rows]) -> Dataset:
+        """The dataset with other rows in the place of each array."""
+        changed: dict[str, Any] = {name: function(rows) for name, rows in self.by_role.items()}
+        return replace(self, **changed)
+
     def reading_ahead(self, chunks: int) -> Dataset:
         """The dataset whose arrays ask for so many stored chunks ahead at most; 0: none."""
-
-        def of(rows: Rows | None) -> Any:
-            limited = getattr(rows, "reading_ahead", None)
-            return rows if limited is None else limited(chunks)
-
-        return replace(self, X=of(self.X), y=of(self.y), weight=of(self.weight), offset=of(self.offset))
+        return self.map(lambda rows: rows.reading_ahead(chunks)) if self._asking else self
 
     def read(self, index: int, buffers: Buffers | None = None) -> Chunk:
         """Chunk `index`; without `buffers` its arrays are the caller's to keep."""
         buffers = Buffers() if buffers is None else buffers
         start, stop = int(self.bounds[index]), int(self.bounds[index + 1])
-        found: dict[str, Array] = {}
+        found: dict[str, Any] = dict(_NOTHING)
         bytes_read = 0
         for role, rows, row_shape in self._reading:
-            values, n_bytes = rows.read(start, stop, buffers.within(role))
+            values, n_bytes = rows.read(start, stop, buffers.within(role.name))
             # NumPy would repeat or cut off what is not as declared without a word.
             if values is None or values.shape != (stop - start, *row_shape):
                 raise _not_as_declared(rows, values, index, start, stop)
             if values.dtype != rows.dtype:
-                check_dtype(rows.name, values.dtype, labels=role == "y")
-            found[role] = values
+                check_dtype(rows.name, values.dtype, labels=role.labels)
+            found[role.name] = values
             bytes_read += n_bytes
-        return Chunk(index, start, found["X"], found.get("y"), found.get("weight"), bytes_read, found.get("offset"))
+        return Chunk(index=index, start=start, bytes_read=bytes_read, **found)
+
+
+_NOTHING = dict.fromkeys(role.name for role in ROLES)
 
 
 def _not_as_declared(rows: Rows, found: Array | None, index: int, start: int, stop: int) -> SchemaError:

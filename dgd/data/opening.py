@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dgd.data.dataset import Dataset
-from dgd.data.rows import Rows, as_rows
+from dgd.data.memory_rows import as_rows
+from dgd.data.rows import Rows
 from dgd.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -1,8 +1,8 @@
 """Resident chunks: a fixed part of the data that stays decoded in memory from one pass to the next.
 
-Which chunks they are depends on their number alone: spread evenly over the data, so that every node of the tree has its
-part. They are read in the first pass and never put out again: a scan that comes round and round would find nothing of
-what it needs in a cache of what was used last.
+Which chunks they are depends on their number alone: they are spread evenly, so that every node of the tree has some.
+They are read in the first pass and never replaced: a cache of what was used last would have dropped each chunk before
+the next pass comes to it.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 from dgd._typing import Array
 from dgd.data.buffers import ALIGNMENT, Buffers, aligned
 from dgd.data.dataset import Chunk, Dataset
-from dgd.data.rows import MemoryRows, Rows
-from dgd.data.selected_rows import SelectedRows
 
 
 class Chunks(Protocol):
@@ -40,21 +38,14 @@ class Chunks(Protocol):
 
 
 def is_resident(index: int, n_chunks: int, count: int) -> bool:
-    """Whether a chunk is one of the `count` that stay: they are as far apart as they can be."""
+    """Whether a chunk is one of the `count` resident ones, which are spread evenly."""
     return (index + 1) * count // n_chunks > index * count // n_chunks
 
 
 def chunk_bytes(dataset: Dataset) -> int:
-    """What the largest chunk takes while it stays; arrays that lie in memory anyhow take nothing more."""
-    if all(_in_memory(rows) for rows in dataset.arrays):
-        return 0
-    stored = [rows for rows in dataset.arrays if not isinstance(rows, MemoryRows)]
-    return sum(_in_lines(dataset.chunk_rows * math.prod(rows.shape[1:]) * rows.dtype.itemsize) for rows in stored)
-
-
-def _in_memory(rows: Rows) -> bool:
-    """Whether they are an array of this process, or some rows of one; what merely counts its reads is as a store."""
-    return isinstance(rows.rows if isinstance(rows, SelectedRows) else rows, MemoryRows)
+    """The memory of the largest chunk while it is resident; arrays of this process need none."""
+    copied = [rows for rows in dataset.arrays if not rows.lies_in_memory]
+    return sum(_in_lines(dataset.chunk_rows * math.prod(rows.shape[1:]) * rows.dtype.itemsize) for rows in copied)
 
 
 def _in_lines(n_bytes: int) -> int:
@@ -62,10 +53,10 @@ def _in_lines(n_bytes: int) -> int:
     return -(-n_bytes // ALIGNMENT) * ALIGNMENT
 
 
-class Room:
-    """Memory for chunks that stay: one piece, which the system gives as it is filled, in huge pages where it has them.
+class ResidentMemory:
+    """One piece of memory for all resident chunks, in huge pages where the system has them.
 
-    A pass over as many pieces as chunks, which lie in small pages, takes a tenth longer.
+    A pass over as many pieces as chunks, in small pages, takes a tenth longer. The system gives memory as it is filled.
     """
 
     def __init__(self, dataset: Dataset, count: int) -> None:
@@ -73,17 +64,16 @@ class Room:
         self._slot_bytes = chunk_bytes(dataset)
         self._memory = aligned(count * self._slot_bytes, huge=True)
 
-    def keep(self, chunk: Chunk, slot: int) -> Chunk:
-        """A chunk with arrays of its own, as it is found from the next pass on: at the cost of no stored byte."""
-        data, place = self.dataset, slot * self._slot_bytes
-        free = self._memory[place : place + self._slot_bytes]
-        arrays: dict[str, Any] = {}
-        for name, rows in (("X", data.X), ("y", data.y), ("weight", data.weight), ("offset", data.offset)):
-            values: Array | None = getattr(chunk, name)
-            if values is not None and not isinstance(rows, MemoryRows):
-                arrays[name] = _copied(values, free)
+    def copy(self, chunk: Chunk, slot: int) -> Chunk:
+        """The chunk with arrays of its own, which costs no stored byte from the next pass on."""
+        begin = slot * self._slot_bytes
+        free = self._memory[begin : begin + self._slot_bytes]
+        copies: dict[str, Any] = {}
+        for name, values in chunk.arrays.items():
+            if not self.dataset.by_role[name].lies_in_memory:
+                copies[name] = _copied(values, free)
                 free = free[_in_lines(values.nbytes) :]
-        return replace(chunk, bytes_read=0, resident=True, **arrays)
+        return replace(chunk, bytes_read=0, resident=True, **copies)
 
 
 def _copied(values: Array, memory: NDArray[np.uint8]) -> Array:
@@ -96,12 +86,12 @@ def _copied(values: Array, memory: NDArray[np.uint8]) -> Array:
 
 
 class PartlyResident:
-    """A dataset of which some chunks stay in this process; any thread may read, one of them each chunk."""
+    """A dataset of which some chunks are resident. Thread-safe as long as each chunk is read by one thread."""
 
     def __init__(self, dataset: Dataset, count: int, chunks: Iterable[Chunk] = ()) -> None:
         self.dataset = dataset
         self.count = count
-        self._room = Room(dataset, count)
+        self._memory = ResidentMemory(dataset, count)
         self._chunks = {chunk.index: chunk for chunk in chunks}
 
     @property
@@ -110,15 +100,15 @@ class PartlyResident:
         return self.dataset.n_chunks
 
     def ahead(self, index: int, buffers: Buffers) -> bool:
-        """Ask for a chunk that has to be read; one that stays costs nothing."""
+        """Ask for a chunk, unless it is resident."""
         return index in self._chunks or self.dataset.ahead(index, buffers)
 
     def read(self, index: int, buffers: Buffers) -> Chunk:
-        """The chunk that stays, or that is read, and stays from now on if it is one that should."""
+        """The resident chunk; or the chunk as read, which becomes resident if it is one that should be."""
         found = self._chunks.get(index)
         if found is not None:
             return found
         chunk = self.dataset.read(index, buffers)
         if is_resident(index, self.n_chunks, self.count):
-            self._chunks[index] = self._room.keep(chunk, slot=index * self.count // self.n_chunks)
+            self._chunks[index] = self._memory.copy(chunk, slot=index * self.count // self.n_chunks)
         return chunk

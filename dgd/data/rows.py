@@ -6,18 +6,16 @@ please". NumPy arrays fulfil it here; zarr's and Dask's do in their own folders.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any, Protocol
+from dataclasses import dataclass, fields
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dgd._typing import Array
 from dgd.data.buffers import Buffers
-from dgd.errors import ConfigurationError, SchemaError, UnsupportedFormatError
+from dgd.errors import SchemaError, UnsupportedFormatError
 
-MEMORY_CHUNK_BYTES = 4 * 2**20
 READABLE_KINDS = "biuf"
 """Bool, signed and unsigned integers, floats of at most 8 bytes: what float64 arithmetic can begin from."""
 LABEL_KINDS = "US"
@@ -47,9 +45,7 @@ class Footprint:
 class Rows(Protocol):
     """An array of one or two dimensions whose rows can be read piece by piece, from any thread.
 
-    Rows that have to be waited for may have two methods more: `ahead(start, stop, buffers)`, after which a read of
-    these rows with the same buffers waits less, says whether it is worth asking for more; `reading_ahead(chunks)`
-    gives rows that ask for so many stored chunks at most.
+    Rows that need not be waited for derive from `ReadAtOnce`, which brings the last four members.
     """
 
     @property
@@ -83,45 +79,38 @@ class Rows(Protocol):
         """
         ...
 
-
-@dataclass(frozen=True, eq=False)
-class MemoryRows:
-    """The rows of a NumPy array; its chunks are a fixed function of its shape."""
-
-    name: str
-    array: Array
-    bounds: NDArray[np.int64] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        check_dtype(self.name, self.array.dtype, labels=True)
-        rows = self.array.shape[0] if self.array.ndim else 0
-        row_bytes = 8 * max(1, int(np.prod(self.array.shape[1:], dtype=np.int64)))
-        object.__setattr__(self, "bounds", regular_bounds(rows, max(1, MEMORY_CHUNK_BYTES // row_bytes)))
+    @property
+    def lies_in_memory(self) -> bool:
+        """Whether it is an array of this process, so that keeping a copy of it saves nothing."""
+        ...
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """The array's shape."""
-        return self.array.shape
+    def asks_ahead(self) -> bool:
+        """Whether rows have to be waited for, so that asking for them before they are read saves time."""
+        ...
 
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The array's dtype."""
-        return self.array.dtype
+    def ahead(self, start: int, stop: int, buffers: Buffers) -> bool:
+        """Ask for rows that will be read with the same buffers; whether it is worth asking for more."""
+        ...
 
-    @property
-    def footprint(self) -> Footprint:
-        """Nothing is read into memory: it is there already."""
-        return Footprint(encoded=0, decoded=0, per_pass=self.array.nbytes, exact=True, held=self.array.nbytes)
+    def reading_ahead(self, chunks: int) -> Rows:
+        """The same rows, asking for so many stored chunks at most."""
+        ...
 
-    @property
-    def fingerprint(self) -> str:
-        """Shape and dtype; what is in memory is not hashed."""
-        return f"memory:{self.array.shape}:{self.array.dtype.str}"
 
-    def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Array, int]:
-        """A view of the rows."""
-        rows = self.array[start:stop]
-        return rows, rows.nbytes
+class ReadAtOnce:
+    """Rows that need not be asked for before they are read."""
+
+    lies_in_memory = False
+    asks_ahead = False
+
+    def ahead(self, start: int, stop: int, buffers: Buffers) -> bool:
+        """Nothing to ask for."""
+        return False
+
+    def reading_ahead(self, chunks: int) -> Self:
+        """Themselves."""
+        return self
 
 
 def as_made(made: Any) -> tuple[type, tuple[Any, ...]]:
@@ -153,27 +142,3 @@ def refuse_masked(name: str, values: Any) -> None:
             f"array {name!r} has masked values, expected numbers; fill them (`.filled(...)`) or drop the rows",
             array=name,
         )
-
-
-def as_rows(name: str, values: Sequence[Any] | Array) -> MemoryRows:
-    """A NumPy array, or what NumPy makes an array of, as rows."""
-    refuse_masked(name, values)
-    try:
-        array = np.asarray(values)
-    except ValueError as error:
-        raise SchemaError(f"array {name!r} is not a regular array of numbers: {error}", array=name) from error
-    if array.ndim == 0:
-        raise ConfigurationError(f"array {name!r} must be an array, a path or a name, got a {type(values).__name__}")
-    return MemoryRows(name, plain(array))
-
-
-def plain(array: Array) -> Array:
-    """An array of Python objects as one of strings, numbers or bools where all of its objects are of one such kind."""
-    if array.dtype.kind != "O" or array.size == 0:
-        return array
-    kinds = {type(value) for value in array.flat}
-    if all(issubclass(kind, str) for kind in kinds):
-        return array.astype(str)
-    if all(issubclass(kind, (bool, int, float, np.number, np.bool_)) for kind in kinds):
-        return np.array(array.tolist())
-    return array

@@ -1,4 +1,4 @@
-"""Some rows of an array, in the order they lie there: for held-out chunks, and for folds of a cross-validation."""
+"""Some rows of an array, in the order they lie there: for folds of a cross-validation."""
 
 from __future__ import annotations
 
@@ -110,16 +110,24 @@ class SelectedRows:
         digest = hashlib.sha256(self.selection.starts.tobytes() + self.selection.stops.tobytes())
         return f"{self.rows.fingerprint}[{digest.hexdigest()}]"
 
+    @property
+    def lies_in_memory(self) -> bool:
+        """Whether the array does."""
+        return self.rows.lies_in_memory
+
+    @property
+    def asks_ahead(self) -> bool:
+        """Whether the array does."""
+        return self.rows.asks_ahead
+
     def ahead(self, start: int, stop: int, buffers: Buffers) -> bool:
         """Ask for the rows of the array that a read takes; whether it is worth asking for more."""
         *_, low, high = self._within(start, stop)
-        ask = getattr(self.rows, "ahead", None)
-        return ask is not None and ask(low, high, buffers.within("selected"))
+        return self.rows.ahead(low, high, buffers.within("selected"))
 
     def reading_ahead(self, chunks: int) -> SelectedRows:
         """The same rows, asking for so many chunks at most."""
-        limited = getattr(self.rows, "reading_ahead", None)
-        return self if limited is None else SelectedRows(limited(chunks), self.selection)
+        return SelectedRows(self.rows.reading_ahead(chunks), self.selection)
 
     def _within(self, start: int, stop: int) -> tuple[int, int, int, int]:
         """The first and the last range of these rows, and where they begin and end in the array."""
@@ -142,14 +150,4 @@ class SelectedRows:
 
 def select(dataset: Dataset, selection: Selection) -> Dataset:
     """The dataset of the selected rows alone."""
-
-    def of(rows: Rows | None) -> SelectedRows | None:
-        return None if rows is None else SelectedRows(rows, selection)
-
-    return replace(
-        dataset,
-        X=SelectedRows(dataset.X, selection),
-        y=of(dataset.y),
-        weight=of(dataset.weight),
-        offset=of(dataset.offset),
-    )
+    return dataset.map(lambda rows: SelectedRows(rows, selection))

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from dgd._typing import Array
 from dgd.data.buffers import Buffers
-from dgd.data.rows import MEMORY_CHUNK_BYTES, Footprint, check_dtype, regular_bounds
+from dgd.data.memory_rows import MEMORY_CHUNK_BYTES
+from dgd.data.rows import Footprint, ReadAtOnce, check_dtype, regular_bounds
 
 
 @dataclass(frozen=True, eq=False)
-class SparseRows:
+class SparseRows(ReadAtOnce):
     """The rows of a CSR matrix, in the chunks that the same matrix would have if it were dense: the same bits."""
 
     name: str

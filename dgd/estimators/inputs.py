@@ -15,8 +15,9 @@ from sklearn.utils.validation import check_array, column_or_1d, validate_data
 from dgd._typing import Array, Integers
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Dataset
+from dgd.data.memory_rows import MemoryRows, as_rows
 from dgd.data.opening import open_data
-from dgd.data.rows import MemoryRows, Rows, as_rows
+from dgd.data.rows import Rows
 from dgd.data.sparse_rows import SparseRows
 from dgd.errors import ConfigurationError, DataError
 from dgd.estimators.design import ZarrDesign, chunks_of, in_order, read_whole

@@ -17,7 +17,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from dgd._typing import Array, FloatArray, Vector
 from dgd.data.distinct import distinct
-from dgd.data.rows import MemoryRows
+from dgd.data.memory_rows import MemoryRows
 from dgd.errors.checks import checked_number
 from dgd.estimators.base import MAX_ITER, LinearEstimator, elastic_net
 from dgd.estimators.inputs import Training, scored

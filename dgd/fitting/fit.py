@@ -19,10 +19,11 @@ from dgd.errors.words import finite_or_none
 from dgd.fitting.arguments import checked_callbacks, checked_standardize, checked_start, make_stopping
 from dgd.fitting.certificate import certify
 from dgd.fitting.divergence import columns_to_blame
-from dgd.fitting.loop import MAX_ITER, TOL, Callback, Run, minimise
+from dgd.fitting.loop import Run, minimise
 from dgd.fitting.objective import Objective
 from dgd.fitting.problem import Method, make_method, validation_rows
 from dgd.fitting.result import Result
+from dgd.fitting.stopping import MAX_ITER, TOL, Callback
 from dgd.losses import Loss
 from dgd.models.model import Model
 from dgd.passes.blas import single_threaded_blas
@@ -183,10 +184,7 @@ def _with_pace(cost: Plan, dataset: Dataset, executor: Executor, method: Method,
     shape = () if method.outputs is None else (method.outputs,)
     zero = np.zeros((dataset.shape[1], *shape))
     sums = RowSums(method.loss, np.zeros(shape), zero, (LossAndGradient(),), precision)
-    threads = cost.processes * cost.threads
-    return replace(
-        cost, pace=pace_of(dataset.reading_ahead(cost.ahead), executor, sums, kind=cost.kind, threads=threads)
-    )
+    return replace(cost, pace=pace_of(dataset.reading_ahead(cost.ahead), executor, sums))
 
 
 def _advice(objective: Objective, run: Run) -> str:

@@ -20,10 +20,11 @@ import numpy as np
 from dgd._typing import Vector
 from dgd.data.dataset import Dataset
 from dgd.fitting.coordinates import Coordinates
-from dgd.fitting.loop import Callback, Stopping, minimise
+from dgd.fitting.loop import minimise
 from dgd.fitting.objective import Known, Objective, Pass
 from dgd.fitting.problem import make_method
 from dgd.fitting.record import Record
+from dgd.fitting.stopping import Callback, Stopping
 from dgd.losses.scaled_huber import ScaledHuber
 from dgd.passes.blas import single_threaded_blas
 from dgd.passes.plan import Need

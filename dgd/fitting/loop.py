@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,27 +12,8 @@ from dgd._typing import Vector
 from dgd.fitting.objective import Objective, Pass
 from dgd.fitting.record import Record
 from dgd.fitting.state import FitState
+from dgd.fitting.stopping import Callback, Stopping
 from dgd.solvers.base import Solver, Status
-
-MAX_ITER = 1000
-TOL = 1e-12
-
-Callback = Callable[[Record], object]
-"""Called after every pass with its record, θ included; returning True asks the fit to stop there."""
-
-
-@dataclass(frozen=True)
-class Stopping:
-    """When to stop: at ‖∇F(θ)‖ ≤ tol·‖∇F(0)‖, after `max_iter` passes, or after `max_seconds`.
-
-    patience: with validation rows, stop when their loss has not fallen by more than `min_delta` for so many passes.
-    """
-
-    max_iter: int = MAX_ITER
-    tol: float = TOL
-    max_seconds: float | None = None
-    patience: int | None = None
-    min_delta: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from typing import Any
 from dgd.errors import ConfigurationError
 from dgd.errors.checks import checked_integer, checked_number
 from dgd.errors.words import shown
-from dgd.passes.memory import available_processors
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,8 @@ class Execution:
 
     def on_threads(self) -> Execution:
         """The same on threads of this process, whatever client is active."""
+        from dgd.passes.memory import available_processors
+
         return replace(self, client=None, threads=self.threads or available_processors())
 
 

@@ -1,15 +1,15 @@
-"""How a sweep over the data is carried out: one function of a chunk, summed over the fixed tree.
+"""How a pass over the data is made: a function of a chunk, summed over a fixed tree.
 
-An executor knows neither losses nor stores. It is given a dataset that can be read by chunks and a `Summand`, and
-returns the sum over all chunks. Whoever carries it out, the additions are those of `dgd.passes.tree`. What cannot be
-summed, because each chunk needs what the one before has made, is a `Fold`: chunk by chunk, in an order that is given.
+An executor knows neither losses nor stores. It gets a dataset that can be read by chunks and a `ChunkSum`, and returns
+the sum over all chunks. Every executor adds in the order of `dgd.passes.tree`. Where each chunk needs the result of the
+one before, the pass is a `Fold`: chunk by chunk, in a given order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk, Dataset
@@ -18,32 +18,32 @@ from dgd.passes.blas import single_threaded_blas
 from dgd.passes.tree import Addable, Node, cut_level, sum_node
 
 LOOK_AHEAD = 16
-"""Chunks that are looked at for something to ask for: most of them may be in memory."""
+"""Chunks after the current one that may be asked for: most of them may be in memory already."""
 
+V = TypeVar("V")
 S = TypeVar("S", bound=Addable)
 S_co = TypeVar("S_co", bound=Addable, covariant=True)
 
 
-class Summand(Protocol[S_co]):
-    """What is summed over the chunks: a function of one chunk, without side effects, that can be pickled."""
+class ChunkSum(Protocol[S_co]):
+    """A function of one chunk whose values are summed over all chunks. No side effects; can be pickled."""
 
     def __call__(self, chunk: Chunk, buffers: Buffers) -> S_co: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Swept(Generic[S]):
-    """A sum over some chunks, and the stored bytes that were read for it."""
+class PassResult(Generic[V]):
+    """What a pass over some chunks found, and what it read."""
 
-    value: S
+    value: V
     bytes_read: int
+    """Stored bytes."""
     resident: int = 0
     """Chunks that were in memory already."""
 
     def __add__(self, other: Self) -> Self:
-        return type(self)(self.value + other.value, self.bytes_read + other.bytes_read, self.resident + other.resident)
-
-
-V = TypeVar("V")
+        value: Any = self.value
+        return type(self)(value + other.value, self.bytes_read + other.bytes_read, self.resident + other.resident)
 
 
 class Effect(Protocol):
@@ -53,24 +53,14 @@ class Effect(Protocol):
 
 
 class Fold(Protocol[V]):
-    """What is carried from chunk to chunk: a function of the value so far and one chunk, that can be pickled."""
+    """A function of the value so far and the next chunk; can be pickled."""
 
     def __call__(self, value: V, chunk: Chunk, buffers: Buffers) -> V: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Folded(Generic[V]):
-    """The value after the last chunk, and the stored bytes that were read on the way."""
-
-    value: V
-    bytes_read: int
-    resident: int = 0
-    """Chunks that were in memory already."""
-
-
-@dataclass(frozen=True, slots=True)
 class Resources:
-    """What an executor runs on: the plan's side of the bargain."""
+    """What an executor runs on, for the plan."""
 
     kind: str
     processes: int
@@ -85,22 +75,22 @@ class Resources:
     shares_memory: bool = True
     """Whether passes run in this process, and can write to its arrays."""
     free_bytes: int | None = None
-    """What nobody uses now of the machine's memory, None if that is not known."""
+    """Free memory of the machine now, None if unknown."""
 
 
 class Executor(Protocol):
     """Sums a function of a chunk over all chunks of a dataset."""
 
-    def sweep(self, dataset: Dataset, summand: Summand[S]) -> Swept[S]:
-        """The sum over every chunk; each chunk is read once. Raises the error of the first chunk that fails."""
+    def sweep(self, dataset: Dataset, chunk_sum: ChunkSum[S]) -> PassResult[S]:
+        """The sum over all chunks, each read once. Raises the error of the first chunk that fails."""
         ...
 
-    def fold(self, dataset: Dataset, fold: Fold[V], value: V, order: Sequence[int]) -> Folded[V]:
-        """The value carried through the chunks in that order, one after the other."""
+    def fold(self, dataset: Dataset, fold: Fold[V], value: V, order: Sequence[int]) -> PassResult[V]:
+        """The value after the last chunk, taken through the chunks in that order."""
         ...
 
-    def keep(self, dataset: Dataset, count: int) -> None:
-        """From the next sweep over this dataset on, let so many of its chunks stay in memory."""
+    def make_resident(self, dataset: Dataset, count: int) -> None:
+        """Keep so many chunks of this dataset decoded in memory, from the next pass over it on."""
         ...
 
     def resources(self, dataset: Dataset) -> Resources:
@@ -143,20 +133,19 @@ def for_each(executor: Executor, dataset: Dataset, effect: Effect) -> int:
 
 def sweep_node(
     dataset: Chunks,
-    summand: Summand[S],
+    chunk_sum: ChunkSum[S],
     node: Node,
     buffers: Buffers,
     check: Callable[[], None] = lambda: None,
-) -> Swept[S]:
+) -> PassResult[S]:
     """The sum over one node's chunks, read one after the other. `check` is called before each and may raise."""
-
     order = node.chunks(dataset.n_chunks)
 
-    def leaf(index: int) -> Swept[S]:
+    def leaf(index: int) -> PassResult[S]:
         check()
         _ask_ahead(dataset, order, index - order.start, buffers)
         chunk = dataset.read(index, buffers)
-        return Swept(summand(chunk, buffers), chunk.bytes_read, int(chunk.resident))
+        return PassResult(chunk_sum(chunk, buffers), chunk.bytes_read, int(chunk.resident))
 
     try:
         return sum_node(node, dataset.n_chunks, leaf)
@@ -171,8 +160,8 @@ def fold_chunks(
     order: Sequence[int],
     buffers: Buffers,
     check: Callable[[], None] = lambda: None,
-) -> Folded[V]:
-    """The value carried through the chunks in that order. `check` is called before each and may raise."""
+) -> PassResult[V]:
+    """The value after the last chunk. `check` is called before each chunk and may raise."""
     bytes_read = resident = 0
     try:
         for position, index in enumerate(order):
@@ -184,11 +173,11 @@ def fold_chunks(
             resident += chunk.resident
     finally:
         buffers.drop_ahead()
-    return Folded(value, bytes_read, resident)
+    return PassResult(value, bytes_read, resident)
 
 
 def _ask_ahead(dataset: Chunks, order: Sequence[int], position: int, buffers: Buffers) -> None:
-    """Ask for the chunk that is read next, all its arrays at once, and for those after it as far as is worth it."""
+    """Ask for the chunk that is read next, and for later ones as long as that saves time."""
     for index in order[position : position + LOOK_AHEAD]:
         if not dataset.ahead(index, buffers):
             return
@@ -196,21 +185,21 @@ def _ask_ahead(dataset: Chunks, order: Sequence[int], position: int, buffers: Bu
 
 @dataclass(frozen=True)
 class InlineExecutor:
-    """Everything in the calling thread: the oracle that every other executor must equal to the bit."""
+    """Everything in the calling thread. Every other executor must give the same bits."""
 
-    def sweep(self, dataset: Dataset, summand: Summand[S]) -> Swept[S]:
+    def sweep(self, dataset: Dataset, chunk_sum: ChunkSum[S]) -> PassResult[S]:
         """The sum over every chunk."""
         root = Node(cut_level(dataset.n_chunks, 1), 0)
         with single_threaded_blas():
-            return sweep_node(dataset, summand, root, Buffers())
+            return sweep_node(dataset, chunk_sum, root, Buffers())
 
-    def fold(self, dataset: Dataset, fold: Fold[V], value: V, order: Sequence[int]) -> Folded[V]:
-        """The value carried through the chunks."""
+    def fold(self, dataset: Dataset, fold: Fold[V], value: V, order: Sequence[int]) -> PassResult[V]:
+        """The value after the last chunk."""
         with single_threaded_blas():
             return fold_chunks(dataset, fold, value, order, Buffers())
 
-    def keep(self, dataset: Dataset, count: int) -> None:
-        """Nothing stays: this is what the others are compared with."""
+    def make_resident(self, dataset: Dataset, count: int) -> None:
+        """Nothing is kept."""
 
     def resources(self, dataset: Dataset) -> Resources:
         """One thread, one task."""

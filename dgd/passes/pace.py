@@ -11,11 +11,10 @@ import numpy as np
 from dgd.data.dataset import Dataset
 from dgd.data.selected_rows import Selection, select
 from dgd.errors import DgdError
-from dgd.passes.executor import Executor, S, Summand
+from dgd.passes.executor import ChunkSum, Executor, S
 
-MEASURED_BYTES = {"cluster": 2**26}
-"""Decoded bytes of each thread that are timed: where a pass takes longer to begin, more."""
-OTHERWISE = 2**24
+MEASURED_BYTES, MEASURED_BYTES_ELSEWHERE = 2**24, 2**26
+"""Decoded bytes that each thread is timed on; more in other processes, where a pass takes longer to begin."""
 
 LEAST_PASS = 8
 """No more of a pass than one part of this many is timed, but for a chunk of each thread."""
@@ -33,21 +32,23 @@ class Pace:
     """Those that were timed."""
 
 
-def pace_of(dataset: Dataset, executor: Executor, summand: Summand[S], *, kind: str, threads: int) -> Pace | None:
+def pace_of(dataset: Dataset, executor: Executor, chunk_sum: ChunkSum[S]) -> Pace | None:
     """The pace of the chunks that follow the first ones, which warm up; None where they cannot be read.
 
-    kind, threads: of the executor, in all its processes. What was read before may come from the page cache, and is then
-    faster than what follows.
+    What was read before may come from the page cache, and is then faster than what follows.
     """
+    resources = executor.resources(dataset)
+    threads = resources.processes * min(resources.threads, dataset.n_chunks)
     row_bytes = dataset.dtype.itemsize * dataset.shape[1]
-    each = MEASURED_BYTES.get(kind, OTHERWISE) // (row_bytes * dataset.chunk_rows)
+    measured = MEASURED_BYTES if resources.shares_memory else MEASURED_BYTES_ELSEWHERE
+    each = measured // (row_bytes * dataset.chunk_rows)
     first = min(threads, dataset.n_chunks)
     count = max(first, min(threads * each, dataset.n_chunks // LEAST_PASS))
     start = min(first, dataset.n_chunks - count)
     try:
-        executor.sweep(_part(dataset, 0, first), summand)
+        executor.sweep(_part(dataset, 0, first), chunk_sum)
         began = time.perf_counter()
-        executor.sweep(_part(dataset, start, start + count), summand)
+        executor.sweep(_part(dataset, start, start + count), chunk_sum)
         seconds = time.perf_counter() - began
     except DgdError:
         return None

@@ -110,17 +110,17 @@ class Plan:
         per_thread = self.encoded_bytes + self.decoded_bytes + self.workspace_bytes
         room = limit - self.base_bytes - self.partial_bytes - self.resident_bytes
         if self.resident_bytes and room + self.resident_bytes >= self.threads * per_thread:
-            way_out = f"give `resident` {size(room + self.resident_bytes - self.threads * per_thread)} or less"
+            hint = f"give `resident` {size(room + self.resident_bytes - self.threads * per_thread)} or less"
         elif room >= per_thread:
-            way_out = f"use {room // per_thread} of {self.threads} threads, or raise the limit"
+            hint = f"use {room // per_thread} of {self.threads} threads, or raise the limit"
         else:
             rows = max(0, int(self.chunk_rows * room / per_thread))
             smaller = f"rewrite X in chunks of at most {rows:,} rows, or " if rows else ""
-            way_out = f"{smaller}raise the limit"
+            hint = f"{smaller}raise the limit"
         raise PlanError(
             f"the fit needs {size(self.memory_bytes)} in each process and {size(limit)} is allowed: "
             f"{self.threads} threads × {size(per_thread)} (chunks of {self.chunk_rows:,} × {self.features:,}) "
-            f"+ {size(self.partial_bytes + self.base_bytes + self.resident_bytes)}; {way_out}",
+            f"+ {size(self.partial_bytes + self.base_bytes + self.resident_bytes)}; {hint}",
             needed=self.memory_bytes,
             available=limit,
         )

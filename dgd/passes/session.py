@@ -34,7 +34,7 @@ class Session:
         """The dataset as its passes are to read it. Raises PlanError where the plan does not fit."""
         plan.check()
         dataset = dataset.reading_ahead(plan.ahead)
-        self.executor.keep(dataset, plan.resident_chunks)
+        self.executor.make_resident(dataset, plan.resident_chunks)
         return dataset
 
     def open(self, dataset: Dataset, need: Need) -> Dataset:

@@ -61,11 +61,11 @@ def check_executor(executor: Executor) -> None:
     check_executor(MyExecutor(...))        # leaves it open
     """
     rng = np.random.default_rng(0)
-    summand = RowSums(LOSSES["squared"](), 0.5, rng.normal(size=2), (LossAndGradient(), ColumnMoments()))
+    chunk_sum = RowSums(LOSSES["squared"](), 0.5, rng.normal(size=2), (LossAndGradient(), ColumnMoments()))
     for n_chunks in (1, 2, 3, 8, 37):
         dataset = _dataset(rng.normal(size=(3 * n_chunks, 2)), n_chunks)
         for _ in range(2):
-            found, expected = executor.sweep(dataset, summand), InlineExecutor().sweep(dataset, summand)
+            found, expected = executor.sweep(dataset, chunk_sum), InlineExecutor().sweep(dataset, chunk_sum)
             _expect(_bits(found.value) == _bits(expected.value), f"the sum over {n_chunks} chunks differs in its bits")
             _expect(found.bytes_read == expected.bytes_read, f"{found.bytes_read} bytes read of {expected.bytes_read}")
         resources = executor.resources(dataset)

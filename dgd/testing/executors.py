@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from dgd.data.dataset import Dataset
-from dgd.passes.executor import Executor, Fold, Folded, InlineExecutor, Resources, S, Summand, Swept, V
+from dgd.passes.executor import ChunkSum, Executor, Fold, InlineExecutor, PassResult, Resources, S, V
 from dgd.testing.rows import CountingRows
 
 
@@ -18,14 +18,14 @@ class _AroundExecutor:
         self.executor = executor or InlineExecutor()
         self.sweeps = 0
 
-    def sweep(self, dataset: Dataset, summand: Summand[S]) -> Swept[S]:
-        return self.executor.sweep(self._next(dataset), summand)
+    def sweep(self, dataset: Dataset, chunk_sum: ChunkSum[S]) -> PassResult[S]:
+        return self.executor.sweep(self._next(dataset), chunk_sum)
 
-    def fold(self, dataset: Dataset, fold: Fold[V], value: V, order: Sequence[int]) -> Folded[V]:
+    def fold(self, dataset: Dataset, fold: Fold[V], value: V, order: Sequence[int]) -> PassResult[V]:
         return self.executor.fold(self._next(dataset), fold, value, order)
 
-    def keep(self, dataset: Dataset, count: int) -> None:
-        self.executor.keep(self._seen(dataset), count)
+    def make_resident(self, dataset: Dataset, count: int) -> None:
+        self.executor.make_resident(self._seen(dataset), count)
 
     def _next(self, dataset: Dataset) -> Dataset:
         self.sweeps += 1

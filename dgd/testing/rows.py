@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from dgd._typing import Array
 from dgd.data.buffers import Buffers
-from dgd.data.rows import MemoryRows, Rows
+from dgd.data.memory_rows import MemoryRows
+from dgd.data.rows import ReadAtOnce, Rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +38,7 @@ class MemoryChunks(MemoryRows):
 
 
 @dataclass(frozen=True, eq=False)
-class CountingRows:
+class CountingRows(ReadAtOnce):
     """Any rows, with the ranges that were read of them in `reads`.
 
     X = CountingRows(dataset.X)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from zarr.core.buffer import default_buffer_prototype
-from zarr.core.sync import sync
+from zarr.buffer import default_buffer_prototype
 from zarr.storage import MemoryStore
 
 import dgd
 from dgd import testing
+from dgd.data.zarr import event_loop
 
 X, Y = np.random.default_rng(0).normal(size=(53, 3)), np.arange(53.0)
 
@@ -30,7 +30,7 @@ def files(path: Path) -> dict[str, bytes]:
 def in_memory(path: Path) -> MemoryStore:
     store = MemoryStore()
     for key, content in files(path).items():
-        sync(store.set(key, default_buffer_prototype().buffer.from_bytes(content)))
+        event_loop.run(store.set(key, default_buffer_prototype().buffer.from_bytes(content)))
     return store
 
 

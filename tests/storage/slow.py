@@ -12,10 +12,10 @@ import numpy as np
 import zarr
 from formats import Format, create
 from sums import gradient_sum
-from zarr.core.sync import _get_loop
 from zarr.storage import MemoryStore, WrapperStore
 
 import dgd
+from dgd.data.zarr import event_loop
 from dgd.losses import Squared
 from dgd.passes.executor import Executor, InlineExecutor
 
@@ -59,18 +59,18 @@ def store(*, shards: bool = False, columns: int = COLUMNS, y_rows: int = 4, seco
 
 def sweep(dataset: dgd.Dataset, executor: Executor | None = None) -> bytes:
     """The bits of one pass."""
-    summand = gradient_sum(Squared(), 1.0, np.linspace(0, 1, dataset.shape[1]))
-    sums = (executor or InlineExecutor()).sweep(dataset, summand).value
+    chunk_sum = gradient_sum(Squared(), 1.0, np.linspace(0, 1, dataset.shape[1]))
+    sums = (executor or InlineExecutor()).sweep(dataset, chunk_sum).value
     return np.append(sums.parts[0].gradient, sums.parts[0].loss).tobytes()
 
 
 def tasks() -> int:
-    """The tasks of zarr's event loop, this question apart."""
+    """The tasks of the event loop, this question apart."""
 
     async def count() -> int:
         return len(asyncio.all_tasks()) - 1
 
-    return asyncio.run_coroutine_threadsafe(count(), _get_loop()).result()
+    return event_loop.run(count())
 
 
 def assert_nothing_is_left(slow: SlowStore) -> None:

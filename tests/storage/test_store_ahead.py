@@ -13,7 +13,7 @@ from slow import ROWS, SlowStore, assert_nothing_is_left, store, sweep
 
 import dgd
 from dgd.data.buffers import Buffers
-from dgd.data.rows import as_rows
+from dgd.data.memory_rows import as_rows
 from dgd.data.zarr import read_ahead as reading
 from dgd.data.zarr.group import Group, open_group
 from dgd.data.zarr.locations import source_of
@@ -21,6 +21,8 @@ from dgd.errors import CorruptChunkError, MissingChunkError, ReadError
 from dgd.passes.executor import InlineExecutor
 from dgd.passes.threads import ThreadExecutor
 from dgd.testing import FaultySource, dropped
+
+pytestmark = pytest.mark.usefixtures("tiny_data_are_divided_too")
 
 
 @pytest.fixture
@@ -138,7 +140,7 @@ def test_faults_of_a_source(slow: SlowStore) -> None:
 
 
 class Interrupting:
-    """A summand that is interrupted at a chunk, as by the user."""
+    """A chunk_sum that is interrupted at a chunk, as by the user."""
 
     def __call__(self, chunk: Any, buffers: Buffers) -> Any:
         if chunk.index == 3:

@@ -18,11 +18,13 @@ import pytest
 from slow import SlowStore, local, store, sweep
 
 import dgd
-from dgd.data.rows import as_rows
+from dgd.data.memory_rows import as_rows
 from dgd.data.zarr import read_ahead as reading
 from dgd.passes.executor import Resources
 from dgd.passes.plan import Need, make_plan
 from dgd.passes.threads import ThreadExecutor
+
+pytestmark = pytest.mark.usefixtures("tiny_data_are_divided_too")
 
 
 @pytest.fixture
@@ -105,7 +107,7 @@ def test_a_pass_over_a_slow_line_takes_the_time_of_its_requests_side_by_side(url
     stored = dgd.open_dataset(url)
     dataset = dgd.Dataset(stored.X, as_rows("y", np.ones(stored.shape[0])))
     executor = ThreadExecutor(2)
-    planned = 2 * (1 + make_plan(dataset, executor.resources(dataset)).ahead)
+    planned = 2 * (1 + make_plan(dataset, executor.resources(dataset), Need()).ahead)
     assert planned == 16
 
     def seconds(call: Any) -> float:

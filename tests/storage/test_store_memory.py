@@ -43,11 +43,11 @@ def peak_of_a_sweep(dataset: dgd.Dataset) -> int:
     InlineExecutor().sweep(dataset, Count())
     tracemalloc.start()
     try:
-        swept = InlineExecutor().sweep(dataset, Count())
+        result = InlineExecutor().sweep(dataset, Count())
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert swept.value.rows == ROWS
+    assert result.value.rows == ROWS
     return peak
 
 

@@ -19,12 +19,14 @@ from zarr.storage import MemoryStore
 import dgd
 from dgd import testing
 from dgd.data.buffers import Buffers
-from dgd.data.rows import as_rows
+from dgd.data.memory_rows import as_rows
 from dgd.data.zarr.group import Group, open_group
 from dgd.data.zarr.locations import source_of
 from dgd.losses import Squared
 from dgd.passes.executor import Executor, InlineExecutor
 from dgd.passes.threads import ThreadExecutor
+
+pytestmark = pytest.mark.usefixtures("tiny_data_are_divided_too")
 
 DOCUMENTS = {"zarr.json", ".zarray", ".zattrs", ".zgroup"}
 ARRAYS = ("X", "y", "weight")
@@ -129,9 +131,9 @@ def test_any_grid(data: st.DataObject, tmp_path: Path) -> None:
     in_memory = dgd.Dataset(
         X=testing.MemoryChunks("X", X, dataset.bounds), y=testing.MemoryChunks("y", y, dataset.bounds)
     )
-    summand = gradient_sum(Squared(), 1.0, np.linspace(0, 1, columns))
-    found = InlineExecutor().sweep(dataset, summand).value
-    expected = InlineExecutor().sweep(in_memory, summand).value
+    chunk_sum = gradient_sum(Squared(), 1.0, np.linspace(0, 1, columns))
+    found = InlineExecutor().sweep(dataset, chunk_sum).value
+    expected = InlineExecutor().sweep(in_memory, chunk_sum).value
     assert found.parts[0].gradient.tobytes() == expected.parts[0].gradient.tobytes()
     assert found.parts[0].loss == expected.parts[0].loss
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import os
 import shutil
 import threading
 import tracemalloc
@@ -164,3 +165,21 @@ def test_no_secret_is_told_by_a_server_that_fails(http_url: str, path: Path) -> 
     with pytest.raises(ReadError, match="ClientResponseError: 500") as caught:
         dgd.open_dataset(f"{url}?token=hunter2")
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_store_that_zarr_has_read_from_and_reads_on(http_url: str, path: Path) -> None:
+    """Its connections belong to zarr's event loop: dgd opens its own."""
+    group = zarr.open_group(f"{http_url}/a.zarr", mode="r")
+    for _ in range(2):
+        assert (np.asarray(group["y"][...]) == Y).all()  # type: ignore[index]
+        dataset = dgd.open_dataset(group)
+        assert dgd.fit(dataset, max_iter=3, threads=2).theta.tobytes() == dgd.fit(path, max_iter=3).theta.tobytes()
+
+
+def test_a_forked_process_has_a_loop_of_its_own(memory_url: str) -> None:
+    assert dgd.open_dataset(memory_url).shape == (53, 3)
+    child = os.fork()
+    if child == 0:
+        ok = dgd.open_dataset(memory_url).read(0).X.shape == (10, 3)
+        os._exit(0 if ok else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

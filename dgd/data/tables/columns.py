@@ -90,7 +90,7 @@ class Selection:
         """Every column that is read: the features, then target and weight."""
         return (*self.features, self.target, *([] if self.weight is None else [self.weight]))
 
-    def way_out(self, name: str, *others: str) -> str:
+    def hint(self, name: str, *others: str) -> str:
         """What can be said for leaving `name` (and others) out, with the option ready to paste."""
         left = [feature for feature in self.features if feature not in (name, *others)]
         if name not in self.features or not left:
@@ -180,7 +180,7 @@ def _check_nothing_unexpected(table: Table, selection: Selection, *, first: Tabl
     if "" in selection.features:
         raise IngestError(
             f"{table.path}: column {selection.features.index('') + 1} of the features has no name "
-            f"(a row index?). Give it a name in the header{selection.way_out('')}",
+            f"(a row index?). Give it a name in the header{selection.hint('')}",
             file=table.path,
             column="",
         )
@@ -204,7 +204,7 @@ def _refused_column(table: Table, selection: Selection, refused: Sequence[Column
     return IngestError(
         f"{table.path}: column {column.name!r} holds {column.holds}, expected numbers or true/false{found}."
         f"{also} Encode {'them' if names else 'it'} as numbers first"
-        f"{selection.way_out(column.name, *names)}",
+        f"{selection.hint(column.name, *names)}",
         file=table.path,
         column=column.name,
         row=cell.row,
@@ -226,7 +226,7 @@ def refused_cell(
     found = f" ({_quoted(cell.text)})" if cell.text else ""
     return IngestError(
         f"{table.path}: {cell.place} of column {name!r} {said}{found}; expected "
-        f"{'true or false' if kind == 'boolean' else 'a finite number'}. {cure}{selection.way_out(name)}",
+        f"{'true or false' if kind == 'boolean' else 'a finite number'}. {cure}{selection.hint(name)}",
         file=table.path,
         column=name,
         row=cell.row,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from zarr import Array as ZarrArray
 from zarr import Group as ZarrGroup
@@ -14,6 +15,9 @@ from zarr.storage import FsspecStore, LocalStore, StorePath, ZipStore
 from dgd.data.zarr.sources import LocalSource, Source, StoreSource
 from dgd.data.zarr.zip_source import ZipSource
 from dgd.errors import ConfigurationError, DatasetNotFoundError, ReadError
+
+_own: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+"""File systems that are used in dgd's event loop, by those that were given."""
 
 
 def is_location(data: Any) -> bool:
@@ -63,7 +67,21 @@ def _of_store(store: Store, path: str) -> Source:
         return LocalSource(Path(store.root).absolute() / path)
     if type(store) is ZipStore and store.read_only:
         return ZipSource(Path(store.path).absolute(), path)
+    if isinstance(store, FsspecStore):
+        store = _reopened(store)
     return StoreSource(store, path)
+
+
+def _reopened(store: FsspecStore) -> FsspecStore:
+    """The same store with connections of its own: those that are open belong to another event loop."""
+    fs = store.fs
+    if fs not in _own:
+        options = {**fs.storage_options, "asynchronous": True, "skip_instance_cache": True}
+        try:
+            _own[fs] = type(fs)(*fs.storage_args, **options)
+        except (TypeError, ValueError):  # a file system that is not made by such arguments has no connections
+            return store
+    return FsspecStore(_own[fs], read_only=True, path=store.path, allowed_exceptions=store.allowed_exceptions)
 
 
 def _remote_store(url: str) -> Store:

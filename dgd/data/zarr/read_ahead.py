@@ -1,7 +1,7 @@
 """Reading ahead: what the next chunks need is asked for while this one computes.
 
     Hints       of local files: the kernel fetches them into its page cache, at no memory of ours
-    Requests    of other stores: run in zarr's event loop; their answers wait here, within the plan's memory
+    Requests    of other stores: run in an event loop; their answers wait here, within the plan's memory
 
 A thread has one of them for each array, in the array's `Buffers`. It holds what was asked for and is not read yet, and
 what was measured: how far ahead is worth it depends on that.
@@ -9,7 +9,6 @@ what was measured: how far ahead is worth it depends on that.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import stat
 import time
@@ -18,9 +17,8 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
-from zarr.core.sync import _get_loop
-
 from dgd.data.buffers import Buffers
+from dgd.data.zarr import event_loop
 
 AHEAD = 7
 """Most stored chunks of one array that a thread asks for beside the one it reads."""
@@ -159,7 +157,7 @@ class Requests:
         """Begin the request of a path, once; the requests begun."""
         if path in self._pending:
             return 0
-        self._pending[path] = asyncio.run_coroutine_threadsafe(_answer(fetch, path), _get_loop())
+        self._pending[path] = event_loop.submit(_answer(fetch, path))
         return 1
 
     def holds(self, path: str) -> bool:

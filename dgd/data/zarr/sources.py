@@ -17,12 +17,12 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 from zarr.abc.store import Store
-from zarr.core.buffer import default_buffer_prototype
-from zarr.core.sync import sync
+from zarr.buffer import default_buffer_prototype
 from zarr.storage import FsspecStore, MemoryStore
 
 from dgd._typing import Bytes
 from dgd.data.buffers import Buffers
+from dgd.data.zarr import event_loop
 from dgd.data.zarr.read_ahead import Requests, hints_in, prefetch_file, requests_in
 from dgd.errors import ReadError
 
@@ -167,7 +167,7 @@ class LocalSource:
 
 @dataclass(frozen=True, repr=False)
 class StoreSource:
-    """Any zarr store, asked through zarr's event loop."""
+    """Any zarr store, asked through an event loop."""
 
     store: Store
     prefix: str = ""
@@ -199,7 +199,7 @@ class StoreSource:
         return "none" if type(self.store) is MemoryStore else "requests"
 
     def ahead(self, keys: Iterable[str], buffers: Buffers, *, at_most: int, limit: int) -> bool:
-        """Begin requests in zarr's event loop, where they run while this thread computes."""
+        """Begin requests in the event loop, where they run while this thread computes."""
         if limit == 0 or self.read_ahead == "none":
             return False
         requests = requests_in(buffers)
@@ -216,7 +216,7 @@ class StoreSource:
         path, ahead = self._path(key), buffers.ahead
         try:
             asked = ahead if isinstance(ahead, Requests) and ahead.holds(path) else None
-            value = sync(self._get(path)) if asked is None else asked.take(path)
+            value = event_loop.run(self._get(path)) if asked is None else asked.take(path)
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return None
         except Exception as error:
@@ -250,8 +250,6 @@ class StoreSource:
         return f"{self.prefix}/{key}".lstrip("/")
 
     async def _get(self, path: str) -> Any:
-        if not self.store._is_open:
-            await self.store._open()
         return await self.store.get(path, prototype=default_buffer_prototype())
 
 

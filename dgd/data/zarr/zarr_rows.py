@@ -38,6 +38,9 @@ class ZarrRows:
     """A digest of the values, if the writer left one."""
     ahead_at_most: int = AHEAD
     """Stored chunks that may be asked for beside the one that is read."""
+
+    lies_in_memory = False
+    asks_ahead = True
     bounds: NDArray[np.int64] = field(init=False, repr=False)
     _most: int = field(init=False, repr=False)
     _limit: int = field(init=False, repr=False)

@@ -1,14 +1,14 @@
-"""A sweep on a Dask cluster: O(threads) tasks a pass, sums on the workers, one vector back to the driver.
+"""Passes on a Dask cluster: O(threads) tasks a pass, sums on the workers, one vector back to the driver.
 
-    chunks that stay ─▶ sweep_node(node 0) ─┐
-                        sweep_node(node 1) ─┼─▶ sum of 8 neighbours ─▶ … ─▶ one partial ─▶ driver
-                        …                   ┘
+    resident chunks ─▶ sweep_node(node 0) ─┐
+                       sweep_node(node 1) ─┼─▶ sum of 8 neighbours ─▶ … ─▶ one sum ─▶ driver
+                       …                   ┘
 
-A pass is one graph, submitted at once. The dataset (paths and metadata) and the summand (it holds θ) are part of each
-task where they are small, and else tasks on which the others depend: were they scattered, the death of their holder
-would be the death of the fit. Keys carry a run id, the pass and the attempt, because a key used before returns the old
-value. No task is bound to a worker. All is released as the next pass is submitted, except large datasets and the chunks
-that stay.
+A pass is one graph, submitted in one message. The dataset (paths and metadata) and the chunk sum (it holds θ) are part
+of each task where they are small; otherwise they are results of tasks on which the others depend, so that Dask makes
+them again when a worker dies (scattered data would be lost). Keys carry a run id, the pass and the attempt, because
+Dask returns the old value for a key that was used before. No task is bound to a worker. Results are released with the
+next submission, except large datasets and resident chunks.
 """
 
 from __future__ import annotations
@@ -29,35 +29,34 @@ from dgd.data.dataset import Dataset
 from dgd.errors import ClusterLostError, ConfigurationError
 from dgd.passes.cluster import tasks
 from dgd.passes.cluster.graph import Graph, tasks_over
-from dgd.passes.executor import Fold, Folded, Resources, S, Summand, Swept, V
+from dgd.passes.executor import ChunkSum, Fold, PassResult, Resources, S, V
 from dgd.passes.tree import Node, cut_level, nodes_at
 
 NODES_PER_THREAD = 4
 ATTEMPTS = 5
-"""Submissions of one pass before the cluster is called lost; each survives several deaths by itself."""
+"""Submissions of one pass before the cluster is called lost; Dask repeats tasks of dead workers within each."""
 LIGHT_BYTES = 2**16
-"""A dataset or summand of at most so many bytes goes out with each of its tasks: fetching it from its holder takes
-longer."""
+"""A dataset or chunk sum of at most so many bytes is part of each task: fetching it elsewhere takes longer."""
 LARGEST_DATASET = 64 * 2**20
 """Bytes of arrays in this process's memory that are sent along; a stored dataset is paths and metadata."""
 POLL_SECONDS = 1.0
 ANSWER_SECONDS = 5.0
 LOOK_AGAIN_SECONDS = 5.0
 USABLE = 0.8
-"""Dask pauses a worker that holds this part of its memory limit, and a paused worker may wait for ever."""
+"""Part of a worker's memory limit that a plan may use: Dask pauses a worker beyond it, perhaps for ever."""
 WORKER_BYTES = 48 * 2**20
-"""What reading zarr adds to a worker that has done nothing yet, as measured."""
+"""What importing zarr adds to a fresh worker, as measured."""
 IDLE_BYTES = 80 * 2**20
-"""What a worker holds that has not told yet."""
+"""Assumed for a worker that has not reported its memory yet."""
 
 CANCELLED = (concurrent.futures.CancelledError, asyncio.CancelledError, FutureCancelledError)
-"""What a future or a request raises when the scheduler goes away, by where it is noticed."""
+"""Raised by futures and requests when the scheduler goes away."""
 
 T = TypeVar("T")
 
 
 class ClusterExecutor:
-    """The tree's nodes as tasks of a `distributed.Client`.
+    """Runs the tree's nodes as tasks of a `distributed.Client`.
 
     `worker_timeout`: seconds to wait while there is no worker at all, before ClusterLostError.
     """
@@ -74,35 +73,36 @@ class ClusterExecutor:
         self._run = uuid.uuid4().hex[:12]
         self._passes = 0
         self._datasets: list[tuple[Dataset, bytes | TaskRef]] = []
-        """Those to fit and to validate on, as tasks get them."""
-        self._keeping: tuple[Dataset, int] | None = None
-        self._kept: dict[Node, TaskRef] = {}
-        """The chunks that stay, node by node: results of tasks, so that Dask reads again what dies with a worker."""
-        self._held: dict[str, Future] = {}
-        """What keeps those results alive, by key."""
+        """The datasets to fit and to validate on, in the form that tasks get."""
+        self._wanted: tuple[Dataset, int] | None = None
+        """The dataset of which chunks are to be resident, and how many."""
+        self._resident: dict[Node, TaskRef] = {}
+        """The resident chunks of each node: results of tasks, so that Dask reads them again after a worker's death."""
+        self._futures: dict[str, Future] = {}
+        """Futures that keep results on the workers, by key."""
         self._last: Future | None = None
-        """The result of the last pass, until the next one is submitted: a client sends nothing for 10 ms after a
-        message, and would hold the next pass back for having released this."""
+        """Result of the last pass. Released together with the next submission; a separate message would delay it by
+        the client's 10 ms batching interval."""
         self._known_threads = 0
         self._addresses: list[str] = []
         self._looked = -float("inf")
 
-    def sweep(self, dataset: Dataset, summand: Summand[S]) -> Swept[S]:
-        """The sum over every chunk; workers may die in the middle of it."""
-        return self._persist(lambda graph: self._swept(graph, dataset, summand))
+    def sweep(self, dataset: Dataset, chunk_sum: ChunkSum[S]) -> PassResult[S]:
+        """The sum over all chunks; workers may die meanwhile."""
+        return self._persist(lambda graph: self._summed(graph, dataset, chunk_sum))
 
-    def fold(self, dataset: Dataset, fold: Fold[V], value: V, order: Sequence[int]) -> Folded[V]:
-        """The value carried through the chunks, in one task: each chunk needs what the one before has made."""
+    def fold(self, dataset: Dataset, fold: Fold[V], value: V, order: Sequence[int]) -> PassResult[V]:
+        """The value after the last chunk, in one task."""
 
-        def folded(graph: Graph) -> Folded[V]:
+        def folded(graph: Graph) -> PassResult[V]:
             source = self._dataset(graph, dataset)
-            found: Folded[V] = self._result(graph, graph.add("fold", tasks.fold, source, fold, value, order))
+            found: PassResult[V] = self._result(graph, graph.add("fold", tasks.fold, source, fold, value, order))
             return found
 
         return self._persist(folded)
 
     def _persist(self, run: Callable[[Graph], T]) -> T:
-        """One pass, submitted again under a new attempt as long as it is the cluster that fails."""
+        """Run one pass; submit it again, under a new attempt, if the cluster failed."""
         self._passes += 1
         for attempt in range(ATTEMPTS):
             try:
@@ -111,7 +111,7 @@ class ClusterExecutor:
                 self._forget()
                 lost = error
             except CANCELLED as error:
-                # The scheduler went away; the client is trying to reach it again, and forgets all it had submitted.
+                # The scheduler went away. The client reconnects, and has forgotten what it had submitted.
                 self._forget()
                 lost = error
         raise ClusterLostError(
@@ -120,7 +120,7 @@ class ClusterExecutor:
         )
 
     def resources(self, dataset: Dataset) -> Resources:
-        """The workers there are: `scheduler_info` tells their threads, memory and limits."""
+        """Threads, memory and limits of the workers."""
         workers = self._wait_for_workers()
         threads = [worker["nthreads"] for worker in workers.values()]
         limits = [int(USABLE * worker["memory_limit"]) for worker in workers.values() if worker["memory_limit"]]
@@ -137,14 +137,14 @@ class ClusterExecutor:
             memory_limit=min(limits, default=None),
         )
 
-    def keep(self, dataset: Dataset, count: int) -> None:
-        """Let chunks stay in the workers."""
-        self._release_kept()
-        self._keeping = (dataset, count) if count else None
+    def make_resident(self, dataset: Dataset, count: int) -> None:
+        """Keep chunks on the workers."""
+        self._release_resident()
+        self._wanted = (dataset, count) if count else None
 
     def close(self) -> None:
-        """Release what the workers hold of the datasets; the client stays open, it is the caller's."""
-        for future in self._held.values():
+        """Release the datasets on the workers. The client stays open: it is the caller's."""
+        for future in self._futures.values():
             future.release()
         self._release_last()
         self._forget()
@@ -157,43 +157,43 @@ class ClusterExecutor:
     def _forget(self) -> None:
         self._last = None
         self._datasets.clear()
-        self._kept.clear()
-        self._held.clear()
+        self._resident.clear()
+        self._futures.clear()
         self._looked = -float("inf")
 
-    def _swept(self, graph: Graph, dataset: Dataset, summand: Summand[S]) -> Swept[S]:
+    def _summed(self, graph: Graph, dataset: Dataset, chunk_sum: ChunkSum[S]) -> PassResult[S]:
         nodes = nodes_at(cut_level(dataset.n_chunks, NODES_PER_THREAD * self._threads()), dataset.n_chunks)
         source = self._dataset(graph, dataset)
-        kept, fresh = self._kept_chunks(graph, dataset, nodes, source)
+        resident, fresh = self._resident_chunks(graph, dataset, nodes, source)
         if isinstance(source, bytes):
             graph.workers = self._addresses
-        pickled = pickle.dumps(summand)
-        # Bytes, for Dask would look into anything else, task by task.
+        pickled = pickle.dumps(chunk_sum)
+        # As bytes: Dask would search any other object for tasks.
         theta = pickled if len(pickled) <= LIGHT_BYTES else graph.add("theta", pickle.loads, pickled)
-        level = [graph.add("sweep", tasks.sweep, source, theta, node, kept.get(node), fresh) for node in nodes]
-        swept: Swept[S] = self._result(graph, graph.sum_of(level))
-        return swept
+        level = [graph.add("sweep", tasks.sweep, source, theta, node, resident.get(node), fresh) for node in nodes]
+        result: PassResult[S] = self._result(graph, graph.sum_of(level))
+        return result
 
-    def _kept_chunks(
+    def _resident_chunks(
         self, graph: Graph, dataset: Dataset, nodes: list[Node], source: bytes | TaskRef
     ) -> tuple[dict[Node, TaskRef], bool]:
-        """What stays of each node, and whether it is read in this very pass; a tree cut anew has other nodes."""
-        if self._keeping is None or self._keeping[0] is not dataset:
+        """The resident chunks of each node, and whether this pass reads them: a tree cut anew has other nodes."""
+        if self._wanted is None or self._wanted[0] is not dataset:
             return {}, False
-        fresh = self._kept.keys() != set(nodes)
+        fresh = self._resident.keys() != set(nodes)
         if fresh:
-            self._release_kept()
-            count = self._keeping[1]
-            self._kept = {node: graph.hold("keep", tasks.load, source, node, count) for node in nodes}
-        return self._kept, fresh
+            self._release_resident()
+            count = self._wanted[1]
+            self._resident = {node: graph.keep("resident", tasks.load, source, node, count) for node in nodes}
+        return self._resident, fresh
 
-    def _release_kept(self) -> None:
-        for ref in self._kept.values():
-            self._held.pop(ref.key).release()
-        self._kept = {}
+    def _release_resident(self) -> None:
+        for ref in self._resident.values():
+            self._futures.pop(ref.key).release()
+        self._resident = {}
 
     def _threads(self) -> int:
-        """The threads of all workers, asked for again now and then; they decide how finely a pass is cut, no bits."""
+        """Threads of all workers, asked for again now and then. They decide how finely a pass is cut, not its bits."""
         now = time.monotonic()
         if now - self._looked >= LOOK_AGAIN_SECONDS:
             workers = self._wait_for_workers()
@@ -203,7 +203,7 @@ class ClusterExecutor:
         return self._known_threads
 
     def _dataset(self, graph: Graph, dataset: Dataset) -> bytes | TaskRef:
-        """The dataset as part of every task; a large one as a task's result, made again if its holder dies."""
+        """The dataset as part of every task; a large one as the result of a task, which Dask can repeat."""
         for known, sent in self._datasets:
             if known is dataset:
                 return sent
@@ -214,33 +214,33 @@ class ClusterExecutor:
                 f"workers; write them to a zarr dataset that the workers can read (`dgd.DatasetWriter`), or fit with "
                 f"`threads=`"
             )
-        # With the run's name: a worker keeps what it has opened, and the next fit may find other files there.
+        # With the run's name: a worker caches what it has opened, and the files may change before the next fit.
         pickled = pickle.dumps((self._run, dataset)) if n_bytes <= LIGHT_BYTES else b""
         light = 0 < len(pickled) <= LIGHT_BYTES
-        self._datasets.append((dataset, pickled if light else graph.hold("dataset", tasks.identity, dataset)))
+        self._datasets.append((dataset, pickled if light else graph.keep("dataset", tasks.identity, dataset)))
         return self._datasets[-1][1]
 
     def _result(self, graph: Graph, last: TaskRef) -> Any:
-        """The result of a graph's last task, submitted in one message; what is to be held stays with the workers."""
+        """Submit a graph in one message; the result of its last task. Kept results stay on the workers."""
         try:
-            found, *held = self.client.get(
+            found, *kept = self.client.get(
                 graph.tasks,
-                [last.key, *graph.held],
+                [last.key, *graph.kept],
                 workers=graph.workers,
                 allow_other_workers=graph.workers is not None,
                 sync=False,
             )
         except ClosedClientError as error:
             raise ClusterLostError("the client was closed during the pass; open another and fit again") from error
-        self._held.update(zip(graph.held, held, strict=True))
+        self._futures.update(zip(graph.kept, kept, strict=True))
         self._release_last()
         self._last = found
         return self._wait_for(found, graph.workers)
 
     def _wait_for(self, future: Future, named: list[str] | None) -> Any:
-        """Wait for a future; as long as there are workers, or not longer than `worker_timeout` without any.
+        """Wait for a future as long as there are workers, and at most `worker_timeout` without any.
 
-        Raises Stranded once there are workers, and none of those that were named.
+        Raises Stranded once there are workers, but none of the named ones.
         """
         while True:
             try:

@@ -1,4 +1,4 @@
-"""One pass as Dask's scheduler gets it: tasks, which of their results outlive it, and where it may run."""
+"""The task graph of one pass, as Dask's scheduler gets it."""
 
 from __future__ import annotations
 
@@ -18,26 +18,25 @@ class Graph:
     def __init__(self, name: str) -> None:
         self.name = name
         self.tasks: dict[str, Task] = {}
-        self.held: list[str] = []
+        self.kept: list[str] = []
         """Keys whose results outlive the pass."""
         self.workers: list[str] | None = None
-        """Where tasks that stand alone may run. It is everywhere, and has to be said: tasks that name no worker and
-        that look like the beginnings of a graph are handed out one at a time, each at a journey to the scheduler."""
+        """All workers, named explicitly: otherwise Dask queues root tasks and releases them one by one."""
 
     def add(self, what: str, function: Callable[..., Any], *arguments: Any) -> TaskRef:
-        """A task of a kind; Dask learns from the first word of a key how long such tasks take."""
+        """Add a task. Dask learns from the first word of a key how long such tasks take."""
         key = f"dgd-{what}-{self.name}-{len(self.tasks)}"
         self.tasks[key] = Task(key, function, *arguments)
         return TaskRef(key)
 
-    def hold(self, what: str, function: Callable[..., Any], *arguments: Any) -> TaskRef:
+    def keep(self, what: str, function: Callable[..., Any], *arguments: Any) -> TaskRef:
         """A task whose result outlives the pass."""
         ref = self.add(what, function, *arguments)
-        self.held.append(ref.key)
+        self.kept.append(ref.key)
         return ref
 
     def sum_of(self, level: list[TaskRef]) -> TaskRef:
-        """The task at the root of a tree that adds what neighbouring nodes return."""
+        """The last task of a tree that adds the sums of neighbouring nodes."""
         while len(level) > 1:
             parts = [level[start : start + FAN_IN] for start in range(0, len(level), FAN_IN)]
             level = [self.add("sum", tasks.sum_of, List(*part)) for part in parts]

@@ -1,4 +1,4 @@
-"""What a worker is told to do: the functions that a pass is submitted as."""
+"""The functions that workers run."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from distributed.protocol import pickle
 
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk, Dataset
-from dgd.data.resident_chunks import Chunks, PartlyResident, Room, is_resident
+from dgd.data.resident_chunks import Chunks, PartlyResident, ResidentMemory, is_resident
 from dgd.passes.blas import single_threaded_blas
-from dgd.passes.executor import Fold, Folded, S, Summand, Swept, V, fold_chunks, sweep_node
+from dgd.passes.executor import ChunkSum, Fold, PassResult, S, V, fold_chunks, sweep_node
 from dgd.passes.tree import Addable, Node, sum_siblings
 
 A = TypeVar("A", bound=Addable)
@@ -31,21 +31,20 @@ def sum_of(sums: list[A]) -> A:
 
 
 @dataclass(frozen=True)
-class Kept:
-    """The chunks of one node that stay, and what reading them took."""
+class ResidentNode:
+    """The resident chunks of one node, and the bytes that reading them took."""
 
     chunks: tuple[Chunk, ...]
     bytes_read: int
 
     def __sizeof__(self) -> int:
-        """What Dask should think that it holds."""
-        arrays = (a for c in self.chunks for a in (c.X, c.y, c.weight, c.offset) if a is not None)
-        return sum(array.nbytes for array in arrays)
+        """The size that Dask accounts for."""
+        return sum(array.nbytes for chunk in self.chunks for array in chunk.arrays.values())
 
 
 @lru_cache(maxsize=8)
 def _opened(pickled: bytes) -> Dataset:
-    """A dataset of a run, opened once in a process."""
+    """The dataset of a run, unpickled once in each process."""
     _run, dataset = pickle.loads(pickled)
     assert isinstance(dataset, Dataset)
     return dataset
@@ -55,41 +54,43 @@ def _dataset(sent: Dataset | bytes) -> Dataset:
     return _opened(sent) if isinstance(sent, bytes) else sent
 
 
-def load(sent: Dataset | bytes, node: Node, count: int) -> Kept:
-    """A worker's task: the chunks of one node that are to stay."""
+def load(sent: Dataset | bytes, node: Node, count: int) -> ResidentNode:
+    """A worker's task: read the resident chunks of one node."""
     dataset = _dataset(sent)
     total = dataset.n_chunks
-    staying = [index for index in node.chunks(total) if is_resident(index, total, count)]
-    room = Room(dataset, len(staying))
+    resident = [index for index in node.chunks(total) if is_resident(index, total, count)]
+    memory = ResidentMemory(dataset, len(resident))
     chunks: list[Chunk] = []
     bytes_read = 0
-    for slot, index in enumerate(staying):
+    for slot, index in enumerate(resident):
         chunk = dataset.read(index, _buffers())
         bytes_read += chunk.bytes_read
-        chunks.append(room.keep(chunk, slot))
-    return Kept(tuple(chunks), bytes_read)
+        chunks.append(memory.copy(chunk, slot))
+    return ResidentNode(tuple(chunks), bytes_read)
 
 
-def sweep(sent: Dataset | bytes, theta: Summand[S] | bytes, node: Node, keeping: Kept | None, fresh: bool) -> Swept[S]:
-    """A worker's task: one node, with the buffers of the thread it runs on; dataset and summand may come pickled."""
+def sweep(
+    sent: Dataset | bytes, theta: ChunkSum[S] | bytes, node: Node, resident: ResidentNode | None, fresh: bool
+) -> PassResult[S]:
+    """A worker's task: the sum over one node. The dataset and the chunk sum may come pickled."""
     dataset = _dataset(sent)
-    summand: Summand[S] = pickle.loads(theta) if isinstance(theta, bytes) else theta
-    chunks: Chunks = dataset if keeping is None else PartlyResident(dataset, 0, keeping.chunks)
+    chunk_sum: ChunkSum[S] = pickle.loads(theta) if isinstance(theta, bytes) else theta
+    chunks: Chunks = dataset if resident is None else PartlyResident(dataset, 0, resident.chunks)
     with single_threaded_blas():
-        swept = sweep_node(chunks, summand, node, _buffers())
-    if keeping is None or not fresh:
-        return swept
-    return Swept(swept.value, swept.bytes_read + keeping.bytes_read)
+        result = sweep_node(chunks, chunk_sum, node, _buffers())
+    if resident is None or not fresh:
+        return result
+    return PassResult(result.value, result.bytes_read + resident.bytes_read)
 
 
-def fold(sent: Dataset | bytes, fold: Fold[V], value: V, order: Sequence[int]) -> Folded[V]:
-    """A worker's task: all chunks, one after the other."""
+def fold(sent: Dataset | bytes, fold: Fold[V], value: V, order: Sequence[int]) -> PassResult[V]:
+    """A worker's task: a fold over all chunks."""
     with single_threaded_blas():
         return fold_chunks(_dataset(sent), fold, value, order, _buffers())
 
 
 def _buffers() -> Buffers:
-    """The buffers of the thread that a task runs on."""
+    """The buffers of this thread."""
     if not hasattr(_thread, "buffers"):
         _thread.buffers = Buffers()
     buffers: Buffers = _thread.buffers

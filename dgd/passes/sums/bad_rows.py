@@ -35,8 +35,8 @@ def checked_weight(chunk: Chunk, dtype: np.dtype[Any]) -> Array | None:
 def check_finite(chunk: Chunk) -> None:
     """Raise ValueRangeError at the first value of the chunk that is NaN or infinite, if there is one."""
     step = max(16, CHECKED_BYTES // (8 * chunk.X.shape[1]))
-    for name, values in (("X", chunk.X), ("y", chunk.y), ("weight", chunk.weight), ("offset", chunk.offset)):
-        if values is None or values.dtype.kind != "f":
+    for name, values in chunk.arrays.items():
+        if values.dtype.kind != "f":
             continue
         for start in range(0, values.shape[0], step):
             bad = ~np.isfinite(values[start : start + step])

@@ -1,0 +1,83 @@
+"""Arrays of this process as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgd._typing import Array
+from dgd.data.buffers import Buffers
+from dgd.data.rows import Footprint, ReadAtOnce, check_dtype, refuse_masked, regular_bounds
+from dgd.errors import ConfigurationError, SchemaError
+
+MEMORY_CHUNK_BYTES = 4 * 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class MemoryRows(ReadAtOnce):
+    """The rows of a NumPy array; its chunks are a fixed function of its shape."""
+
+    name: str
+    array: Array
+    bounds: NDArray[np.int64] = field(init=False, repr=False)
+
+    lies_in_memory = True
+
+    def __post_init__(self) -> None:
+        check_dtype(self.name, self.array.dtype, labels=True)
+        rows = self.array.shape[0] if self.array.ndim else 0
+        row_bytes = 8 * max(1, int(np.prod(self.array.shape[1:], dtype=np.int64)))
+        object.__setattr__(self, "bounds", regular_bounds(rows, max(1, MEMORY_CHUNK_BYTES // row_bytes)))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The array's shape."""
+        return self.array.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The array's dtype."""
+        return self.array.dtype
+
+    @property
+    def footprint(self) -> Footprint:
+        """Nothing is read into memory: it is there already."""
+        return Footprint(encoded=0, decoded=0, per_pass=self.array.nbytes, exact=True, held=self.array.nbytes)
+
+    @property
+    def fingerprint(self) -> str:
+        """Shape and dtype; what is in memory is not hashed."""
+        return f"memory:{self.array.shape}:{self.array.dtype.str}"
+
+    def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Array, int]:
+        """A view of the rows."""
+        rows = self.array[start:stop]
+        return rows, rows.nbytes
+
+
+def as_rows(name: str, values: Sequence[Any] | Array) -> MemoryRows:
+    """A NumPy array, or what NumPy makes an array of, as rows."""
+    refuse_masked(name, values)
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise SchemaError(f"array {name!r} is not a regular array of numbers: {error}", array=name) from error
+    if array.ndim == 0:
+        raise ConfigurationError(f"array {name!r} must be an array, a path or a name, got a {type(values).__name__}")
+    return MemoryRows(name, plain(array))
+
+
+def plain(array: Array) -> Array:
+    """An array of Python objects as one of strings, numbers or bools where all of its objects are of one such kind."""
+    if array.dtype.kind != "O" or array.size == 0:
+        return array
+    kinds = {type(value) for value in array.flat}
+    if all(issubclass(kind, str) for kind in kinds):
+        return array.astype(str)
+    if all(issubclass(kind, (bool, int, float, np.number, np.bool_)) for kind in kinds):
+        return np.array(array.tolist())
+    return array
