@@ -31,6 +31,7 @@ import dgd
 import dgd.data.tables.ingest
 from dgd.cli import exit_code, main
 from dgd.cli.demo.processes import Cluster, local_cluster
+from dgd.cli.output import in_options
 from dgd.cli.progress import bar, done
 
 pytestmark = pytest.mark.usefixtures("tiny_data_are_divided_too")
@@ -400,8 +401,8 @@ def test_an_interrupted_ingest_is_repeated_by_the_command_the_error_quotes(run: 
         (["fit", "{store}", "--nonsense"], "error: No such option"),
         (["fit", "{store}", "--memory-limit", "2 parsecs"], "error: Invalid value for '--memory-limit'"),
         (["fit", "{store}", "--learning-rate", "fast"], "error: Invalid value for '--learning-rate'"),
-        (["fit", "{store}", "--learning-rate", "-1"], "error: `fit(learning_rate=...)` must be a positive number"),
-        (["fit", "{store}", "--max-iter", "0"], "error: `fit(max_iter=...)` must be a whole number of 1 or more"),
+        (["fit", "{store}", "--learning-rate", "-1"], "error: --learning-rate must be a positive number"),
+        (["fit", "{store}", "--max-iter", "0"], "error: --max-iter must be a whole number of 1 or more"),
         (["fit", "{store}", "--threads", "2", "--scheduler", "tcp://a:1"], "error: --scheduler and --threads exclude"),
         (["fit", "{store}", "--scheduler", "nonsense"], "error: 'nonsense' is not the address of a scheduler"),
         (["fit", "{store}", "--scheduler-file", "/nowhere"], "error: /nowhere is not a scheduler file"),
@@ -678,3 +679,23 @@ def test_the_plan_is_kept(tmp_path: Path) -> None:
     assert abs(json.loads(output)["plan"]["memory_bytes"] - memory_bytes) < 4 * 2**20
     assert peak <= 1.10 * memory_bytes
     assert peak >= 0.5 * memory_bytes
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("`fit(tol=...)` must be a number", "--tol must be a number"),
+        ("give another path, or overwrite=True to replace it", "give another path, or --overwrite to replace it"),
+        ("use solver='lbfgs' or solver='newton'", "use --solver lbfgs or --solver newton"),
+        (
+            "`fit(learning_rate=0.1)` does not go with solver='newton'",
+            "--learning-rate 0.1 does not go with --solver newton",
+        ),
+        ("`L1(l1=...)` must be a number of 0 or more", "--l1 must be a number of 0 or more"),
+        ("give `resident` 3 MiB or less", "give --resident 3 MiB or less"),
+        ("fit with standardize=True", "fit with --standardize yes"),
+        ("`Softmax(classes=[...])`, `client=...` and a=5", "`Softmax(classes=[...])`, `client=...` and a=5"),
+    ],
+)
+def test_a_shell_is_told_options(said: str, told: str) -> None:
+    assert in_options(said) == told

@@ -144,13 +144,13 @@ def test_killed_worker_is_submitted_again(
 ) -> None:
     """With no death allowed the scheduler gives up on the tasks of a dead worker at once (KilledWorker)."""
     attempts: list[int] = []
-    submit = ClusterExecutor._swept
+    submit = ClusterExecutor._summed
 
     def counted(self: ClusterExecutor, graph: Graph, dataset: dgd.Dataset, chunk_sum: Any) -> Any:
         attempts.append(int(graph.name.rpartition("-")[2]))
         return submit(self, graph, dataset, chunk_sum)
 
-    monkeypatch.setattr(ClusterExecutor, "_swept", counted)
+    monkeypatch.setattr(ClusterExecutor, "_summed", counted)
     allow_none = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
     with cluster(tmp_path, allow_none) as found:
         found.add_worker()

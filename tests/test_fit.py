@@ -300,7 +300,7 @@ def test_weights_that_sum_to_zero_are_refused(problem: Problem) -> None:
         ({"penalty": NonNegative(), "solver": "lbfgs"}, r"'lbfgs'.* cannot work with the penalty 'non_negative'"),
         (
             {"loss": "huber", "solver": "cg"},
-            r"'cg'.* cannot work with the loss 'huber'.*use solver='lbfgs' or 'newton'",
+            r"'cg'.* cannot work with the loss 'huber'.*use solver='lbfgs' or solver='newton'",
         ),
         ({"loss": "huber", "learning_rate": "exact"}, r"='exact'.* with the loss 'huber'.*='backtracking'"),
         ({"solver": "newton", "learning_rate": 0.1}, r"learning_rate=0.1.* does not go with solver='newton'"),

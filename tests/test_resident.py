@@ -304,7 +304,7 @@ class TestCluster:
         held: list[int] = []
 
         def count_held(record: dgd.Record) -> None:
-            held.append(len(keys(two_workers, "-keep-")))
+            held.append(len(keys(two_workers, "-resident-")))
 
         result = dgd.fit(
             store, client=two_workers.client, execution=dgd.Execution(resident=resident), callbacks=[count_held], **FIVE
@@ -321,7 +321,7 @@ class TestCluster:
 
         def kill(record: dgd.Record) -> None:
             if record.iteration == 2:
-                holding = {key: where for key, where in two_workers.client.who_has().items() if "-keep-" in str(key)}
+                holding = {key: where for key, where in two_workers.client.who_has().items() if "-resident-" in str(key)}
                 worker = next(where[0] for where in holding.values())
                 killed.extend(str(key) for key, where in holding.items() if tuple(where) == (worker,))
                 os.kill(two_workers.worker_pids()[worker], signal.SIGKILL)
@@ -329,6 +329,6 @@ class TestCluster:
         result = dgd.fit(store, client=two_workers.client, callbacks=[kill], **FIVE)
         assert found_by(result) == found_by(dgd.fit(store, threads=1, execution=dgd.Execution(resident=0), **FIVE))
         assert result.history[-1].resident_share == 1
-        made = Counter(keys(two_workers, "-keep-", ever=True))
+        made = Counter(keys(two_workers, "-resident-", ever=True))
         assert killed
         assert all(made[key] >= 2 for key in killed), "each was made again"

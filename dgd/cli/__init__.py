@@ -1,4 +1,4 @@
-"""The command line: `dgd demo | ingest | info | plan | fit | predict | score`.
+"""The command line: `dgd demo | ingest | info | plan | fit | predict | score | guide`.
 
 Exit codes: 0 done · 1 a bug · 2 usage · 3 data missing, corrupt or invalid · 4 not converged (with
 --require-convergence) · 5 cluster lost · 6 diverged · 130 and 143 stopped by SIGINT and SIGTERM · 141 stdout closed.
@@ -14,7 +14,7 @@ from importlib import import_module
 import click
 
 from dgd._version import __version__
-from dgd.cli.output import note
+from dgd.cli.output import in_options, note
 from dgd.cli.signals import interrupt_on_signal
 from dgd.errors import ClusterLostError, ConfigurationError, DgdError
 
@@ -28,6 +28,7 @@ COMMANDS = {
     "fit": "Fit a linear model.",
     "predict": "Predict with a model.",
     "score": "Measure a model's error on a dataset.",
+    "guide": "Read about fitting, stores, memory, clusters.",
 }
 """Each is the function of its name in the file of its name, imported when it is asked for."""
 
@@ -91,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read stdout has left, as `| head` does.
         return CLOSED_PIPE
     except (DgdError, OSError) as error:
-        note("error: " + " ".join(str(error).split()))
+        note("error: " + in_options(" ".join(str(error).split())))
         return exit_code(error)
 
 

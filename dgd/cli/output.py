@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from typing import Any
 
@@ -22,3 +23,32 @@ def note(text: str) -> None:
 def on_terminal() -> bool:
     """Whether somebody is watching stderr."""
     return sys.stderr.isatty()
+
+
+ARGUMENT = re.compile(
+    r"`?(?:\b\w+\()?\b(?P<name>[a-z_0-9]+)=(?P<value>\.\.\.|True|'[^']*'|[-\d.e]*\d|)\)?`?(?![\w('\"\[])|`(?P<bare>[a-z_0-9]+)`"
+)
+OPTIONS = {
+    "chunk_rows", "classes", "compression", "dtype", "features", "l1", "l2", "learning_rate", "loss", "lower",
+    "max_iter", "max_seconds", "memory_limit", "out", "overwrite", "patience", "precision", "resident", "seed",
+    "solver", "standardize", "target", "threads", "tol", "upper", "validation", "validation_fraction", "weight",
+    "worker_timeout", "y",
+}  # fmt: skip
+"""Arguments of the library that are options of a command."""
+
+
+def in_options(text: str) -> str:
+    """A message of the library in the words of a shell.
+
+    `fit(tol=...)` becomes --tol, overwrite=True becomes --overwrite, solver='cg' becomes --solver cg.
+    """
+
+    def option(match: re.Match[str]) -> str:
+        name, value = match["name"] or match["bare"], (match["value"] or "").strip("'")
+        if name not in OPTIONS:
+            return match[0]
+        if name == "standardize" and value == "True":
+            value = "yes"
+        return f"--{name.replace('_', '-')}" + ("" if value in ("", "...", "True") else f" {value}")
+
+    return ARGUMENT.sub(option, text)

@@ -6,8 +6,6 @@ import hashlib
 import io
 import json
 import os
-import shutil
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import numpy as np
 
 from dgd._typing import Array, Vector
 from dgd._version import __version__
+from dgd.data.folders import replaced_folder
 from dgd.errors import ConfigurationError, ModelError
 from dgd.losses import LOSSES
 from dgd.models.predictor import Predictor
@@ -32,17 +31,11 @@ def write_predictor(model: Predictor, path: str | os.PathLike[str], *, overwrite
         raise ConfigurationError(f"`save` would replace {target}, which exists; pass overwrite=True, or another path")
     if target.exists() and not (target / DOCUMENT).is_file():
         raise ConfigurationError(f"{target} exists and is not a dgd model; `save` replaces only models")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
-    draft.mkdir()
-    try:
-        files = {"coef.npy": _npy(model.coef), "intercept.npy": _npy(np.array(model.intercept))}
+    files = {"coef.npy": _npy(model.coef), "intercept.npy": _npy(np.array(model.intercept))}
+    files[DOCUMENT] = _document(model, {name: _sha256(content) for name, content in files.items()})
+    with replaced_folder(target) as draft:
         for name, content in files.items():
-            _write(draft / name, content)
-        _write(draft / DOCUMENT, _document(model, {name: _sha256(c) for name, c in files.items()}))
-        _rename(draft, target)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+            (draft / name).write_bytes(content)
 
 
 def _document(model: Predictor, checksums: dict[str, str]) -> bytes:
@@ -126,21 +119,3 @@ def _sha256(content: bytes) -> str:
 
 def _seal(document: dict[str, Any]) -> str:
     return _sha256(json.dumps(document, sort_keys=True, ensure_ascii=True).encode())
-
-
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _rename(draft: Path, target: Path) -> None:
-    """Put the finished folder in place; an older model stays until the new one is whole."""
-    if target.exists():
-        old = target.with_name(f".{target.name}.{uuid.uuid4().hex}.old")
-        target.rename(old)
-        draft.rename(target)
-        shutil.rmtree(old)
-    else:
-        draft.rename(target)

@@ -193,7 +193,7 @@ class Solver(ABC):
     """Whether it asks for epochs of steps, and not for points."""
     on_quadratics: ClassVar[str] = ""
     """What it does with a quadratic that its name does not say."""
-    for_other_losses: ClassVar[str] = "solver='lbfgs' or 'newton'"
+    for_other_losses: ClassVar[str] = "solver='lbfgs' or solver='newton'"
     """What to use in its place where f is not a quadratic."""
 
     @property

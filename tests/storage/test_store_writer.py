@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import dgd
-from dgd.data.zarr import folders
+from dgd.data import folders
 from dgd.errors import ConfigurationError, DgdError, SchemaError, UnsupportedFormatError, ValueRangeError
 
 
@@ -49,7 +49,7 @@ def test_every_dtype_and_compression_comes_back(dtype: str, compression: str | N
 @pytest.fixture
 def no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
     """Thousands of small chunks would take minutes on a slow disk; what must be on disk is tested below."""
-    monkeypatch.setattr(folders, "_fsync", lambda path: None)
+    monkeypatch.setattr(folders, "sync", lambda path: None)
 
 
 @given(blocks=st.lists(st.integers(0, 17), min_size=1, max_size=8), chunk_rows=st.integers(1, 40))

@@ -15,10 +15,11 @@ from numpy.typing import DTypeLike
 from zarr.storage import LocalStore
 
 from dgd._typing import Array
+from dgd.data.folders import replace_file, sync_tree
 from dgd.data.rows import check_dtype
 from dgd.data.zarr.array_writer import CHUNK_BYTES, Column, check_values, checked_compression
 from dgd.data.zarr.commit_marker import FORMAT, KEY, WRITING, sealed
-from dgd.data.zarr.folders import local_folder, make_room, replace_file, sync_tree
+from dgd.data.zarr.folders import local_folder, make_room
 from dgd.errors import ConfigurationError, SchemaError, ValueRangeError
 
 

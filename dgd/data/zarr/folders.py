@@ -1,4 +1,4 @@
-"""Folders that dgd writes: what may be replaced, and what is on disk for good."""
+"""Folders that dgd writes: what may be replaced."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dgd.data.zarr.commit_marker import KEY
 from dgd.errors import ConfigurationError
 
 DRAFT = re.compile(r"(zarr|\d+)\.[0-9a-f]{32}\.partial|\.zarr\.json\.partial")
-"""What zarr and dgd write before they rename it, left behind by a writer that was killed."""
+"""Files that zarr and dgd rename when they are whole; a killed writer leaves them behind."""
 CHUNKS = re.compile(r"c(/\d+)*")
 
 
@@ -38,15 +38,15 @@ def make_room(path: Path, *, overwrite: bool) -> None:
         _make_parents(path)
         return
     if not overwrite:
-        raise ConfigurationError(f"{path} exists; give another path, or overwrite=True (--overwrite) to replace it")
+        raise ConfigurationError(f"{path} exists; give another path, or overwrite=True to replace it")
     if path.is_symlink() or not path.is_dir():
         raise ConfigurationError(
             f"{path} exists and is {'a link' if path.is_symlink() else 'not a folder'}, expected a dataset's folder; "
             f"remove it yourself, or give another path"
         )
-    stranger = _stranger(path)
-    if stranger is not None:
-        holds = "" if stranger == path else f" and holds {stranger.relative_to(path)}, which"
+    foreign = _foreign(path)
+    if foreign is not None:
+        holds = "" if foreign == path else f" and holds {foreign.relative_to(path)}, which"
         raise ConfigurationError(
             f"{path} exists{holds or ' and'} was not written by dgd; remove it yourself, or give another path"
         )
@@ -60,8 +60,8 @@ def _make_parents(path: Path) -> None:
         raise ConfigurationError(f"{path} cannot be created: {error.strerror}; give another path") from error
 
 
-def _stranger(path: Path) -> Path | None:
-    """The first thing in a folder that dgd did not write; the folder itself if it is nothing of dgd's."""
+def _foreign(path: Path) -> Path | None:
+    """The first entry of a folder that dgd did not write; the folder itself if it is not one of dgd's."""
     inside = sorted(path.iterdir())
     if all(_is_draft(entry) for entry in inside):
         return None
@@ -72,14 +72,14 @@ def _stranger(path: Path) -> Path | None:
             continue
         if entry.is_symlink() or not entry.is_dir():
             return entry
-        found = _not_a_chunk(path, entry) if entry.name == "c" else _stranger(entry)
+        found = _not_a_chunk(path, entry) if entry.name == "c" else _foreign(entry)
         if found is not None:
             return found
     return None
 
 
 def _not_a_chunk(array: Path, chunks: Path) -> Path | None:
-    """The first file or link among an array's chunks that is none."""
+    """The first entry below an array's `c` that is not a chunk."""
     for folder, folders, files in os.walk(chunks):
         for entry in (Path(folder, name) for name in sorted(files + folders)):
             is_chunk = CHUNKS.fullmatch(entry.relative_to(array).as_posix()) is not None and not entry.is_symlink()
@@ -101,7 +101,7 @@ def _is_ours(path: Path) -> bool:
 
 
 def _remove(path: Path) -> None:
-    """The folder with everything in it; its own zarr.json last, so that a removal cut short can be resumed."""
+    """Remove a folder, its zarr.json last, so that an interrupted removal can be repeated."""
     for entry in path.iterdir():
         if entry.name == "c":
             shutil.rmtree(entry)
@@ -111,31 +111,3 @@ def _remove(path: Path) -> None:
             entry.unlink()
     (path / "zarr.json").unlink(missing_ok=True)
     path.rmdir()
-
-
-def sync_tree(path: Path) -> None:
-    """Bring every file and folder below a path to disk, and the path's own name."""
-    for folder, _, files in os.walk(path, topdown=False):
-        for name in files:
-            _fsync(os.path.join(folder, name))
-        _fsync(folder)
-    _fsync(str(path.parent))
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Replace a file's content at once: whoever looks sees the old or the new."""
-    draft = path.with_name(f".{path.name}.partial")
-    with draft.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    _fsync(str(path.parent))
-
-
-def _fsync(path: str) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

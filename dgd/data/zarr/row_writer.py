@@ -14,9 +14,10 @@ from zarr.storage import LocalStore
 
 from dgd._typing import Array
 from dgd.data.dataset import Dataset
+from dgd.data.folders import replace_file, sync_tree
 from dgd.data.zarr.array_writer import create_array
 from dgd.data.zarr.commit_marker import FORMAT, KEY, WRITING, sealed
-from dgd.data.zarr.folders import local_folder, make_room, replace_file, sync_tree
+from dgd.data.zarr.folders import local_folder, make_room
 from dgd.data.zarr.zarr_rows import ZarrRows
 from dgd.errors import ConfigurationError
 

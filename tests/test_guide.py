@@ -1,0 +1,49 @@
+"""The guide: every page is shown, its code runs, and what it names is there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dgd.cli import main
+from dgd.cli.guide import TOPICS, page, title
+
+ROOT = Path(__file__).parent.parent
+CODE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def test_every_page_has_its_topic_and_its_title(capsys: pytest.CaptureFixture[str]) -> None:
+    assert {path.stem for path in (ROOT / "dgd" / "guide").glob("*.md")} == set(TOPICS)
+    assert main(["guide"]) == 0
+    listed = capsys.readouterr().out.splitlines()
+    assert [line.split()[2] for line in listed] == list(TOPICS)
+    assert all(title(page(topic)) in line for topic, line in zip(TOPICS, listed, strict=True))
+
+
+def test_a_page_is_shown_and_an_unknown_topic_names_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["guide", "bits"]) == 0
+    assert capsys.readouterr().out.strip() == page("bits").strip()
+    assert main(["guide", "nonsense"]) == 2
+    assert "first-fit" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("topic", [topic for topic in TOPICS if CODE.search(page(topic))])
+def test_the_code_of_a_page_runs(topic: str, tmp_path: Path) -> None:
+    """All blocks of a page, one after the other, as a program."""
+    program = tmp_path / "page.py"
+    program.write_text("\n".join(CODE.findall(page(topic))))
+    ran = subprocess.run([sys.executable, "-W", "error", program], cwd=tmp_path, capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_files_that_a_page_names_are_there(topic: str) -> None:
+    text = page(topic)
+    for name in re.findall(r"`([a-z_/0-9]+\.py)`", text):
+        assert (ROOT / name).is_file() or (ROOT / "dgd" / name).is_file(), name
+    for name in re.findall(r"`dgd guide ([a-z-]+)`", text):
+        assert name in TOPICS
