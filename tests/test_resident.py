@@ -321,7 +321,9 @@ class TestCluster:
 
         def kill(record: dgd.Record) -> None:
             if record.iteration == 2:
-                holding = {key: where for key, where in two_workers.client.who_has().items() if "-resident-" in str(key)}
+                holding = {
+                    key: where for key, where in two_workers.client.who_has().items() if "-resident-" in str(key)
+                }
                 worker = next(where[0] for where in holding.values())
                 killed.extend(str(key) for key, where in holding.items() if tuple(where) == (worker,))
                 os.kill(two_workers.worker_pids()[worker], signal.SIGKILL)

@@ -97,15 +97,18 @@ def fit(
     max_iter, tol, max_seconds: stop after so many passes, at ‖∇F‖ ≤ tol·‖∇F(0)‖ wherever the fit starts (in the
         solver's coordinates; with l1 or bounds, the least subgradient), or at the end of the pass in which that many
         seconds are over.
-    validation: rows to score at each point and not to fit: a dataset, a path or (X, y). validation_fraction: a part of
-        the rows instead, drawn by `seed` from every chunk; it is read with the others in one pass. patience,
-        min_delta: stop when the objective on these rows has not fallen by min_delta for so many passes, and restore
-        the best θ.
+    validation: rows to score at each point and not to fit: a dataset, a path or (X, y).
+    validation_fraction: a part of the rows instead, drawn by `seed` from every chunk, and read with the others in one
+        pass. Where the solver returns another point than it evaluates (with l1 or bounds, or mini-batches) the rows
+        held out are read once more.
+    patience, min_delta: stop when the objective on these rows has not fallen by min_delta for so many passes, and
+        restore the best θ.
     precision: "double", float64 arithmetic whatever the stored dtype, or "single", float32 within a chunk.
     callbacks: functions of a `Record`, called after each pass, θ included; one that returns True stops the fit.
     client, threads: a `distributed.Client`, or a number of threads of this process; by default the active client, or a
-        thread for each processor. execution: a `dgd.Execution`, which says the same and how much memory may be used.
-        None of them changes a bit of the result.
+        thread for each processor.
+    execution: a `dgd.Execution`, which says how much memory may be used as well. None of this changes a bit of the
+        result.
 
     Raises ConfigurationError, PlanError, DataError or ClusterLostError. Divergence and limits are statuses, not errors.
     Source: Géron, Hands-On Machine Learning, chapter 4; each solver's page cites its paper.
