@@ -68,7 +68,7 @@ def commands() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; the exit code."""
     for stream in (sys.stdout, sys.stderr):
-        # A terminal that has no letter for ≤ or × gets a question mark, not a traceback.
+        # A terminal that cannot show ≤ or × gets a question mark, not a traceback.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     try:
@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def exit_code(error: Exception) -> int:
-    """What kind of trouble it is, for scripts."""
+    """The exit code of an error."""
     if isinstance(error, ConfigurationError):
         return USAGE
     if isinstance(error, ClusterLostError) or type(error).__module__.startswith("distributed"):

@@ -29,7 +29,7 @@ class Chosen:
     fit_intercept: bool
 
     def of(self, dataset: Dataset) -> tuple[Chosen, Any]:
-        """The same with the classes that the dataset's target holds, if it needs to know them; and what comes of it."""
+        """The same with the classes of the dataset's target where the loss needs them, and the method made of it."""
         from dgd.fitting.problem import make_method
 
         method = make_method(

@@ -61,7 +61,7 @@ def _million(number: float) -> str:
 
 
 def done(iteration: int, max_iter: int, ratio: float, tol: float) -> float:
-    """The part of the way that is behind: of the passes, or of the gradient's fall on a logarithmic scale."""
+    """The part that is done: of the passes, or of the gradient's fall on a logarithmic scale."""
     fallen = 0.0
     if ratio <= tol:
         fallen = 1.0
@@ -76,7 +76,7 @@ def bar(part: float) -> str:
 
 
 class RedrawnLine:
-    """One line of the terminal, drawn again and again, at most twenty times a second."""
+    """A line of the terminal that is redrawn, at most twenty times a second."""
 
     def __init__(self) -> None:
         self._drawn = 0.0
@@ -90,7 +90,7 @@ class RedrawnLine:
             self._write()
 
     def finish(self) -> None:
-        """Leave the last text standing."""
+        """Leave the last text on the terminal."""
         if self._pending:
             self._write()
         if self._text:

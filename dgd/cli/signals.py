@@ -1,6 +1,6 @@
 """Ctrl-C: once asks a fit to stop after this pass, twice ends the process at once. SIGTERM is the same.
 
-Other commands stop at the first, and the second still does not wait for a thread that hangs in a read.
+Other commands stop at the first signal; the second does not wait for threads either.
 """
 
 from __future__ import annotations
@@ -84,11 +84,11 @@ def _handled(handler: Handler, *numbers: int) -> Iterator[None]:
 
 
 def _end(number: int) -> NoReturn:
-    """The end of the process, whatever its threads are doing."""
+    """End the process at once, whatever its threads are doing."""
     _say(STOPPED)
     os._exit(128 + number)
 
 
 def _say(text: str) -> None:
-    """Past Python's buffers, which the signal may have interrupted."""
+    """Write without Python's buffers, which the signal may have interrupted."""
     os.write(2, f"\n{text}\n".encode())

@@ -1,4 +1,4 @@
-"""Memory that one thread uses again for every chunk it reads."""
+"""Memory that a thread reuses for every chunk it reads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAPPED_BYTES = 2**20
 
 
 class Ahead(Protocol):
-    """What a reader has asked for before it is read."""
+    """Requests for rows that will be read."""
 
     def drop(self) -> None:
         """Give up what was not read."""
@@ -23,10 +23,10 @@ class Ahead(Protocol):
 
 
 class Buffers:
-    """The reusable arrays of one thread, by name; each grows to the largest size asked for and stays.
+    """The reusable arrays of one thread, by name. Each grows to the largest size asked for.
 
-    Fresh pages from the kernel for every chunk cost more than decoding it, so what a thread reads, decodes and
-    multiplies lives here. An array handed out is valid until the same name is asked for again.
+    Fresh pages from the kernel for every chunk would cost more than decoding it. An array is valid until the same name
+    is taken again.
     """
 
     def __init__(self) -> None:
@@ -34,19 +34,18 @@ class Buffers:
         self._last: dict[str, NDArray[Any]] = {}
         self._within: dict[str, Buffers] = {}
         self.kept: tuple[object, int, NDArray[Any]] | None = None
-        """What a reader keeps for its next call in this thread: itself, a chunk's index, and that chunk, which may lie
-        here: taking memory drops it."""
+        """Last chunk read, as (reader, index, array). `take` clears it because the array may use this memory."""
         self.ahead: Ahead | None = None
-        """What a reader has asked for in this thread, and will read soon."""
+        """Requests of a reader in this thread."""
 
     def within(self, name: str) -> Buffers:
-        """The buffers of one array, so that reading the next array leaves this one's chunk alone."""
+        """The buffers of one array: reading another array does not overwrite its chunk."""
         if name not in self._within:
             self._within[name] = Buffers()
         return self._within[name]
 
     def drop_ahead(self) -> None:
-        """Give up what was asked for and not read: whoever ends a sweep, in whatever way, leaves nothing behind."""
+        """Cancel requests that were not read, at the end of a pass and after an error."""
         if self.ahead is not None:
             self.ahead.drop()
         for buffers in self._within.values():
@@ -74,7 +73,7 @@ class Buffers:
 def aligned(n_bytes: int, *, huge: bool = False) -> NDArray[np.uint8]:
     """Uninitialised memory that begins with a cache line; `huge`: in huge pages, where the system has them.
 
-    From MAPPED_BYTES on it is mapped, and thus given back when it is let go of: a heap keeps what was freed.
+    From MAPPED_BYTES on it is mapped, so that the system gets it back when it is freed; a heap would keep it.
     """
     if n_bytes < MAPPED_BYTES or not hasattr(mmap, "MAP_PRIVATE"):
         raw = np.empty(n_bytes + ALIGNMENT, dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""The rows of a Dask array, computed block by block where they are needed, never gathered."""
+"""The rows of a Dask array, computed block by block where they are needed."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class DaskRows(ReadAtOnce):
 
     @property
     def footprint(self) -> Footprint:
-        """The largest row panel and the blocks it is put together from; what computing them takes is Dask's affair."""
+        """The largest row block and the Dask blocks it is joined from; what computing them takes is not known."""
         rows = int(np.diff(self.bounds).max(initial=1))
         panel = rows * math.prod(self.shape[1:]) * self.dtype.itemsize
         return Footprint(encoded=panel, decoded=panel, per_pass=int(self.array.nbytes), exact=True, path="Dask arrays")
@@ -80,7 +80,7 @@ class DaskRows(ReadAtOnce):
 
 
 def _compute(block: DaskArray) -> Any:
-    """Compute in the calling thread; where the graph refers to persisted blocks, on the cluster that holds them."""
+    """Compute in the calling thread, or on the cluster if the graph refers to persisted blocks."""
     keys = set(flatten(block.__dask_keys__()))
     futures = [value for value in dict(block.__dask_graph__().cull(keys)).values() if isinstance(value, Future)]
     if not futures:
@@ -89,6 +89,6 @@ def _compute(block: DaskArray) -> Any:
         get_worker()
     except ValueError:
         return futures[0].client.compute(block).result()
-    # A task that waits for a task lends its thread out meanwhile: else all threads could wait and none compute.
+    # A task that waits for another one frees its thread meanwhile; otherwise all threads could wait for ever.
     with worker_client() as client:
         return client.compute(block).result()

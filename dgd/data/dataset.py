@@ -47,7 +47,7 @@ class Chunk:
     resident: bool = False
     """Whether it was in memory already."""
     numbers: Integers | None = None
-    """The dataset's number of each row, where they are not those from `start` on."""
+    """The dataset's number of each row; None if they are start, start + 1, …"""
 
     @property
     def rows(self) -> tuple[int, int]:
@@ -61,7 +61,7 @@ class Chunk:
         return {name: values for name, values in found if values is not None}
 
     def number(self, row: int) -> int:
-        """The dataset's number of one of the chunk's rows."""
+        """The number of one of the chunk's rows in the dataset."""
         return self.start + row if self.numbers is None else int(self.numbers[row])
 
     def take(self, rows: Integers) -> Chunk:
@@ -123,7 +123,7 @@ class Dataset:
         object.__setattr__(self, "_asking", tuple((role.name, rows) for role, rows in found if rows.asks_ahead))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled as it was made: what follows from that grows with the number of chunks, and goes to every task."""
+        """Pickle the fields of the constructor only: derived fields grow with the number of chunks."""
         return as_made(self)
 
     @property
@@ -158,12 +158,12 @@ class Dataset:
 
     @property
     def memory_bytes(self) -> int:
-        """What the arrays of this process's memory hold."""
+        """Bytes of the arrays that lie in this process's memory."""
         return sum(rows.footprint.held for rows in self.arrays)
 
     @property
     def footprint(self) -> Footprint:
-        """What one read of a chunk of every array takes, and what a pass reads."""
+        """Memory that reading one chunk of every array takes, and the bytes a pass reads."""
         parts = [rows.footprint for rows in self.arrays]
         gathered = [self._gathered_bytes(rows, part) for rows, part in zip(self.arrays, parts, strict=True)]
         return Footprint(
@@ -176,7 +176,7 @@ class Dataset:
         )
 
     def _gathered_bytes(self, rows: Rows, part: Footprint) -> int:
-        """What the rows of a chunk take where they are put together from chunks that are not those of X."""
+        """Memory for the rows of a chunk if they are joined from chunks that differ from those of X."""
         in_memory = part.encoded + part.decoded == 0
         if in_memory or np.array_equal(rows.bounds, self.bounds):
             return 0
@@ -191,7 +191,7 @@ class Dataset:
         return f"sha256:{digest.hexdigest()}"
 
     def ahead(self, index: int, buffers: Buffers) -> bool:
-        """Ask for chunk `index` before it is read with the same buffers; whether it is worth asking for more."""
+        """Ask for chunk `index` before it is read with the same buffers; whether more should be asked for."""
         if not self._asking:
             return False
         start, stop = int(self.bounds[index]), int(self.bounds[index + 1])
@@ -199,7 +199,7 @@ class Dataset:
         return any(more)
 
     def map(self, function: Callable[[Rows], Rows]) -> Dataset:
-        """The dataset with other rows in the place of each array."""
+        """The dataset with each array replaced by a function of it."""
         changed: dict[str, Any] = {name: function(rows) for name, rows in self.by_role.items()}
         return replace(self, **changed)
 
@@ -208,14 +208,14 @@ class Dataset:
         return self.map(lambda rows: rows.reading_ahead(chunks)) if self._asking else self
 
     def read(self, index: int, buffers: Buffers | None = None) -> Chunk:
-        """Chunk `index`; without `buffers` its arrays are the caller's to keep."""
+        """Read chunk `index`. Without `buffers` the arrays are new and stay valid."""
         buffers = Buffers() if buffers is None else buffers
         start, stop = int(self.bounds[index]), int(self.bounds[index + 1])
         found: dict[str, Any] = dict(_NOTHING)
         bytes_read = 0
         for role, rows, row_shape in self._reading:
             values, n_bytes = rows.read(start, stop, buffers.within(role.name))
-            # NumPy would repeat or cut off what is not as declared without a word.
+            # NumPy would silently repeat or cut off rows of another shape.
             if values is None or values.shape != (stop - start, *row_shape):
                 raise _not_as_declared(rows, values, index, start, stop)
             if values.dtype != rows.dtype:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 @contextmanager
 def replaced_folder(target: Path) -> Iterator[Path]:
-    """A new folder to write into, which takes the place of `target` at the end, on disk with all its files.
+    """A new folder to write into, which replaces `target` at the end, when all its files are on disk.
 
-    An older folder stays as it is until then, and after an error for good.
+    An older folder stays in place until then, and after an error.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     draft, old = (target.with_name(f".{target.name}.{uuid.uuid4().hex}.{kind}") for kind in ("partial", "old"))

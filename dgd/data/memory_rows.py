@@ -45,7 +45,7 @@ class MemoryRows(ReadAtOnce):
 
     @property
     def footprint(self) -> Footprint:
-        """Nothing is read into memory: it is there already."""
+        """No memory besides the array itself."""
         return Footprint(encoded=0, decoded=0, per_pass=self.array.nbytes, exact=True, held=self.array.nbytes)
 
     @property
@@ -72,7 +72,7 @@ def as_rows(name: str, values: Sequence[Any] | Array) -> MemoryRows:
 
 
 def plain(array: Array) -> Array:
-    """An array of Python objects as one of strings, numbers or bools where all of its objects are of one such kind."""
+    """Convert an array of Python objects to strings, numbers or bools if all objects are of one such kind."""
     if array.dtype.kind != "O" or array.size == 0:
         return array
     kinds = {type(value) for value in array.flat}

@@ -1,4 +1,4 @@
-"""Opening data, whatever they are: a Zarr group, arrays on disk, in memory or of Dask."""
+"""Opens data as a dataset: a Zarr group, or arrays on disk, in memory or of Dask."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _open_group(group: Group, y: Any, weight: Any, offset: Any) -> Dataset:
 
 
 def _rows(name: str, values: Any) -> Rows:
-    """An array, wherever it lies, as rows."""
+    """An array of any kind as rows."""
     if _module(values) == "dask" and hasattr(values, "__dask_graph__"):
         from dgd.data.dask_rows import DaskRows
 

@@ -21,7 +21,7 @@ from dgd.data.dataset import Chunk, Dataset
 
 
 class Chunks(Protocol):
-    """What a sweep reads: a dataset, or one that is partly resident."""
+    """What a pass reads: a dataset, or a partly resident one."""
 
     @property
     def n_chunks(self) -> int:
@@ -29,7 +29,7 @@ class Chunks(Protocol):
         ...
 
     def ahead(self, index: int, buffers: Buffers) -> bool:
-        """Ask for a chunk before it is read with the same buffers; whether it is worth asking for more."""
+        """Ask for a chunk before it is read with the same buffers; whether more should be asked for."""
         ...
 
     def read(self, index: int, buffers: Buffers) -> Chunk:
@@ -77,7 +77,7 @@ class ResidentMemory:
 
 
 def _copied(values: Array, memory: NDArray[np.uint8]) -> Array:
-    """A copy at the beginning of some memory; in memory of its own if what was read is larger than was declared."""
+    """A copy at the beginning of some memory; newly allocated if the values are larger than declared."""
     if values.nbytes > len(memory):
         return np.array(values, order="C")
     copy: Array = memory[: values.nbytes].view(values.dtype).reshape(values.shape)

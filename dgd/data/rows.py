@@ -1,7 +1,6 @@
 """Rows: an array of one or two dimensions that can be read piece by piece, wherever it lies.
 
-The one protocol an array must fulfil. It is that narrow because a pass over the data needs nothing but "these rows,
-please". NumPy arrays fulfil it here; zarr's and Dask's do in their own folders.
+The protocol that every kind of array fulfils. It is narrow because a pass needs only "these rows, please".
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from dgd.data.buffers import Buffers
 from dgd.errors import SchemaError, UnsupportedFormatError
 
 READABLE_KINDS = "biuf"
-"""Bool, signed and unsigned integers, floats of at most 8 bytes: what float64 arithmetic can begin from."""
+"""NumPy kinds that can be converted to float64: bool, integers, floats."""
 LABEL_KINDS = "US"
 """Strings, which only a target may be: the labels of classes."""
 
@@ -27,25 +26,25 @@ class Footprint:
     """What reading an array costs, in bytes."""
 
     encoded: int
-    """Most that the stored form of one read takes in memory."""
+    """Upper bound of the memory for the stored form of one read."""
     decoded: int
-    """Most that the decoded form of one read takes in memory, copies included."""
+    """Upper bound of the memory for the decoded form of one read, copies included."""
     per_pass: int
     """Stored bytes that one pass reads."""
     exact: bool
     """Whether `per_pass` is known exactly or estimated."""
     held: int = 0
-    """What the array itself holds of this process's memory, and would be sent to another one."""
+    """Bytes of the array itself if it lies in this process's memory; sent to workers."""
     path: str = "arrays in memory"
     """Where the bytes come from, in a few words."""
     ahead: int = 0
-    """Stored chunks of an array that wait in memory, at most, before they are read; part of `encoded`."""
+    """Stored chunks that may wait in memory before they are read; part of `encoded`."""
 
 
 class Rows(Protocol):
     """An array of one or two dimensions whose rows can be read piece by piece, from any thread.
 
-    Rows that need not be waited for derive from `ReadAtOnce`, which brings the last four members.
+    Rows without a wait derive from `ReadAtOnce`, which brings the last four members.
     """
 
     @property
@@ -86,11 +85,11 @@ class Rows(Protocol):
 
     @property
     def asks_ahead(self) -> bool:
-        """Whether rows have to be waited for, so that asking for them before they are read saves time."""
+        """Whether asking for rows before they are read saves time."""
         ...
 
     def ahead(self, start: int, stop: int, buffers: Buffers) -> bool:
-        """Ask for rows that will be read with the same buffers; whether it is worth asking for more."""
+        """Ask for rows that will be read with the same buffers; whether more should be asked for."""
         ...
 
     def reading_ahead(self, chunks: int) -> Rows:
@@ -114,7 +113,7 @@ class ReadAtOnce:
 
 
 def as_made(made: Any) -> tuple[type, tuple[Any, ...]]:
-    """How to pickle a dataclass by what it was made of, without what follows from that."""
+    """Pickle a dataclass by its constructor's arguments, without derived fields."""
     return type(made), tuple(getattr(made, each.name) for each in fields(made) if each.init)
 
 
@@ -136,7 +135,7 @@ def check_dtype(name: str, dtype: np.dtype[Any], *, labels: bool = False) -> Non
 
 
 def refuse_masked(name: str, values: Any) -> None:
-    """A masked value has no number; reading what lies under the mask would be silent."""
+    """Refuse masked values: the numbers under the mask would be used silently."""
     if np.ma.isMaskedArray(values) and np.ma.getmaskarray(values).any():
         raise SchemaError(
             f"array {name!r} has masked values, expected numbers; fill them (`.filled(...)`) or drop the rows",

@@ -1,4 +1,4 @@
-"""Some rows of an array, in the order they lie there: for folds of a cross-validation."""
+"""Some rows of an array in their order, for folds of a cross-validation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dgd.data.rows import Footprint, Rows
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """Which rows: ascending ranges, and where they fall into chunks again.
+    """Which rows: ascending ranges, and how they are divided into chunks.
 
     starts, stops: half-open ranges of the array's rows, none of them empty. bounds: the chunks of what is selected, one
     for each chunk of the array that anything is selected of.
@@ -83,7 +83,7 @@ class SelectedRows:
 
     @property
     def footprint(self) -> Footprint:
-        """That of the array, and room for what is put together: rows of several chunks of it, and scattered rows.
+        """That of the array, and memory for rows that are joined from several chunks or scattered.
 
         A pass reads the chunks it touches; where those of the array differ in size, that is an estimate.
         """
@@ -121,7 +121,7 @@ class SelectedRows:
         return self.rows.asks_ahead
 
     def ahead(self, start: int, stop: int, buffers: Buffers) -> bool:
-        """Ask for the rows of the array that a read takes; whether it is worth asking for more."""
+        """Ask for the rows of the array that a read takes; whether more should be asked for."""
         *_, low, high = self._within(start, stop)
         return self.rows.ahead(low, high, buffers.within("selected"))
 

@@ -1,4 +1,4 @@
-"""A sparse matrix in memory as rows: made dense one row block at a time, never as a whole."""
+"""A sparse matrix in memory as rows, made dense one row block at a time."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class SparseRows(ReadAtOnce):
 
     @property
     def stored_bytes(self) -> int:
-        """Of the values and their places."""
+        """Bytes of the values and their indices."""
         return int(self.matrix.data.nbytes + self.matrix.indices.nbytes + self.matrix.indptr.nbytes)
 
     @property

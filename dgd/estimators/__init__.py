@@ -5,14 +5,13 @@
     cross_val_score(Ridge(alpha=1.0), design, design.y())
 
 X is what scikit-learn takes (NumPy, lists, pandas, scipy's sparse matrices), fitted in this process, or something lazy
-that is read chunk by chunk and never gathered: a path or group of Zarr, a Dask array, a `dgd.Dataset`, a `ZarrDesign`.
+that is read chunk by chunk: a path or group of Zarr, a Dask array, a `dgd.Dataset`, a `ZarrDesign`.
 A lazy fit runs where `dgd.fit` would: on the active Dask client, else on threads.
 
-base         fit, from input to attributes        callbacks     scikit-learn's callbacks, where it has them
+base         fit, from input to attributes        callbacks     scikit-learn's callbacks, if it has them
 regression   predict and score of a number        inputs        what X and y are, and how they are opened
-design       ZarrDesign                           sparse_rows   CSR, made dense block by block
-chunk_kfold  ChunkKFold                           least_norm    the shortest of many solutions
-and one file for each estimator. The only folder that imports scikit-learn and scipy.
+design       ZarrDesign                           chunk_kfold   ChunkKFold
+and one file for each estimator. The only folder that imports scikit-learn.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the estimators share: from X, y and weights to a fit of dgd, and from its θ to attributes."""
+"""The base of the estimators: from X, y and weights to a fit of dgd, and from its θ to attributes."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class LinearEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc
         return MAX_ITER if self.max_iter is None else int(self.max_iter)
 
     def _training(self, X: Any, y: Any, sample_weight: Any) -> Training:
-        """The data of a fit. Lazy ones are told apart first: scikit-learn's own check would compute them."""
+        """The data of a fit. Lazy data are recognised first: scikit-learn's own check would compute them."""
         if not (is_lazy(X) or is_lazy(y) or is_lazy(sample_weight)):
             return in_memory(self, X, y, sample_weight, multi_output=self._multi_output, numeric=self._numeric_target)
         training = lazily(X, y, sample_weight, target=True, multi_output=self._multi_output)

@@ -1,4 +1,4 @@
-"""A design matrix that stays on disk while scikit-learn passes it round: shape and row selection, and no values.
+"""A design matrix that stays on disk while scikit-learn selects rows of it.
 
     design = ZarrDesign("train.zarr")
     cross_val_score(Ridge(), design, design.y(), cv=ChunkKFold(5))

@@ -1,8 +1,8 @@
-"""Regression that outliers do not pull, with a scale of its own.
+"""Regression in which outliers have a bounded influence, with a fitted scale.
 
     minimise  Σ wᵢ (σ + H(rᵢ/σ) σ) + alpha ‖b‖²        H(z) = z² up to |z| = epsilon, 2·epsilon·|z| − epsilon² beyond
 
-divided by Σw: l2 = 2·alpha/Σw. See `dgd.losses.scaled_huber` for the loss and `huber` for how it is minimised.
+divided by Σw: l2 = 2·alpha/Σw. `dgd.losses.scaled_huber` is the loss, `dgd.fitting.free_scale` minimises it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What X, y and the weights are, and how they become a dataset: in memory, or lazily and then never gathered."""
+"""Makes a dataset of X, y and weights, in memory or lazy."""
 
 from __future__ import annotations
 

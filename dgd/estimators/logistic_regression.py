@@ -84,7 +84,7 @@ class LogisticRegression(ClassifierMixin, LinearEstimator):  # type: ignore[misc
         return np.asarray(below - np.log(np.exp(below).sum(axis=1, keepdims=True)))
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
-        """The share of rows whose class was predicted; a lazy X may bring its own y."""
+        """The proportion of rows whose class was predicted; a lazy X may bring its own y."""
         y, sample_weight = scored(X, y, sample_weight)
         return float(super().score(X, y, sample_weight))
 
@@ -123,7 +123,7 @@ class LogisticRegression(ClassifierMixin, LinearEstimator):  # type: ignore[misc
         return elastic_net(self.l1_ratio * strength, (1 - self.l1_ratio) * strength)
 
     def _attributes(self, theta: Vector) -> dict[str, Any]:
-        """`coef_` (1, n) or (K, n), and `intercept_`; those of K classes may be shifted together, and sum to 0."""
+        """`coef_` (1, n) or (K, n), and `intercept_`; those of K classes are shifted together so that they sum to 0."""
         found = super()._attributes(theta)
         coef = np.atleast_2d(found["coef_"])
         intercept = np.broadcast_to(np.asarray(found["intercept_"]), (len(coef),)).copy()

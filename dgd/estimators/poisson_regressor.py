@@ -50,7 +50,7 @@ class PoissonRegressor(Regression):
             return np.asarray(np.exp(self._raw_prediction(X)))
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
-        """D²: the share of the deviance explained, 1 − deviance/deviance of the mean."""
+        """D²: the part of the deviance explained, 1 − deviance/deviance of the mean."""
         y, sample_weight = scored(X, y, sample_weight)
         return float(d2_tweedie_score(y, self.predict(X), sample_weight=sample_weight, power=1))
 

@@ -1,4 +1,4 @@
-"""Arguments as they may be: each is named with what it may be and what was got, before anything is opened or read."""
+"""Checks of the arguments of a fit, before anything is opened or read."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def checked_start(theta0: Any, shape: tuple[int, ...]) -> Vector:
 
 
 def checked_callbacks(callbacks: Any) -> tuple[Callback, ...]:
-    """The callbacks, each of which can be called; a generator is used up once and for all."""
+    """The callbacks as a tuple of functions."""
     try:
         found = tuple(callbacks)
     except TypeError:

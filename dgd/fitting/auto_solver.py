@@ -4,11 +4,11 @@
                                      cg         beyond: at most p passes in exact arithmetic, often far fewer
     smooth, not quadratic            newton     while p is small: about 8 passes
                                      lbfgs      beyond, and for huber, whose curvature vanishes far from the data
-    with l1 or bounds                newton     where it would be without: the parabola with l1 and bounds is minimised
+    with l1 or bounds                newton     where it would be without: the model with l1 and bounds is minimised
                                                 on the driver, between passes, so that there are no more of them
                                      fista      beyond, and for huber: the accelerated method with a prox
 
-The cost of a method is its passes; summing a Hessian makes a pass dearer by about p/100 from memory, less from disk.
+The cost of a method is its passes; summing a Hessian makes a pass slower by about p/100 from memory, less from disk.
 """
 
 from __future__ import annotations

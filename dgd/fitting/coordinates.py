@@ -3,7 +3,7 @@
     X̃θ̃ = X(θ̃/σ) − μᵀ(θ̃/σ)        with column means μ and scales σ, so
     b = b̃/σ     b₀ = b̃₀ − μᵀb     and the gradient in the new coordinates is  (Xᵀr − μ Σr)/σ
 
-Both sums are there already. It changes the path of a fit, never its solution. With q outputs θ is a matrix (n + 1, q),
+Both sums are known. Standardising changes the path of a fit, not its solution. With q outputs θ is a matrix (n + 1, q),
 a column an output, and z its entries in one vector.
 """
 
@@ -20,7 +20,7 @@ from dgd.penalties import Penalty
 
 SMALLEST = 1e-150
 CONSTANT = 1e-13
-"""A column whose deviation is below this part of its mean is constant: float64 cannot say more."""
+"""A column is constant if its deviation is below this part of its mean: float64 cannot resolve more."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Coordinates:
     ) -> Coordinates:
         """Columns of mean 0 and deviation 1; without an intercept only divided by their root mean square.
 
-        ridge: of an l2 penalty, what it adds to each variance: the scales are those of the whole objective's curvature.
+        ridge: added to each variance for an l2 penalty, so that the scales are those of the objective's curvature.
         """
         variance = moments.variance
         _check_range(variance, moments.mean)
@@ -117,12 +117,12 @@ class Coordinates:
         return whole.reshape(p * q, p * q)
 
     def _rows(self, values: Vector) -> Vector:
-        """One value for each feature, shaped to meet coefficients."""
+        """One value for each feature, in a shape that broadcasts with coefficients."""
         return values if self.outputs is None else values[:, None]
 
 
 def _check_range(variance: Vector, mean: Vector) -> None:
-    """Refuse columns whose squares float64 cannot hold: they would pass for constant, or for nothing."""
+    """Refuse columns whose squares float64 cannot hold: they would look constant or zero."""
     beyond = ~np.isfinite(variance) | ((variance == 0) & (mean != 0) & (np.abs(mean) < SMALLEST))
     if beyond.any():
         column = int(np.argmax(beyond))

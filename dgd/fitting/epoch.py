@@ -26,7 +26,7 @@ from dgd.solvers.steps.schedules import rate_at
 
 @dataclass(frozen=True, slots=True)
 class EpochSoFar:
-    """Where the steps have led, and the sums over them."""
+    """The point after some steps, and sums over them."""
 
     point: Vector
     step: int

@@ -2,11 +2,11 @@
 
 θ is a matrix of two columns, (b₀, b) for η and (σ, 0) for the scale. Entries that are not free, the coefficients of σ
 and an intercept that is not fitted, have their gradient set to 0, so that no solver moves them. Below a least σ the
-objective is infinite, which is known without a pass: a line search turns back there.
+objective is infinite, which is known without a pass: a line search takes a shorter step there.
 
 The start is the least-squares solution with its root mean squared error as σ; the problem is convex, so that it changes
 the passes and not the result. Data that lie on a plane have no minimum: the value falls with σ to 0. Once σ is far
-below the targets' size it is held at the least, and the rest minimised there.
+below the targets' size it is fixed at the least, and the rest is minimised there.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from dgd.solvers import Epoch, Evaluation, Solver, Status
 LEAST_SCALE = 1e-10
 """The least σ, as a part of the targets' root mean square: residuals of that size begin to be rounding."""
 VANISHED = 10.0
-"""σ below so many times the least is on its way there."""
+"""σ below so many times the least is taken as vanishing."""
 
 DAMPING = 1e-2
 """Added to the curvature by σ, in units of 1/σ. The loss is linear along rays from r = σ = 0, with no curvature there,

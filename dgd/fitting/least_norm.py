@@ -1,4 +1,4 @@
-"""Of all least-squares solutions the shortest: what is fitted where columns repeat each other.
+"""The shortest of all least-squares solutions, for columns that repeat each other.
 
 Where the centred columns are linearly dependent, Xc v = 0 for some v, b + v predicts the same as b. The part of b in
 that null space is taken out, and the intercept makes up for it: b ← b − V Vᵀb, b₀ ← b₀ + μᵀV Vᵀb.

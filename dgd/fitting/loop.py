@@ -27,7 +27,7 @@ class Run:
 
     @property
     def loss_is_before_last_step(self) -> bool:
-        """Whether nobody has evaluated the objective at `point`, but one step before."""
+        """Whether `loss` is that of the point before the last step, because `point` was not evaluated."""
         ended_elsewhere = self.status in (Status.CONVERGED, Status.EARLY_STOPPED)
         return not ended_elsewhere and not self.state.solver.value_is_of_point
 
@@ -96,7 +96,7 @@ def _scored(state: FitState, found: Pass) -> Vector:
 
 
 def _ended(status: Status, state: FitState, found: Pass) -> Run:
-    """The run with the point that its status makes the answer."""
+    """The run, with the point that is its answer."""
     point, loss = state.solver.point, state.solver.value
     if status is Status.CONVERGED:
         point, loss = found.evaluation.point, found.evaluation.value

@@ -126,7 +126,7 @@ class Objective:
         )
 
     def validate(self, point: Vector, last: Pass) -> tuple[float | None, int]:
-        """The objective on the validation rows, penalty included, and the bytes read for it; None without such rows."""
+        """The objective on the validation rows, penalty included, and the bytes read for it; None without them."""
         if self.validation is None:
             return None, 0
         sums, bytes_read = last.validation_sum, 0
@@ -142,7 +142,7 @@ class Objective:
         return sums.parts[0] / sums.weight + self._penalty_value(point, last.known), bytes_read
 
     def explained(self, value: float, point: Vector, known: Known) -> float | None:
-        """1 − (loss − saturated)/(null − saturated): R² for the squared loss, the share of deviance for the others.
+        """1 − (loss − saturated)/(null − saturated): R² for the squared loss, the part of the deviance for the others.
 
         The null model is the best constant prediction. None where an offset or the loss leaves it unknown, or where the
         targets are all the same.

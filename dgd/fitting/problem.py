@@ -22,7 +22,7 @@ from dgd.penalties import Penalty
 from dgd.solvers import SOLVERS, Rate, Solver
 
 MANY = 1000
-"""Passes of a fit whose number nobody knows beforehand."""
+"""Passes assumed where their number is not known beforehand."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def _row_split(fraction: Any, seed: int, dataset: Dataset) -> RowSplit:
 
 
 def _check_offset(dataset: Dataset, outputs: int | None) -> None:
-    """NumPy would repeat an offset of another shape than the raw prediction in silence."""
+    """Refuse an offset of another shape than the raw prediction: NumPy would silently repeat it."""
     shape = (dataset.shape[0], *(() if outputs is None else (outputs,)))
     if dataset.offset is not None and dataset.offset.shape != shape:
         raise SchemaError(

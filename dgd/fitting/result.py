@@ -39,7 +39,7 @@ class Result:
     choice: Choice | None = None
     """Which solver, and why."""
     explained: float | None = None
-    """R² for the squared loss; else the share of the null model's deviance that is explained. None if not known."""
+    """R² for the squared loss; else the part of the null model's deviance that is explained. None if not known."""
     certificate: Certificate | None = None
     """A bound on the distance to the optimum, where there is one; of the last point that was evaluated."""
     rows_held_out: int = 0

@@ -1,4 +1,4 @@
-"""y log y: what is left of a likelihood when the prediction is the target itself."""
+"""Entropies: the loss of a prediction that equals the target."""
 
 from __future__ import annotations
 

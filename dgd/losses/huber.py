@@ -24,7 +24,7 @@ from dgd.losses.base import NumberLoss, over_outputs
 
 @dataclass(frozen=True)
 class Huber(NumberLoss):
-    """Huber's loss: ½ (η − y)² up to a residual of `delta`, a straight line beyond; outliers pull no harder."""
+    """Huber's loss: ½ (η − y)² up to a residual of `delta`, linear beyond: outliers have a bounded influence."""
 
     delta: float = 1.35
 

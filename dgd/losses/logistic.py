@@ -1,11 +1,10 @@
-"""The logistic loss of two classes, or of a share y between 0 and 1.
+"""The logistic loss of two classes, or of a proportion y between 0 and 1.
 
     value              log(1 + e^η) − y η
     derivative         σ(η) − y                σ(η) = 1 / (1 + e^−η), the probability of the second class
     second derivative  σ(η) (1 − σ(η))
 
-All of it from t = e^−|η| ≤ 1 and s = 1 where η is positive, else 0, so that nothing overflows and nothing cancels, in
-the tails neither:
+Computed from t = e^−|η| ≤ 1 and s = 1 where η is positive, else 0, so that nothing overflows and nothing cancels:
 
     value              η (s − y) + log(1 + t)
     derivative         (s − y) ∓ t/(1 + t)     − where η is positive
@@ -74,60 +73,60 @@ class Logistic(NumberLoss):
 
     def value(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
         """log(1 + e^η) − yη of each row."""
-        return _value(raw_prediction, _side(raw_prediction) - y, _tail(raw_prediction))
+        return _value(raw_prediction, _sign(raw_prediction) - y, _small(raw_prediction))
 
     def derivative(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
         """σ(η) − y."""
-        return _derivative(raw_prediction, _side(raw_prediction) - y, _tail(raw_prediction))
+        return _derivative(raw_prediction, _sign(raw_prediction) - y, _small(raw_prediction))
 
     def value_and_derivative(self, raw_prediction: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Both, from one e^−|η|."""
-        miss, tail = _side(raw_prediction) - y, _tail(raw_prediction)
-        return _value(raw_prediction, miss, tail), _derivative(raw_prediction, miss, tail)
+        residual, small = _sign(raw_prediction) - y, _small(raw_prediction)
+        return _value(raw_prediction, residual, small), _derivative(raw_prediction, residual, small)
 
     def second_derivative(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
         """σ(η) (1 − σ(η))."""
-        tail = _tail(raw_prediction)
-        above = tail + 1
-        tail /= above
-        tail /= above
-        return tail
+        small = _small(raw_prediction)
+        above = small + 1
+        small /= above
+        small /= above
+        return small
 
     def response(self, raw_prediction: FloatArray) -> FloatArray:
         """σ(η), the probability of the second class."""
-        return _derivative(raw_prediction, _side(raw_prediction), _tail(raw_prediction))
+        return _derivative(raw_prediction, _sign(raw_prediction), _small(raw_prediction))
 
     def saturated(self, y: FloatArray) -> FloatArray:
         """The entropy of y, summed over the outputs: 0 for y = 0 and y = 1."""
         return over_outputs(binary_entropy(y))
 
     def null_value(self, mean: FloatArray, variance: FloatArray) -> float:
-        """The entropy of ȳ, the share of the second class, summed over the outputs."""
+        """The entropy of ȳ, the proportion of the second class, summed over the outputs."""
         return float(np.sum(binary_entropy(np.clip(np.asarray(mean, dtype=np.float64), 0, 1))))
 
 
-def _tail(raw_prediction: FloatArray) -> FloatArray:
+def _small(raw_prediction: FloatArray) -> FloatArray:
     """t = e^−|η|."""
-    tail = np.copysign(raw_prediction, -1.0)
-    np.exp(tail, out=tail)
-    return tail
+    small = np.copysign(raw_prediction, -1.0)
+    np.exp(small, out=small)
+    return small
 
 
-def _side(raw_prediction: FloatArray) -> Array:
-    """s: whether η is positive. The sign bit decides at ±0 too, as it does for `copysign`."""
+def _sign(raw_prediction: FloatArray) -> Array:
+    """s: whether η is positive. At ±0 the sign bit decides, as for `copysign`."""
     return ~np.signbit(raw_prediction)
 
 
-def _value(raw_prediction: FloatArray, miss: FloatArray, tail: FloatArray) -> FloatArray:
+def _value(raw_prediction: FloatArray, residual: FloatArray, small: FloatArray) -> FloatArray:
     """η (s − y) + log(1 + t): two terms that are never negative."""
-    value = raw_prediction * miss
-    value += np.log1p(tail)
+    value = raw_prediction * residual
+    value += np.log1p(small)
     return over_outputs(value)
 
 
-def _derivative(raw_prediction: FloatArray, miss: Array, tail: FloatArray) -> FloatArray:
+def _derivative(raw_prediction: FloatArray, residual: Array, small: FloatArray) -> FloatArray:
     """(s − y) ∓ t/(1 + t)."""
-    step = tail + 1
-    np.divide(tail, step, out=step)
+    step = small + 1
+    np.divide(small, step, out=step)
     np.copysign(step, raw_prediction, out=step)
-    return np.subtract(miss, step, out=step)
+    return np.subtract(residual, step, out=step)

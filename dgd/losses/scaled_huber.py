@@ -44,19 +44,19 @@ class ScaledHuber(NumberLoss):
         """Both, from one residual."""
         sigma = raw_prediction[:, 1]
         residual = raw_prediction[:, 0] - y
-        reach = self.epsilon * np.maximum(sigma, 0)
-        clipped = np.clip(residual, -reach, reach)
+        threshold = self.epsilon * np.maximum(sigma, 0)
+        clipped = np.clip(residual, -threshold, threshold)
         with np.errstate(divide="ignore", invalid="ignore"):
-            share = clipped / sigma
-            value = np.where(sigma > 0, sigma + share * (2 * residual - clipped), np.inf)
-        return value, np.stack([2 * share, 1 - share * share], axis=1)
+            ratio = clipped / sigma
+            value = np.where(sigma > 0, sigma + ratio * (2 * residual - clipped), np.inf)
+        return value, np.stack([2 * ratio, 1 - ratio * ratio], axis=1)
 
     def second_derivative(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
         """(rows, 2, 2), of rank one or zero."""
         sigma = raw_prediction[:, 1]
-        share = (raw_prediction[:, 0] - y) / sigma
-        direction = np.stack([np.ones_like(share), -share], axis=1)
-        scale: FloatArray = np.where(np.abs(share) <= self.epsilon, 2 / sigma, 0)[:, None, None]
+        ratio = (raw_prediction[:, 0] - y) / sigma
+        direction = np.stack([np.ones_like(ratio), -ratio], axis=1)
+        scale: FloatArray = np.where(np.abs(ratio) <= self.epsilon, 2 / sigma, 0)[:, None, None]
         return scale * direction[:, :, None] * direction[:, None, :]
 
     def response(self, raw_prediction: FloatArray) -> FloatArray:

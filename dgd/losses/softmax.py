@@ -126,7 +126,7 @@ class Softmax(NumberLoss):
         return exps.T
 
     def null_value(self, mean: FloatArray, variance: FloatArray) -> float:
-        """The entropy −Σ p̄ log p̄ of the classes' shares p̄, of shape (K,)."""
+        """The entropy −Σ p̄ log p̄ of the classes' proportions p̄, of shape (K,)."""
         return float(-np.sum(y_log_y(np.asarray(mean, dtype=np.float64))))
 
 
@@ -140,7 +140,7 @@ def _below_greatest(raw_prediction: FloatArray) -> FloatArray:
 def _value_and_unscaled(
     raw_prediction: FloatArray, y: FloatArray
 ) -> tuple[FloatArray, FloatArray, NDArray[np.intp], FloatArray, FloatArray]:
-    """The value; e with 0 at y, (K, rows); the places of y in it; o; and o + e_y. NaN where y is not an index."""
+    """The value; e with 0 at y, (K, rows); the flat indices of y in it; o; and o + e_y. NaN where y is not an index."""
     exps = _below_greatest(raw_prediction)
     n_classes, rows = exps.shape
     index = np.fmin(np.fmax(y, 0), n_classes - 1).astype(np.intp)

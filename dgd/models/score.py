@@ -149,7 +149,7 @@ class ClassErrorSums(Part):
 
 @dataclass(frozen=True, slots=True)
 class ClassScore:
-    """The share of rows whose class was predicted, and the mean of −log p of the class each row has."""
+    """The proportion of rows whose class was predicted, and the mean of −log p of the class each row has."""
 
     accuracy: float
     log_loss: float

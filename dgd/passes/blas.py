@@ -1,7 +1,7 @@
 """BLAS on one thread while chunks are summed.
 
-The last bits of Xᵀr differ between one BLAS thread and two, so every sweep runs on one. The number of BLAS threads
-belongs to the process: it is set when the first sweep begins and given back when the last one ends.
+The last bits of Xᵀr differ between one BLAS thread and two, so every pass runs on one. The number of BLAS threads
+belongs to the process: it is set when the first pass begins and restored when the last one ends.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Gradient descent whose step is halved until the loss falls as far as a step of that length must make it.
+"""Gradient descent with a backtracking line search: the step is halved until the loss falls far enough.
 
     θ⁺ = prox(θ − η ∇f(θ), η)     is taken if     f(θ⁺) ≤ f(θ) + ∇f(θ)ᵀ(θ⁺ − θ) + 1/(2η) ‖θ⁺ − θ‖²
 
@@ -26,7 +26,7 @@ from dgd.solvers.steps.progress import NO_PROGRESS, ROUNDING, Progress
 LONGER = 1.5
 """The factor by which η grows after an accepted step."""
 FAR = 16.0
-"""Halving would take long where η is this many times the inverse of the curvature met: it goes there at once."""
+"""If η is so many times the inverse of the measured curvature, it goes there at once: halving would take long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,14 +108,14 @@ class Backtracking(Solver):
 
 
 def sufficient(before: Evaluation, after: Evaluation, eta: float) -> bool:
-    """Whether f bends by no more than 1/η along a step: by values, or by gradients where values are rounding."""
-    apart = after.point - before.point
+    """Whether the curvature of f along a step is at most 1/η: by values, or by gradients where values are rounding."""
+    step = after.point - before.point
     with np.errstate(over="ignore", invalid="ignore"):
-        room = 0.5 / eta * float(apart @ apart)
-        rise = after.smooth_value - before.smooth_value - float(before.gradient @ apart)
-        bend = float((after.gradient - before.gradient) @ apart)
-    if not (math.isfinite(room) and math.isfinite(rise)):
+        allowed = 0.5 / eta * float(step @ step)
+        rise = after.smooth_value - before.smooth_value - float(before.gradient @ step)
+        change = float((after.gradient - before.gradient) @ step)
+    if not (math.isfinite(allowed) and math.isfinite(rise)):
         return False
-    if room > ROUNDING * abs(before.value):
-        return rise <= room
-    return bend <= 2 * room
+    if allowed > ROUNDING * abs(before.value):
+        return rise <= allowed
+    return change <= 2 * allowed

@@ -1,12 +1,12 @@
-"""Gradient descent whose step is the inverse curvature along the last step, not along the next.
+"""Gradient descent whose step is the inverse curvature along the previous step.
 
     s = θₖ − θₖ₋₁,   d = ∇f(θₖ) − ∇f(θₖ₋₁)         long: η = sᵀs/sᵀd         short: η = sᵀd/dᵀd
     θₖ₊₁ = θₖ − η ∇f(θₖ)
 
 Barzilai and Borwein (1988), Two-point step size gradient methods. The short step is taken where it is far below the
 long one, which happens where steep directions are left in the gradient; the long one then does more: Zhou, Gao and Dai
-(2006), Gradient methods with adaptive step-sizes. The loss goes up and down by nature; it must stay below the highest
-of the last `MEMORY`, less a little: Raydan (1997), The Barzilai and Borwein gradient method for the large scale
+(2006), Gradient methods with adaptive step-sizes. The loss goes up and down; it must stay a little below the highest
+of the last `MEMORY`: Raydan (1997), The Barzilai and Borwein gradient method for the large scale
 unconstrained minimization problem. A trial above that is rejected and costs its pass.
 """
 
@@ -29,9 +29,9 @@ DECREASE = 1e-4
 SHORT = 0.15
 """The short step is taken where it is below this part of the long one."""
 LONGER = 10.0
-"""The factor by which η grows where f is flat or a straight line along the last step."""
+"""The factor by which η grows where f has no curvature along the last step."""
 WAIT = 250
-"""Evaluations without a lower loss or gradient norm that mean rounding: without them this method may go far."""
+"""So many evaluations without a lower loss or gradient norm mean rounding: this method may go up for long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class BarzilaiBorweinState(State):
 
     @property
     def advice(self) -> str:
-        """What the guard cost."""
+        """The learning rate, and the passes spent on rejected trials."""
         if self.note or self.last is None:
             return self.note
         passes = "1 pass" if self.rejected == 1 else f"{self.rejected} passes"
@@ -121,7 +121,7 @@ class BarzilaiBorwein(Solver):
 
 
 def two_point_steps(before: Evaluation, after: Evaluation) -> tuple[float, float]:
-    """The long step sᵀs/sᵀd and the short one sᵀd/dᵀd; infinite and infinite where f does not bend upwards."""
+    """The long step sᵀs/sᵀd and the short one sᵀd/dᵀd; both infinite where the curvature is not positive."""
     s, d = after.point - before.point, after.gradient - before.gradient
     S, D = vector_norm(s), vector_norm(d)
     if not (S > 0 and D > 0 and math.isfinite(D)):

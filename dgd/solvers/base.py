@@ -1,4 +1,4 @@
-"""What a solver is: it asks for a point and is told loss and gradient there. One evaluation is one pass.
+"""A solver asks for a point and is told loss and gradient there. One evaluation is one pass.
 
     state = solver.init(start)
     loop:  evaluation = evaluate(solver.ask(state))          one pass over the data
@@ -93,8 +93,7 @@ class Evaluation:
     hessian: Matrix | None = None
     """∇²f(θ), where it was asked for."""
     steps: int = 0
-    """The steps taken on the way to `point`, where the pass was an `Epoch` of them; value and gradient are then means
-    over those steps."""
+    """Steps taken within the pass, if it was an `Epoch`; value and gradient are then means over them."""
 
     @property
     def smooth_value(self) -> float:
@@ -117,7 +116,7 @@ class Evaluation:
 
 
 class Order(Protocol):
-    """In which order the rows of a chunk are taken: a pure function, so that no worker can change it."""
+    """The order of the rows of a chunk: a pure function, the same on every worker."""
 
     def __call__(self, epoch: int, chunk: int, rows: int) -> NDArray[np.int64]:
         """Row numbers within a chunk of `rows` rows; they may repeat, and leave rows out."""
@@ -126,7 +125,7 @@ class Order(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """What a solver asks for that steps along within a pass: mini-batches of each chunk, chunk after chunk.
+    """A pass of many steps: mini-batches of each chunk, chunk after chunk.
 
     For the batch B of step t:  θ ← prox(θ − ηₜ ∇f_B(θ), ηₜ),  with ∇f_B the gradient of the mean loss over B plus that
     of the smooth penalty.
@@ -146,7 +145,7 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """What evolves: numbers and arrays alone, so that a fit can be stored and go on."""
+    """The state of a solver: numbers and arrays alone, so that a fit can be stored and go on."""
 
     point: Vector
     """θ, the iterate a fit that ends now returns."""

@@ -35,9 +35,9 @@ DRIFT = 1e-3
 ROUNDING = 16 * float(np.finfo(np.float64).eps)
 """The error of a gradient, relative to the largest gradient that it is compared with; more once more is seen."""
 IDLE = 3
-"""True gradients in a row that show no descent: rounding level."""
+"""True gradients in a row without descent that mean rounding level."""
 SINGLE_STEPS = 10
-"""True gradients in a row that were due after one step each: the same."""
+"""True gradients in a row, each due after one step, that mean rounding level."""
 LONG = 10
 """A first step this many times as long as the guessed trial is measured again, at its own length."""
 
@@ -59,7 +59,7 @@ class ConjugateState(State):
     due: bool = True
     """Whether θ itself is evaluated next."""
     error: float = 0.0
-    """What the carried gradient may be wrong by."""
+    """Bound on the error of the carried gradient."""
     rounding: float = ROUNDING
     first_norm: float = 0.0
     steps: int = 0
@@ -99,10 +99,10 @@ class ConjugateGradient(Solver):
         norm = vector_norm(p)
         u = p / norm
         Hu = (evaluation.gradient - g) / (state.probe * norm)
-        slope, bend = float(g @ u), float(u @ Hu)
-        if not (bend > 0 and math.isfinite(slope / bend)):
+        slope, curvature = float(g @ u), float(u @ Hu)
+        if not (curvature > 0 and math.isfinite(slope / curvature)):
             return _flat(state)
-        length = -slope / bend
+        length = -slope / curvature
         alpha = length / norm
         if state.guess and alpha > LONG * state.probe and not state.remeasured:
             return replace(state, probe=alpha, guess=False, remeasured=True, learning_rate=0.0, accepted=False)
@@ -115,7 +115,7 @@ class ConjugateGradient(Solver):
 
 
 def _error(state: ConjugateState, evaluation: Evaluation, rho: float) -> float:
-    """What g₊ = (1 − ρ) g + ρ ∇f(t) may be wrong by."""
+    """Bound on the error of g₊ = (1 − ρ) g + ρ ∇f(t)."""
     return abs(1 - rho) * state.error + rho * state.rounding * max(state.first_norm, evaluation.grad_norm)
 
 
@@ -187,7 +187,7 @@ def _advice(steps: int, restarts: int) -> str:
 
 
 def _stalled(state: ConjugateState) -> ConjugateState:
-    """Nowhere to go: end at the evaluated iterate of least gradient."""
+    """No descent is left: end at the evaluated iterate of least gradient."""
     assert state.best is not None
     return replace(
         state,

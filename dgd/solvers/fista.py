@@ -15,6 +15,6 @@ from dgd.solvers.nesterov import Nesterov
 
 @dataclass(frozen=True, slots=True)
 class Fista(Nesterov):
-    """`Nesterov`, iterate by iterate."""
+    """The same method as `Nesterov`."""
 
     name: ClassVar[str] = "fista"

@@ -1,4 +1,4 @@
-"""Batch gradient descent with a learning rate that is given: the textbook's iteration, to the letter.
+"""Batch gradient descent with a given learning rate: the textbook's iteration.
 
     θ ← θ − η ∇f(θ)                     and with a penalty g that has a prox        θ ← prox(θ − η ∇f(θ), η)
 

@@ -11,8 +11,8 @@ and an efficient line search.
 
 With exact steps on a quadratic these are the iterates of conjugate gradients, whatever the memory (Nazareth 1979, A
 relationship between the BFGS and conjugate gradient algorithms), and those need one pass each. So as long as every
-evaluation fits a quadratic, F(t) − F(θ) = ½ (∇f(t) + ∇f(θ))ᵀ(t − θ), conjugate gradients lead; at a condition of 10⁴
-steps of t = 1 would need eight times their passes. Most other losses show themselves at the first trial, at no cost.
+evaluation fits a quadratic, F(t) − F(θ) = ½ (∇f(t) + ∇f(θ))ᵀ(t − θ), conjugate gradients are used; at κ = 10⁴
+steps of t = 1 would need eight times their passes. Most other losses are recognised at the first trial, at no cost.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class LBFGS(Solver):
         return state.point + state.search.step * state.search.direction
 
     def tell(self, state: LBFGSState, evaluation: Evaluation, prox: Prox = no_prox) -> LBFGSState:
-        """Accept the trial and turn, or reject it and search on."""
+        """Accept the trial and choose the next direction, or reject it and search on."""
         best, search = state.best, state.search
         if state.conjugate is not None:
             return _conjugate(state, state.conjugate, evaluation)
@@ -124,7 +124,7 @@ def _conjugate(state: LBFGSState, conjugate: ConjugateState, evaluation: Evaluat
     lower = evaluation if evaluation.finite and evaluation.value < best.value else best
     if fits_quadratic(best, evaluation, noise=GRADIENT_ROUNDING * conjugate.first_norm):
         told = CONJUGATE.tell(conjugate, evaluation)
-        # A loss that falls and does not bend, as huber's far from the data, is a quadratic without a minimum.
+        # A loss that falls without curvature, as huber's far from the data, is a quadratic without a minimum.
         if told.status is not Status.STALLED or not best.value - evaluation.value > ROUNDING * abs(best.value):
             return _told(replace(state, best=lower), told)
     lowered = lower is evaluation

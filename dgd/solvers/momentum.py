@@ -1,4 +1,4 @@
-"""Gradient descent with momentum, the heavy ball: a part β of the last step is made again.
+"""Gradient descent with momentum (heavy ball): each step adds β times the previous one.
 
     θₖ₊₁ = θₖ − η ∇f(θₖ) + β (θₖ − θₖ₋₁)
 
@@ -171,7 +171,7 @@ class SafeMomentum(Solver):
 
 
 def check_rate(rate: object, solver: str) -> None:
-    """Refuse what is no positive number."""
+    """Refuse anything but a positive number."""
     if not (isinstance(rate, (int, float, np.floating)) and math.isfinite(rate) and rate > 0):
         raise ConfigurationError(
             f"`fit(learning_rate=...)` must be a positive number or 'auto' for solver={solver!r}, got {rate!r}"
@@ -179,6 +179,6 @@ def check_rate(rate: object, solver: str) -> None:
 
 
 def check_beta(beta: float) -> None:
-    """Refuse momentum that would never die out."""
+    """Refuse momentum that would not decay."""
     if not 0 <= beta < 1:
         raise ConfigurationError(f"`Momentum(beta=...)` must be at least 0 and below 1, got {beta!r}")

@@ -1,4 +1,4 @@
-"""Newton's method, damped: the minimum of the parabola that f has at θ, and a shorter step where that is too far.
+"""Damped Newton's method: a step to the minimum of the quadratic model of f at θ, shortened if it is too long.
 
     (H + λI) d = −∇f       H = ∇²f(θ)        θ ← θ + t d        t = 1 unless the loss says otherwise
 

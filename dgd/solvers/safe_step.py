@@ -25,7 +25,7 @@ PROBE = 0.5
 SHORTEST = 1e-3
 """No rejected trial shortens the next one by more than this."""
 REGROWTH = 10.0
-"""How fast η returns to 1/L̂ after a trial so far away that it taught nothing about L."""
+"""Factor by which η returns to 1/L̂, per step, after a trial that was too far away to measure L."""
 TRUSTED_CHANGE = 1e-9
 """A gradient change below this part of the first gradient is too near rounding to estimate L from."""
 NOT_FINITE = "the loss at the start is not finite: rescale the columns or the target"
@@ -79,12 +79,12 @@ NO_ESTIMATE = StepEstimate()
 
 
 def like_a_quadratic(before: Evaluation, after: Evaluation) -> bool:
-    """Whether f(b) − f(a) = ½ (∇f(a) + ∇f(b))ᵀ(b − a) to a tenth of the bend: then curvature is the same all along."""
-    apart = after.point - before.point
+    """Whether f(b) − f(a) = ½ (∇f(a) + ∇f(b))ᵀ(b − a) to a tenth of the second-order term."""
+    step = after.point - before.point
     with np.errstate(over="ignore", invalid="ignore"):
-        bend = 0.5 * float((after.gradient - before.gradient) @ apart)
-        excess = after.smooth_value - before.smooth_value - float(before.gradient @ apart)
-    return abs(excess - bend) <= 0.1 * abs(bend)
+        second_order = 0.5 * float((after.gradient - before.gradient) @ step)
+        excess = after.smooth_value - before.smooth_value - float(before.gradient @ step)
+    return abs(excess - second_order) <= 0.1 * abs(second_order)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -151,7 +151,7 @@ def fit(store: str, where: list[str], allowed: int, say: Say) -> tuple[dict[str,
 
 
 def exact_size(n_bytes: int) -> str:
-    """As one writes it on the command line."""
+    """A size as the command line takes it."""
     return f"{n_bytes // 2**20}MiB" if n_bytes % 2**20 == 0 else f"{n_bytes}B"
 
 

@@ -16,7 +16,7 @@ FEATURES = 64
 CHUNK_ROWS = 2**14
 ROW_BYTES = 4 * FEATURES + 8
 COMMON = 0.08
-"""How much of a factor that all columns share is in each: it correlates them, so that descent takes some steps."""
+"""The weight of a common factor in each column: it correlates the columns, so that descent takes some steps."""
 NOISE = 0.5
 
 

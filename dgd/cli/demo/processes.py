@@ -18,7 +18,7 @@ STOP_SECONDS = 10.0
 
 
 class CommandFailed(Exception):
-    """A command of the demonstration ended with an error; its own words stand on stderr."""
+    """A command of the demonstration failed; its own message is on stderr."""
 
 
 def run_measured(module: str, *arguments: str) -> tuple[str, int]:
@@ -93,7 +93,7 @@ def local_cluster(folder: Path, *, workers: int, memory_limit: int) -> Iterator[
 
 
 def _stop(process: subprocess.Popen[str]) -> None:
-    """The end of its stdin ends it; if not soon, the whole session is killed."""
+    """Close its stdin, which ends it; kill the whole session if it does not end soon."""
     _pipe(process.stdin).close()
     try:
         process.wait(STOP_SECONDS)

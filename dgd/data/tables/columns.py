@@ -1,4 +1,4 @@
-"""Which columns of a table become X, y and weight; and the refusals of those that cannot."""
+"""Which columns of a table become X, y and weight, and errors for columns that cannot."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Column:
 
 
 def kind_of(type_: pa.DataType) -> tuple[Kind, str]:
-    """The kind of an Arrow type and what it holds. A column of nothing but nulls may yet be of numbers."""
+    """The kind of an Arrow type and what it holds. A column of nulls alone counts as numbers."""
     is_ = pa.types
     if is_.is_boolean(type_):
         return "boolean", "booleans"
@@ -91,7 +91,7 @@ class Selection:
         return (*self.features, self.target, *([] if self.weight is None else [self.weight]))
 
     def hint(self, name: str, *others: str) -> str:
-        """What can be said for leaving `name` (and others) out, with the option ready to paste."""
+        """How to leave `name` (and others) out, with the option ready to paste."""
         left = [feature for feature in self.features if feature not in (name, *others)]
         if name not in self.features or not left:
             return ""

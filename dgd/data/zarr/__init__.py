@@ -3,12 +3,16 @@
 locations  path, URL, store → a source           sources    keys → bytes: a local folder, any zarr store
 zip_source  keys → bytes: a zip file             layout     an array's format, as data
 documents  metadata documents as JSON            crc32c     checksums, in all threads at once
-format3, format2  zarr.json, .zarray → a layout  metadata   whichever of the two is there, checked
+format3, format2  zarr.json, .zarray → a layout  metadata   either of the two, checked
 codecs     the decoders, an allow-list           shards     a shard → its inner chunks
 zarr_rows  bytes → rows, strictly                group      a zarr group → a dataset
-read_ahead  requests and hints before a read     commit_marker  what tells a whole dataset from an interrupted one
-folders    what may be replaced, what is on disk
+read_ahead  requests and hints before a read     commit_marker  marks a dataset as complete
+folders    what may be replaced
 array_writer  blocks → one zarr array            dataset_writer  blocks → a dataset
-info       what `dgd info` says                  advice     what is unfavourable, with its fix
-predictions  chunks → a zarr array of predictions
+info       what `dgd info` says                  advice     its warnings, each with a fix
+row_writer  chunks of results → a zarr array    event_loop  where stores that answer asynchronously run
+
+dgd decodes chunks itself, into memory that each thread uses again for every chunk. Measured in one run on two threads
+with chunks of 4 MiB: zarr-python's codec pipeline and the Rust pipeline `zarrs` were slower than this; tensorstore read
+at 0.29, 0.59 and 0.76 of the speed of a bare loop for uncompressed, lz4 and zstd chunks.
 """

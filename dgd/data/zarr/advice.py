@@ -1,4 +1,4 @@
-"""What is unfavourable about stored arrays, each with its fix."""
+"""Warnings about stored arrays, each with its fix."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Finding:
 
 
 def findings(arrays: list[ZarrRows], found_objects: dict[str, int | None]) -> Iterator[Finding]:
-    """The warnings about some arrays; `found_objects`: how many of each one's chunks are there, None if unknown."""
+    """The warnings about some arrays. found_objects: the number of chunks found of each, None if unknown."""
     for rows in arrays:
         yield from _missing(rows, found_objects[rows.name])
         yield from _chunk_size(rows)
@@ -48,7 +48,7 @@ def _missing(rows: ZarrRows, found: int | None) -> Iterator[Finding]:
 
 
 def _chunk_size(rows: ZarrRows) -> Iterator[Finding]:
-    """Only of a matrix: a column of one number a row has small chunks beside any X."""
+    """Only for a matrix: a column of one number per row always has small chunks."""
     if len(rows.shape) != 2 or 0 in rows.shape:
         return
     n_bytes = rows.format.chunk.n_bytes

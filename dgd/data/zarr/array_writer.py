@@ -1,4 +1,4 @@
-"""One zarr array, written in whole chunks, each with a crc32c and none left out."""
+"""Writes one zarr array in whole chunks, each with a crc32c; chunks of zeros are written too."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from dgd.errors import ConfigurationError, ValueRangeError
 
 COMPRESSIONS = ("none", "zstd", "blosc", "gzip")
 CHUNK_BYTES = 4 * 2**20
-"""A chunk of X where nobody says otherwise: it stays in a processor's cache."""
+"""Default size of a chunk of X: it fits in a processor's cache."""
 PIECE_BYTES = 2**20
-"""Blocks are checked in pieces of about this size, so that a check needs no second block."""
+"""Blocks are checked in pieces of about this size, so that a check needs little memory."""
 
 
 class Column:
-    """One array of a dataset being written: a buffer of one chunk, written whenever it is full."""
+    """One array of a dataset being written: buffers rows, and writes a chunk when it is full."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ def check_values(name: str, block: Array, dtype: np.dtype[Any], first_row: int) 
 
 
 def _equal(stored: Array, given: Array) -> Array:
-    """Where a cast to integers or booleans kept the value: it comes back, and on the same side of zero."""
+    """Where a cast to integers or booleans kept the value, sign included."""
     with np.errstate(over="ignore", invalid="ignore"):
         back = stored.astype(given.dtype) == given
     same: Array = back & ((stored < 0) == (given < 0)) if stored.dtype.kind != "b" else back
@@ -141,7 +141,7 @@ def create_array(
     compression: str,
     attributes: dict[str, Any],
 ) -> Any:
-    """A zarr 3 array with a crc32c on every chunk and no chunk left out, whatever zarr is configured to do."""
+    """Create a zarr 3 array with a crc32c on every chunk and no chunk left out, whatever zarr's configuration says."""
     compressors = {
         "none": (),
         "zstd": (ZstdCodec(level=1),),

@@ -1,7 +1,7 @@
-"""The codecs dgd decodes: an allow-list, read off the metadata before any byte is decoded.
+"""The codecs that dgd decodes: an allow-list, applied to the metadata before any byte is decoded.
 
-A compressed form that states the size it will decode to is held to the chunk's before anything is decoded, the others
-while they unfold, so a damaged or hostile chunk of a few kilobytes cannot ask for gigabytes.
+The decoded size must be that of the chunk. It is checked before decoding if the compressed form states it, otherwise
+during decoding, so that a damaged or hostile chunk of a few kilobytes cannot take gigabytes of memory.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from dgd.errors import UnsupportedFormatError
 
 CHECKSUM_BYTES = 4
 INFLATE_IN = INFLATE_OUT = 2**18
-"""zlib decodes into fresh memory only, so it is fed and emptied in pieces of this size."""
+"""zlib always allocates its output, so it decodes in pieces of this size."""
 INFLATE_STATE = 40 * 2**10
-"""Its window of 32 KiB, and tables."""
+"""zlib's window of 32 KiB, and tables."""
 
 
 class Damaged(ValueError):
@@ -36,11 +36,11 @@ class Codec:
 
     name: str
     at_end: bool = True
-    """Where a checksum stands."""
+    """Whether a checksum stands after the data, and not before."""
 
     @property
     def is_checksum(self) -> bool:
-        """Whether it guards bytes rather than compressing them."""
+        """Whether it is a checksum and not a compressor."""
         return self.name == "crc32c"
 
 
@@ -81,7 +81,7 @@ def unsupported(array: str, codec: str) -> UnsupportedFormatError:
 
 
 def check_order(codecs: tuple[Codec, ...], array: str) -> None:
-    """At most one compressor: only then is every size known beforehand."""
+    """Refuse two compressors: the size between them would not be known beforehand."""
     names = [codec.name for codec in codecs if not codec.is_checksum]
     if len(names) > 1:
         raise UnsupportedFormatError(
@@ -107,14 +107,14 @@ def decode_bytes(codecs: tuple[Codec, ...], encoded: Bytes, n_bytes: int, buffer
 
 
 def encoded_bound(codecs: tuple[Codec, ...], n_bytes: int) -> int:
-    """The most bytes that `n_bytes` can take once encoded: what incompressible data take, with room to spare."""
+    """An upper bound on the encoded size of `n_bytes`: that of incompressible data, and some more."""
     if all(codec.is_checksum for codec in codecs):
         return n_bytes + CHECKSUM_BYTES * len(codecs)
     return n_bytes + n_bytes // 64 + 4096
 
 
 def decoding_bytes(codecs: tuple[Codec, ...], n_bytes: int) -> int:
-    """The memory that decoding takes besides the stored form: none where that is used as it is."""
+    """The memory that decoding takes besides the stored form; 0 if that is used directly."""
     names = {codec.name for codec in codecs}
     if names <= {"crc32c"}:
         return 0
@@ -147,7 +147,7 @@ def _zstd(encoded: Bytes, expected: int, buffers: Buffers) -> Bytes:
     stated = zstd_content_size(encoded)
     if stated is not None:
         _check_stated(stated, expected)
-    # A frame of a streaming compressor states no size; it is held to `out` as it unfolds.
+    # A streaming compressor states no size; it is checked against `out` during decoding.
     return _call(zstd.decompress, encoded, buffers.take("decompressed", (expected,), np.uint8))
 
 

@@ -1,4 +1,4 @@
-"""The commit marker: what makes a folder that dgd wrote a dataset, or an array of predictions.
+"""The commit marker: says whether a folder that dgd wrote is a complete dataset or array.
 
 The attributes of its root document hold an object `dgd`:
 
@@ -84,7 +84,7 @@ def committed_arrays(marker: dict[str, Any], where: str) -> dict[str, str]:
 
 
 def check_committed(digest: str | None, key: str, marker: dict[str, Any], where: str) -> None:
-    """Raise MetadataError unless the array's document is the one that was committed."""
+    """Raise MetadataError unless the array's document has the committed digest."""
     committed = committed_arrays(marker, where).get(key)
     if committed is None or committed == digest:
         return

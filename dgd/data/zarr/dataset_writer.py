@@ -1,4 +1,4 @@
-"""Writing what dgd reads: block by block in bounded memory, a checksum on every chunk, the commit marker last."""
+"""Writes a dataset block by block in bounded memory, a checksum on every chunk, the commit marker last."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class DatasetWriter:
         given = {"X": np.asarray(X), "y": y, "weight": weight, "offset": offset}
         blocks = {name: np.asarray(block) for name, block in given.items() if block is not None}
         self._check(blocks)
-        # From here on only the disk can fail, and then the arrays would not have the same rows.
+        # If the disk fails from here on, the arrays no longer have the same rows.
         self._ended = "a block could not be written"
         if not self._columns:
             self._begin(blocks)
@@ -130,7 +130,7 @@ class DatasetWriter:
         return hashlib.sha256((self.path / name / "zarr.json").read_bytes()).hexdigest()
 
     def _check(self, blocks: dict[str, Array]) -> None:
-        """Everything that can be wrong with a block, before any of it is written."""
+        """Check a block before any of it is written."""
         X = blocks["X"]
         n = self._columns["X"].width if self._columns else X.shape[-1] if X.ndim == 2 else 0
         if X.ndim != 2 or X.shape[1] != n or n == 0:

@@ -1,4 +1,4 @@
-"""Metadata documents: JSON that somebody else may have written, torn or edited."""
+"""Metadata documents: JSON that may be damaged or edited."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def parse_document(document: bytes, where: str) -> dict[str, Any]:
 
 
 def attributes_of(parsed: dict[str, Any], where: str) -> dict[str, Any]:
-    """The attributes of a zarr.json; none is none."""
+    """The attributes of a zarr.json, empty if it has none."""
     return checked_attributes(parsed.get("attributes"), where)
 
 

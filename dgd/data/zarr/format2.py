@@ -1,4 +1,4 @@
-""".zarray, format 2 → a checked format. Whatever the allow-lists do not name is refused here."""
+"""Reads .zarray (format 2) into a checked format. What is not on the allow-lists is refused here."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from dgd.data.zarr.layout import ArrayFormat, Layout
 from dgd.errors import UnsupportedFormatError
 
 DTYPE = re.compile(r"\|b1|\|[iu]1|[<>][biu]1|[<>][iu][248]|[<>]f[248]|[<>]U[1-9]\d{0,2}|\|S[1-9]\d{0,3}")
-"""Type strings of real numbers of at most 8 bytes, and of labels; NumPy's parser would take much else."""
+"""Type strings of real numbers of at most 8 bytes, and of labels; NumPy's parser accepts many others."""
 
 
 def parse(document: dict[str, Any], name: str, attributes: dict[str, Any], digest: str) -> ArrayFormat:
     """The format of the array that a .zarray describes.
 
-    Raises UnsupportedFormatError for what is not on the allow-lists, and whatever a torn document leads to.
+    Raises UnsupportedFormatError for what is not on the allow-lists, and various errors for a damaged document.
     """
     chosen(document["zarr_format"], (2,), "zarr_format")
     dtype = _dtype(document["dtype"], name)
@@ -62,7 +62,7 @@ def _codecs(document: dict[str, Any], name: str) -> tuple[Codec, ...]:
 
 
 def _dimension_names(attributes: dict[str, Any], n_axes: int) -> tuple[str | None, ...] | None:
-    """What xarray writes into the attributes, as format 2 has no place for it."""
+    """The names that xarray writes into the attributes, because format 2 has no field for them."""
     names = attributes.get("_ARRAY_DIMENSIONS")
     if not isinstance(names, list) or len(names) != n_axes or not all(isinstance(name, str) for name in names):
         return None

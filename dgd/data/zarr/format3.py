@@ -1,4 +1,4 @@
-"""zarr.json, format 3 → a checked format. Whatever the allow-lists do not name is refused here."""
+"""Reads zarr.json (format 3) into a checked format. What is not on the allow-lists is refused here."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FIELDS = {
 def parse(document: dict[str, Any], name: str, where: str, digest: str) -> ArrayFormat:
     """The format of the array that a zarr.json describes.
 
-    Raises UnsupportedFormatError for what is not on the allow-lists, and whatever a torn document leads to.
+    Raises UnsupportedFormatError for what is not on the allow-lists, and various errors for a damaged document.
     """
     chosen(document["zarr_format"], (3,), "zarr_format")
     _refuse_extensions(document, name)
@@ -85,7 +85,7 @@ def _dtype(entry: Any, name: str) -> np.dtype[Any]:
 
 
 def _keys(encoding: Any, name: str) -> tuple[str, str]:
-    """What every chunk's key begins with, and what stands between its numbers."""
+    """The prefix of every chunk key, and its separator."""
     kind = _name(encoding)
     if kind not in ("default", "v2"):
         raise UnsupportedFormatError(
@@ -132,7 +132,7 @@ def _layout(entries: Any, shape: tuple[int, ...], dtype: np.dtype[Any], name: st
 
 
 def _with_endian(dtype: np.dtype[Any], serializer: Any) -> np.dtype[Any]:
-    """The dtype with the byte order of the `bytes` codec, which only single bytes can do without."""
+    """The dtype with the byte order of the `bytes` codec; only single bytes need none."""
     endian = _configuration(serializer).get("endian")
     if endian is None and (dtype.itemsize == 1 or dtype.kind == "S"):
         return dtype

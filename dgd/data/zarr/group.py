@@ -18,7 +18,7 @@ from dgd.errors import DatasetNotFoundError, MetadataError
 def open_array(location: Any, name: str) -> ZarrRows:
     """The zarr array at a location as rows; `name` is what errors call it.
 
-    An array of a dataset that dgd wrote is held to the commit marker above it, wherever it is opened from.
+    An array of a dataset that dgd wrote is checked against the commit marker of its group.
     """
     source = source_of(location)
     document = find_array(source)
@@ -95,7 +95,7 @@ class Group:
 
     @property
     def committed(self) -> tuple[str, ...]:
-        """The names of the arrays that the commit marker vouches for."""
+        """The names of the arrays in the commit marker."""
         return () if self.marker is None else tuple(committed_arrays(self.marker, self.source.label))
 
     def _content(self, key: str) -> str | None:

@@ -40,20 +40,20 @@ class ArrayInfo:
     """The shape of a shard, which holds several chunks; None if chunks are stored one by one."""
     dtype: str
     order: str
-    """How a chunk's values lie in its bytes: "C", rows together, or "F", columns together."""
+    """Order of a chunk's values: "C", row by row, or "F", column by column."""
     codecs: tuple[str, ...]
     checksum: bool
     stored_objects: int
     """Chunks or shards that a complete store has."""
     found_objects: int | None
-    """How many of them are there; None if the store would have to be asked for each."""
+    """How many of them exist; None if each would need a request."""
     stored_bytes: int | None
     """Exact; None if unknown."""
     decoded_bytes: int
     read_path: str
-    """How its chunks are read: dgd decodes all that it reads by itself, wherever the bytes come from."""
+    """How its chunks are read; dgd always decodes them itself."""
     read_ahead: str
-    """How the next chunks are fetched while one computes."""
+    """How the next chunks are fetched during computing."""
     dimension_names: tuple[str | None, ...] | None
 
 
@@ -66,7 +66,7 @@ class Info:
     committed: bool
     """Whether dgd wrote it and completed it."""
     fingerprint: str | None
-    """That of X with y, as a fit records it; None if there is no such dataset."""
+    """The fingerprint of X with y, as a fit records it; None if there is no such dataset."""
     feature_names: tuple[str, ...] | None
     target_name: str | None
     arrays: tuple[ArrayInfo, ...]
@@ -182,7 +182,7 @@ def _array_info(rows: ZarrRows) -> ArrayInfo:
 
 
 def _files(source: Source) -> tuple[int | None, int | None]:
-    """The number and bytes of the files below a local folder, metadata documents apart; None for other stores."""
+    """Number and bytes of the files below a local folder, without metadata documents; None for other stores."""
     if not isinstance(source, LocalSource):
         return None, None
     count = total = 0

@@ -1,4 +1,4 @@
-"""An array's format as data: shape, dtype, chunk grid, codecs, keys. Whoever holds one knows that it was checked."""
+"""An array's format as data: shape, dtype, chunk grid, codecs, keys; checked when it is made."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from dgd.data.zarr.codecs import Codec, decoding_bytes, encoded_bound
 
 @dataclass(frozen=True)
 class Layout:
-    """How one chunk, or one inner chunk of a shard, lies in its bytes."""
+    """The byte layout of a chunk, or of an inner chunk of a shard."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     order: tuple[int, ...]
-    """The array's axes in the order in which the bytes run through them."""
+    """The axes from the slowest to the fastest varying one."""
     codecs: tuple[Codec, ...]
 
     @cached_property
@@ -29,7 +29,7 @@ class Layout:
 
     @cached_property
     def in_order(self) -> bool:
-        """Whether the bytes run through the axes as NumPy's do by default."""
+        """Whether the axes are in NumPy's default order."""
         return self.order == tuple(range(len(self.shape)))
 
     @property
@@ -39,7 +39,7 @@ class Layout:
 
     @property
     def decoding_bytes(self) -> int:
-        """What decoding it takes in memory, besides its stored form."""
+        """Memory that decoding takes besides the stored form."""
         return decoding_bytes(self.codecs, self.n_bytes)
 
 
@@ -84,7 +84,7 @@ class ArrayFormat:
 
     @property
     def piece(self) -> Layout:
-        """What is decoded at once: a chunk, or an inner chunk of a shard."""
+        """The unit of decoding: a chunk, or an inner chunk of a shard."""
         return self.chunk if self.shard is None else self.shard.inner
 
     def key(self, place: tuple[int, ...]) -> str:
@@ -106,7 +106,7 @@ class ArrayFormat:
 
     @property
     def checksummed(self) -> bool:
-        """Whether every stored value is guarded by a checksum."""
+        """Whether every stored value has a checksum."""
         return any(codec.is_checksum for codec in self.piece.codecs)
 
     @property

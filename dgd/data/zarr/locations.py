@@ -1,4 +1,4 @@
-"""From what a person names – a path, a URL, a store, a zarr object – to a source of bytes."""
+"""Turns a path, a URL, a store or a zarr object into a source of bytes."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _of_path(path: Path) -> Source:
 
 
 def _of_store(store: Store, path: str) -> Source:
-    # A subclass may have its own way to read; only zarr's own are known to be plain files.
+    # A subclass may read in its own way; only zarr's own classes are known to be plain files.
     if type(store) is LocalStore:
         return LocalSource(Path(store.root).absolute() / path)
     if type(store) is ZipStore and store.read_only:

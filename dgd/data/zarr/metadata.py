@@ -1,4 +1,4 @@
-"""An array's metadata, read without decoding anything: zarr.json (format 3) or .zarray (format 2) → a format."""
+"""Reads an array's metadata, zarr.json (format 3) or .zarray (format 2), into a checked format."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dgd.errors import DatasetNotFoundError, MetadataError, UnsupportedFormatErr
 MOST_CHUNKS = 2**27
 """Row chunks of an array; their bounds are held in memory."""
 LARGEST_CHUNK = 2**40
-"""Bytes of a decoded chunk: beyond any machine's memory, so that a torn shape is noticed before memory is asked for."""
+"""Largest decoded chunk, beyond any machine's memory: a damaged shape is noticed before memory is allocated."""
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
-"""Reading ahead: what the next chunks need is asked for while this one computes.
+"""Reading ahead: the next chunks are asked for while the current one is computed.
 
-    Hints       of local files: the kernel fetches them into its page cache, at no memory of ours
-    Requests    of other stores: run in an event loop; their answers wait here, within the plan's memory
+    Hints       for local files: the kernel fetches them into its page cache, which takes no memory of this process
+    Requests    for other stores: run in an event loop; the answers wait in memory, as planned
 
-A thread has one of them for each array, in the array's `Buffers`. It holds what was asked for and is not read yet, and
-what was measured: how far ahead is worth it depends on that.
+A thread has one of these for each array, in the array's `Buffers`. It holds what was asked for and not read yet, and
+measures how far ahead saves time.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ from dgd.data.zarr import event_loop
 AHEAD = 7
 """Most stored chunks of one array that a thread asks for beside the one it reads."""
 AHEAD_BYTES = 64 * 2**20
-"""Where chunks are so large that this many bytes are fewer of them, the line is busy anyhow."""
+"""At most so many bytes ahead: more do not make a busy connection faster."""
 HINT_BYTES = 2**17
-"""The kernel cuts a longer hint down to its own read-ahead window, which is seldom smaller."""
+"""The kernel shortens longer hints to its own read-ahead window, which is seldom smaller."""
 WARM_SECONDS, WARM_BYTES_PER_SECOND = 50e-6, 3e9
-"""What a read from the page cache takes at the most, but for a disk as fast as memory."""
+"""A read that takes longer did not come from the page cache."""
 PATIENCE = 8
-"""Hints that may turn out needless before no more are given."""
+"""So many needless hints in a row end them."""
 NEWEST = 0.3
-"""The weight of what was measured last."""
+"""Weight of the newest measurement in the running means."""
 
 
 def limit_of(encoded_bound: int) -> int:
-    """Most stored chunks of a size that are worth asking for ahead."""
+    """How many stored chunks of a size to ask for ahead at most."""
     return max(1, min(AHEAD, AHEAD_BYTES // max(1, encoded_bound)))
 
 
 class Hints:
-    """Hints about local files, given as long as they are needed: never while reads come from memory.
+    """Hints about local files, given only while reads are slow.
 
-    A slow read begins them; a hinted file that still is waited for doubles the depth; files found in memory end them.
+    A slow read starts them; a hinted file that is still slow doubles the depth; files found in memory stop them.
     """
 
     def __init__(self) -> None:
@@ -51,11 +51,11 @@ class Hints:
         self._given: set[str] = set()
 
     def wanted(self, limit: int) -> int:
-        """How many more hints are worth giving now."""
+        """How many more hints to give now."""
         return 1 + min(self.depth, limit) - len(self._given) if self._left > 0 and limit > 0 else 0
 
     def give(self, key: str, fetch: Callable[[], bool]) -> int:
-        """Hint at a key, once; the hints given. `fetch` says whether there was anything to fetch."""
+        """Hint at a key once; returns the number of hints given. `fetch` says whether there was anything to fetch."""
         if key in self._given:
             return 0
         self._given.add(key)
@@ -63,7 +63,7 @@ class Hints:
         return 1
 
     def ask(self, keys: Iterable[str], limit: int, fetch: Callable[[str], bool]) -> bool:
-        """Hint at keys as far as is worth it; whether more would be."""
+        """Hint at keys up to the limit; whether more may be given."""
         left = self.wanted(limit)
         if left <= 0:
             return False
@@ -82,7 +82,7 @@ class Hints:
             self._left = PATIENCE
 
     def drop(self) -> None:
-        """Forget the hints; what the kernel fetches is its own."""
+        """Forget the hints."""
         self._given.clear()
 
 
@@ -94,7 +94,7 @@ def hints_in(buffers: Buffers) -> Hints:
 
 
 def prefetch_file(path: str, at_most: int) -> bool:
-    """Ask the kernel for a file's bytes; whether they were not in memory. What is no file is left to the read."""
+    """Ask the kernel to fetch a file; whether it was not in memory. Other kinds of files are left to the read."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except OSError:
@@ -109,7 +109,7 @@ def prefetch_file(path: str, at_most: int) -> bool:
 
 
 def prefetch(file: int, start: int, n_bytes: int) -> bool:
-    """Ask the kernel for a part of an open file; whether it was not in memory, False where that is not known."""
+    """Ask the kernel to fetch a part of an open file; whether it was not in memory, False if unknown."""
     if n_bytes == 0 or not hasattr(os, "posix_fadvise"):
         return False
     cached = _in_memory(file, start + n_bytes - 1)
@@ -120,7 +120,7 @@ def prefetch(file: int, start: int, n_bytes: int) -> bool:
 
 
 def _in_memory(file: int, offset: int) -> bool | None:
-    """Whether a byte of a file can be read without waiting; None where the system does not tell."""
+    """Whether a byte of a file can be read without waiting; None if the system cannot tell."""
     flag = getattr(os, "RWF_NOWAIT", None)
     if flag is None:
         return None
@@ -144,7 +144,7 @@ class Requests:
         self._taken = 0.0
 
     def depth(self, limit: int) -> int:
-        """How far ahead it is worth asking; as far as allowed before anything was measured."""
+        """How far ahead to ask; as far as allowed before anything was measured."""
         if self._busy == 0.0 or self._latency >= limit * self._busy:
             return limit
         return min(limit, 1 + int(self._latency / self._busy))
@@ -154,7 +154,7 @@ class Requests:
         return 1 + self.depth(limit) - len(self._pending) if limit > 0 else 0
 
     def ask(self, path: str, fetch: Callable[[str], Coroutine[Any, Any, Any]]) -> int:
-        """Begin the request of a path, once; the requests begun."""
+        """Begin the request of a path once; returns the number of requests begun."""
         if path in self._pending:
             return 0
         self._pending[path] = event_loop.submit(_answer(fetch, path))
@@ -181,7 +181,7 @@ class Requests:
         return found
 
     def drop(self) -> None:
-        """Cancel what nobody will take; none of it is left to a later pass, whose store may have changed."""
+        """Cancel all requests. Nothing is left to a later pass: the store may have changed by then."""
         for future in self._pending.values():
             future.cancel()
         self._pending.clear()
@@ -197,7 +197,7 @@ def requests_in(buffers: Buffers) -> Requests:
 
 
 async def _answer(fetch: Callable[[str], Coroutine[Any, Any, Any]], path: str) -> tuple[Any, float]:
-    """What was found, or the error, and the seconds it took: an error of an abandoned request has nobody to go to."""
+    """The value or the error, and the seconds it took. Errors are returned: nobody awaits an abandoned request."""
     began = time.perf_counter()
     try:
         found: Any = await fetch(path)

@@ -22,7 +22,7 @@ from dgd.data.zarr.zarr_rows import ZarrRows
 from dgd.errors import ConfigurationError
 
 COPIES = 4
-"""A row, and its copies on the way through zarr's codecs."""
+"""Copies of a row in memory while zarr's codecs write it."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dgd.data.zarr.codecs import Damaged, check_crc32c
 from dgd.data.zarr.layout import Shard
 
 ABSENT = 2**64 - 1
-"""Offset and length, in the index, of an inner chunk that was never written."""
+"""Offset and length that the index has for an inner chunk that was never written."""
 
 
 class Absent(ValueError):
@@ -23,7 +23,7 @@ class Absent(ValueError):
 def inner_chunks(
     shard: Shard, shape: tuple[int, ...], encoded: Bytes, panel: tuple[int, ...], corner: tuple[int, ...]
 ) -> Iterator[tuple[tuple[int, ...], Bytes]]:
-    """Where each inner chunk of a shard goes in the panel, and its bytes; those beyond the panel's edge are left out.
+    """The place of each inner chunk in the panel, and its bytes; chunks beyond the panel's edge are left out.
 
     shape: the shard's. corner: where the shard goes in the panel. Raises Absent or Damaged.
     """

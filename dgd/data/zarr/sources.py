@@ -27,11 +27,11 @@ from dgd.data.zarr.read_ahead import Requests, hints_in, prefetch_file, requests
 from dgd.errors import ReadError
 
 ReadAhead = Literal["requests", "page cache hints", "none"]
-"""How the next chunks are fetched while one computes; only requests take memory of this process."""
+"""How the next chunks are fetched during computing; only requests take memory of this process."""
 
 
 BEYOND = bytearray(1)
-"""Where the byte goes that a file must not have: one call then shows that one of the greatest length has ended."""
+"""Spare byte after the buffer: if `readv` fills it, the file is too long."""
 
 
 class TooLong(ValueError):
@@ -51,7 +51,7 @@ class Source(Protocol):
 
     @property
     def copies(self) -> int:
-        """How often a value's bytes stand in memory while they are fetched."""
+        """Copies of a value in memory while it is fetched."""
         ...
 
     @property
@@ -72,7 +72,7 @@ class Source(Protocol):
     def ahead(self, keys: Iterable[str], buffers: Buffers, *, at_most: int, limit: int) -> bool:
         """Ask for keys that will be read soon with the same buffers, so that `get` waits less.
 
-        limit: keys to ask for beside the one that is read next. False where that or what is measured allows no more.
+        limit: keys to ask for beyond the next one. False if no more should be asked for.
         """
         ...
 
@@ -102,17 +102,17 @@ class LocalSource:
 
     @property
     def copies(self) -> int:
-        """Once: a file is read into its buffer."""
+        """1: a file is read into its buffer."""
         return 1
 
     @property
     def read_path(self) -> str:
-        """No library stands between."""
+        """Read directly."""
         return "files, read directly"
 
     @property
     def read_ahead(self) -> ReadAhead:
-        """By the kernel, where it takes hints."""
+        """Hints to the kernel, if it takes them."""
         return "page cache hints" if hasattr(os, "posix_fadvise") else "none"
 
     def ahead(self, keys: Iterable[str], buffers: Buffers, *, at_most: int, limit: int) -> bool:
@@ -120,10 +120,10 @@ class LocalSource:
         return hints_in(buffers).ask(keys, limit, lambda key: prefetch_file(f"{self.label}/{key}", at_most))
 
     def get(self, key: str, buffers: Buffers, *, at_most: int) -> Bytes | None:
-        """The file's bytes; a folder, pipe or device in its place is no such key."""
+        """The file's bytes; None for a folder, pipe or device."""
         path = f"{self.label}/{key}"
         try:
-            # Without O_NONBLOCK a pipe in a file's place would be waited for.
+            # Without O_NONBLOCK opening a pipe would block.
             file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
@@ -185,7 +185,7 @@ class StoreSource:
 
     @property
     def copies(self) -> int:
-        """Twice, as most stores put a value together from pieces; not at all where it lies in memory already."""
+        """2: most stores join a value from pieces. 0 for a store in memory."""
         return 0 if type(self.store) is MemoryStore else 2
 
     @property
@@ -203,7 +203,7 @@ class StoreSource:
         if limit == 0 or self.read_ahead == "none":
             return False
         requests = requests_in(buffers)
-        # A chunk that is kept for the next read stands where the one that is read next would.
+        # A chunk kept for the next read takes the place of the one that would be read next.
         left = requests.room(limit) - (buffers.kept is not None)
         for key in keys:
             if left <= 0:
@@ -229,7 +229,7 @@ class StoreSource:
         return encoded
 
     def size(self, key: str) -> int | None:
-        """Unknown: asking would be a request a chunk."""
+        """Unknown: it would take a request for each chunk."""
         return None
 
     def child(self, name: str) -> StoreSource:
@@ -254,7 +254,7 @@ class StoreSource:
 
 
 def _without_secrets(text: str) -> str:
-    """The text with its URLs, but not their users, passwords and queries: it goes into errors, models and logs."""
+    """The text without users, passwords and queries in its URLs: it goes into errors, models and logs."""
     return re.sub(r"""(\w://)([^\s/'"@]*@)?([^\s'"?]*)(\?[^\s'"]*)?""", r"\1\3", text)
 
 
@@ -266,7 +266,7 @@ def unreadable(label: str, key: str, error: Exception) -> ReadError:
 
 
 def _read_on(file: int, memory: Bytes, done: int) -> int:
-    """Read until the memory is full or the file ends; the bytes that were read, those before included."""
+    """Read until the memory is full or the file ends; returns all bytes read so far."""
     count = done
     while count > 0 and done < memory.nbytes:
         count = os.readv(file, [memory.data[done:]])

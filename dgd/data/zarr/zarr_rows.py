@@ -45,7 +45,7 @@ class ZarrRows:
     _most: int = field(init=False, repr=False)
     _limit: int = field(init=False, repr=False)
     _in_pieces: bool = field(init=False, repr=False)
-    """Whether a panel is put together from several chunks."""
+    """Whether rows are joined from several chunks."""
     _chunk_rows: int = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -84,7 +84,7 @@ class ZarrRows:
 
     @property
     def footprint(self) -> Footprint:
-        """Chunks in their stored form, what decoding one takes, and the panel that pieces are put together in."""
+        """The stored chunks, what decoding one takes, and the panel in which pieces are joined."""
         decoded = self.format.piece.decoding_bytes
         if self._in_pieces:
             decoded += self._panel_bytes
@@ -96,7 +96,7 @@ class ZarrRows:
         return Footprint(encoded, decoded, per_pass, exact, path=self.source.read_path, ahead=ahead)
 
     def ahead(self, start: int, stop: int, buffers: Buffers) -> bool:
-        """Ask for the chunks of these rows before they are read; whether it is worth asking for more."""
+        """Ask for the chunks of these rows before they are read; whether more should be asked for."""
         keys = self._keys(start, stop, buffers)
         return self.source.ahead(keys, buffers, at_most=self._most, limit=self._limit)
 
@@ -140,7 +140,7 @@ class ZarrRows:
         return min((index + 1) * self._chunk_rows, self.format.shape[0])
 
     def _panel_until(self, stop: int, index: int, buffers: Buffers) -> tuple[Array, int]:
-        """A row of chunks; it stays where it is for the next read if this one, up to `stop`, ends within it."""
+        """A row of chunks; kept for the next read if this one, up to `stop`, ends within it."""
         if buffers.kept is not None and buffers.kept[:2] == (self, index):
             panel, n_bytes = buffers.kept[2], 0
         else:
@@ -262,14 +262,14 @@ class ZarrRows:
         return round(sum(known) / len(known) * count), len(known) == count
 
     def _sample(self) -> list[tuple[int, ...]]:
-        """Places spread evenly over the chunk grid."""
+        """Indices spread evenly over the chunk grid."""
         count = math.prod(self.format.grid)
         flat = np.linspace(0, count - 1, SAMPLED_CHUNKS).astype(np.int64)
         return [tuple(int(i) for i in np.unravel_index(k, self.format.grid)) for k in flat]
 
 
 def _misplaced(layout: Layout) -> bool:
-    """Whether the values begin where their dtype cannot be read: after a checksum of four bytes."""
+    """Whether the values are misaligned for their dtype: after a checksum of four bytes."""
     uncompressed = all(codec.is_checksum for codec in layout.codecs)
     return uncompressed and layout.dtype.itemsize > 4 and any(not codec.at_end for codec in layout.codecs)
 

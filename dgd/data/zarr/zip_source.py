@@ -1,4 +1,4 @@
-"""A store in one zip file, read without zarr's event loop: members go straight into reused memory."""
+"""A store in one zip file; members are read into reused memory."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from dgd.data.zarr.sources import ReadAhead, TooLong, unreadable
 from dgd.errors import ReadError
 
 PIECE_BYTES = 2**14
-"""Members are decompressed in pieces of this size, as zipfile decompresses into fresh memory only."""
+"""zipfile always allocates its output, so members are decompressed in pieces of this size."""
 
 
 @dataclass(frozen=True)
 class ZipSource:
-    """The members of a zip file below a prefix; any number of threads may read."""
+    """The members of a zip file below a prefix. Thread-safe."""
 
     path: Path
     prefix: str = ""
@@ -35,21 +35,21 @@ class ZipSource:
 
     @property
     def copies(self) -> int:
-        """Once: a member is read into its buffer."""
+        """1: a member is read into its buffer."""
         return 1
 
     @property
     def read_path(self) -> str:
-        """No library stands between but the standard one."""
+        """Read by the standard library."""
         return "members of the zip file, read directly"
 
     @property
     def read_ahead(self) -> ReadAhead:
-        """By the kernel, where it takes hints."""
+        """Hints to the kernel, if it takes them."""
         return "page cache hints" if hasattr(os, "posix_fadvise") else "none"
 
     def ahead(self, keys: Iterable[str], buffers: Buffers, *, at_most: int, limit: int) -> bool:
-        """Hint at the members' places in the file, while reading is slow."""
+        """Hint at the members' parts of the file, while reading is slow."""
         return hints_in(buffers).ask(keys, limit, lambda key: self._prefetch(key, at_most))
 
     def _prefetch(self, key: str, at_most: int) -> bool:
@@ -80,7 +80,7 @@ class ZipSource:
             return encoded[:done]
         except (TooLong, ReadError, MemoryError):
             raise
-        except Exception as error:  # zipfile raises whatever a damaged file leads it to
+        except Exception as error:  # zipfile raises various errors for a damaged file
             raise unreadable(self.label, key, error) from error
 
     def size(self, key: str) -> int | None:
