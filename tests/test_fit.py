@@ -322,3 +322,46 @@ def test_a_dataset_keeps_its_own_target(problem: Problem) -> None:
         dgd.fit(dataset, problem.y)
     with pytest.raises(ConfigurationError, match="no y"):
         dgd.fit(problem.X)
+
+
+@pytest.mark.parametrize(
+    ("options", "before"),
+    [
+        ({"solver": "gd", "learning_rate": 1e-5}, True),
+        ({"solver": "momentum", "learning_rate": 1e-5}, True),
+        ({"solver": "nesterov"}, True),
+        ({"solver": "minibatch"}, True),
+        ({"solver": "gd"}, False),
+        ({"solver": "gd", "learning_rate": "exact"}, False),
+        ({"solver": "gd", "learning_rate": "backtracking"}, False),
+        ({"solver": "barzilai-borwein"}, False),
+        ({"solver": "cg"}, False),
+        ({"solver": "lbfgs"}, False),
+        ({"solver": "lbfgs", "max_iter": 100, "tol": 1e-6}, False),
+        ({"solver": "nesterov", "max_iter": 1000, "tol": 1e-3}, False),
+    ],
+    ids=str,
+)
+def test_what_is_printed_describes_what_is_saved(problem: Problem, options: dict[str, Any], before: bool) -> None:
+    """Or says of which θ it is: the loss at the last θ of a given learning rate would cost a pass."""
+    result = dgd.fit(problem.X, problem.y, **{"max_iter": 4, "tol": 0, **options})
+    residual = problem.X @ result.theta[1:] + result.theta[0] - problem.y
+    assert (result.loss == pytest.approx(np.mean(residual**2), rel=1e-9)) is not before
+    assert result.loss_is_before_last_step is before
+    assert ("(before the last step)" in result.summary()) is before
+    assert result.as_json()["loss_is_before_last_step"] is before
+    assert result.model.provenance["loss_is_before_last_step"] is before
+
+
+def test_the_choice_says_what_is_done(problem: Problem) -> None:
+    lbfgs = dgd.fit(problem.X, problem.y, solver="lbfgs", max_iter=1)
+    assert lbfgs.explain() == (
+        "solver lbfgs: it was asked for; "
+        "on a quadratic its exact steps are those of conjugate gradients, which are made"
+    )
+    counts = np.abs(problem.y).round()
+    assert "conjugate" not in dgd.fit(problem.X, counts, loss="poisson", solver="lbfgs", max_iter=1).explain()
+    for rate in ("exact", "backtracking"):
+        found = dgd.fit(problem.X, problem.y, solver="gd", learning_rate=rate, max_iter=1)
+        assert found.explain() == f"solver gd-{rate}: it was asked for"
+        assert found.model.provenance["solver"] == f"gd-{rate}"

@@ -13,6 +13,7 @@ import pytest
 
 from dgd.errors import ConfigurationError
 from dgd.losses import LOSSES, Huber, Logistic, Loss, Poisson, Softmax, Squared
+from dgd.losses.scaled_huber import ScaledHuber
 
 POINTWISE = json.loads((Path(__file__).parent / "data" / "misc" / "pointwise_losses.json").read_text())
 OF_REFERENCE = {"half_squared": Squared(), "half_poisson": Poisson(), "binomial": Logistic(), "multinomial": Softmax()}
@@ -324,3 +325,15 @@ def test_response_is_the_expected_target() -> None:
     raw = np.array([[1.0, 2.0, 0.0], [900.0, 0.0, 901.0]])
     naive = np.exp(raw - 450) / np.exp(raw - 450).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(Softmax().response(raw), naive, rtol=1e-13)
+
+
+def test_losses_take_their_obvious_argument_by_position() -> None:
+    assert Huber(1.5).delta == 1.5
+    assert ScaledHuber(2.0).epsilon == 2.0
+    assert Logistic(["no", "yes"]).labels == ("no", "yes")
+    assert Softmax(["a", "b", "c"]).labels == ("a", "b", "c")
+    assert Softmax(3).labels == (0, 1, 2)
+    assert Softmax(3) == Softmax(range(3))
+    for wrong in (1, True, 0, -2):
+        with pytest.raises(ConfigurationError, match=r"`Softmax\(classes=...\)` must be"):
+            Softmax(wrong)

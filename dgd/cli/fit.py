@@ -74,6 +74,7 @@ def fit(
     once. Other exit codes: 0 done, 2 usage, 3 data, 4 not converged, 5 cluster lost, 6 diverged.
     """
     from dgd.data.opening import open_dataset
+    from dgd.data.row_split import RowSplit
     from dgd.fitting.fit import fit as fit_dataset
     from dgd.fitting.fit import plan as plan_fit
 
@@ -88,6 +89,9 @@ def fit(
             cost = plan_fit(dataset, measure=True, execution=execution, **given)
             note(cost.line())
             note(cost.reading_line())
+            if control["validation_fraction"] is not None:
+                held_out = RowSplit(control["validation_fraction"], control["seed"]).count(0, dataset.shape[0])
+                note(f"{held_out:,} of {dataset.shape[0]:,} rows are held out, drawn from every chunk")
         with pass_progress(max_iter=control["max_iter"], tol=control["tol"], quiet=quiet) as show:
             result = fit_dataset(dataset, callbacks=[show, request], execution=execution, **given, **control)
         deliver(result, out, overwrite=overwrite, as_json=as_json)

@@ -48,32 +48,24 @@ def minimise(
 ) -> Run:
     """Run a solver from θ (in the user's coordinates) until a status; one evaluation, one pass, one record."""
     began = started = time.perf_counter()
-    known = objective.unknown()
-    first = objective.standardise_at(theta, hessian=solver.wants_hessian) if standardize else None
-    known = first.known if first else known
+    found = objective.standardise_at(theta, hessian=solver.wants_hessian) if standardize else None
+    known = found.known if found else objective.unknown()
     state = FitState(solver.init(known.coordinates.from_user(theta), tol=stopping.tol), known)
     while True:
-        found = first or objective.evaluate(solver.ask(state.solver), state.known, hessian=solver.wants_hessian)
-        first = None
-        converged = _take(state, found, solver, objective, stopping)
-        validation, validation_bytes = objective.validate(_scored(state, found), found)
-        if validation is not None:
-            state.best = state.best.after(validation, _scored(state, found), found.evaluation.value, stopping.min_delta)
-        seconds, started = time.perf_counter() - started, time.perf_counter()
-        record = _record(objective, state, found, validation, validation_bytes, seconds)
+        found = found or objective.evaluate(solver.ask(state.solver), state.known, hessian=solver.wants_hessian)
+        converged = _tell(state, found, solver, objective, stopping)
+        validation = _validate(state, found, objective, stopping)
+        record = _record(objective, state, found, validation, time.perf_counter() - started)
         state.history.append(record)
-        theta_here = state.known.coordinates.to_user(found.evaluation.point)
-        stop = _call(callbacks, replace(record, theta=theta_here))
-        status = (
-            Status.CONVERGED
-            if converged
-            else state.solver.status or _limit(stopping, stop, state, time.perf_counter() - began)
-        )
+        stop = _call(callbacks, replace(record, theta=state.known.coordinates.to_user(found.evaluation.point)))
+        status = Status.CONVERGED if converged else state.solver.status
+        status = status or _limit(stopping, stop, state, time.perf_counter() - began)
         if status is not None:
             return _ended(status, state, found)
+        found, started = None, time.perf_counter()
 
 
-def _take(state: FitState, found: Pass, solver: Solver, objective: Objective, stopping: Stopping) -> bool:
+def _tell(state: FitState, found: Pass, solver: Solver, objective: Objective, stopping: Stopping) -> bool:
     """Tell the solver what a pass found; whether the gradient there is small enough, whatever it would do next."""
     evaluation = found.evaluation
     state.known = found.known
@@ -85,14 +77,18 @@ def _take(state: FitState, found: Pass, solver: Solver, objective: Objective, st
     return evaluation.finite and evaluation.grad_norm <= state.threshold
 
 
-def _scored(state: FitState, found: Pass) -> Vector:
-    """The point whose validation loss counts.
+def _validate(state: FitState, found: Pass, objective: Objective, stopping: Stopping) -> tuple[float | None, int]:
+    """The objective on the validation rows, if there are any, and the bytes read for it; the best one is remembered.
 
-    With bounds or l1 only the iterate is feasible and sparse, not every point that is evaluated; and after an epoch it
-    may be an average with earlier ones.
+    With bounds or l1 only the iterate is feasible and sparse, not every point that is evaluated, and after an epoch it
+    may be an average with earlier ones: then it is the iterate that is scored.
     """
     evaluation = found.evaluation
-    return evaluation.point if evaluation.subgradient is None and not evaluation.steps else state.solver.point
+    scored = evaluation.point if evaluation.subgradient is None and not evaluation.steps else state.solver.point
+    loss, bytes_read = objective.validate(scored, found)
+    if loss is not None:
+        state.best = state.best.after(loss, scored, evaluation.value, stopping.min_delta)
+    return loss, bytes_read
 
 
 def _ended(status: Status, state: FitState, found: Pass) -> Run:
@@ -124,13 +120,9 @@ def _limit(stopping: Stopping, stop: bool, state: FitState, seconds: float) -> S
 
 
 def _record(
-    objective: Objective,
-    state: FitState,
-    found: Pass,
-    validation: float | None,
-    validation_bytes: int,
-    seconds: float,
+    objective: Objective, state: FitState, found: Pass, validation: tuple[float | None, int], seconds: float
 ) -> Record:
+    validation_loss, validation_bytes = validation
     return Record(
         iteration=len(state.history) + 1,
         loss=found.evaluation.value,
@@ -141,5 +133,5 @@ def _record(
         bytes_read=found.bytes_read + validation_bytes,
         accepted=state.solver.accepted,
         resident_share=found.resident / objective.dataset.n_chunks,
-        validation_loss=validation,
+        validation_loss=validation_loss,
     )

@@ -19,7 +19,7 @@ Label = bool | int | float | str
 
 def plain_labels(labels: Iterable[Any], *, call: str) -> tuple[Label, ...]:
     """The labels as plain Python scalars, all different. `call` is what an error quotes."""
-    if isinstance(labels, (str, bytes)):
+    if isinstance(labels, (str, bytes)) or not isinstance(labels, Iterable):
         raise ConfigurationError(f"`{call}` must be a list of labels, got {labels!r}")
     plain = tuple(_plain(label, call) for label in labels)
     seen: set[Label] = set()
