@@ -60,7 +60,7 @@ def peak_of_a_fit(path: Path, *, rule: str = "exact", threads: int = 2, room: in
 def test_peak_memory_stays_within_the_plan_on_data_eight_times_larger(tmp_path: Path) -> None:
     write(tmp_path / "train.zarr", 1400, chunk_rows=8192)
     streaming = peak_of_a_fit(tmp_path / "train.zarr")
-    staying = peak_of_a_fit(tmp_path / "train.zarr", room=124 * 2**20)
+    staying = peak_of_a_fit(tmp_path / "train.zarr", room=150 * 2**20)
     for found in (streaming, staying):
         assert found["read"] >= 8 * found["planned"], "the data are too small to show anything"
         assert found["peak"] <= 1.1 * found["planned"]
@@ -68,9 +68,9 @@ def test_peak_memory_stays_within_the_plan_on_data_eight_times_larger(tmp_path: 
     assert streaming["bytes"] == 3 * [streaming["read"]]
     assert staying["theta"] == streaming["theta"]
     assert staying["planned"] < staying["limit"]
-    assert staying["resident"] == 15 * 8192 * 65 * 8, "half of the room: 15 of 350 chunks"
+    assert staying["resident"] == 18 * 8192 * 65 * 8, "half of the room: 18 of 350 chunks"
     assert staying["peak"] - streaming["peak"] > 0.9 * staying["resident"], "they do stay"
-    assert staying["bytes"][1:] == 2 * [staying["read"] * 335 // 350]
+    assert staying["bytes"][1:] == 2 * [staying["read"] * 332 // 350]
 
 
 @pytest.mark.parametrize(
