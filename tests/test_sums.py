@@ -188,7 +188,7 @@ def test_a_chunk_without_rows_adds_nothing(loss: Loss) -> None:
     none = gradient_sum(loss, np.zeros(tail), coef, *parts)(some.take(np.arange(0)), Buffers())
     assert none.weight == 0
     assert (whole + none).parts[0].gradient.tobytes() == whole.parts[0].gradient.tobytes()
-    assert (whole + none).parts[3].tobytes() == whole.parts[3].tobytes()
+    assert (whole + none).parts[3].values.tobytes() == whole.parts[3].values.tobytes()
 
 
 LOSSES_AND_TARGETS: list[tuple[Loss, str]] = [
@@ -223,7 +223,7 @@ def test_every_loss_equals_the_naive_formula(loss: Loss, target: str, weighted: 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks_module, "block_rows", lambda *_, outputs: 20)
         sums = gradient_sum(loss, theta[0], theta[1:], TargetMoments(), Hessian())(chunk, Buffers())
-    found, targets, found_hessian = sums.parts
+    found, targets, found_hessian = sums.parts[0], sums.parts[1], sums.parts[2].values
     A, weight = np.column_stack([np.ones(rows), X]), np.ones(rows) if w is None else w
     raw, encoded = A @ theta + offset, loss.encode(y, np.dtype("f8"))
     value, derivative = loss.value_and_derivative(raw, encoded)

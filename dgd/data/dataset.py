@@ -157,6 +157,11 @@ class Dataset:
         return sum(rows.dtype.itemsize * math.prod(rows.shape[1:]) for rows in self.arrays)
 
     @property
+    def lies_in_memory(self) -> bool:
+        """Whether all arrays but X lie in this process's memory."""
+        return all(rows.lies_in_memory for rows in self.arrays if rows is not self.X)
+
+    @property
     def memory_bytes(self) -> int:
         """Bytes of the arrays that lie in this process's memory."""
         return sum(rows.footprint.held for rows in self.arrays)

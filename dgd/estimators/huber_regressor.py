@@ -85,7 +85,6 @@ class HuberRegressor(Regression):
             status, theta, passes = minimise_with_scale(
                 running,
                 training.dataset,
-                training.target_size,
                 epsilon=float(self.epsilon),
                 l2=2 * self.alpha / training.weight_sum,
                 fit_intercept=bool(self.fit_intercept),

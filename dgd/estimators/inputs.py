@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import numbers
 import os
 from dataclasses import dataclass, replace
@@ -13,7 +12,6 @@ from scipy import sparse
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
 from dgd._typing import Array, Integers
-from dgd.data.buffers import Buffers
 from dgd.data.dataset import Dataset
 from dgd.data.memory_rows import MemoryRows, as_rows
 from dgd.data.opening import open_data
@@ -47,18 +45,6 @@ class Training:
         if not total > 0:
             raise DataError("the weights sum to 0: no row counts; correct the weights", array="weight")
         return total
-
-    @property
-    def target_size(self) -> float:
-        """The root mean square of y; y and the weights alone are read for it."""
-        y, weight = self.dataset.y, self.dataset.weight
-        assert y is not None
-        buffers, squares = Buffers(), 0.0
-        for start, stop in zip(y.bounds[:-1].tolist(), y.bounds[1:].tolist(), strict=True):
-            part = np.square(y.read(start, stop, buffers.within("y"))[0], dtype=np.float64)
-            w = 1.0 if weight is None else weight.read(start, stop, buffers.within("weight"))[0]
-            squares += float((part * w).sum())
-        return math.sqrt(squares / self.weight_sum)
 
 
 def is_lazy(data: Any) -> bool:

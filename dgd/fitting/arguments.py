@@ -75,10 +75,10 @@ def checked_standardize(standardize: Any, learning_rate: Any) -> bool:
     return bool(standardize)
 
 
-def checked_start(theta0: Any, shape: tuple[int, ...]) -> Vector:
-    """θ₀ of that shape; zeros by default. A result brings its θ."""
+def checked_start(theta0: Any, shape: tuple[int, ...]) -> Vector | None:
+    """θ₀ of that shape, None where none was given. A result brings its θ."""
     if theta0 is None:
-        return np.zeros(shape)
+        return None
     theta0 = getattr(theta0, "theta", theta0)
     try:
         given = np.asarray(theta0)

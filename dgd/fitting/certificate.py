@@ -18,7 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from dgd.fitting.coordinates import Coordinates
-from dgd.fitting.objective import Known, Objective
+from dgd.fitting.known import Known
+from dgd.fitting.objective import Objective
 from dgd.solvers.base import Evaluation, vector_norm
 
 SINGULAR = 1e-13
@@ -63,7 +64,7 @@ def _by_hessian(objective: Objective, evaluation: Evaluation, coordinates: Coord
 def _by_penalty(objective: Objective, evaluation: Evaluation, coordinates: Coordinates) -> Certificate | None:
     """In centred columns a quadratic's intercept is a problem of its own, with curvature `gradient_scale`."""
     loss = objective.loss
-    centred = bool(coordinates.mean.any()) or not objective.fit_intercept
+    centred = coordinates.centred or not objective.fit_intercept
     shape = coordinates.coef_part(evaluation.point).shape
     mu = float(np.min(objective.penalty.curvature(np.zeros(shape))))
     if not mu > 0 or (objective.fit_intercept and not (loss.quadratic and centred)):

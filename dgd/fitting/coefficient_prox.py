@@ -1,4 +1,4 @@
-"""The prox of a penalty in the solver's coordinates: on the coefficients alone, the intercept stays."""
+"""A penalty in the solver's coordinates: its prox, subgradient and curvature, on the coefficients alone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dgd._typing import Vector
+from dgd._typing import Matrix, Vector
 from dgd.fitting.coordinates import Coordinates
 from dgd.penalties import Penalty
 from dgd.solvers.base import Kinks
@@ -36,3 +36,22 @@ class CoefficientProx:
         for values, part in zip((found.l1, found.lower, found.upper), known, strict=True):
             self.coordinates.coef_part(values)[...] = part
         return found
+
+
+def least_subgradient(penalty: Penalty, coordinates: Coordinates, coef: Vector, gradient: Vector) -> Vector | None:
+    """The element of ∂F of least norm for a gradient of f, by the coordinates; None where F is smooth."""
+    if penalty.is_smooth:
+        return None
+    subgradient = gradient.copy()
+    part = coordinates.coef_part(subgradient)
+    part[...] = penalty.subgradient(coef, part.copy())
+    return subgradient
+
+
+def with_curvature(hessian: Matrix | None, penalty: Penalty, coordinates: Coordinates, coef: Vector) -> Matrix | None:
+    """∇²f: that of the loss, and on its diagonal that of the penalty."""
+    if hessian is None:
+        return None
+    diagonal = np.zeros(len(hessian))
+    coordinates.coef_part(diagonal)[...] = penalty.curvature(coef)
+    return hessian + np.diag(diagonal)

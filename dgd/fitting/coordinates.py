@@ -31,11 +31,21 @@ class Coordinates:
     scale: Vector
     intercept: bool
     outputs: int | None = None
+    standardised: bool = False
+    """Whether columns have deviation 1 (without an intercept, mean square 1), and not just the user's own scale."""
+
+    @property
+    def centred(self) -> bool:
+        """Whether `mean` is the columns' mean, so that a change of coefficients leaves the mean prediction as it is."""
+        return self.standardised and self.intercept
 
     @classmethod
-    def identity(cls, n_features: int, *, intercept: bool, outputs: int | None = None) -> Coordinates:
-        """The user's own coordinates."""
-        return cls(np.zeros(n_features), np.ones(n_features), intercept, outputs)
+    def identity(
+        cls, n_features: int, *, intercept: bool, outputs: int | None = None, centre: Vector | None = None
+    ) -> Coordinates:
+        """The user's own coordinates, beside θ for columns less their centre."""
+        mean = np.zeros(n_features) if centre is None else -centre
+        return cls(mean, np.ones(n_features), intercept, outputs)
 
     @classmethod
     def standardising(
@@ -56,7 +66,7 @@ class Coordinates:
             usable = deviation > 0
             mean = np.zeros_like(moments.mean)
         scale = np.sqrt(np.where(usable, deviation, 0.0) ** 2 + ridge)
-        return cls(mean, np.where(scale > 0, scale, 1.0), intercept, outputs)
+        return cls(mean, np.where(scale > 0, scale, 1.0), intercept, outputs, standardised=True)
 
     def penalty(self, penalty: Penalty) -> Penalty:
         """The user's penalty as a function of the solver's coefficients."""
@@ -94,6 +104,15 @@ class Coordinates:
         """Convert ∂/∂θ (intercept entry always present, first) to ∂/∂z."""
         coef = (gradient[1:] - self._rows(self.mean) * gradient[0]) / self._rows(self.scale)
         return np.concatenate((gradient[:1], coef)).ravel() if self.intercept else coef.ravel()
+
+    def gradient_in(self, other: Coordinates, gradient: Vector) -> Vector:
+        """∂/∂z of other coordinates, for ∂/∂z of these, whose scales are 1."""
+        slope = gradient.reshape(self.theta_shape)
+        if not self.intercept:
+            slope = np.concatenate([np.zeros_like(slope[:1]), slope])
+        whole = slope.copy()
+        whole[1:] += self._rows(self.mean) * slope[0]
+        return other.gradient(whole)
 
     def hessian(self, hessian: Matrix) -> Matrix:
         """The Hessian by z, a matrix, for that by θ: (p, p), (q, p, p) or (q, q, p, p), the intercept's entries first.

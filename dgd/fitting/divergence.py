@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from dgd.fitting.objective import Known, Objective
+from dgd.fitting.known import Known
+from dgd.fitting.objective import Objective
 from dgd.solvers.base import Evaluation
 
 SHOWN = 3

@@ -13,6 +13,7 @@ import numpy as np
 
 from dgd._typing import Array, Vector
 from dgd.data.buffers import Buffers
+from dgd.data.centre import Centre
 from dgd.data.dataset import Chunk
 from dgd.errors import ConfigurationError
 from dgd.fitting.coordinates import Coordinates
@@ -47,6 +48,7 @@ class EpochFold:
     penalty: Penalty
     coordinates: Coordinates
     epoch: Epoch
+    centre: Centre | None = None
 
     def __call__(self, value: EpochSoFar, chunk: Chunk, buffers: Buffers) -> EpochSoFar:
         order = self._order(chunk)
@@ -72,7 +74,7 @@ class EpochFold:
     def _step(self, value: EpochSoFar, batch: Chunk, buffers: Buffers) -> EpochSoFar:
         theta = self.coordinates.to_user(value.point)
         intercept, coef = (theta[0], theta[1:]) if self.coordinates.intercept else (np.zeros(theta.shape[1:]), theta)
-        sums: Sums = RowSums(self.loss, intercept, coef, (LossAndGradient(),))(batch, buffers)
+        sums: Sums = RowSums(self.loss, intercept, coef, (LossAndGradient(),), centre=self.centre)(batch, buffers)
         if sums.weight == 0.0:
             return replace(value, step=value.step + 1)
         (batch_sums,) = sums.parts

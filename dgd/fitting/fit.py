@@ -20,6 +20,7 @@ from dgd.fitting.arguments import checked_callbacks, checked_standardize, checke
 from dgd.fitting.certificate import certify
 from dgd.fitting.divergence import columns_to_blame
 from dgd.fitting.loop import Run, minimise
+from dgd.fitting.null_model import NullModel, null_model
 from dgd.fitting.objective import Objective
 from dgd.fitting.problem import Method, make_method, validation_rows
 from dgd.fitting.result import Result
@@ -93,10 +94,14 @@ def fit(
         a number where their page says so.
     standardize: whether the descent runs in standardised columns, as a change of variables that costs no pass and does
         not change the solution; "auto": yes, unless the learning rate is a number or a function.
-    theta0: where to begin, in the coordinates of the data, or the result of an earlier fit; zeros by default.
-    max_iter, tol, max_seconds: stop after so many passes, at ‖∇F‖ ≤ tol·‖∇F(0)‖ wherever the fit starts (in the
-        solver's coordinates; with l1 or bounds, the least subgradient), or at the end of the pass in which that many
-        seconds are over.
+    theta0: where to begin, in the coordinates of the data, or the result of an earlier fit; by default at the null
+        model: b = 0, and for b₀ the best constant, for which the targets are read once before the first pass. By the
+        textbook, with a number or a function for the learning rate, it is θ = 0.
+    max_iter, tol, max_seconds: stop after so many passes, at ‖∇F‖ ≤ tol·‖∇F(null model)‖ wherever the fit starts, or at
+        the end of the pass in which that many seconds are over. Gradients (with l1 or bounds, least subgradients) are
+        measured in standardised columns, and at the null model without the entry of b₀, so that no mean of a column or
+        target is part of the measure; nothing below what rounding makes of them is asked for. By the textbook they are
+        those of the solver's coordinates, and the measure is ‖∇F(0)‖.
     validation: rows to score at each point and not to fit: a dataset, a path or (X, y).
     validation_fraction: a part of the rows instead, drawn by `seed` from every chunk, and read with the others in one
         pass. Where the solver returns another point than it evaluates (with l1 or bounds, or mini-batches) the rows
@@ -138,9 +143,13 @@ def fit(
             penalty=method.penalty,
             fit_intercept=method.fit_intercept,
             precision=precision,
+            measures_standardised=not method.by_the_book,
+            null=_null_model(dataset, method, running.executor, split),
             validation=held_out.reading_ahead(cost.ahead) if isinstance(held_out, Dataset) else held_out,
         )
-        start = _within_bounds(checked_start(theta0, objective.theta_shape), method)
+        given = checked_start(theta0, objective.theta_shape)
+        start = objective.start(None if given is None else _within_bounds(given, method))
+        start = _within_bounds(start, method)
         # The driver's own arithmetic, too, has bits that depend on the number of BLAS threads.
         with single_threaded_blas():
             run = minimise(
@@ -190,6 +199,13 @@ def _with_pace(cost: Plan, dataset: Dataset, executor: Executor, method: Method,
     return replace(cost, pace=pace_of(dataset.reading_ahead(cost.ahead), executor, sums))
 
 
+def _null_model(dataset: Dataset, method: Method, executor: Executor, split: RowSplit | None) -> NullModel | None:
+    """The best constant and a centre; None where there is no intercept to take them up, or a textbook's iteration."""
+    if not method.fit_intercept or method.by_the_book:
+        return None
+    return null_model(dataset, method.loss, executor, split)
+
+
 def _advice(objective: Objective, run: Run) -> str:
     """What the solver learnt; of a divergence, the columns to blame as well."""
     assert run.state.last is not None
@@ -211,7 +227,7 @@ def _result(objective: Objective, run: Run, cost: Plan, method: Method) -> Resul
     """The run in the user's coordinates, with a model that says where it came from."""
     known, dataset = run.state.known, objective.dataset
     # The change of variables rounds: a bound that the solver kept to the bit is kept here as well.
-    theta = _within_bounds(known.coordinates.to_user(run.point), method)
+    theta = _within_bounds(objective.to_user(run.point, known), method)
     if not np.isfinite(theta).all():
         raise ValueRangeError(
             f"the parameters that fit array {dataset.X.name!r} are beyond the range of float64; rescale its columns, "

@@ -20,21 +20,25 @@ import numpy as np
 from dgd._typing import Vector
 from dgd.data.dataset import Dataset
 from dgd.fitting.coordinates import Coordinates
+from dgd.fitting.known import Known, Pass
 from dgd.fitting.loop import minimise
-from dgd.fitting.objective import Known, Objective, Pass
+from dgd.fitting.null_model import NullModel, null_model
+from dgd.fitting.objective import Objective
 from dgd.fitting.problem import make_method
 from dgd.fitting.record import Record
 from dgd.fitting.stopping import Callback, Stopping
+from dgd.losses import Squared
 from dgd.losses.scaled_huber import ScaledHuber
 from dgd.passes.blas import single_threaded_blas
 from dgd.passes.plan import Need
 from dgd.passes.session import Session
+from dgd.passes.sums.gradient import NullSums
 from dgd.passes.sums.moments import Moments
 from dgd.penalties import L2
 from dgd.solvers import Epoch, Evaluation, Solver, Status
 
 LEAST_SCALE = 1e-10
-"""The least σ, as a part of the targets' root mean square: residuals of that size begin to be rounding."""
+"""The least σ, as a part of the targets' spread: residuals of that size begin to be rounding."""
 VANISHED = 10.0
 """σ below so many times the least is taken as vanishing."""
 
@@ -57,6 +61,18 @@ class ScaleObjective(Objective):
     free_intercept: bool = True
     least_scale: float = 0.0
     scale_is_fixed: bool = False
+
+    def to_user(self, point: Vector, known: Known) -> Vector:
+        """θ for columns and targets as they are; σ has no centre."""
+        theta = known.coordinates.to_user(point)
+        if known.centre is not None:
+            theta[:, 0] = known.centre.to_user(theta[:, 0])
+        return theta
+
+    def _measured(self, known: Known, null: NullSums, gradient: Vector, scale: float) -> Known:
+        if isinstance(null.gradient, np.ndarray):
+            null.gradient[1:, 1] = 0
+        return super()._measured(known, null, gradient, scale)
 
     def standardised(self, sums: Moments) -> Coordinates:
         """Without an intercept the columns are divided by their root mean square and not centred."""
@@ -87,7 +103,6 @@ class ScaleObjective(Objective):
 def minimise_with_scale(
     running: Session,
     dataset: Dataset,
-    target_size: float,
     *,
     epsilon: float,
     l2: float,
@@ -97,16 +112,18 @@ def minimise_with_scale(
     stopping: Stopping,
     callback: Callback,
 ) -> tuple[Status, Vector, int]:
-    """Why it ended, θ (n + 1, 2) in the user's coordinates, and all passes that were made.
-
-    target_size: the root mean square of the targets.
-    """
+    """Why it ended, θ (n + 1, 2) in the user's coordinates, and all passes that were made."""
     passes = 0
-    least = LEAST_SCALE * target_size or LEAST_SCALE
+    null = null_model(dataset, Squared(), running.executor)
+    if not fit_intercept:
+        null = NullModel(0.0, 0.0, null.spread)
+    size = float(null.spread[0])
+    least = LEAST_SCALE * size or LEAST_SCALE
     if start is None:
-        start, passes = _least_squares(running, dataset, l2, fit_intercept, stopping.max_iter)
+        start, passes = _least_squares(running, dataset, l2, null if fit_intercept else None, stopping.max_iter)
     theta = np.zeros((dataset.shape[1] + 1, 2))
     theta[int(not fit_intercept) :, 0] = start.theta
+    theta[0, 0] -= null.level
     theta[0, 1] = max(start.scale, 2 * VANISHED * least)
     hessian_bytes = 8 * theta.size**2 * solver.wants_hessian
     objective = ScaleObjective(
@@ -116,6 +133,7 @@ def minimise_with_scale(
         penalty=L2(l2),
         free_intercept=fit_intercept,
         least_scale=least,
+        null=NullModel(null.level, np.array([null.constant, size or 1.0]), null.spread),
     )
     with single_threaded_blas():
         status, theta, more = _until_vanished(objective, solver, theta, stopping, callback)
@@ -123,16 +141,19 @@ def minimise_with_scale(
 
 
 def _least_squares(
-    running: Session, dataset: Dataset, l2: float, fit_intercept: bool, max_iter: int
+    running: Session, dataset: Dataset, l2: float, null: NullModel | None, max_iter: int
 ) -> tuple[ScaledStart, int]:
     """The least-squares solution with its root mean squared error, and the passes it took."""
+    fit_intercept = null is not None
     method = make_method("squared", L2(l2), "auto", "auto", fit_intercept=fit_intercept, dataset=dataset)
     dataset = running.open(dataset, method.need(dataset, "double"))
-    objective = Objective(dataset, method.loss, running.executor, penalty=method.penalty, fit_intercept=fit_intercept)
+    objective = Objective(
+        dataset, method.loss, running.executor, penalty=method.penalty, fit_intercept=fit_intercept, null=null
+    )
     with single_threaded_blas():
         stopping = Stopping(max_iter=max_iter)
-        run = minimise(objective, method.solver, np.zeros(objective.theta_shape), standardize=True, stopping=stopping)
-    theta = run.state.known.coordinates.to_user(run.point)
+        run = minimise(objective, method.solver, objective.start(None), standardize=True, stopping=stopping)
+    theta = objective.to_user(run.point, run.state.known)
     return ScaledStart(theta, math.sqrt(max(run.loss, 0.0))), len(run.history)
 
 
@@ -148,11 +169,12 @@ def _until_vanished(
         return math.isfinite(record.loss) and bool(callback(record))
 
     run = minimise(objective, solver, theta, standardize=True, stopping=stopping, callbacks=[after_pass, vanished])
-    theta, passes = run.state.known.coordinates.to_user(run.point), run.state.known.passes
+    known = run.state.known
+    theta, passes = known.coordinates.to_user(run.point), known.passes
     if theta[0, 1] >= VANISHED * objective.least_scale:
-        return run.status, theta, passes
+        return run.status, objective.to_user(run.point, known), passes
     theta[0, 1] = objective.least_scale
     fixed = replace(objective, scale_is_fixed=True)
     rest = replace(stopping, max_iter=max(1, stopping.max_iter - len(run.history)))
     run = minimise(fixed, solver, theta, standardize=True, stopping=rest, callbacks=[after_pass])
-    return run.status, run.state.known.coordinates.to_user(run.point), passes + run.state.known.passes
+    return run.status, fixed.to_user(run.point, run.state.known), passes + run.state.known.passes

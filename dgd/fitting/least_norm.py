@@ -28,12 +28,13 @@ def least_norm(theta: Vector, dataset: Dataset, running: Session, *, fit_interce
     coef = theta[1:] if fit_intercept else theta
     zero = 0.0 if theta.ndim == 1 else np.zeros(theta.shape[1])
     dataset = running.open(dataset, Need(hessian_bytes=8 * (dataset.shape[1] + 1) ** 2))
-    chunk_sum = RowSums(Squared(), zero, np.zeros_like(coef), (ColumnMoments(), Hessian()))
-    moments, hessian = running.executor.sweep(dataset, chunk_sum).value.parts
+    chunk_sum = RowSums(Squared(), zero, np.zeros_like(coef), (ColumnMoments(), Hessian()), own=fit_intercept)
+    sums = running.executor.sweep(dataset, chunk_sum).value
+    moments, hessian = sums.parts
     coordinates = Coordinates.standardising(moments, intercept=fit_intercept)
     with single_threaded_blas():
         first = int(fit_intercept)
-        values, vectors = np.linalg.eigh(coordinates.hessian(hessian)[first:, first:])
+        values, vectors = np.linalg.eigh(coordinates.hessian(hessian.values)[first:, first:])
         null = vectors[:, values <= SINGULAR * len(values) * values[-1]] / coordinates.scale[:, None]
         if not null.size:
             return theta
@@ -41,4 +42,5 @@ def least_norm(theta: Vector, dataset: Dataset, running: Session, *, fit_interce
         excess = null @ (null.T @ coef)
     if not fit_intercept:
         return coef - excess
-    return np.concatenate([(theta[0] + coordinates.mean @ excess)[None], coef - excess])
+    mean = coordinates.mean if sums.about is None else coordinates.mean + sums.about
+    return np.concatenate([(theta[0] + mean @ excess)[None], coef - excess])

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dgd._typing import Vector
-from dgd.fitting.objective import Objective, Pass
+from dgd.fitting.known import Pass
+from dgd.fitting.objective import Objective
 from dgd.fitting.record import Record
 from dgd.fitting.state import FitState
 from dgd.fitting.stopping import Callback, Stopping
@@ -46,18 +47,19 @@ def minimise(
     stopping: Stopping,
     callbacks: Sequence[Callback] = (),
 ) -> Run:
-    """Run a solver from θ (in the user's coordinates) until a status; one evaluation, one pass, one record."""
+    """Run a solver from θ (of `Objective.start`) until a status; one evaluation, one pass, one record."""
     began = started = time.perf_counter()
     found = objective.standardise_at(theta, hessian=solver.wants_hessian) if standardize else None
     known = found.known if found else objective.unknown()
-    state = FitState(solver.init(known.coordinates.from_user(theta), tol=stopping.tol), known)
+    start = found.evaluation.point if found else known.coordinates.from_user(theta)
+    state = FitState(solver.init(start, tol=stopping.tol), known)
     while True:
         found = found or objective.evaluate(solver.ask(state.solver), state.known, hessian=solver.wants_hessian)
         converged = _tell(state, found, solver, objective, stopping)
         validation = _validate(state, found, objective, stopping)
         record = _record(objective, state, found, validation, time.perf_counter() - started)
         state.history.append(record)
-        stop = _call(callbacks, replace(record, theta=state.known.coordinates.to_user(found.evaluation.point)))
+        stop = _call(callbacks, replace(record, theta=objective.to_user(found.evaluation.point, state.known)))
         status = Status.CONVERGED if converged else state.solver.status
         status = status or _limit(stopping, stop, state, time.perf_counter() - began)
         if status is not None:
@@ -70,11 +72,14 @@ def _tell(state: FitState, found: Pass, solver: Solver, objective: Objective, st
     evaluation = found.evaluation
     state.known = found.known
     if not state.history:
-        state.threshold = stopping.tol * (found.known.origin_norm or evaluation.grad_norm)
+        known = found.known
+        state.threshold = stopping.threshold(
+            known.null_norm if known.null_norm or known.rounding else evaluation.grad_norm, known.rounding
+        )
     if evaluation.finite or state.last is None or not state.last.finite:
         state.last = evaluation
     state.solver = solver.tell(state.solver, evaluation, objective.prox(found.known))
-    return evaluation.finite and evaluation.grad_norm <= state.threshold
+    return evaluation.finite and objective.grad_norm(evaluation, found.known) <= state.threshold
 
 
 def _validate(state: FitState, found: Pass, objective: Objective, stopping: Stopping) -> tuple[float | None, int]:

@@ -8,58 +8,35 @@ a value that goes from one pass to the next; the objective itself does not chang
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from dgd._typing import Matrix, Vector
+from dgd._typing import Vector
+from dgd.data.centre import Centre, centre_of
 from dgd.data.dataset import Dataset
 from dgd.data.row_split import RowSplit
 from dgd.errors import DataError
-from dgd.fitting.coefficient_prox import CoefficientProx
+from dgd.fitting.coefficient_prox import CoefficientProx, least_subgradient, with_curvature
 from dgd.fitting.coordinates import Coordinates
 from dgd.fitting.epoch import EpochFold, EpochSoFar
+from dgd.fitting.known import Known, Pass
+from dgd.fitting.null_model import NullModel
 from dgd.fitting.split_sums import OnHeldOut, OnTraining, OnTrainingFold
 from dgd.losses import Loss
 from dgd.passes.executor import Executor
-from dgd.passes.sums.gradient import GradientAtZero, LossAndGradient
+from dgd.passes.sums.gradient import AtNull, LossAndGradient, NullSums
 from dgd.passes.sums.hessian import Hessian
 from dgd.passes.sums.loss import LossOnly
-from dgd.passes.sums.moments import ColumnMoments, TargetMoments, TargetSums
+from dgd.passes.sums.moments import ColumnMoments, Moments, TargetMoments
 from dgd.passes.sums.row_sums import Part, RowSums, Sums
 from dgd.penalties import NoPenalty, Penalty
 from dgd.solvers.base import Epoch, Evaluation, no_prox, vector_norm
 
-
-@dataclass(frozen=True)
-class Known:
-    """What the passes so far have found out about a problem."""
-
-    coordinates: Coordinates
-    """The solver's: the user's own, or standardised by the first pass."""
-    passes: int = 0
-    targets: TargetSums | None = None
-    hessian: Matrix | None = None
-    """That of a quadratic loss, which is summed only once; else the last one."""
-    origin_norm: float = 0.0
-    """‖∇F(0)‖ in the solver's coordinates (with l1 or bounds of the least subgradient); 0 where it is not known.
-
-    Unlike the gradient at the start it does not depend on where a fit starts.
-    """
-
-
-@dataclass(frozen=True)
-class Pass:
-    """One evaluation, what is known after it, and what it cost."""
-
-    evaluation: Evaluation
-    known: Known
-    bytes_read: int = 0
-    resident: int = 0
-    """Chunks that were in memory."""
-    validation_sum: Sums | None = None
-    """Of the rows held out, where the pass read them at the same point."""
+SUMMED = 32
+"""Units in the last place of a gradient that its sums, and those of a Hessian that led there, may be off."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +49,10 @@ class Objective:
     penalty: Penalty = field(default_factory=NoPenalty)
     fit_intercept: bool = True
     precision: str = "double"
+    measures_standardised: bool = False
+    """Whether gradients are measured in standardised columns where the solver's are others."""
+    null: NullModel | None = None
+    """The best constant, and the level of the targets; None: it is 0, and nothing is centred."""
     validation: Dataset | RowSplit | None = None
     """Rows that are scored at each point and never fitted: others, or some of each chunk."""
 
@@ -96,8 +77,22 @@ class Objective:
 
     def unknown(self) -> Known:
         """Before any pass: the solver's coordinates are the user's."""
+        return Known(self._raw(None), centre=None if self.null is None else Centre(None, self.null.level))
+
+    def _raw(self, centre: Vector | None) -> Coordinates:
         n = self.dataset.shape[1]
-        return Known(Coordinates.identity(n, intercept=self.fit_intercept, outputs=self.outputs))
+        return Coordinates.identity(n, intercept=self.fit_intercept, outputs=self.outputs, centre=centre)
+
+    def to_user(self, point: Vector, known: Known) -> Vector:
+        """θ for columns and targets as they are, from a point of the solver's coordinates."""
+        theta = known.coordinates.to_user(point)
+        return theta if known.centre is None else known.centre.to_user(theta)
+
+    def start(self, theta: Vector | None) -> Vector:
+        """θ for targets less their level: the user's, by default the best constant."""
+        if theta is not None:
+            return theta if self.null is None else Centre(None, self.null.level).from_user(theta)
+        return np.zeros(self.theta_shape) if self.null is None else self.null.theta(self.theta_shape)
 
     def prox(self, known: Known) -> CoefficientProx | Any:
         """The prox of what is not smooth, in the solver's coordinates."""
@@ -106,15 +101,14 @@ class Objective:
         return CoefficientProx(known.coordinates.penalty(self.penalty), known.coordinates)
 
     def standardise_at(self, theta: Vector, *, hessian: bool = False) -> Pass:
-        """The first pass, at θ in the user's coordinates, which also sums what standardising needs."""
-        parts: tuple[Part, ...] = (ColumnMoments(),)
-        return self._pass(theta, None, self.unknown(), parts, hessian=hessian)
+        """The first pass, at a θ of `start`, which also sums what standardising needs."""
+        return self._pass(theta, None, self.unknown(), hessian=hessian)
 
     def evaluate(self, asked: Vector | Epoch, known: Known, *, hessian: bool = False) -> Pass:
         """Value and gradient at a point of the solver's coordinates, or an epoch of steps from there."""
         if isinstance(asked, Epoch):
             return self._epoch(asked, known)
-        return self._pass(known.coordinates.to_user(asked), asked, known, (), hessian=hessian)
+        return self._pass(known.coordinates.to_user(asked), asked, known, hessian=hessian)
 
     def standardised(self, sums: Any) -> Coordinates:
         """The coordinates in which columns have mean 0 and deviation 1."""
@@ -131,7 +125,8 @@ class Objective:
             return None, 0
         sums, bytes_read = last.validation_sum, 0
         if sums is None or point is not last.evaluation.point:
-            chunk_sum = self._row_sums(last.known.coordinates.to_user(point), (LossOnly(),), precision="double")
+            theta = last.known.coordinates.to_user(point)
+            chunk_sum = self._row_sums(last.known, theta, (LossOnly(),), precision="double")
             if isinstance(self.validation, RowSplit):
                 result = self.executor.sweep(self.dataset, OnHeldOut(chunk_sum, self.validation))
             else:
@@ -164,27 +159,27 @@ class Objective:
         with np.errstate(over="ignore", invalid="ignore"):
             return penalty.value(coef) + penalty.nonsmooth_value(coef)
 
-    def _row_sums(self, theta: Vector, parts: tuple[Part, ...], *, precision: str) -> RowSums:
+    def _row_sums(self, known: Known, theta: Vector, parts: tuple[Part, ...], *, precision: str) -> RowSums:
+        """At a θ of the known centre; before the first pass there is none but the targets' level."""
         intercept: float | Vector = 0.0
         coef = theta
         if self.fit_intercept:
             intercept, coef = theta[0] if theta.ndim == 2 else float(theta[0]), theta[1:]
-        return RowSums(self.loss, intercept, coef, parts, precision)
+        own = self.null is not None and known.passes == 0
+        return RowSums(self.loss, intercept, coef, parts, precision, known.centre, own)
 
-    def _pass(
-        self, theta: Vector, point: Vector | None, known: Known, parts: tuple[Part, ...], *, hessian: bool
-    ) -> Pass:
+    def _pass(self, theta: Vector, point: Vector | None, known: Known, *, hessian: bool) -> Pass:
         """Sum what is asked for at θ; `point` is θ in the solver's coordinates, None where this pass finds them."""
         first = known.passes == 0
         sums_hessian = hessian and not (self.loss.quadratic and known.hessian is not None)
-        asked: tuple[Part, ...] = (LossAndGradient(), *parts)
-        asked += (TargetMoments(),) if first else ()
-        asked += (GradientAtZero(),) if first and theta.any() else ()
+        asked: tuple[Part, ...] = (LossAndGradient(),)
+        asked += (ColumnMoments(),) if first and (point is None or self.measures_standardised) else ()
+        asked += (TargetMoments(), self._at_null(theta)) if first else ()
         asked += (Hessian(),) if sums_hessian else ()
-        chunk_sum = self._row_sums(theta, asked, precision=self.precision)
+        chunk_sum = self._row_sums(known, theta, asked, precision=self.precision)
         held_out = None
         if isinstance(self.validation, RowSplit):
-            scored = self._row_sums(theta, (LossOnly(),), precision="double")
+            scored = self._row_sums(known, theta, (LossOnly(),), precision="double")
             both = self.executor.sweep(self.dataset, OnTraining(chunk_sum, self.validation, scored))
             sums, held_out = both.value.training, both.value.held_out
             bytes_read, resident = both.bytes_read, both.resident
@@ -193,18 +188,22 @@ class Objective:
             sums, bytes_read, resident = result.value, result.bytes_read, result.resident
         if not sums.weight > 0:
             raise DataError("the weights sum to 0: no row counts; correct the weights", array="weight")
+        if chunk_sum.own:
+            sums, known, theta = self._centred(sums, known, theta)
         found = {type(part): total for part, total in zip(asked, sums.parts, strict=True)}
         known = replace(known, passes=known.passes + 1, targets=found.get(TargetMoments, known.targets))
         if point is None:
             known = replace(known, coordinates=self.standardised(found[ColumnMoments]))
             point = known.coordinates.from_user(theta)
+        elif ColumnMoments in found:
+            known = replace(known, yardstick=self.standardised(found[ColumnMoments]))
         scale = self.loss.gradient_scale / sums.weight
         coordinates, loss = known.coordinates, found[LossAndGradient]
         with np.errstate(over="ignore", invalid="ignore"):
             if sums_hessian:
-                known = replace(known, hessian=coordinates.hessian(found[Hessian] * scale))
-            if GradientAtZero in found:
-                known = replace(known, origin_norm=self._origin_norm(found[GradientAtZero] * scale, coordinates))
+                known = replace(known, hessian=coordinates.hessian(found[Hessian].values * scale))
+            if AtNull in found:
+                known = self._measured(known, found[AtNull], loss.gradient, scale)
             gradient = coordinates.gradient(loss.gradient * scale)
             evaluation = self._evaluation(point, loss.loss / sums.weight, gradient, known, hessian=hessian)
         return Pass(evaluation, known, bytes_read, resident, held_out)
@@ -220,22 +219,58 @@ class Objective:
             value=mean + penalty.value(coef) + nonsmooth,
             gradient=gradient,
             nonsmooth=nonsmooth,
-            subgradient=_subgradient(penalty, coordinates, coef, gradient),
-            hessian=_with_curvature(known.hessian, penalty, coordinates, coef) if hessian else None,
+            subgradient=least_subgradient(penalty, coordinates, coef, gradient),
+            hessian=with_curvature(known.hessian, penalty, coordinates, coef) if hessian else None,
         )
 
-    def _origin_norm(self, gradient: Vector, coordinates: Coordinates) -> float:
-        if not np.isfinite(gradient).all():
-            return 0.0
-        gradient = coordinates.gradient(gradient)
-        zero = coordinates.coef_part(np.zeros_like(gradient))
-        subgradient = _subgradient(coordinates.penalty(self.penalty), coordinates, zero, gradient)
-        return vector_norm(gradient if subgradient is None else subgradient)
+    def _centred(self, sums: Sums, known: Known, theta: Vector) -> tuple[Sums, Known, Vector]:
+        """The sums, what is known and θ for the centre of all rows, where each chunk had its own."""
+        moments = next((total for total in sums.parts if isinstance(total, Moments)), None)
+        if moments is None or sums.about is None:
+            return sums.moved_to(None), known, theta
+        spread = np.sqrt(moments.variance)
+        about = centre_of(np.where(spread > 0, sums.about + moments.mean, sums.about), spread, self.dataset.dtype)
+        centre = Centre(about, 0.0 if known.centre is None else known.centre.level)
+        known = replace(known, centre=centre, coordinates=self._raw(about))
+        return sums.moved_to(about), known, Centre(about).from_user(theta)
+
+    def _at_null(self, theta: Vector) -> AtNull:
+        null = self.start(None)
+        if (theta == null).all():
+            return AtNull(None)
+        return AtNull(null[0] if self.fit_intercept else 0.0)
+
+    def _measured(self, known: Known, null: NullSums, gradient: Vector, scale: float) -> Known:
+        """With the norm of the gradient at the best constant, and of what rounding makes of a gradient.
+
+        A sum of m products of deviations x̃ of mean square 1 rounds by less than ε Σ|w r x̃| ≤ ε √(m Σ(w r)²).
+        """
+        coordinates = known.yardstick or known.coordinates
+        summed = null.gradient if isinstance(null.gradient, np.ndarray) else gradient
+        if not (np.isfinite(summed).all() and math.isfinite(null.squares)):
+            return known
+        summed = coordinates.gradient(summed * scale)
+        zero = coordinates.coef_part(np.zeros_like(summed))
+        subgradient = least_subgradient(coordinates.penalty(self.penalty), coordinates, zero, summed)
+        measured = summed if subgradient is None else subgradient
+        epsilon = float(np.finfo(np.float64 if self.precision == "double" else np.float32).eps)
+        rows, n = self.dataset.shape
+        null_norm = vector_norm(measured if self.null is None else coordinates.coef_part(measured).ravel())
+        rounding = epsilon * abs(scale) * math.sqrt(rows * null.squares * (n + 1))
+        rounding = max(rounding, SUMMED * epsilon * null_norm) if coordinates.standardised else 0.0
+        return replace(known, null_norm=null_norm, rounding=rounding)
+
+    def grad_norm(self, evaluation: Evaluation, known: Known) -> float:
+        """The norm of the gradient, or of the least subgradient, as it is measured."""
+        if known.yardstick is None:
+            return evaluation.grad_norm
+        slope = evaluation.gradient if evaluation.subgradient is None else evaluation.subgradient
+        return vector_norm(known.coordinates.gradient_in(known.yardstick, slope))
 
     def _epoch(self, epoch: Epoch, known: Known) -> Pass:
         start = EpochSoFar(epoch.point, epoch.step, 0.0, np.zeros_like(epoch.point), 0.0)
         penalty = known.coordinates.penalty(self.penalty)
-        fold: Any = EpochFold(self.loss, penalty, known.coordinates, epoch)
+        fold: Any = EpochFold(self.loss, penalty, known.coordinates, epoch, known.centre)
         if isinstance(self.validation, RowSplit):
             fold = OnTrainingFold(fold, self.validation)
         order = [int(k) for k in epoch.chunk_order(self.dataset.n_chunks)]
@@ -253,21 +288,3 @@ class Objective:
             steps=end.step - epoch.step,
         )
         return Pass(evaluation, replace(known, passes=known.passes + 1), result.bytes_read, result.resident)
-
-
-def _subgradient(penalty: Penalty, coordinates: Coordinates, coef: Vector, gradient: Vector) -> Vector | None:
-    if penalty.is_smooth:
-        return None
-    subgradient = gradient.copy()
-    part = coordinates.coef_part(subgradient)
-    part[...] = penalty.subgradient(coef, part.copy())
-    return subgradient
-
-
-def _with_curvature(hessian: Matrix | None, penalty: Penalty, coordinates: Coordinates, coef: Vector) -> Matrix | None:
-    """∇²f: that of the loss, and on its diagonal that of the penalty."""
-    if hessian is None:
-        return None
-    diagonal = np.zeros(len(hessian))
-    coordinates.coef_part(diagonal)[...] = penalty.curvature(coef)
-    return hessian + np.diag(diagonal)

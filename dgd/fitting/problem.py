@@ -39,6 +39,11 @@ class Method:
     outputs: int | None
     n_parameters: int
 
+    @property
+    def by_the_book(self) -> bool:
+        """Whether a learning rate was given: the iteration is then the textbook's, from θ = 0."""
+        return not isinstance(self.rate, str)
+
     def need(self, dataset: Dataset, precision: str, split: RowSplit | None = None) -> Need:
         """What the passes of a fit need."""
         p = self.n_parameters // (self.outputs or 1)

@@ -12,7 +12,7 @@ import numpy as np
 
 from dgd._typing import Array, Vector
 from dgd.errors import ModelError
-from dgd.fitting.objective import Known
+from dgd.fitting.known import Known
 from dgd.fitting.record import Record
 from dgd.solvers.base import Evaluation, State
 

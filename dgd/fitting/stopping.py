@@ -16,7 +16,7 @@ Callback = Callable[[Record], object]
 
 @dataclass(frozen=True)
 class Stopping:
-    """When to stop: at ‖∇F(θ)‖ ≤ tol·‖∇F(0)‖, after `max_iter` passes, or after `max_seconds`.
+    """When to stop: at ‖∇F(θ)‖ ≤ tol·‖∇F(null model)‖, after `max_iter` passes, or after `max_seconds`.
 
     patience: with validation rows, stop when their loss has not fallen by more than `min_delta` for so many passes.
     """
@@ -26,3 +26,7 @@ class Stopping:
     max_seconds: float | None = None
     patience: int | None = None
     min_delta: float = 0.0
+
+    def threshold(self, null_norm: float, rounding: float) -> float:
+        """The gradient norm to reach: none below what rounding makes, unless `tol` is 0."""
+        return max(self.tol * null_norm, rounding) if self.tol > 0 else 0.0

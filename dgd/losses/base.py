@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from dgd._typing import Array, FloatArray
 from dgd.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What is known of all targets: numbers, or one for each output."""
+
+    rows: int
+    mean: FloatArray
+    """Weighted; of classes, their shares."""
+    offset: FloatArray
+    """The mean offset."""
+    exposure: FloatArray
+    """The logarithm of the mean e^offset."""
 
 
 class Loss(Protocol):
@@ -31,6 +45,9 @@ class Loss(Protocol):
     """What a target must be, as an error says it."""
     curvature_vanishes: ClassVar[bool] = False
     """Whether the second derivative is 0 far from the targets, where Newton steps fail."""
+
+    of_difference: ClassVar[bool] = False
+    """Whether it depends on η − y alone, so that both may be shifted."""
 
     @property
     def labels(self) -> tuple[Any, ...] | None:
@@ -77,6 +94,10 @@ class Loss(Protocol):
     def saturated(self, y: FloatArray) -> FloatArray:
         """The least value each row's loss can have, whatever the prediction."""
         ...
+
+    def constant(self, targets: Targets) -> Any:
+        """The best constant raw prediction, or one near it: a number, or one for each output. 0 if it is not known."""
+        return np.zeros_like(targets.mean)
 
     def null_value(self, mean: FloatArray, variance: FloatArray) -> float:
         """The mean loss of the best constant prediction, from the targets' mean and variance (for classes: from their

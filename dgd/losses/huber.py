@@ -19,7 +19,7 @@ import numpy as np
 
 from dgd._typing import FloatArray
 from dgd.errors import ConfigurationError
-from dgd.losses.base import NumberLoss, over_outputs
+from dgd.losses.base import NumberLoss, Targets, over_outputs
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Huber(NumberLoss):
 
     name: ClassVar[str] = "huber"
     curvature_vanishes: ClassVar[bool] = True
+    of_difference: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         delta: Any = self.delta
@@ -55,6 +56,10 @@ class Huber(NumberLoss):
     def second_derivative(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
         """1 where |r| ≤ δ, else 0."""
         return (np.abs(raw_prediction - y) <= self.delta).astype(raw_prediction.dtype)
+
+    def constant(self, targets: Targets) -> Any:
+        """The mean, which is near the best constant unless outliers are large."""
+        return targets.mean - targets.offset
 
     def _clipped(self, residual: FloatArray) -> FloatArray:
         return np.clip(residual, -self.delta, self.delta)

@@ -23,7 +23,7 @@ import numpy as np
 
 from dgd._typing import Array, FloatArray
 from dgd.errors import ConfigurationError
-from dgd.losses.base import NumberLoss, numbers, over_outputs
+from dgd.losses.base import NumberLoss, Targets, numbers, over_outputs
 from dgd.losses.entropy import binary_entropy
 from dgd.losses.labels import Label, class_indices, plain_labels
 
@@ -99,6 +99,12 @@ class Logistic(NumberLoss):
     def saturated(self, y: FloatArray) -> FloatArray:
         """The entropy of y, summed over the outputs: 0 for y = 0 and y = 1."""
         return over_outputs(binary_entropy(y))
+
+    def constant(self, targets: Targets) -> Any:
+        """The log-odds of the mean, less the mean offset: exact without offsets. A class has half a row at least."""
+        least = 0.5 / targets.rows
+        mean = np.clip(targets.mean, least, 1 - least)
+        return np.log(mean / (1 - mean)) - targets.offset
 
     def null_value(self, mean: FloatArray, variance: FloatArray) -> float:
         """The entropy of ȳ, the proportion of the second class, summed over the outputs."""

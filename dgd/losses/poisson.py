@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from dgd._typing import Array, FloatArray
-from dgd.losses.base import NumberLoss, numbers, over_outputs
+from dgd.losses.base import NumberLoss, Targets, numbers, over_outputs
 from dgd.losses.entropy import y_log_y
 
 OVERFLOWN = 1000.0
@@ -61,6 +61,10 @@ class Poisson(NumberLoss):
     def saturated(self, y: FloatArray) -> FloatArray:
         """y − y log y, summed over the outputs."""
         return over_outputs(y - y_log_y(y))
+
+    def constant(self, targets: Targets) -> Any:
+        """The logarithm of the mean rate by exposure, Σ w·y / Σ w·e^offset; of half a count where there is none."""
+        return np.log(np.maximum(targets.mean, 0.5 / targets.rows)) - targets.exposure
 
     def null_value(self, mean: FloatArray, variance: FloatArray) -> float:
         """ȳ − ȳ log ȳ, summed over the outputs: the best constant is η = log ȳ."""

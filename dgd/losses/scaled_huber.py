@@ -27,6 +27,7 @@ class ScaledHuber(NumberLoss):
     epsilon: float = 1.35
 
     name: ClassVar[str] = "scaled_huber"
+    of_difference: ClassVar[bool] = True
 
     def n_outputs(self, y_shape: tuple[int, ...]) -> int | None:
         """Two: η and σ."""

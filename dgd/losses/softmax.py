@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from dgd._typing import Array, FloatArray
 from dgd.errors import ConfigurationError
-from dgd.losses.base import NumberLoss, numbers
+from dgd.losses.base import NumberLoss, Targets, numbers
 from dgd.losses.entropy import y_log_y
 from dgd.losses.labels import Label, class_indices, plain_labels
 
@@ -124,6 +124,11 @@ class Softmax(NumberLoss):
         np.exp(exps, out=exps)
         exps /= exps.sum(axis=0)
         return exps.T
+
+    def constant(self, targets: Targets) -> Any:
+        """The logarithms of the shares, of mean 0, less the mean offset: exact without. A class has half a row."""
+        log = np.log(np.maximum(targets.mean, 0.5 / targets.rows))
+        return log - log.mean() - targets.offset
 
     def null_value(self, mean: FloatArray, variance: FloatArray) -> float:
         """The entropy −Σ p̄ log p̄ of the classes' proportions p̄, of shape (K,)."""

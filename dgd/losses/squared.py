@@ -11,12 +11,12 @@ of a row is the sum over its outputs.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from dgd._typing import FloatArray
-from dgd.losses.base import NumberLoss, over_outputs
+from dgd.losses.base import NumberLoss, Targets, over_outputs
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Squared(NumberLoss):
     name: ClassVar[str] = "squared"
     gradient_scale: ClassVar[float] = 2.0
     quadratic: ClassVar[bool] = True
+    of_difference: ClassVar[bool] = True
 
     def value(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
         """(η − y)² of each row."""
@@ -44,6 +45,10 @@ class Squared(NumberLoss):
     def second_derivative(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
         """1 everywhere: half the second derivative."""
         return np.ones_like(raw_prediction)
+
+    def constant(self, targets: Targets) -> Any:
+        """The mean."""
+        return targets.mean - targets.offset
 
     def null_value(self, mean: FloatArray, variance: FloatArray) -> float:
         """The variance of y, summed over the outputs."""

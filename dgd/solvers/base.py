@@ -63,7 +63,7 @@ no_prox = NoProx()
 class Status(enum.Enum):
     """Why a fit ended; the value is the sentence the user reads."""
 
-    CONVERGED = "converged: the gradient norm fell to `tol` times its value at zero coefficients"
+    CONVERGED = "converged: the gradient norm fell to `tol` times its value at the best constant"
     ITERATION_LIMIT = "iteration limit: `max_iter` passes were made before the gradient norm fell to `tol`"
     TIME_LIMIT = "time limit: `max_seconds` were over before the gradient norm fell to `tol`"
     DIVERGED = "diverged: the loss grows; give a smaller `learning_rate`, or learning_rate='auto'"

@@ -129,11 +129,11 @@ def _solved(state: NewtonState, best: Evaluation, prox: Prox) -> NewtonState:
 
 
 def _shortened(search: Search, trial: Sample) -> Search:
-    """A shorter step, by the secant of the slopes, between a tenth and a half of the rejected one."""
+    """A shorter step, by the secant of the slopes, between a fifth and a half of the rejected one; a tenth if F is infinite."""
     part = 0.1
     if math.isfinite(trial.value) and math.isfinite(trial.slope):
         curvature = trial.slope - search.start.slope
-        part = min(max(-search.start.slope / curvature, 0.1), 0.5) if curvature > 0 else 0.5
+        part = min(max(-search.start.slope / curvature, 0.2), 0.5) if curvature > 0 else 0.5
     return replace(search, step=part * trial.step, trials=search.trials + 1)
 
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from dgd._typing import Array, FloatArray, Vector
 from dgd.data.buffers import Buffers
+from dgd.data.centre import Centre
 from dgd.data.dataset import Chunk
 from dgd.passes.sums.bad_rows import checked_weight
 
@@ -50,7 +51,8 @@ class Blocks:
     """The rows of a chunk, block by block; what can be done once for the chunk is done once.
 
     coef: (n,) or (n, q); intercept: a number or (q,); encode: makes the targets what the arithmetic needs, None for
-    rows without targets; dtype: of the arithmetic. Raises ValueRangeError for a negative weight.
+    rows without targets; dtype: of the arithmetic; centre: what is subtracted from columns and targets, whose coef
+    and intercept are then given. Raises ValueRangeError for a negative weight.
     """
 
     def __init__(
@@ -62,11 +64,13 @@ class Blocks:
         *,
         encode: Encode | None = None,
         dtype: np.dtype[Any] = FLOAT64,
+        centre: Centre | None = None,
     ) -> None:
         self._X, self._buffers, self._dtype = chunk.X, buffers, dtype
+        self._centre = None if centre is None or centre.columns is None else centre
         self._coef = np.ascontiguousarray(coef, dtype=dtype)
         self._intercept = np.asarray(intercept, dtype=dtype)
-        self._y = None if encode is None or chunk.y is None else encode(chunk.y, dtype)
+        self._y = None if encode is None or chunk.y is None else _targets(chunk.y, encode, dtype, centre)
         self._weight = checked_weight(chunk, dtype)
         self._offset = None if chunk.offset is None else chunk.offset.astype(dtype, copy=False)
 
@@ -78,12 +82,13 @@ class Blocks:
     def __iter__(self) -> Iterator[Block]:
         rows, n = self._X.shape
         outputs = self._coef.shape[1:]
-        step = min(max(rows, 1), block_rows(n, self._X.dtype, self._dtype, outputs=math.prod(outputs)))
+        stored = self._X.dtype if self._centre is None else None
+        step = min(max(rows, 1), block_rows(n, stored, self._dtype, outputs=math.prod(outputs)))
         memory = self._buffers.take("raw prediction", (step, *outputs), self._dtype)
         # Without rows there is one empty block, so that every sum has its zero.
         for start in range(0, max(rows, 1), step):
             part = slice(start, min(start + step, rows))
-            X = as_block(self._X[part], self._dtype, self._buffers)
+            X = as_block(self._X[part], self._dtype, self._buffers, self._centre)
             raw = memory[: len(X)]
             if n == 1:
                 # BLAS skips a coefficient of zero here, and with it a NaN.
@@ -99,16 +104,29 @@ class Blocks:
             yield Block(part, X, raw, y, weight, offset, self._buffers)
 
 
-def block_rows(n_features: int, stored: np.dtype[Any], dtype: np.dtype[Any], *, outputs: int = 1) -> int:
-    """The rows of a micro-block: as many as its bytes hold of X and of its row vectors, and never less than 16."""
+def block_rows(n_features: int, stored: np.dtype[Any] | None, dtype: np.dtype[Any], *, outputs: int = 1) -> int:
+    """The rows of a micro-block: as many as its bytes hold of X and of its row vectors, and never less than 16.
+
+    stored: the dtype of X, None where X is not used as it is stored.
+    """
     n_bytes = MICRO_BLOCK_BYTES if stored == dtype else CONVERTED_BLOCK_BYTES
     return max(16, n_bytes // (dtype.itemsize * (n_features + 4 * outputs)))
 
 
-def as_block(X: Array, dtype: np.dtype[Any], buffers: Buffers) -> Array:
-    """Rows of X in C order and in the arithmetic's dtype; a view where they already are."""
+def as_block(X: Array, dtype: np.dtype[Any], buffers: Buffers, centre: Centre | None = None) -> Array:
+    """Rows of X, less their centre, in C order and in the arithmetic's dtype; a view where they already are."""
+    if centre is not None:
+        block = buffers.take("block", X.shape, dtype)
+        centre.subtract(X, block)
+        return block
     if X.dtype == dtype and X.flags.c_contiguous and X.flags.aligned:
         return X
     block = buffers.take("block", X.shape, dtype)
     np.copyto(block, X, casting="unsafe")
     return block
+
+
+def _targets(y: Array, encode: Encode, dtype: np.dtype[Any], centre: Centre | None) -> FloatArray:
+    if centre is None or not np.any(centre.level):
+        return encode(y, dtype)
+    return centre.targets(encode(y, FLOAT64), dtype)

@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Self
+
 import numpy as np
 
 from dgd._typing import Array, Vector
 from dgd.data.buffers import Buffers
 from dgd.losses import Loss
 from dgd.passes.sums.blocks import Block
-from dgd.passes.sums.row_sums import Part
+from dgd.passes.sums.row_sums import OfColumns, Part
+
+
+@dataclass(frozen=True, slots=True)
+class HessianSum(OfColumns):
+    """The Hessian of the loss by θ, (p, p), (q, p, p) or (q, q, p, p) with p = n + 1, the intercept's entries first."""
+
+    values: Vector
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(self.values + other.values)
+
+    def moved(self, step: Vector) -> Self:
+        """T H Tᵀ, where row 0 of H times `step` is added to the others."""
+        H = self.values.copy()
+        H[..., 1:, :] += step[:, None] * H[..., :1, :]
+        H[..., :, 1:] += step * H[..., :, :1]
+        return type(self)(H)
 
 
 class Hessian(Part):
     """The Hessian of the loss by θ, (p, p), (q, p, p) or (q, q, p, p) with p = n + 1, the intercept's entries first."""
 
-    def __call__(self, block: Block, loss: Loss) -> Vector:
+    def __call__(self, block: Block, loss: Loss) -> HessianSum:
         second = None if loss.quadratic else loss.second_derivative(block.raw, block.y)
-        return block_hessian(block.X, second, block.weight, block.buffers)
+        return HessianSum(block_hessian(block.X, second, block.weight, block.buffers))
 
 
 def block_hessian(block: Array, second: Array | None, w: Array | None, buffers: Buffers) -> Vector:

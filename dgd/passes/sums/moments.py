@@ -15,13 +15,13 @@ import numpy as np
 from dgd._typing import Array, Vector
 from dgd.losses import Loss
 from dgd.passes.sums.blocks import Block
-from dgd.passes.sums.row_sums import Part
+from dgd.passes.sums.row_sums import OfColumns, Part
 
 PIECE_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Moments:
+class Moments(OfColumns):
     """Weighted mean and sum of squared deviations of each column."""
 
     weight: float
@@ -38,6 +38,10 @@ class Moments:
             mean=self.mean + step * (other.weight / weight),
             squares=self.squares + other.squares + step * step * (self.weight * other.weight / weight),
         )
+
+    def moved(self, step: Vector) -> Self:
+        """The mean moved, and the deviations as they are."""
+        return type(self)(self.weight, self.mean + step, self.squares)
 
     @property
     def variance(self) -> Vector:

@@ -9,17 +9,29 @@ One read of X serves all parts. A new sum is one more part; nothing else changes
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, Self
 
 import numpy as np
 
 from dgd._typing import Vector
 from dgd.data.buffers import Buffers
+from dgd.data.centre import Centre, sampled
 from dgd.data.dataset import Chunk
 from dgd.losses import Loss
 from dgd.passes.sums.bad_rows import check_finite, check_targets
 from dgd.passes.sums.blocks import Block, Blocks
+
+
+class OfColumns(ABC):
+    """A sum in which the columns stand."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def moved(self, step: Vector) -> Self:
+        """The sum with `step` added to the columns."""
 
 
 class Part(Protocol):
@@ -44,18 +56,31 @@ class Sums:
 
     weight: float
     parts: tuple[Any, ...]
+    about: Vector | None = None
+    """What was subtracted from the columns, where each chunk found that for itself; None for 0."""
 
     def __add__(self, other: Self) -> Self:
-        return type(self)(
-            self.weight + other.weight, tuple(a + b for a, b in zip(self.parts, other.parts, strict=True))
-        )
+        with np.errstate(over="ignore", invalid="ignore"):
+            if self.about is not None or other.about is not None:
+                other = other.moved_to(self.about)
+            parts = tuple(a + b for a, b in zip(self.parts, other.parts, strict=True))
+        return type(self)(self.weight + other.weight, parts, self.about)
+
+    def moved_to(self, about: Vector | None) -> Self:
+        """The sums if that had been subtracted from the columns: of x − c, from those of x − a, with a − c."""
+        step = np.subtract(0.0 if self.about is None else self.about, 0.0 if about is None else about)
+        if not step.any():
+            return replace(self, about=about)
+        parts = tuple(part.moved(step) if isinstance(part, OfColumns) else part for part in self.parts)
+        return replace(self, parts=parts, about=about)
 
 
 @dataclass(frozen=True)
 class RowSums:
     """The sum of a chunk at one θ.
 
-    intercept: b₀, a number or one for each output; coef: b, (n,) or (n, q).
+    intercept: b₀, a number or one for each output; coef: b, (n,) or (n, q); centre: what is subtracted from columns and
+    targets, if anything is.
     """
 
     loss: Loss
@@ -63,12 +88,27 @@ class RowSums:
     coef: Vector
     parts: tuple[Part, ...]
     precision: str = "double"
+    centre: Centre | None = None
+    own: bool = False
+    """Whether each chunk finds the centre of its columns for itself; θ is then that of X as it is."""
 
     def __call__(self, chunk: Chunk, buffers: Buffers) -> Sums:
         dtype = np.dtype(np.float64 if self.precision == "double" else np.float32)
         totals: list[Any] = []
+        centre, intercept = self.centre, self.intercept
         with np.errstate(over="ignore", invalid="ignore"):
-            blocks = Blocks(chunk, self.coef, self.intercept, buffers, encode=self.loss.encode, dtype=dtype)
+            if self.own and (columns := sampled(chunk.X)) is not None:
+                centre = Centre(columns, 0.0 if centre is None else centre.level)
+                intercept = intercept + columns @ self.coef
+            blocks = Blocks(
+                chunk,
+                self.coef,
+                intercept,
+                buffers,
+                encode=self.loss.encode,
+                dtype=dtype,
+                centre=centre,
+            )
             for block in blocks:
                 sums = [part(block, self.loss) for part in self.parts]
                 totals = [a + b for a, b in zip(totals, sums, strict=True)] if totals else sums
@@ -78,4 +118,4 @@ class RowSums:
         if not (finite and math.isfinite(weight)):
             check_finite(chunk)
             check_targets(chunk, self.loss)
-        return Sums(weight, tuple(totals))
+        return Sums(weight, tuple(totals), centre.columns if self.own and centre is not None else None)

@@ -1,0 +1,47 @@
+"""What passes find out about a problem: a value that goes from one pass to the next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dgd._typing import Matrix
+from dgd.data.centre import Centre
+from dgd.fitting.coordinates import Coordinates
+from dgd.passes.sums.moments import TargetSums
+from dgd.passes.sums.row_sums import Sums
+from dgd.solvers.base import Evaluation
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the passes so far have found out about a problem."""
+
+    coordinates: Coordinates
+    """The solver's: the user's own, or standardised by the first pass."""
+    passes: int = 0
+    targets: TargetSums | None = None
+    hessian: Matrix | None = None
+    """That of a quadratic loss, which is summed only once; else the last one."""
+    centre: Centre | None = None
+    """What is subtracted from columns and targets before they are summed."""
+    yardstick: Coordinates | None = None
+    """Those in which gradients are measured, where the solver's are others: the standardised ones."""
+    null_norm: float = 0.0
+    """The norm of the gradient at the best constant prediction (with l1 or bounds of the least subgradient), measured
+    so, without the entry of the constant itself: what there is to explain, wherever a fit starts.
+    """
+    rounding: float = 0.0
+    """A gradient's norm that may be rounding alone."""
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One evaluation, what is known after it, and what it cost."""
+
+    evaluation: Evaluation
+    known: Known
+    bytes_read: int = 0
+    resident: int = 0
+    """Chunks that were in memory."""
+    validation_sum: Sums | None = None
+    """Of the rows held out, where the pass read them at the same point."""
