@@ -183,3 +183,12 @@ def test_columns_near_zero_are_left_as_they_are() -> None:
     found = sampled(Z + np.array([1e4, 0, 10]))
     assert found is not None
     assert found[1:].tolist() == [0, 0]
+
+
+def test_what_is_read_before_the_first_pass_is_counted(store: str) -> None:
+    """The targets, once; nothing by the textbook, nor without an intercept."""
+    found = dgd.fit(store, solver="cg", max_iter=2)
+    assert 0 < found.bytes_before_first_pass < 0.5 * found.plan.bytes_per_pass
+    assert found.bytes_before_first_pass >= 8 * dgd.open_dataset(store).shape[0]
+    assert dgd.fit(store, learning_rate=0.1, max_iter=2).bytes_before_first_pass == 0
+    assert dgd.fit(store, fit_intercept=False, max_iter=2).bytes_before_first_pass == 0

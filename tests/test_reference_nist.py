@@ -9,6 +9,8 @@ from conftest import DATA, read_csv, read_json
 import dgd
 
 DIGITS = {"longley": 6, "wampler1": 5, "wampler2": 5}
+BY_DEFAULT = {"longley": (8, 2), "wampler1": (9, 3), "wampler2": (9, 2)}
+"""Digits and passes."""
 
 
 def nist(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -29,11 +31,12 @@ def digits(found: np.ndarray, certified: np.ndarray) -> float:
 @pytest.mark.parametrize("solver", ["newton", "auto"])
 @pytest.mark.parametrize("name", DIGITS)
 def test_newton(name: str, solver: str) -> None:
-    """Two passes and the defaults are enough."""
+    """Two passes and the defaults are enough; where the certificate is wide a third one refines."""
     X, y, certified = nist(name)
     result = dgd.fit(X, y, solver=solver)
-    assert digits(result.theta, certified) >= DIGITS[name]
-    assert result.n_iter_ == 2
+    least, passes = BY_DEFAULT[name]
+    assert digits(result.theta, certified) >= least
+    assert result.n_iter_ == passes
     assert result.certificate is not None
     assert result.certificate.distance >= 0.1 * np.linalg.norm(result.coef_ - certified[1:])
 

@@ -24,7 +24,7 @@ from dgd.models.model import Model
 from dgd.penalties import ElasticNet, NonNegative, NoPenalty, Penalty
 from dgd.solvers import Status
 
-UNFINISHED = {Status.ITERATION_LIMIT, Status.TIME_LIMIT, Status.DIVERGED}
+UNFINISHED = {Status.ITERATION_LIMIT, Status.TIME_LIMIT, Status.DIVERGED, Status.NO_OPTIMUM}
 MAX_ITER = 1000
 
 
@@ -97,7 +97,7 @@ class LinearEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc
             penalty=self._penalty(training),
             fit_intercept=self.fit_intercept,
             solver=self.solver,
-            theta0=self._start(),
+            theta0=self._start(training),
             max_iter=self._max_iter,
             tol=self.tol,
             threads=training.threads,
@@ -107,13 +107,26 @@ class LinearEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc
     def _after(self, training: Training) -> None:
         """What is left to do once the attributes are there."""
 
-    def _start(self) -> Vector | None:
-        """θ of the fit before, for a warm start."""
+    def _start(self, training: Training) -> Vector | None:
+        """θ of the fit before, for a warm start. Raises ValueError if that was of other columns, outputs or classes."""
         if not (getattr(self, "warm_start", False) and hasattr(self, "coef_")):
             return None
+        before, now = np.shape(self.coef_), self._coef_shape(training)
+        if before != now:
+            raise ValueError(
+                f"{type(self).__name__}(warm_start=True) begins where the last fit ended, whose coefficients have "
+                f"shape {before}, and those of these data have shape {now}: columns, outputs or classes differ; make a "
+                f"new estimator, or set warm_start=False"
+            )
         model = self.to_model()
         coef = model.coef.T
         return np.concatenate([np.reshape(model.intercept, (1, *coef.shape[1:])), coef]) if self.fit_intercept else coef
+
+    def _coef_shape(self, training: Training) -> tuple[int, ...]:
+        """The shape of `coef_` after a fit of these data."""
+        assert training.dataset.y is not None
+        outputs, n = tuple(training.dataset.y.shape[1:]), training.dataset.shape[1]
+        return (n,) if self._ravels_one_column and outputs == (1,) else (*outputs, n)
 
     def _attributes(self, theta: Vector) -> dict[str, Any]:
         """`coef_`, (n,) or (q, n), and `intercept_`, 0.0 where none is fitted."""

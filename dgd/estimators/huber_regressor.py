@@ -80,7 +80,7 @@ class HuberRegressor(Regression):
         return Newton() if newton else LBFGS()
 
     def _solve(self, training: Training, tasks: PassTasks) -> tuple[Vector, Status, str, int]:
-        start = self._start()
+        start = self._start(training)
         with session(Execution(threads=training.threads)) as running:
             status, theta, passes = minimise_with_scale(
                 running,

@@ -104,11 +104,22 @@ class LogisticRegression(ClassifierMixin, LinearEstimator):  # type: ignore[misc
         check_classification_targets(target.array)
         classes, indices = np.unique(target.array, return_inverse=True)
         self._note_classes(classes)
+        self._check_weights(training, indices)
         rows = MemoryRows("y", indices.astype(np.int64))
         return replace(training, dataset=replace(training.dataset, y=rows))
 
+    def _check_weights(self, training: Training, indices: Array) -> None:
+        """Refuse weights that leave one class alone: its log-odds have no finite value."""
+        weight = training.dataset.weight
+        if isinstance(weight, MemoryRows):
+            left = np.unique(indices[weight.array > 0])
+            if len(left) == 1:
+                raise ValueError(
+                    f"LogisticRegression needs two classes or more, and only class {self.classes_[left[0]]!r} has "
+                    f"sample weights above 0"
+                )
+
     def _note_classes(self, classes: Array) -> None:
-        check_classification_targets(classes)
         if len(classes) < 2:
             raise ValueError(f"LogisticRegression needs two classes or more, and y holds one class: {classes[0]!r}")
         self.classes_ = classes
@@ -121,6 +132,9 @@ class LogisticRegression(ClassifierMixin, LinearEstimator):  # type: ignore[misc
     def _penalty(self, training: Training) -> Penalty:
         strength = 1 / (self.C * training.weight_sum)
         return elastic_net(self.l1_ratio * strength, (1 - self.l1_ratio) * strength)
+
+    def _coef_shape(self, training: Training) -> tuple[int, ...]:
+        return (len(self.classes_) if len(self.classes_) > 2 else 1, training.dataset.shape[1])
 
     def _attributes(self, theta: Vector) -> dict[str, Any]:
         """`coef_` (1, n) or (K, n), and `intercept_`; those of K classes are shifted together so that they sum to 0."""

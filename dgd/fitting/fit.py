@@ -20,6 +20,7 @@ from dgd.fitting.arguments import checked_callbacks, checked_standardize, checke
 from dgd.fitting.certificate import certify
 from dgd.fitting.divergence import columns_to_blame
 from dgd.fitting.loop import Run, minimise
+from dgd.fitting.no_optimum import what_separates
 from dgd.fitting.null_model import NullModel, null_model
 from dgd.fitting.objective import Objective
 from dgd.fitting.problem import Method, make_method, validation_rows
@@ -35,7 +36,7 @@ from dgd.passes.plan import Plan
 from dgd.passes.session import session
 from dgd.passes.sums.gradient import LossAndGradient
 from dgd.passes.sums.row_sums import RowSums
-from dgd.penalties import Penalty
+from dgd.penalties import NoPenalty, Penalty
 from dgd.solvers import Solver
 from dgd.solvers.base import Status
 
@@ -209,8 +210,22 @@ def _null_model(dataset: Dataset, method: Method, executor: Executor, split: Row
 def _advice(objective: Objective, run: Run) -> str:
     """What the solver learnt; of a divergence, the columns to blame as well."""
     assert run.state.last is not None
-    blame = columns_to_blame(objective, run.state.last, run.state.known) if run.status is Status.DIVERGED else ""
+    blame, known = "", run.state.known
+    if run.status is Status.DIVERGED:
+        blame = columns_to_blame(objective, run.state.last, known)
+    if run.status is Status.NO_OPTIMUM:
+        blame = what_separates(objective, known, getattr(run.state.solver, "step", None))
     return "; ".join(part for part in (run.state.solver.advice, blame) if part)
+
+
+def _pinned(theta: Vector, method: Method) -> Vector:
+    """Of all θ with the same predictions and penalty the one whose outputs have a mean of 0."""
+    if not method.loss.shift_is_free or method.by_the_book:
+        return theta
+    first = int(method.fit_intercept)
+    free = theta if isinstance(method.penalty, NoPenalty) else theta[:first]
+    free -= free.mean(axis=1, keepdims=True)
+    return theta
 
 
 def _within_bounds(theta: Vector, method: Method) -> Vector:
@@ -227,7 +242,7 @@ def _result(objective: Objective, run: Run, cost: Plan, method: Method) -> Resul
     """The run in the user's coordinates, with a model that says where it came from."""
     known, dataset = run.state.known, objective.dataset
     # The change of variables rounds: a bound that the solver kept to the bit is kept here as well.
-    theta = _within_bounds(objective.to_user(run.point, known), method)
+    theta = _within_bounds(_pinned(objective.to_user(run.point, known), method), method)
     if not np.isfinite(theta).all():
         raise ValueRangeError(
             f"the parameters that fit array {dataset.X.name!r} are beyond the range of float64; rescale its columns, "
@@ -247,6 +262,7 @@ def _result(objective: Objective, run: Run, cost: Plan, method: Method) -> Resul
         explained=objective.explained(run.loss, run.point, known),
         certificate=certify(objective, run.state.last, known),
         rows_held_out=objective.rows_held_out,
+        bytes_before_first_pass=0 if objective.null is None else objective.null.bytes_read,
         loss_is_before_last_step=run.loss_is_before_last_step,
     )
 

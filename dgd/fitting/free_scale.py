@@ -62,6 +62,11 @@ class ScaleObjective(Objective):
     least_scale: float = 0.0
     scale_is_fixed: bool = False
 
+    @property
+    def centres(self) -> bool:
+        """Only if η has an intercept: that of σ does not count."""
+        return self.free_intercept
+
     def to_user(self, point: Vector, known: Known) -> Vector:
         """θ for columns and targets as they are; σ has no centre."""
         theta = known.coordinates.to_user(point)
@@ -125,6 +130,10 @@ def minimise_with_scale(
     theta[int(not fit_intercept) :, 0] = start.theta
     theta[0, 0] -= null.level
     theta[0, 1] = max(start.scale, 2 * VANISHED * least)
+    left = stopping.max_iter - passes
+    if left < 1:
+        theta[0, 0] += null.level
+        return Status.ITERATION_LIMIT, theta, passes
     hessian_bytes = 8 * theta.size**2 * solver.wants_hessian
     objective = ScaleObjective(
         running.open(dataset, Need(outputs=2, hessian_bytes=hessian_bytes)),
@@ -136,7 +145,7 @@ def minimise_with_scale(
         null=NullModel(null.level, np.array([null.constant, size or 1.0]), null.spread),
     )
     with single_threaded_blas():
-        status, theta, more = _until_vanished(objective, solver, theta, stopping, callback)
+        status, theta, more = _until_vanished(objective, solver, theta, replace(stopping, max_iter=left), callback)
     return status, theta, passes + more
 
 

@@ -10,11 +10,13 @@ import numpy as np
 
 from dgd._typing import Vector
 from dgd.fitting.known import Pass
+from dgd.fitting.no_optimum import is_separated, needs_newton
 from dgd.fitting.objective import Objective
 from dgd.fitting.record import Record
 from dgd.fitting.state import FitState
 from dgd.fitting.stopping import Callback, Stopping
-from dgd.solvers.base import Solver, Status
+from dgd.solvers import Newton
+from dgd.solvers.base import Solver, State, Status
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Run:
     @property
     def loss_is_before_last_step(self) -> bool:
         """Whether `loss` is that of the point before the last step, because `point` was not evaluated."""
-        ended_elsewhere = self.status in (Status.CONVERGED, Status.EARLY_STOPPED)
+        ended_elsewhere = self.status in (Status.CONVERGED, Status.NO_OPTIMUM, Status.EARLY_STOPPED)
         return not ended_elsewhere and not self.state.solver.value_is_of_point
 
     @property
@@ -55,12 +57,16 @@ def minimise(
     state = FitState(solver.init(start, tol=stopping.tol), known)
     while True:
         found = found or objective.evaluate(solver.ask(state.solver), state.known, hessian=solver.wants_hessian)
+        last = state.last
         converged = _tell(state, found, solver, objective, stopping)
+        if converged and needs_newton(objective, solver, last, found.evaluation):
+            solver, converged = Newton(), False
+            state.solver = solver.init(found.evaluation.point, tol=stopping.tol)
         validation = _validate(state, found, objective, stopping)
         record = _record(objective, state, found, validation, time.perf_counter() - started)
         state.history.append(record)
         stop = _call(callbacks, replace(record, theta=objective.to_user(found.evaluation.point, state.known)))
-        status = Status.CONVERGED if converged else state.solver.status
+        status = _ending(state.solver, objective, found) if converged else state.solver.status
         status = status or _limit(stopping, stop, state, time.perf_counter() - began)
         if status is not None:
             return _ended(status, state, found)
@@ -79,7 +85,17 @@ def _tell(state: FitState, found: Pass, solver: Solver, objective: Objective, st
     if evaluation.finite or state.last is None or not state.last.finite:
         state.last = evaluation
     state.solver = solver.tell(state.solver, evaluation, objective.prox(found.known))
-    return evaluation.finite and objective.grad_norm(evaluation, found.known) <= state.threshold
+    small = evaluation.finite and objective.grad_norm(evaluation, found.known) <= state.threshold
+    refines = objective.precision == "double" and state.solver.status is None
+    return small and (state.solver.settled or not refines)
+
+
+def _ending(solver: State, objective: Objective, found: Pass) -> Status:
+    """What a small gradient means."""
+    endless = solver.runs_away and not objective.loss.quadratic
+    if endless or is_separated(objective, found.evaluation, found.known):
+        return Status.NO_OPTIMUM
+    return Status.CONVERGED
 
 
 def _validate(state: FitState, found: Pass, objective: Objective, stopping: Stopping) -> tuple[float | None, int]:
@@ -99,7 +115,7 @@ def _validate(state: FitState, found: Pass, objective: Objective, stopping: Stop
 def _ended(status: Status, state: FitState, found: Pass) -> Run:
     """The run, with the point that is its answer."""
     point, loss = state.solver.point, state.solver.value
-    if status is Status.CONVERGED:
+    if status in (Status.CONVERGED, Status.NO_OPTIMUM):
         point, loss = found.evaluation.point, found.evaluation.value
     elif status is Status.EARLY_STOPPED and state.best.point is not None:
         point, loss = state.best.point, state.best.value

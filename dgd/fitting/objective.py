@@ -71,6 +71,11 @@ class Objective:
         return self.unknown().coordinates.theta_shape
 
     @property
+    def centres(self) -> bool:
+        """Whether columns are centred: an intercept is there to take that up."""
+        return self.null is not None
+
+    @property
     def rows_held_out(self) -> int:
         """The rows of the dataset that are validated on and not fitted."""
         return self.validation.count(0, self.dataset.shape[0]) if isinstance(self.validation, RowSplit) else 0
@@ -165,7 +170,7 @@ class Objective:
         coef = theta
         if self.fit_intercept:
             intercept, coef = theta[0] if theta.ndim == 2 else float(theta[0]), theta[1:]
-        own = self.null is not None and known.passes == 0
+        own = self.centres and known.passes == 0
         return RowSums(self.loss, intercept, coef, parts, precision, known.centre, own)
 
     def _pass(self, theta: Vector, point: Vector | None, known: Known, *, hessian: bool) -> Pass:
@@ -231,7 +236,9 @@ class Objective:
         spread = np.sqrt(moments.variance)
         about = centre_of(np.where(spread > 0, sums.about + moments.mean, sums.about), spread, self.dataset.dtype)
         centre = Centre(about, 0.0 if known.centre is None else known.centre.level)
-        known = replace(known, centre=centre, coordinates=self._raw(about))
+        # Of a constant the intercept takes the whole: its own gradient is then exactly 0.
+        varying = None if about is None else np.where(spread > 0, about, 0.0)
+        known = replace(known, centre=centre, coordinates=self._raw(varying))
         return sums.moved_to(about), known, Centre(about).from_user(theta)
 
     def _at_null(self, theta: Vector) -> AtNull:

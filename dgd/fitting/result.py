@@ -44,6 +44,8 @@ class Result:
     """A bound on the distance to the optimum, where there is one; of the last point that was evaluated."""
     rows_held_out: int = 0
     """Rows of the dataset that were validated on and not fitted."""
+    bytes_before_first_pass: int = 0
+    """Stored bytes that were read to find the best constant: of targets, weights and offsets, once."""
     loss_is_before_last_step: bool = False
     """Whether `loss` and `explained` are those of the θ before the last step: those of `theta` would cost a pass."""
 
@@ -153,6 +155,7 @@ class Result:
             "certificate": None if self.certificate is None else asdict(self.certificate),
             "loss_is_before_last_step": self.loss_is_before_last_step,
             "rows_held_out": self.rows_held_out,
+            "bytes_before_first_pass": self.bytes_before_first_pass,
             "theta": self.theta.tolist(),
             "intercept": np.asarray(self.intercept_).tolist(),
             "coef": self.coef_.tolist(),

@@ -46,6 +46,8 @@ class Loss(Protocol):
     curvature_vanishes: ClassVar[bool] = False
     """Whether the second derivative is 0 far from the targets, where Newton steps fail."""
 
+    shift_is_free: ClassVar[bool] = False
+    """Whether the same number may be added to all raw predictions of a row: θ is then given with a mean of 0."""
     of_difference: ClassVar[bool] = False
     """Whether it depends on η − y alone, so that both may be shifted."""
 

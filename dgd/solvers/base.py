@@ -64,10 +64,14 @@ class Status(enum.Enum):
     """Why a fit ended; the value is the sentence the user reads."""
 
     CONVERGED = "converged: the gradient norm fell to `tol` times its value at the best constant"
+    NO_OPTIMUM = (
+        "no optimum: the loss falls for ever along a direction of the coefficients, so that they have no finite value; "
+        "add a penalty, such as dgd.penalties.L2"
+    )
     ITERATION_LIMIT = "iteration limit: `max_iter` passes were made before the gradient norm fell to `tol`"
     TIME_LIMIT = "time limit: `max_seconds` were over before the gradient norm fell to `tol`"
     DIVERGED = "diverged: the loss grows; give a smaller `learning_rate`, or learning_rate='auto'"
-    STALLED = "stalled: rounding hides any further descent; a larger `tol` would call this converged"
+    STALLED = "stalled: rounding hides any further descent before the gradient norm fell to `tol`"
     EARLY_STOPPED = "stopped early: the validation loss has not fallen for `patience` passes; the best θ was restored"
     INTERRUPTED = "interrupted: stopped on request after a whole pass"
 
@@ -167,6 +171,16 @@ class State:
     def value(self) -> float:
         """The objective at the last θ where it is known; NaN before the first evaluation."""
         return math.nan if self.best is None else self.best.value
+
+    @property
+    def settled(self) -> bool:
+        """Whether a small gradient is enough to end: False if the solver knows that a further step would matter."""
+        return True
+
+    @property
+    def runs_away(self) -> bool:
+        """Whether the solver goes on and on in one direction while the gradient vanishes."""
+        return False
 
     @property
     def advice(self) -> str:

@@ -20,15 +20,32 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dgd._typing import Matrix, Vector
-from dgd.solvers.base import Evaluation, Prox, Solver, State, Status, no_prox
-from dgd.solvers.steps.line_search import ProximalSearch, Sample, Search, search_along, search_towards, steepest_search
+from dgd.solvers.base import Evaluation, Prox, Solver, State, Status, no_prox, vector_norm
+from dgd.solvers.steps.line_search import (
+    FLAT,
+    ProximalSearch,
+    Sample,
+    Search,
+    search_along,
+    search_towards,
+    steepest_search,
+)
 from dgd.solvers.steps.progress import NO_PROGRESS, Progress
 from dgd.solvers.steps.quadratic_model import quadratic_minimum
 
 IDLE = 5
 """Newton steps in a row that lower neither loss nor gradient: rounding level."""
+REFINED = 1e-9
+"""A step that changes no entry of θ by more than this part is not worth a pass."""
+TINY = 1e-6
+SMALLEST = float(np.finfo(np.float64).tiny)
+ENDLESS = 4
+"""Whole steps in a row, alike in direction and length, after which no minimum is expected along them."""
+FAR = 1e-3
+"""The least length of such steps, as a part of θ."""
 EPS = float(np.finfo(np.float64).eps)
 SINGULAR = 16 * EPS
 """An eigenvalue below this part of the largest, for each parameter, is rounding of zero."""
@@ -44,12 +61,31 @@ class NewtonState(State):
     rejected: int = 0
     rank: int = 0
     """Of the last Hessian."""
+    step: Vector | None = None
+    """The next Newton step."""
+    ahead: float = 0.0
+    """What it changes most, as a part of that entry of θ, or of `TINY` of the largest one."""
+    before: float = math.inf
+    """The same of the step before."""
+    alike: int = 0
+    """Steps in a row that were like the one before: where the minimum is at infinity, F falls like e^−t along them."""
     progress: Progress = NO_PROGRESS
 
     @property
     def value(self) -> float:
         """F at `point`."""
         return math.nan if self.best is None else self.best.value
+
+    @property
+    def settled(self) -> bool:
+        """Whether the next step is too short to matter, or no shorter than the last one: rounding hides the rest."""
+        undecided = 0 < self.alike < ENDLESS and self.ahead > FAR
+        return self.ahead <= REFINED or (self.ahead > self.before / 2 and not undecided)
+
+    @property
+    def runs_away(self) -> bool:
+        """Whether steps stay the same while the gradient vanishes: the minimum is at infinity."""
+        return self.alike >= ENDLESS and self.ahead > FAR
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,32 +151,56 @@ def _solved(state: NewtonState, best: Evaluation, prox: Prox) -> NewtonState:
     if prox is not no_prox:
         assert prox.kinks is not None, "Newton was given a penalty without its kinks"
         target = quadratic_minimum(best.point, best.gradient, best.hessian, prox.kinks)
+        target = np.where(_idle(best) & (prox.kinks.l1 == 0), best.point, target)
         towards = search_towards(target, best, state.first_value)
         if towards is None:
             return _stalled(state)
         state = replace(state, search=towards, rank=state.point.size)
-        return replace(state, note=_advice(state))
+        return _looking_ahead(state, towards.target - best.point)
     direction, rank = newton_step(best.hessian, best.gradient)
+    direction[_idle(best)] = 0.0
     search = search_along(best, direction, 1.0, state.first_value) or steepest_search(best, state.first_value)
     if search is None:
         return _stalled(state)
-    state = replace(state, search=search, rank=rank)
+    return _looking_ahead(replace(state, search=search, rank=rank), direction)
+
+
+def _idle(best: Evaluation) -> NDArray[np.bool_]:
+    """Coordinates that are at their best whatever the others are, such as that of a constant column."""
+    assert best.hessian is not None
+    coupled = np.count_nonzero(best.hessian, axis=1) - (np.diag(best.hessian) != 0)
+    idle: NDArray[np.bool_] = (coupled == 0) & (best.gradient == 0)
+    return idle
+
+
+def _looking_ahead(state: NewtonState, step: Vector) -> NewtonState:
+    length = vector_norm(step)
+    alike = 0
+    if state.step is not None and state.learning_rate == 1.0:
+        last = vector_norm(state.step)
+        same_way = float(step @ state.step) > 0.9 * length * last
+        alike = state.alike + 1 if same_way and last / 2 < length < 2 * last else 0
+    size = abs(state.point)
+    with np.errstate(over="ignore"):
+        part = float((abs(step) / np.maximum(size, max(TINY * float(size.max()), SMALLEST))).max())
+    state = replace(state, step=step, ahead=part, before=state.ahead if state.steps else math.inf, alike=alike)
     return replace(state, note=_advice(state))
 
 
 def _shortened(search: Search, trial: Sample) -> Search:
-    """A shorter step, by the secant of the slopes, between a fifth and a half of the rejected one; a tenth if F is infinite."""
+    """A shorter step, by the secant of the slopes: a fifth to a half of the rejected one, a tenth if F is infinite."""
     part = 0.1
     if math.isfinite(trial.value) and math.isfinite(trial.slope):
         curvature = trial.slope - search.start.slope
         part = min(max(-search.start.slope / curvature, 0.2), 0.5) if curvature > 0 else 0.5
-    return replace(search, step=part * trial.step, trials=search.trials + 1)
+    flat = search.flat + (abs(trial.value - search.start.value) <= search.slack)
+    return replace(search, step=part * trial.step, trials=search.trials + 1, flat=flat)
 
 
 def _rejected(state: NewtonState, search: Search | ProximalSearch) -> NewtonState:
     """The shorter step, if it is long enough to lead anywhere."""
     state = replace(state, search=search, rejected=state.rejected + 1, learning_rate=0.0, accepted=False)
-    moves = search.moves if isinstance(search, ProximalSearch) else search.moves(state.point)
+    moves = search.moves if isinstance(search, ProximalSearch) else search.flat < FLAT and search.moves(state.point)
     return replace(state, note=_advice(state)) if moves else _stalled(state)
 
 

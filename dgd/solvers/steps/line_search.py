@@ -54,6 +54,8 @@ class Search:
     high: Sample | None = None
     """The shortest step known to be too long."""
     trials: int = 0
+    flat: int = 0
+    """Rejected trials that differ from the start by rounding alone."""
 
     def sample(self, evaluation: Evaluation) -> Sample:
         """φ at the t that was tried, infinite where F, gradient or Hessian are not numbers."""

@@ -1,0 +1,107 @@
+"""What a fit is worth: converged, wrong, honest about not having converged, refused, crashed, or not ended."""
+
+from __future__ import annotations
+
+import signal
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+import dgd
+from dgd.errors import DgdError
+from tests.judge.arithmetic import LONG, best_constant, derivative, least_subgradient, second
+from tests.judge.problems import Problem
+
+SECONDS = 30
+ALLOWED = 1e-5
+"""The gradient that a converged fit may have, as a part of the null model's; or 1000 · tol, if that is more."""
+EPS = float(np.finfo(np.float64).eps)
+DELTA = 1.35
+
+
+def judge(problem: Problem) -> tuple[str, str]:
+    """A verdict, and why."""
+    try:
+        with alarm(SECONDS), warnings.catch_warnings():
+            warnings.simplefilter("error")
+            result = problem.fit()
+    except DgdError as error:
+        return "refused", f"{type(error).__name__}: {error}"
+    except TimeoutError:
+        return "not ended", f"after {SECONDS} s"
+    except Exception as error:
+        return "crashed", f"{type(error).__name__}: {error}"
+    _, _, lower, upper = problem.strengths
+    if not ((result.coef_ >= lower) & (result.coef_ <= upper)).all():
+        return "bounds violated", str(result.coef_)
+    if not result.converged:
+        return result.status.name.lower(), result.message
+    found = worth(problem, result)
+    return ("wrong", found) if found else ("converged", "")
+
+
+def worth(problem: Problem, result: dgd.Result) -> str:
+    """Why it is no minimum; nothing if it is one."""
+    loss, y = problem.loss, problem.y.astype(LONG)
+    X = problem.X.astype(LONG)
+    w = np.ones(len(X), LONG) if problem.w is None else problem.w.astype(LONG)
+    intercept = problem.options["fit_intercept"]
+    mean = (w[:, None] * X).sum(axis=0) / w.sum() if intercept else np.zeros(X.shape[1], LONG)
+    C = X - mean
+    scale = np.sqrt((w[:, None] * C * C).sum(axis=0) / w.sum())
+    live = scale > 0
+    if intercept and problem.strengths[2] <= 0 <= problem.strengths[3] and np.any(result.coef_.T[~live]):
+        return f"a constant column has the coefficient {result.coef_.T[~live]}"
+    C, scale = C[:, live] / scale[live], scale[live]
+    coef = result.coef_.T.astype(LONG)
+    idle = mean[~live] @ coef[~live]
+    b = coef[live]
+    shape = (len(X), *coef.shape[1:])
+    z = b * (scale if b.ndim == 1 else scale[:, None])
+    level = np.asarray(result.intercept_, LONG) + mean[live] @ b + idle
+    norms = []
+    for part in (0 * z, z):
+        eta = C @ part if C.shape[1] else np.zeros(shape, LONG)
+        constant: Any = 0
+        if intercept:
+            constant = best_constant(loss, eta, y, w, DELTA, level)
+        r = derivative(loss, eta + constant, y, DELTA)
+        wr = (r.T * w).T
+        gradient = (C.T @ wr) / w.sum()
+        l1, l2, lower, upper = problem.strengths
+        s = scale if b.ndim == 1 else scale[:, None]
+        slope = least_subgradient(part / s, gradient * s, l1, l2, lower, upper) / s
+        norms.append(float(np.sqrt((slope * slope).sum())))
+        size = float(np.sqrt((wr * wr).sum() * len(X)) / w.sum()) * np.sqrt(z.size + 1)
+        curvature = float((w * second(loss, eta + constant, y, DELTA).reshape(len(X), -1).max(axis=1)).max() / w.mean())
+        floor = EPS * (64 * size + 8 * curvature * float(abs(part).sum() * np.sqrt(max(z.size, 1))))
+    allowed = max(ALLOWED, 1000 * problem.options.get("tol", 1e-12)) * norms[0] + floor
+    if norms[1] > allowed:
+        return f"gradient {norms[1]:.2e}, null {norms[0]:.2e}, allowed {allowed:.2e}"
+    if intercept and loss != "softmax":
+        spread = float(np.sqrt((w * (eta + constant - level) ** 2).sum() / w.sum()))
+        rounding = 8 * EPS * float(abs(mean[live] * b).sum() + abs(np.asarray(result.intercept_, LONG)).max())
+        unit = float(np.std(y.astype(float))) if loss in ("squared", "huber") else 1.0
+        off = abs(float(constant - level))
+        if off > max(1e-4, 1e4 * problem.options.get("tol", 0.0)) * max(unit, spread) + rounding:
+            return f"the intercept is {off:.2e} off, for a rounding of {rounding:.2e}"
+    return ""
+
+
+@contextmanager
+def alarm(seconds: int) -> Iterator[None]:
+    """Raise TimeoutError after so many seconds."""
+
+    def ring(*_: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
