@@ -32,9 +32,10 @@ def test_classes_that_a_plane_separates(solver: str) -> None:
 
 
 @pytest.mark.parametrize(("loss", "y"), [("logistic", CLASSES), ("poisson", COUNTS)])
-def test_a_column_that_separates_some_rows_is_named(loss: str, y: Any) -> None:
+@pytest.mark.parametrize("solver", ["auto", "lbfgs"])
+def test_a_column_that_separates_some_rows_is_named(loss: str, y: Any, solver: str) -> None:
     data = dgd.open_dataset(np.column_stack([X, RARE]), y)
-    found = dgd.fit(data, loss=loss)
+    found = dgd.fit(data, loss=loss, solver=solver)
     assert found.status is dgd.Status.NO_OPTIMUM
     assert found.message.endswith("what separates the targets: column 4)")
     assert dgd.fit(data, loss=loss, penalty=dgd.penalties.L2(1e-3)).converged

@@ -114,6 +114,8 @@ def refuse_existing(out: Path, *, overwrite: bool) -> None:
 def deliver(result: Any, out: str | None, *, overwrite: bool, as_json: bool) -> None:
     """Save the model, and print the result even if that fails."""
     saved = None
+    if result.status is Status.NO_OPTIMUM:
+        note(result.message)
     try:
         if out is not None and result.status is Status.DIVERGED:
             note(f"diverged: no model is saved to {out}")

@@ -19,6 +19,7 @@ from dgd.errors.words import finite_or_none
 from dgd.fitting.arguments import checked_callbacks, checked_standardize, checked_start, make_stopping
 from dgd.fitting.certificate import certify
 from dgd.fitting.divergence import columns_to_blame
+from dgd.fitting.explained import explained
 from dgd.fitting.loop import Run, minimise
 from dgd.fitting.no_optimum import what_separates
 from dgd.fitting.null_model import NullModel, null_model
@@ -259,7 +260,7 @@ def _result(objective: Objective, run: Run, cost: Plan, method: Method) -> Resul
         plan=cost,
         advice=_advice(objective, run),
         choice=method.choice,
-        explained=objective.explained(run.loss, run.point, known),
+        explained=explained(objective, run.loss, run.point, known),
         certificate=certify(objective, run.state.last, known),
         rows_held_out=objective.rows_held_out,
         bytes_before_first_pass=0 if objective.null is None else objective.null.bytes_read,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dgd._typing import Matrix
+from dgd._typing import Matrix, Vector
 from dgd.data.centre import Centre
 from dgd.fitting.coordinates import Coordinates
 from dgd.passes.sums.moments import TargetSums
@@ -24,12 +24,16 @@ class Known:
     """That of a quadratic loss, which is summed only once; else the last one."""
     centre: Centre | None = None
     """What is subtracted from columns and targets before they are summed."""
+    size: Vector | None = None
+    """The root mean square of each column, less its centre."""
     yardstick: Coordinates | None = None
     """Those in which gradients are measured, where the solver's are others: the standardised ones."""
     null_norm: float = 0.0
     """The norm of the gradient at the best constant prediction (with l1 or bounds of the least subgradient), measured
     so, without the entry of the constant itself: what there is to explain, wherever a fit starts.
     """
+    noise: Vector | None = None
+    """What rounding makes of the sums of a gradient, by each coefficient in the user's units; None if not known."""
     rounding: float = 0.0
     """A gradient's norm that may be rounding alone."""
 

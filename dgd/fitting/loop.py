@@ -10,7 +10,7 @@ import numpy as np
 
 from dgd._typing import Vector
 from dgd.fitting.known import Pass
-from dgd.fitting.no_optimum import is_separated, needs_newton
+from dgd.fitting.no_optimum import from_nearer, is_separated, needs_newton
 from dgd.fitting.objective import Objective
 from dgd.fitting.record import Record
 from dgd.fitting.state import FitState
@@ -55,13 +55,17 @@ def minimise(
     known = found.known if found else objective.unknown()
     start = found.evaluation.point if found else known.coordinates.from_user(theta)
     state = FitState(solver.init(start, tol=stopping.tol), known)
+    handed_over = False
     while True:
         found = found or objective.evaluate(solver.ask(state.solver), state.known, hessian=solver.wants_hessian)
         last = state.last
         converged = _tell(state, found, solver, objective, stopping)
+        point = found.evaluation.point
         if converged and needs_newton(objective, solver, last, found.evaluation):
-            solver, converged = Newton(), False
-            state.solver = solver.init(found.evaluation.point, tol=stopping.tol)
+            solver, converged, handed_over = Newton(), False, True
+            state.solver = solver.init(point, tol=stopping.tol)
+        elif converged and handed_over and from_nearer(state.solver, found.evaluation):
+            state.solver, converged = solver.init(point / 2, tol=stopping.tol), False
         validation = _validate(state, found, objective, stopping)
         record = _record(objective, state, found, validation, time.perf_counter() - started)
         state.history.append(record)

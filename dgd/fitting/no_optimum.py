@@ -17,7 +17,8 @@ from dgd.fitting.known import Known
 from dgd.fitting.objective import Objective
 from dgd.penalties import NoPenalty
 from dgd.solvers import Solver
-from dgd.solvers.base import Evaluation, vector_norm
+from dgd.solvers.base import Evaluation, State, vector_norm
+from dgd.solvers.newton import NewtonState
 
 MOST_PARAMETERS = 300
 """For which Newton's steps are asked for, where another solver has made the fit."""
@@ -41,6 +42,11 @@ def needs_newton(objective: Objective, solver: Solver, last: Evaluation | None, 
     ):
         return False
     return vector_norm(point - last.point) > MOVED * vector_norm(point)
+
+
+def from_nearer(solver: State, evaluation: Evaluation) -> bool:
+    """Whether the curvature has vanished where Newton's steps were to begin: from half as far they will tell more."""
+    return isinstance(solver, NewtonState) and solver.steps == 0 and solver.rank < evaluation.point.size
 
 
 def is_separated(objective: Objective, evaluation: Evaluation, known: Known) -> bool:

@@ -141,24 +141,6 @@ class Objective:
             raise DataError("the weights of the validation rows sum to 0: no row counts", array="weight")
         return sums.parts[0] / sums.weight + self._penalty_value(point, last.known), bytes_read
 
-    def explained(self, value: float, point: Vector, known: Known) -> float | None:
-        """1 − (loss − saturated)/(null − saturated): R² for the squared loss, the part of the deviance for the others.
-
-        The null model is the best constant prediction. None where an offset or the loss leaves it unknown, or where the
-        targets are all the same.
-        """
-        if known.targets is None or self.dataset.offset is not None:
-            return None
-        moments = known.targets.moments
-        with np.errstate(divide="ignore", invalid="ignore"):
-            null = self.loss.null_value(moments.mean, moments.variance)
-            saturated = known.targets.saturated / moments.weight
-        penalty, coef = known.coordinates.penalty(self.penalty), known.coordinates.coef_part(point)
-        with np.errstate(over="ignore", invalid="ignore"):
-            loss = value - penalty.value(coef) - penalty.nonsmooth_value(coef)
-            explained = 1 - (loss - saturated) / (null - saturated) if null - saturated > 0 else float("nan")
-        return explained if np.isfinite(explained) else None
-
     def _penalty_value(self, point: Vector, known: Known) -> float:
         penalty, coef = known.coordinates.penalty(self.penalty), known.coordinates.coef_part(point)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -197,6 +179,8 @@ class Objective:
             sums, known, theta = self._centred(sums, known, theta)
         found = {type(part): total for part, total in zip(asked, sums.parts, strict=True)}
         known = replace(known, passes=known.passes + 1, targets=found.get(TargetMoments, known.targets))
+        if ColumnMoments in found:
+            known = replace(known, size=found[ColumnMoments].root_mean_square)
         if point is None:
             known = replace(known, coordinates=self.standardised(found[ColumnMoments]))
             point = known.coordinates.from_user(theta)
@@ -263,9 +247,12 @@ class Objective:
         epsilon = float(np.finfo(np.float64 if self.precision == "double" else np.float32).eps)
         rows, n = self.dataset.shape
         null_norm = vector_norm(measured if self.null is None else coordinates.coef_part(measured).ravel())
-        rounding = epsilon * abs(scale) * math.sqrt(rows * null.squares * (n + 1))
-        rounding = max(rounding, SUMMED * epsilon * null_norm) if coordinates.standardised else 0.0
-        return replace(known, null_norm=null_norm, rounding=rounding)
+        if not coordinates.standardised:
+            return replace(known, null_norm=null_norm)
+        noise = epsilon * abs(scale) * math.sqrt(rows * null.squares)
+        rounding = max(noise * math.sqrt(n + 1), SUMMED * epsilon * null_norm)
+        by_column = None if known.size is None else noise * known.size
+        return replace(known, null_norm=null_norm, noise=by_column, rounding=rounding)
 
     def grad_norm(self, evaluation: Evaluation, known: Known) -> float:
         """The norm of the gradient, or of the least subgradient, as it is measured."""

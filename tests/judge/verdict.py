@@ -20,6 +20,7 @@ ALLOWED = 1e-5
 """The gradient that a converged fit may have, as a part of the null model's; or 1000 · tol, if that is more."""
 EPS = float(np.finfo(np.float64).eps)
 DELTA = 1.35
+MOST_CONDITION = 1e8
 
 
 def judge(problem: Problem) -> tuple[str, str]:
@@ -88,7 +89,31 @@ def worth(problem: Problem, result: dgd.Result) -> str:
         off = abs(float(constant - level))
         if off > max(1e-4, 1e4 * problem.options.get("tol", 0.0)) * max(unit, spread) + rounding:
             return f"the intercept is {off:.2e} off, for a rounding of {rounding:.2e}"
+    if loss == "squared" and result.certificate is not None and not np.isfinite(problem.strengths[2:]).any():
+        distance = _distance(C, y, w, z, scale, problem.strengths, centred=intercept)
+        if distance is not None and distance > result.certificate.distance * (1 + 1e-6) + 1e-300:
+            return f"the certificate says {result.certificate.distance:.3e}, and the distance is {distance:.3e}"
     return ""
+
+
+def _distance(C: Any, y: Any, w: Any, z: Any, scale: Any, strengths: Any, *, centred: bool) -> float | None:
+    """‖b − b*‖, by refining z in long double; None where the columns are too nearly dependent, or there is an l1."""
+    l1, l2, _, _ = strengths
+    if l1 or z.ndim != 1 or not z.size:
+        return None
+    H = 2 * (C.T * w) @ C / w.sum() + np.diag(l2 / scale**2)
+    H64 = H.astype(float)
+    if np.linalg.cond(H64) > MOST_CONDITION:
+        return None
+    best = z.copy()
+    # Exact, while y of 1e9 less η of 1 would keep 1e-10 of long double's digits.
+    y = y - y[0] if centred else y
+    for _ in range(30):
+        r = C @ best - y
+        r = r - (w * r).sum() / w.sum() if centred else r
+        slope = 2 * C.T @ (w * r) / w.sum() + l2 * best / scale**2
+        best = best - np.linalg.solve(H64, slope.astype(float)).astype(LONG)
+    return float(np.sqrt((((z - best) / scale) ** 2).sum()))
 
 
 @contextmanager

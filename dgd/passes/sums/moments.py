@@ -48,6 +48,12 @@ class Moments(OfColumns):
         """The mean squared deviation of each column."""
         return self.squares / self.weight
 
+    @property
+    def root_mean_square(self) -> Vector:
+        """Of each column."""
+        found: Vector = np.sqrt(self.variance + self.mean * self.mean)
+        return found
+
 
 class ColumnMoments(Part):
     """The moments of the columns of X."""

@@ -1,0 +1,28 @@
+"""How much of what the best constant leaves a fit has explained: R², or the part of the deviance."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dgd._typing import Vector
+from dgd.fitting.known import Known
+from dgd.fitting.objective import Objective
+
+
+def explained(objective: Objective, value: float, point: Vector, known: Known) -> float | None:
+    """1 − (loss − saturated)/(null − saturated): R² for the squared loss, the part of the deviance for the others.
+
+    The null model is the best constant prediction. None where an offset or the loss leaves it unknown, or where the
+    targets are all the same.
+    """
+    if known.targets is None or objective.dataset.offset is not None:
+        return None
+    moments = known.targets.moments
+    with np.errstate(divide="ignore", invalid="ignore"):
+        null = objective.loss.null_value(moments.mean, moments.variance)
+        saturated = known.targets.saturated / moments.weight
+    penalty, coef = known.coordinates.penalty(objective.penalty), known.coordinates.coef_part(point)
+    with np.errstate(over="ignore", invalid="ignore"):
+        loss = value - penalty.value(coef) - penalty.nonsmooth_value(coef)
+        explained = 1 - (loss - saturated) / (null - saturated) if null - saturated > 0 else float("nan")
+    return explained if np.isfinite(explained) else None
