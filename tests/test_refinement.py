@@ -81,3 +81,20 @@ def test_hubers_fit_far_from_zero_with_and_without_an_intercept(fit_intercept: b
     r = y - model.predict(X)
     clipped = np.clip(r / model.scale_, -1.35, 1.35)
     assert np.abs(X.T @ clipped / 300).max() < 1e-8 * 1000
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("alpha", [0.0, 1e-13, 1e-9])
+def test_of_many_solutions_the_shortest(fit_intercept: bool, alpha: float) -> None:
+    """More columns than rows, one of them far from 0, and one or two outputs."""
+    far = 1000.0 * fit_intercept
+    X = RNG.normal(size=(20, 50)) + np.append(far, np.zeros(49))
+    y = X @ RNG.normal(size=(50, 2))
+    centred = X - X.mean(axis=0) if fit_intercept else X
+    expected = np.linalg.pinv(centred, rcond=1e-10) @ (y - y.mean(axis=0) if fit_intercept else y)
+    for found, best in (
+        (dgd.fit(X, y[:, 0], fit_intercept=fit_intercept, penalty=dgd.penalties.L2(alpha)), expected[:, 0]),
+        (dgd.fit(X, y, fit_intercept=fit_intercept, penalty=dgd.penalties.L2(alpha)), expected),
+    ):
+        np.testing.assert_allclose(found.coef_.T, best, atol=1e-6)
+        np.testing.assert_allclose(found.predict(X), y if best.ndim == 2 else y[:, 0], atol=1e-6)

@@ -20,6 +20,7 @@ from dgd.fitting.arguments import checked_callbacks, checked_standardize, checke
 from dgd.fitting.certificate import certify
 from dgd.fitting.divergence import columns_to_blame
 from dgd.fitting.explained import explained
+from dgd.fitting.least_norm import shortest
 from dgd.fitting.loop import Run, minimise
 from dgd.fitting.no_optimum import what_separates
 from dgd.fitting.null_model import NullModel, null_model
@@ -37,7 +38,7 @@ from dgd.passes.plan import Plan
 from dgd.passes.session import session
 from dgd.passes.sums.gradient import LossAndGradient
 from dgd.passes.sums.row_sums import RowSums
-from dgd.penalties import NoPenalty, Penalty
+from dgd.penalties import Penalty
 from dgd.solvers import Solver
 from dgd.solvers.base import Status
 
@@ -219,16 +220,6 @@ def _advice(objective: Objective, run: Run) -> str:
     return "; ".join(part for part in (run.state.solver.advice, blame) if part)
 
 
-def _pinned(theta: Vector, method: Method) -> Vector:
-    """Of all θ with the same predictions and penalty the one whose outputs have a mean of 0."""
-    if not method.loss.shift_is_free or method.by_the_book:
-        return theta
-    first = int(method.fit_intercept)
-    free = theta if isinstance(method.penalty, NoPenalty) else theta[:first]
-    free -= free.mean(axis=1, keepdims=True)
-    return theta
-
-
 def _within_bounds(theta: Vector, method: Method) -> Vector:
     """θ within the penalty's bounds."""
     if method.penalty.is_smooth:
@@ -243,7 +234,8 @@ def _result(objective: Objective, run: Run, cost: Plan, method: Method) -> Resul
     """The run in the user's coordinates, with a model that says where it came from."""
     known, dataset = run.state.known, objective.dataset
     # The change of variables rounds: a bound that the solver kept to the bit is kept here as well.
-    theta = _within_bounds(_pinned(objective.to_user(run.point, known), method), method)
+    theta = objective.to_user(run.point, known)
+    theta = _within_bounds(theta if method.by_the_book else shortest(theta, objective, known), method)
     if not np.isfinite(theta).all():
         raise ValueRangeError(
             f"the parameters that fit array {dataset.X.name!r} are beyond the range of float64; rescale its columns, "

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from dgd._typing import Matrix, Vector
 from dgd.data.dataset import Dataset
 from dgd.fitting.coordinates import Coordinates
+from dgd.fitting.known import Known
+from dgd.fitting.objective import Objective
 from dgd.losses import Squared
 from dgd.passes.blas import single_threaded_blas
 from dgd.passes.plan import Need
@@ -20,6 +22,7 @@ from dgd.passes.session import Session
 from dgd.passes.sums.hessian import Hessian
 from dgd.passes.sums.moments import ColumnMoments
 from dgd.passes.sums.row_sums import RowSums
+from dgd.penalties import NoPenalty
 
 SINGULAR = 1e-13
 """An eigenvalue of the standardised columns' Gram matrix below this part of the largest may be rounding of zero."""
@@ -36,17 +39,48 @@ def least_norm(theta: Vector, dataset: Dataset, running: Session, *, fit_interce
     sums = running.executor.sweep(dataset, chunk_sum).value
     moments, hessian = sums.parts
     coordinates = Coordinates.standardising(moments, intercept=fit_intercept)
-    with single_threaded_blas():
-        first = int(fit_intercept)
-        values, vectors = np.linalg.eigh(coordinates.hessian(hessian.values)[first:, first:])
-        null = vectors[:, _may_go(values, vectors, coef, coordinates.scale)] / coordinates.scale[:, None]
-        if not null.size:
-            return theta
-        null, _ = np.linalg.qr(null / np.linalg.norm(null, axis=0))
-        excess = null @ (null.T @ coef)
-    if not fit_intercept:
-        return coef - excess
     mean = coordinates.mean if sums.about is None else coordinates.mean + sums.about
+    with single_threaded_blas():
+        return _shortened(theta, coordinates.hessian(hessian.values), coordinates, mean)
+
+
+def shortest(theta: Vector, objective: Objective, known: Known) -> Vector:
+    """Of all θ with the same predictions and penalty the shortest, as far as that is known without a pass.
+
+    Of a softmax the one whose outputs have a mean of 0; of a quadratic whose Hessian was summed the one without a part
+    in its null space, unless the penalty tells coefficients apart.
+    """
+    if objective.loss.shift_is_free:
+        first = int(objective.fit_intercept)
+        free = theta if isinstance(objective.penalty, NoPenalty) else theta[:first]
+        free -= free.mean(axis=1, keepdims=True)
+        return theta
+    coordinates, H = known.coordinates, known.hessian
+    if H is None or not (objective.loss.quadratic and objective.penalty.is_smooth and coordinates.standardised):
+        return theta
+    if np.ptp(objective.penalty.curvature(np.zeros(objective.dataset.shape[1]))) > 0:
+        return theta
+    if objective.outputs is not None:
+        # One and the same block for each output.
+        H = H[:: objective.outputs, :: objective.outputs]
+    mean = coordinates.mean
+    if known.centre is not None and known.centre.columns is not None:
+        mean = mean + known.centre.columns
+    return _shortened(theta, H, coordinates, mean)
+
+
+def _shortened(theta: Vector, H: Matrix, coordinates: Coordinates, mean: Vector) -> Vector:
+    """Without its part in the null space of H; H is by standardised coordinates, mean that of the columns as stored."""
+    first = int(coordinates.intercept)
+    coef = theta[first:]
+    values, vectors = np.linalg.eigh(H[first:, first:])
+    null = vectors[:, _may_go(values, vectors, coef, coordinates.scale)] / coordinates.scale[:, None]
+    if not null.size:
+        return theta
+    null, _ = np.linalg.qr(null / np.linalg.norm(null, axis=0))
+    excess = null @ (null.T @ coef)
+    if not coordinates.intercept:
+        return coef - excess
     return np.concatenate([(theta[0] + mean @ excess)[None], coef - excess])
 
 

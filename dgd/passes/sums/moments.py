@@ -51,7 +51,7 @@ class Moments(OfColumns):
     @property
     def root_mean_square(self) -> Vector:
         """Of each column."""
-        found: Vector = np.sqrt(self.variance + self.mean * self.mean)
+        found: Vector = np.hypot(np.sqrt(self.variance), self.mean)
         return found
 
 
