@@ -47,3 +47,8 @@ def test_a_problem_says_what_it_is() -> None:
     text = str(problem(0))
     assert "solver" in text
     assert isinstance(problem(0).fit(), dgd.Result)
+
+
+@pytest.mark.parametrize("seed", [2521, 3546, 21041, 21384, 21392, 21781, 23122, 24003, 26914])
+def test_seeds_that_once_were_wrong(seed: int) -> None:
+    assert judge(problem(seed))[0] not in BAD

@@ -48,7 +48,7 @@ def shortest(theta: Vector, objective: Objective, known: Known) -> Vector:
     """Of all θ with the same predictions and penalty the shortest, as far as that is known without a pass.
 
     Of a softmax the one whose outputs have a mean of 0; of a quadratic whose Hessian was summed the one without a part
-    in its null space, unless the penalty tells coefficients apart.
+    in its null space, unless there is a penalty that is seen beside it.
     """
     if objective.loss.shift_is_free:
         first = int(objective.fit_intercept)
@@ -58,7 +58,8 @@ def shortest(theta: Vector, objective: Objective, known: Known) -> Vector:
     coordinates, H = known.coordinates, known.hessian
     if H is None or not (objective.loss.quadratic and objective.penalty.is_smooth and coordinates.standardised):
         return theta
-    if np.ptp(objective.penalty.curvature(np.zeros(objective.dataset.shape[1]))) > 0:
+    curvature = objective.penalty.curvature(np.zeros(objective.dataset.shape[1])) / coordinates.scale**2
+    if curvature.max() > SINGULAR * np.trace(H):
         return theta
     if objective.outputs is not None:
         # One and the same block for each output.
@@ -79,9 +80,19 @@ def _shortened(theta: Vector, H: Matrix, coordinates: Coordinates, mean: Vector)
         return theta
     null, _ = np.linalg.qr(null / np.linalg.norm(null, axis=0))
     excess = null @ (null.T @ coef)
+    excess[np.diag(H)[first:] == 0] = 0.0
+    # Columns of very different scales: what is null in one measure is rounded in the other.
+    if _spread(excess, H[first:, first:], coordinates) > UNSEEN * _spread(coef, H[first:, first:], coordinates):
+        return theta
     if not coordinates.intercept:
         return coef - excess
     return np.concatenate([(theta[0] + mean @ excess)[None], coef - excess])
+
+
+def _spread(coef: Vector, H: Matrix, coordinates: Coordinates) -> float:
+    """The root mean square of the predictions of these coefficients, up to a factor, over all outputs."""
+    z = coef * (coordinates.scale if coef.ndim == 1 else coordinates.scale[:, None])
+    return float(np.sqrt(max(float(np.sum(z * (H @ z))), 0.0)))
 
 
 def _may_go(values: Vector, vectors: Matrix, coef: Vector, scale: Vector) -> NDArray[np.bool_]:
