@@ -93,3 +93,12 @@ def test_a_warm_start_after_other_classes_or_columns_names_itself() -> None:
 def test_more_than_twenty_classes_are_no_regression_target(recwarn: Any) -> None:
     LogisticRegression(C=0.1).fit(RNG.normal(size=(2000, 3)), RNG.integers(0, 21, 2000))
     assert not recwarn.list
+
+
+def test_a_limit_at_the_pass_where_newton_takes_over_keeps_what_was_reached() -> None:
+    y = np.array([0, 0, 1, 1.0])
+    losses = [
+        dgd.fit([[-2.0], [-1], [1], [2]], y, loss="logistic", solver="lbfgs", max_iter=k).loss for k in range(30, 48)
+    ]
+    assert np.isfinite(losses).all()
+    assert max(losses) < 1e-6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -119,7 +120,8 @@ def _validate(state: FitState, found: Pass, objective: Objective, stopping: Stop
 def _ended(status: Status, state: FitState, found: Pass) -> Run:
     """The run, with the point that is its answer."""
     point, loss = state.solver.point, state.solver.value
-    if status in (Status.CONVERGED, Status.NO_OPTIMUM):
+    just_begun = math.isnan(state.solver.value) and found.evaluation.finite
+    if just_begun or status in (Status.CONVERGED, Status.NO_OPTIMUM):
         point, loss = found.evaluation.point, found.evaluation.value
     elif status is Status.EARLY_STOPPED and state.best.point is not None:
         point, loss = state.best.point, state.best.value
