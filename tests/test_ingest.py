@@ -330,10 +330,11 @@ def measured(path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
 def test_csv_memory_does_not_grow_with_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csv_table, "BLOCK_BYTES", 1 << 16)
     row = "1.25,2.5,3.75\n"
-    path = file_of(tmp_path / "t.csv", "a,b,y\n" + row * 500_000)
+    path = file_of(tmp_path / "t.csv", "a,b,y\n" + row * 1_000_000)
     longest, arrow_bytes = measured(path, monkeypatch)
     assert longest <= 2 * (1 << 16) // len(row)
-    assert arrow_bytes < 45 * (1 << 16) < path.stat().st_size / 2
+    read_ahead = 64  # blocks that pyarrow may hold: 37 on a quiet machine, 46 seen on a busy one
+    assert arrow_bytes < read_ahead * (1 << 16) < path.stat().st_size / 3
 
 
 def test_parquet_memory_does_not_grow_with_the_row_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
