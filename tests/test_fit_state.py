@@ -46,7 +46,7 @@ class Going:
     def begin(self) -> FitState:
         theta = np.zeros(self.objective.theta_shape)
         found = self.objective.standardise_at(theta, hessian=self.solver.wants_hessian)
-        state = FitState(self.solver.init(found.known.coordinates.from_user(theta), tol=1e-12), found.known)
+        state = FitState(self.solver.init(found.known.coordinates.from_user(theta), tol=1e-12), found.known, theta)
         return self.take(state, found)
 
     def take(self, state: FitState, found: Any) -> FitState:

@@ -29,7 +29,7 @@ Array = np.ndarray
 def minimum(theta: Array, *problem: Any) -> Array:
     """argmin of the quadratic with a penalty."""
     gradient, hessian, penalty = problem
-    return quadratic_minimum(theta, gradient, hessian, Kinks(*penalty.kinks(theta)))
+    return quadratic_minimum(theta, gradient, hessian, Kinks(*penalty.kinks(theta)))[0]
 
 
 def prox_of(penalty: Penalty, n: int) -> CoefficientProx:

@@ -53,6 +53,39 @@ def test_columns_that_are_nearly_the_same_are_two(seed: int) -> None:
     assert same.coef_[0] == pytest.approx(same.coef_[1], rel=1e-9)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_conjugate_gradients_go_on_where_the_hessian_has_lost_a_direction(seed: int) -> None:
+    """H squares the condition: of a + 1e-7·d it sees a alone, and a fit without d has four hundred times the error."""
+    rng = np.random.default_rng(seed)
+    a, d, other = rng.normal(size=(3, 500))
+    y = a + 2 * d + 0.1 * rng.normal(size=500)
+    result = dgd.fit(np.column_stack([a, other, a + 1e-7 * d]), y)
+    assert result.loss < 0.012
+    assert result.n_iter_ <= 60
+    assert "nearly collinear: rank 2 of 3 (columns 0, 2)" in result.message
+
+
+def test_the_columns_that_depend_on_each_other_are_named() -> None:
+    rng = np.random.default_rng(0)
+    a, b, c = rng.normal(size=(3, 200))
+    X = dgd.open_dataset(np.column_stack([a, b, a + b, c, np.full(200, 7.0)]), a - c)
+    assert "nearly collinear: rank 3 of 4 (columns 0, 1, 2)" in dgd.fit(X).message
+    assert "collinear" not in dgd.fit(X, penalty=dgd.penalties.L2(0.1)).message
+    assert "collinear" not in dgd.fit(np.column_stack([a, b, c]), a - c).message
+
+
+def test_coefficients_that_rounding_leaves_open_have_not_converged() -> None:
+    """The gradient is small, and the certificate says how little that means."""
+    rng = np.random.default_rng(0)
+    a, d = rng.normal(size=(2, 4000))
+    basis, _ = np.linalg.qr(np.column_stack([np.ones(4000), a, d]))
+    noise = rng.normal(size=4000)
+    y = a + 1e6 * (noise - basis @ (basis.T @ noise))
+    results = [dgd.fit(np.column_stack([a, a + e * d]), y, tol=1e-6) for e in (1.0, 1e-6)]
+    assert [result.status for result in results] == [dgd.Status.CONVERGED, dgd.Status.ILL_CONDITIONED]
+    assert "of the optimal coefficients; nearly collinear" in results[1].message
+
+
 @pytest.mark.parametrize("penalty", [None, dgd.penalties.ElasticNet(l1=0.05, l2=0.1), dgd.penalties.L1(0.02)])
 def test_a_softmax_does_not_depend_on_the_order_of_rows(penalty: Any) -> None:
     X, y = RNG.normal(size=(600, 6)), RNG.integers(0, 3, 600).astype(float)

@@ -24,7 +24,13 @@ from dgd.models.model import Model
 from dgd.penalties import ElasticNet, NonNegative, NoPenalty, Penalty
 from dgd.solvers import Status
 
-UNFINISHED = {Status.ITERATION_LIMIT, Status.TIME_LIMIT, Status.DIVERGED, Status.NO_OPTIMUM}
+UNFINISHED = {
+    Status.ITERATION_LIMIT,
+    Status.TIME_LIMIT,
+    Status.DIVERGED,
+    Status.NO_OPTIMUM,
+    Status.ILL_CONDITIONED,
+}
 MAX_ITER = 1000
 
 

@@ -58,7 +58,7 @@ class LinearRegression(Regression):
         if (
             small
             and not self.positive
-            and result.status in (Status.CONVERGED, Status.STALLED)
+            and result.status in (Status.CONVERGED, Status.STALLED, Status.ILL_CONDITIONED)
             and not result.certificate
         ):
             fit_intercept = bool(self.fit_intercept)

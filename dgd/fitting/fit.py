@@ -17,7 +17,8 @@ from dgd.errors import ConfigurationError, ValueRangeError
 from dgd.errors.checks import checked_word
 from dgd.errors.words import finite_or_none
 from dgd.fitting.arguments import checked_callbacks, checked_standardize, checked_start, make_stopping
-from dgd.fitting.certificate import certify
+from dgd.fitting.certificate import Certificate, certify
+from dgd.fitting.collinear import is_wide, nearly_collinear
 from dgd.fitting.divergence import columns_to_blame
 from dgd.fitting.explained import explained
 from dgd.fitting.least_norm import shortest
@@ -209,15 +210,19 @@ def _null_model(dataset: Dataset, method: Method, executor: Executor, split: Row
     return null_model(dataset, method.loss, executor, split)
 
 
-def _advice(objective: Objective, run: Run) -> str:
-    """What the solver learnt; of a divergence, the columns to blame as well."""
+def _advice(objective: Objective, run: Run, certificate: Certificate | None) -> str:
+    """What the solver learnt, and the columns to blame where something went wrong."""
     assert run.state.last is not None
-    blame, known = "", run.state.known
+    within, blame, known = "", "", run.state.known
     if run.status is Status.DIVERGED:
         blame = columns_to_blame(objective, run.state.last, known)
-    if run.status is Status.NO_OPTIMUM:
+    elif run.status is Status.NO_OPTIMUM:
         blame = what_separates(objective, known, getattr(run.state.solver, "step", None))
-    return "; ".join(part for part in (run.state.solver.advice, blame) if part)
+    else:
+        blame = nearly_collinear(objective, known, wide=run.status is Status.ILL_CONDITIONED)
+    if run.status is Status.ILL_CONDITIONED and certificate is not None:
+        within = f"within {certificate.distance:.1g} of the optimal coefficients"
+    return "; ".join(part for part in (run.state.solver.advice, within, blame) if part)
 
 
 def _within_bounds(theta: Vector, method: Method) -> Vector:
@@ -243,6 +248,9 @@ def _result(objective: Objective, run: Run, cost: Plan, method: Method) -> Resul
             array=dataset.X.name,
         )
     assert run.state.last is not None
+    certificate = certify(objective, run.state.last, known)
+    if run.status is Status.CONVERGED and objective.loss.quadratic and is_wide(certificate, run.state.last, known):
+        run = replace(run, status=Status.ILL_CONDITIONED)
     return Result(
         theta=theta,
         status=run.status,
@@ -250,10 +258,10 @@ def _result(objective: Objective, run: Run, cost: Plan, method: Method) -> Resul
         loss=run.loss,
         model=_model(theta, run, objective, method),
         plan=cost,
-        advice=_advice(objective, run),
+        advice=_advice(objective, run, certificate),
         choice=method.choice,
         explained=explained(objective, run.loss, run.point, known),
-        certificate=certify(objective, run.state.last, known),
+        certificate=certificate,
         rows_held_out=objective.rows_held_out,
         bytes_before_first_pass=0 if objective.null is None else objective.null.bytes_read,
         loss_is_before_last_step=run.loss_is_before_last_step,

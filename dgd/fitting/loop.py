@@ -10,14 +10,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dgd._typing import Vector
+from dgd.fitting.collinear import stops_short
 from dgd.fitting.known import Pass
 from dgd.fitting.no_optimum import from_nearer, is_separated, needs_newton
 from dgd.fitting.objective import Objective
 from dgd.fitting.record import Record
 from dgd.fitting.state import FitState
 from dgd.fitting.stopping import Callback, Stopping
-from dgd.solvers import Newton
-from dgd.solvers.base import Solver, State, Status
+from dgd.solvers import LBFGS, ConjugateGradient, Newton
+from dgd.solvers.base import Evaluation, Solver, State, Status
 
 
 @dataclass(frozen=True)
@@ -55,18 +56,15 @@ def minimise(
     found = objective.standardise_at(theta, hessian=solver.wants_hessian) if standardize else None
     known = found.known if found else objective.unknown()
     start = found.evaluation.point if found else known.coordinates.from_user(theta)
-    state = FitState(solver.init(start, tol=stopping.tol), known)
-    handed_over = False
+    state = FitState(solver.init(start, tol=stopping.tol), known, start)
     while True:
         found = found or objective.evaluate(solver.ask(state.solver), state.known, hessian=solver.wants_hessian)
         last = state.last
         converged = _tell(state, found, solver, objective, stopping)
-        point = found.evaluation.point
-        if converged and needs_newton(objective, solver, last, found.evaluation):
-            solver, converged, handed_over = Newton(), False, True
-            state.solver = solver.init(point, tol=stopping.tol)
-        elif converged and handed_over and from_nearer(state.solver, found.evaluation):
-            state.solver, converged = solver.init(point / 2, tol=stopping.tol), False
+        successor = _successor(solver, state, last, found, objective, converged=converged)
+        if successor is not None:
+            solver, begin = successor
+            state.solver, state.handed_over, converged = solver.init(begin, tol=stopping.tol), True, False
         validation = _validate(state, found, objective, stopping)
         record = _record(objective, state, found, validation, time.perf_counter() - started)
         state.history.append(record)
@@ -95,6 +93,22 @@ def _tell(state: FitState, found: Pass, solver: Solver, objective: Objective, st
     return small and (state.solver.settled or not refines)
 
 
+def _successor(
+    solver: Solver, state: FitState, last: Evaluation | None, found: Pass, objective: Objective, *, converged: bool
+) -> tuple[Solver, Vector] | None:
+    """The method that goes on where this one can say no more, and from where; None while it can."""
+    evaluation = found.evaluation
+    if converged and needs_newton(objective, solver, last, evaluation):
+        return Newton(), evaluation.point
+    if converged and state.handed_over and from_nearer(state.solver, evaluation):
+        return solver, evaluation.point / 2
+    if not (converged or state.handed_over) and stops_short(objective, state.solver):
+        # From the start, where the gradient is far above its rounding.
+        state.before = state.solver
+        return ConjugateGradient() if objective.loss.quadratic else LBFGS(), state.start
+    return None
+
+
 def _ending(solver: State, objective: Objective, found: Pass) -> Status:
     """What a small gradient means."""
     endless = solver.runs_away and not objective.loss.quadratic
@@ -119,6 +133,8 @@ def _validate(state: FitState, found: Pass, objective: Objective, stopping: Stop
 
 def _ended(status: Status, state: FitState, found: Pass) -> Run:
     """The run, with the point that is its answer."""
+    if state.before is not None and status is not Status.CONVERGED and not state.before.value > state.solver.value:
+        state.solver = state.before
     point, loss = state.solver.point, state.solver.value
     just_begun = math.isnan(state.solver.value) and found.evaluation.finite
     if just_begun or status in (Status.CONVERGED, Status.NO_OPTIMUM):

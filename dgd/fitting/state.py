@@ -41,12 +41,18 @@ class FitState:
 
     solver: State
     known: Known
+    start: Vector
+    """Where it began, in the solver's coordinates."""
     threshold: float = 0.0
     """The gradient norm at which the fit has converged."""
     best: Best = field(default_factory=Best)
     last: Evaluation | None = None
     """The last evaluation that was finite, or the first one."""
     history: list[Record] = field(default_factory=list)
+    handed_over: bool = False
+    """Whether another method has taken over from the one that was asked for."""
+    before: State | None = None
+    """That of Newton's method, where another one went on from the start."""
 
     def to_arrays(self) -> tuple[Any, dict[str, Array]]:
         """The state as JSON and arrays."""

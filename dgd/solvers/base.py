@@ -68,6 +68,9 @@ class Status(enum.Enum):
         "no optimum: the loss falls for ever along a direction of the coefficients, so that they have no finite value; "
         "add a penalty, such as dgd.penalties.L2"
     )
+    ILL_CONDITIONED = (
+        "ill-conditioned: the gradient norm fell to `tol`, and rounding still leaves a part of the coefficients open"
+    )
     ITERATION_LIMIT = "iteration limit: `max_iter` passes were made before the gradient norm fell to `tol`"
     TIME_LIMIT = "time limit: `max_seconds` were over before the gradient norm fell to `tol`"
     DIVERGED = "diverged: the loss grows; give a smaller `learning_rate`, or learning_rate='auto'"

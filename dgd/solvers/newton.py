@@ -34,7 +34,7 @@ from dgd.solvers.steps.line_search import (
     steepest_search,
 )
 from dgd.solvers.steps.progress import NO_PROGRESS, Progress
-from dgd.solvers.steps.quadratic_model import quadratic_minimum
+from dgd.solvers.steps.quadratic_model import ROUNDS, quadratic_minimum
 
 IDLE = 5
 """Newton steps in a row that lower neither loss nor gradient: rounding level."""
@@ -69,6 +69,8 @@ class NewtonState(State):
     """The same of the step before."""
     alike: int = 0
     """Steps in a row that were like the one before: where the minimum is at infinity, F falls like e^−t along them."""
+    unsolved: int = 0
+    """Quadratic models whose minimum was not found within its rounds."""
     progress: Progress = NO_PROGRESS
 
     @property
@@ -150,7 +152,8 @@ def _solved(state: NewtonState, best: Evaluation, prox: Prox) -> NewtonState:
     assert best.hessian is not None, "Newton was given an evaluation without its Hessian"
     if prox is not no_prox:
         assert prox.kinks is not None, "Newton was given a penalty without its kinks"
-        target = quadratic_minimum(best.point, best.gradient, best.hessian, prox.kinks)
+        target, found = quadratic_minimum(best.point, best.gradient, best.hessian, prox.kinks)
+        state = replace(state, unsolved=state.unsolved + (not found))
         target = np.where(_idle(best) & (prox.kinks.l1 == 0), best.point, target)
         towards = search_towards(target, best, state.first_value)
         if towards is None:
@@ -193,15 +196,23 @@ def _shortened(search: Search, trial: Sample) -> Search:
     if math.isfinite(trial.value) and math.isfinite(trial.slope):
         curvature = trial.slope - search.start.slope
         part = min(max(-search.start.slope / curvature, 0.2), 0.5) if curvature > 0 else 0.5
-    flat = search.flat + (abs(trial.value - search.start.value) <= search.slack)
-    return replace(search, step=part * trial.step, trials=search.trials + 1, flat=flat)
+    rise, before = trial.value - search.start.value, search.high
+    flat = abs(rise) <= search.slack
+    if before is not None and math.isfinite(before.value):
+        # A convex F is no higher at a part of the way than that part of the rise: what is, is rounding.
+        most = max(trial.step / before.step * (before.value - search.start.value), 0.0)
+        flat = flat or rise > most + search.slack
+    return replace(search, step=part * trial.step, trials=search.trials + 1, high=trial, flat=search.flat + flat)
 
 
 def _rejected(state: NewtonState, search: Search | ProximalSearch) -> NewtonState:
     """The shorter step, if it is long enough to lead anywhere."""
-    state = replace(state, search=search, rejected=state.rejected + 1, learning_rate=0.0, accepted=False)
+    assert state.search is not None
+    idle = state.progress.idle + (search.flat > state.search.flat)
+    state = replace(state, rejected=state.rejected + 1, progress=replace(state.progress, idle=idle))
+    state = replace(state, search=search, learning_rate=0.0, accepted=False)
     moves = search.moves if isinstance(search, ProximalSearch) else search.flat < FLAT and search.moves(state.point)
-    return replace(state, note=_advice(state)) if moves else _stalled(state)
+    return replace(state, note=_advice(state)) if moves and idle < IDLE else _stalled(state)
 
 
 def _stalled(state: NewtonState) -> NewtonState:
@@ -211,9 +222,10 @@ def _stalled(state: NewtonState) -> NewtonState:
 def _advice(state: NewtonState) -> str:
     steps = "1 Newton step" if state.steps == 1 else f"{state.steps} Newton steps"
     rejected = "1 rejected trial" if state.rejected == 1 else f"{state.rejected} rejected trials"
-    missing = state.point.size - state.rank
-    singular = f"; the Hessian is singular, of rank {state.rank} for {state.point.size} parameters" if missing else ""
-    return f"{steps} and {rejected}{singular}"
+    more = f"; the Hessian has rank {state.rank}" if state.rank < state.point.size else ""
+    if state.unsolved:
+        more += f"; {state.unsolved} of the steps by a quadratic whose minimum was not found in {ROUNDS} rounds"
+    return f"{steps} and {rejected}{more}"
 
 
 def newton_step(hessian: Matrix, gradient: Vector) -> tuple[Vector, int]:

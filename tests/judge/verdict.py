@@ -74,7 +74,8 @@ def worth(problem: Problem, result: dgd.Result) -> str:
         gradient = (C.T @ wr) / w.sum()
         l1, l2, lower, upper = problem.strengths
         s = scale if b.ndim == 1 else scale[:, None]
-        slope = least_subgradient(part / s, gradient * s, l1, l2, lower, upper) / s
+        # Measured where the columns, with the ridge below them, have curvature one.
+        slope = least_subgradient(part / s, gradient * s, l1, l2, lower, upper) / np.sqrt(s * s + l2)
         norms.append(float(np.sqrt((slope * slope).sum())))
         size = float(np.sqrt((wr * wr).sum() * len(X)) / w.sum()) * np.sqrt(z.size + 1)
         curvature = float((w * second(loss, eta + constant, y, DELTA).reshape(len(X), -1).max(axis=1)).max() / w.mean())
@@ -87,7 +88,11 @@ def worth(problem: Problem, result: dgd.Result) -> str:
         rounding = 8 * EPS * float(abs(mean[live] * b).sum() + abs(np.asarray(result.intercept_, LONG)).max())
         unit = float(np.std(y.astype(float))) if loss in ("squared", "huber") else 1.0
         off = abs(float(constant - level))
-        if off > max(1e-4, 1e4 * problem.options.get("tol", 0.0)) * max(unit, spread) + rounding:
+        # Where the loss is next to nothing, so is its slope: no `tol` tells one intercept from another.
+        if (
+            off * curvature > allowed
+            and off > max(1e-4, 1e4 * problem.options.get("tol", 0.0)) * max(unit, spread) + rounding
+        ):
             return f"the intercept is {off:.2e} off, for a rounding of {rounding:.2e}"
     if loss == "squared" and result.certificate is not None and not np.isfinite(problem.strengths[2:]).any():
         distance = _distance(C, y, w, z, scale, problem.strengths, centred=intercept)

@@ -26,8 +26,8 @@ from dgd.solvers.base import Kinks, vector_norm
 
 Mask = NDArray[np.bool_]
 
-ROUNDS = 1000
-"""Of a prox-gradient step and a face each: far more than any problem has needed."""
+ROUNDS = 100
+"""Of a prox-gradient step and a face each: of 5,700 problems of up to 36 coordinates none that ended took 20."""
 IDLE = 4
 """Rounds in a row that find Q to fall endlessly, or a residual near rounding that does not come down."""
 NEAR = 1e4
@@ -109,8 +109,11 @@ class Face:
     """Whether Q was found to fall along a null direction that meets no kink."""
 
 
-def quadratic_minimum(theta: Vector, gradient: Vector, hessian: Matrix, kinks: Kinks) -> Vector:
-    """argmin Q to rounding, or the best point that was found; from θ, so that a good θ needs a single face."""
+def quadratic_minimum(theta: Vector, gradient: Vector, hessian: Matrix, kinks: Kinks) -> tuple[Vector, bool]:
+    """argmin Q to rounding, or the best point that was found; from θ, so that a good θ needs a single face.
+
+    And whether it is one: False where the rounds ran out.
+    """
     problem = _scaled(theta, gradient, hessian, kinks)
     face, least, idle = Face(problem.origin, np.zeros(len(theta), dtype=bool), problem.gradient), np.inf, 0
     for _ in range(ROUNDS):
@@ -122,7 +125,9 @@ def quadratic_minimum(theta: Vector, gradient: Vector, hessian: Matrix, kinks: K
         if idle == IDLE:
             break
         face = _face_minimum(problem, face)
-    return face.x / problem.D
+    else:
+        return face.x / problem.D, False
+    return face.x / problem.D, True
 
 
 def _scaled(theta: Vector, gradient: Vector, hessian: Matrix, kinks: Kinks) -> Quadratic:
