@@ -113,10 +113,14 @@ def test_counts_of_any_size_take_few_newton_passes(log_rate: float) -> None:
     assert exposed.n_iter_ <= 8
 
 
-def test_single_precision_ends_where_its_rounding_begins() -> None:
+@pytest.mark.parametrize("penalty", [None, dgd.penalties.L1(0.05), dgd.penalties.Box(lower=0, upper=0.5)])
+@pytest.mark.parametrize("offset", [0.0, 1e3])
+def test_single_precision_ends_where_its_rounding_begins(penalty: Any, offset: float) -> None:
+    X = (Z + offset).astype(np.float32)
     for loss, y in TARGETS.items():
-        double, single = fit(Z, y, loss=loss), fit(Z, y, loss=loss, precision="single")
+        double, single = (fit(X, y, loss=loss, penalty=penalty, precision=p) for p in ("double", "single"))
         assert single.status is dgd.Status.CONVERGED
+        assert "converged to single precision" in single.message
         assert single.n_iter_ <= double.n_iter_
         if loss != "softmax":
             np.testing.assert_allclose(single.coef_, double.coef_, atol=1e-4)

@@ -220,6 +220,8 @@ def _advice(objective: Objective, run: Run, certificate: Certificate | None) -> 
         blame = what_separates(objective, known, getattr(run.state.solver, "step", None))
     else:
         blame = nearly_collinear(objective, known, wide=run.status is Status.ILL_CONDITIONED)
+    if run.status is Status.CONVERGED and objective.precision == "single" and run.state.threshold == known.rounding:
+        within = "converged to single precision: what is left of the gradient is rounding"
     if run.status is Status.ILL_CONDITIONED and certificate is not None:
         within = f"within {certificate.distance:.1g} of the optimal coefficients"
     return "; ".join(part for part in (run.state.solver.advice, within, blame) if part)

@@ -33,10 +33,12 @@ from dgd.passes.sums.loss import LossOnly
 from dgd.passes.sums.moments import ColumnMoments, Moments, TargetMoments
 from dgd.passes.sums.row_sums import Part, RowSums, Sums
 from dgd.penalties import NoPenalty, Penalty
-from dgd.solvers.base import Epoch, Evaluation, no_prox, vector_norm
+from dgd.solvers.base import VALUE_ROUNDING, Epoch, Evaluation, no_prox, vector_norm
 
 SUMMED = 32
 """Units in the last place of a gradient that its sums, and those of a Hessian that led there, may be off."""
+
+SINGLE_VALUE_ROUNDING = 16 * float(np.finfo(np.float32).eps)
 
 
 @dataclass(frozen=True)
@@ -210,6 +212,8 @@ class Objective:
             nonsmooth=nonsmooth,
             subgradient=least_subgradient(penalty, coordinates, coef, gradient),
             hessian=with_curvature(known.hessian, penalty, coordinates, coef) if hessian else None,
+            rounding=known.rounding,
+            value_rounding=VALUE_ROUNDING if self.precision == "double" else SINGLE_VALUE_ROUNDING,
         )
 
     def _centred(self, sums: Sums, known: Known, theta: Vector) -> tuple[Sums, Known, Vector]:

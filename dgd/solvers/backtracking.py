@@ -21,7 +21,7 @@ import numpy as np
 from dgd._typing import Vector
 from dgd.solvers.base import Evaluation, Prox, Solver, State, Status, curvature, no_prox
 from dgd.solvers.safe_step import NOT_FINITE, PROBE, SHORTEST, prox_step
-from dgd.solvers.steps.progress import NO_PROGRESS, ROUNDING, Progress
+from dgd.solvers.steps.progress import NO_PROGRESS, Progress
 
 LONGER = 1.5
 """The factor by which η grows after an accepted step."""
@@ -116,6 +116,6 @@ def sufficient(before: Evaluation, after: Evaluation, eta: float) -> bool:
         change = float((after.gradient - before.gradient) @ step)
     if not (math.isfinite(allowed) and math.isfinite(rise)):
         return False
-    if allowed > ROUNDING * abs(before.value):
+    if allowed > before.value_rounding * abs(before.value):
         return rise <= allowed
     return change <= 2 * allowed

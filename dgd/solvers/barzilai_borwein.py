@@ -87,7 +87,7 @@ class BarzilaiBorwein(Solver):
             return self._move(state, evaluation, state.eta)
         long, short = two_point_steps(last, evaluation)
         norm = vector_norm(last.gradient)
-        if rose(evaluation.value, max(state.recent) - DECREASE * state.eta * norm * norm):
+        if rose(evaluation.value, max(state.recent) - DECREASE * state.eta * norm * norm, evaluation.value_rounding):
             return self._shorter(state, last, max(min(long, state.eta / 2), state.eta * SHORTEST))
         eta = short if short < SHORT * long else long
         if not math.isfinite(eta):
@@ -132,6 +132,6 @@ def two_point_steps(before: Evaluation, after: Evaluation) -> tuple[float, float
 
 def better(one: Evaluation, other: Evaluation) -> bool:
     """Whether the loss is lower; or the gradient norm, where rounding hides the difference of losses."""
-    if rose(other.value, one.value):
+    if rose(other.value, one.value, one.value_rounding):
         return True
-    return not rose(one.value, other.value) and one.grad_norm < other.grad_norm
+    return not rose(one.value, other.value, one.value_rounding) and one.grad_norm < other.grad_norm

@@ -84,6 +84,10 @@ class Status(enum.Enum):
         return self.value.partition(":")[0]
 
 
+VALUE_ROUNDING = 1e-12
+"""What rounding may make of a loss, relatively: sums of millions of terms round."""
+
+
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """F(θ) and ∇f(θ) at a point θ, from one pass over the data."""
@@ -99,6 +103,10 @@ class Evaluation:
     """The element of ∂F(θ) of least norm: zero at a minimum and only there. None where F is smooth: then it is ∇f."""
     hessian: Matrix | None = None
     """∇²f(θ), where it was asked for."""
+    rounding: float = 0.0
+    """What rounding may make of the gradient's norm; 0 where that is not known."""
+    value_rounding: float = VALUE_ROUNDING
+    """No F is called higher than another for less than this part of it."""
     steps: int = 0
     """Steps taken within the pass, if it was an `Epoch`; value and gradient are then means over them."""
 

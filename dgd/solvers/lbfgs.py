@@ -27,7 +27,7 @@ from dgd._typing import Vector
 from dgd.errors import ConfigurationError
 from dgd.solvers.base import Evaluation, Prox, Solver, State, Status, no_prox, vector_norm
 from dgd.solvers.conjugate_gradient import ConjugateGradient, ConjugateState
-from dgd.solvers.steps.line_search import ROUNDING, Search, search_along, steepest_search
+from dgd.solvers.steps.line_search import Search, search_along, steepest_search
 from dgd.solvers.steps.progress import NO_PROGRESS, Progress
 
 TRIALS = 25
@@ -125,7 +125,9 @@ def _conjugate(state: LBFGSState, conjugate: ConjugateState, evaluation: Evaluat
     if fits_quadratic(best, evaluation, noise=GRADIENT_ROUNDING * conjugate.first_norm):
         told = CONJUGATE.tell(conjugate, evaluation)
         # A loss that falls without curvature, as huber's far from the data, is a quadratic without a minimum.
-        if told.status is not Status.STALLED or not best.value - evaluation.value > ROUNDING * abs(best.value):
+        if told.status is not Status.STALLED or not best.value - evaluation.value > best.value_rounding * abs(
+            best.value
+        ):
             return _told(replace(state, best=lower), told)
     lowered = lower is evaluation
     state = replace(
@@ -167,7 +169,7 @@ def fits_quadratic(first: Evaluation, second: Evaluation, *, noise: float = 0.0)
         return True
     rise = 0.5 * float((first.gradient / size + second.gradient / size) @ step)
     curvature = 0.5 * float((second.gradient / size - first.gradient / size) @ step)
-    rounding = (ROUNDING * max(abs(first.value), abs(second.value)) + noise * vector_norm(step)) / size
+    rounding = (first.value_rounding * max(abs(first.value), abs(second.value)) + noise * vector_norm(step)) / size
     return abs((second.value - first.value) / size - rise) <= QUADRATIC * abs(curvature) + rounding
 
 

@@ -135,7 +135,7 @@ class SafeMomentum(Solver):
             state = replace(state, progress=state.progress.after(evaluation))
         if state.progress.stalled:
             return replace(state, learning_rate=0.0, accepted=False, status=Status.STALLED)
-        if not evaluation.finite or rose(evaluation.value, best.value):
+        if not evaluation.finite or rose(evaluation.value, best.value, evaluation.value_rounding):
             return self._retry(state, best, evaluation)
         state = replace(
             state,

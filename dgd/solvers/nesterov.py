@@ -95,7 +95,7 @@ class Nesterov(Solver):
             return replace(state, trial=state.after_check, after_check=None, learning_rate=0.0, accepted=False)
         if self.learning_rate != "auto":
             return self._given(state, base, evaluation, prox)
-        if not evaluation.finite or rose(evaluation.value, base.value):
+        if not evaluation.finite or rose(evaluation.value, base.value, evaluation.value_rounding):
             return self._retry(state, base, evaluation, prox)
         return self._move(replace(state, step=state.step.accepted(base, evaluation)), evaluation, prox)
 
@@ -105,7 +105,7 @@ class Nesterov(Solver):
         state = replace(
             state,
             step=replace(state.step, first_norm=vector_norm(evaluation.gradient)),
-            small=state.tol * evaluation.grad_norm,
+            small=max(state.tol * evaluation.grad_norm, evaluation.rounding),
             progress=state.progress.after(evaluation),
         )
         return self._move(state, evaluation, prox)

@@ -222,7 +222,9 @@ def _stalled(state: NewtonState) -> NewtonState:
 def _advice(state: NewtonState) -> str:
     steps = "1 Newton step" if state.steps == 1 else f"{state.steps} Newton steps"
     rejected = "1 rejected trial" if state.rejected == 1 else f"{state.rejected} rejected trials"
-    more = f"; the Hessian has rank {state.rank}" if state.rank < state.point.size else ""
+    more = ""
+    if state.rank < state.point.size:
+        more = f"; the Hessian is singular, of rank {state.rank} for {state.point.size} parameters"
     if state.unsolved:
         more += f"; {state.unsolved} of the steps by a quadratic whose minimum was not found in {ROUNDS} rounds"
     return f"{steps} and {rejected}{more}"

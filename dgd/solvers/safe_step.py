@@ -28,6 +28,8 @@ REGROWTH = 10.0
 """Factor by which η returns to 1/L̂, per step, after a trial that was too far away to measure L."""
 TRUSTED_CHANGE = 1e-9
 """A gradient change below this part of the first gradient is too near rounding to estimate L from."""
+ROUNDINGS = 100.0
+"""The same, in units of what rounding may make of a gradient."""
 NOT_FINITE = "the loss at the start is not finite: rescale the columns or the target"
 
 
@@ -61,7 +63,8 @@ class StepEstimate:
 
     def _seen(self, before: Evaluation, after: Evaluation) -> float:
         change = after.gradient - before.gradient
-        if float(abs(change).max(initial=0.0)) <= TRUSTED_CHANGE * self.first_norm / math.sqrt(max(change.size, 1)):
+        least = max(TRUSTED_CHANGE * self.first_norm, ROUNDINGS * after.rounding)
+        if float(abs(change).max(initial=0.0)) <= least / math.sqrt(max(change.size, 1)):
             return self.L
         return max(self.L, curvature(before, after))
 
@@ -130,7 +133,7 @@ class SafeStep(Solver):
         state = replace(state, progress=state.progress.after(evaluation))
         if state.progress.stalled:
             return replace(state, learning_rate=0.0, accepted=False, status=Status.STALLED)
-        if rose(evaluation.value, best.value):
+        if rose(evaluation.value, best.value, evaluation.value_rounding):
             return self._retry(state, best, evaluation, prox)
         step = state.step.accepted(best, evaluation)
         return replace(

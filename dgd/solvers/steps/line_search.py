@@ -23,8 +23,6 @@ DECREASE = 1e-4
 """δ: a step lowers the loss by at least this part of what the first slope promises."""
 FLATTENING = 0.9
 """σ: a step leaves at most this part of the first slope."""
-ROUNDING = 1e-12
-"""A loss is not called higher for less than this, relatively: sums of millions of terms round."""
 FLAT = 3
 """Trials whose loss differs by no more, and whose subgradient is no smaller, before rounding is blamed."""
 FIRST_ROUNDING = 1e-15
@@ -153,7 +151,9 @@ def search_along(best: Evaluation, direction: Vector, step: float, first_value: 
     if not (math.isfinite(slope) and slope < 0):
         return None
     start = Sample(0.0, best.value, slope)
-    return Search(direction, start, step, ROUNDING * abs(best.value) + FIRST_ROUNDING * abs(first_value), start)
+    return Search(
+        direction, start, step, best.value_rounding * abs(best.value) + FIRST_ROUNDING * abs(first_value), start
+    )
 
 
 def steepest_search(best: Evaluation, first_value: float) -> Search | None:
@@ -164,5 +164,7 @@ def steepest_search(best: Evaluation, first_value: float) -> Search | None:
 
 def search_towards(target: Vector, best: Evaluation, first_value: float) -> ProximalSearch | None:
     """The line search to z, or None if that is where the evaluation is."""
-    search = ProximalSearch(best, target, target, ROUNDING * abs(best.value) + FIRST_ROUNDING * abs(first_value))
+    search = ProximalSearch(
+        best, target, target, best.value_rounding * abs(best.value) + FIRST_ROUNDING * abs(first_value)
+    )
     return search if bool(np.isfinite(target).all()) and search.moves else None

@@ -10,13 +10,11 @@ from dgd.solvers.base import Evaluation
 PATIENCE = 50
 SUSTAINED_RISES = 20
 LEAST_RISE = 1e-6
-ROUNDING = 1e-12
-"""A loss is not called higher for less than this, relatively: sums of millions of terms round."""
 
 
-def rose(value: float, reference: float) -> bool:
-    """Whether a loss is higher than the reference by more than rounding."""
-    return value > reference + ROUNDING * abs(reference)
+def rose(value: float, reference: float, rounding: float) -> bool:
+    """Whether a loss is higher than the reference by more than rounding, which is relative."""
+    return value > reference + rounding * abs(reference)
 
 
 @dataclass(frozen=True, slots=True)
