@@ -57,7 +57,8 @@ def test_rounding_level(name: str, solver: str) -> None:
     """tol = 0 ends by itself, with two digits more."""
     X, y, certified = nist(name)
     result = dgd.fit(X, y, solver=solver, tol=0)
-    assert result.status is dgd.Status.STALLED
+    at_zero = result.converged and result.history[-1].grad_norm == 0
+    assert result.status is dgd.Status.STALLED or at_zero
     assert digits(result.theta, certified) >= DIGITS[name] + 2
 
 

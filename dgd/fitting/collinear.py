@@ -15,14 +15,16 @@ WIDE = 1e-3
 """A bound on the distance to the optimal coefficients that is more than this part of them says little."""
 ROUNDING = 16 * float(np.finfo(np.float64).eps)
 """An eigenvalue below this part of the largest, for each column, is rounding of zero."""
+NEAR = 1e-6
+"""Columns with one below this part are near enough to each other to be named for it."""
 SHARE = 0.1
 """A column is named if its part of a direction without curvature is at least this part of the largest."""
 SHOWN = 6
 
 
-def is_wide(certificate: Certificate | None, evaluation: Evaluation, known: Known) -> bool:
-    """Whether a certificate leaves a part of the coefficients open that somebody would miss."""
-    if certificate is None:
+def is_wide(objective: Objective, certificate: Certificate | None, evaluation: Evaluation, known: Known) -> bool:
+    """Whether columns are near each other, and a certificate leaves a part of the coefficients open for it."""
+    if certificate is None or not objective.loss.quadratic or not nearly_collinear(objective, known, wide=True):
         return False
     part, scale = known.coordinates.coef_part(evaluation.point), known.coordinates.scale
     coef = part / (scale if part.ndim == 1 else scale[:, None])
@@ -41,7 +43,7 @@ def stops_short(objective: Objective, solver: State) -> bool:
 def nearly_collinear(objective: Objective, known: Known, *, wide: bool) -> str:
     """The rank of the columns and those that depend on each other; nothing if they do not.
 
-    wide: the direction of the least curvature is named even where it is more than rounding.
+    wide: the direction of the least curvature is named even where it is somewhat more than rounding.
     """
     H = known.hessian
     if H is None or objective.loss.shift_is_free or not (objective.outputs is None or objective.loss.quadratic):
@@ -58,7 +60,7 @@ def nearly_collinear(objective: Objective, known: Known, *, wide: bool) -> str:
         return ""
     values, vectors = np.linalg.eigh(_with_unit_diagonal(part))
     missing = int((values <= ROUNDING * len(used) * values[-1]).sum())
-    if not missing and not wide:
+    if not missing and not (wide and values[0] <= NEAR * values[-1]):
         return ""
     size = abs(vectors[:, : max(missing, 1)]).max(axis=1)
     named = [int(used[j]) for j in np.argsort(-size, kind="stable") if size[j] >= SHARE * size.max()]

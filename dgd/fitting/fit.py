@@ -251,7 +251,7 @@ def _result(objective: Objective, run: Run, cost: Plan, method: Method) -> Resul
         )
     assert run.state.last is not None
     certificate = certify(objective, run.state.last, known)
-    if run.status is Status.CONVERGED and objective.loss.quadratic and is_wide(certificate, run.state.last, known):
+    if run.status is Status.CONVERGED and is_wide(objective, certificate, run.state.last, known):
         run = replace(run, status=Status.ILL_CONDITIONED)
     return Result(
         theta=theta,
