@@ -48,14 +48,15 @@ def nearly_collinear(objective: Objective, known: Known, *, wide: bool) -> str:
     H = known.hessian
     if H is None or objective.loss.shift_is_free or not (objective.outputs is None or objective.loss.quadratic):
         return ""
-    if not wide and np.all(objective.penalty.curvature(np.zeros(objective.dataset.shape[1])) > 0):
-        return ""
     if objective.outputs is not None:
         # One and the same block for each output of a quadratic.
         H = H[:: objective.outputs, :: objective.outputs]
     first = int(objective.fit_intercept)
     used = np.flatnonzero(np.diag(H)[first:] > 0)
-    part = H[first:, first:][np.ix_(used, used)]
+    # What an l2 penalty decides is not open.
+    scaled = known.coordinates.penalty(objective.penalty)
+    ridge = scaled.curvature(np.zeros((objective.dataset.shape[1], objective.outputs or 1)))[used].min(axis=1)
+    part = H[first:, first:][np.ix_(used, used)] + np.diag(ridge)
     if len(used) < 2 or not np.isfinite(part).all():
         return ""
     values, vectors = np.linalg.eigh(_with_unit_diagonal(part))
