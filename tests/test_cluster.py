@@ -57,8 +57,8 @@ def bits(result: dgd.Result) -> bytes:
 @pytest.mark.parametrize(
     ("threads", "nanny"),
     [
-        (1, False),
         (2, True),
+        pytest.param(1, False, marks=pytest.mark.slow),
         pytest.param(1, True, marks=pytest.mark.slow),
         pytest.param(2, False, marks=pytest.mark.slow),
     ],
@@ -123,7 +123,7 @@ class Killer:
         self.killed_at = time.monotonic()
 
 
-@pytest.mark.parametrize("nanny", [False, True])
+@pytest.mark.parametrize("nanny", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_worker_killed_in_mid_pass_changes_nothing(
     slow_store: str, expected: dgd.Result, tmp_path: Path, nanny: bool
 ) -> None:
@@ -226,6 +226,7 @@ def test_a_lost_scheduler_is_an_error_in_time(slow_store: str, tmp_path: Path) -
         assert time.monotonic() - began < 30
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_comes_back_is_used_again(slow_store: str, expected: dgd.Result, tmp_path: Path) -> None:
     with cluster(tmp_path) as found:
         found.add_worker()

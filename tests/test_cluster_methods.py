@@ -118,6 +118,7 @@ class Killer:
             self.killed_at = time.monotonic()
 
 
+@pytest.mark.slow
 def test_a_worker_killed_in_mid_epoch_changes_nothing(two_workers: Cluster, tmp_path: Path) -> None:
     """The epoch is run again from where it began, with the same steps."""
     rng = np.random.default_rng(6)

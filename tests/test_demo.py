@@ -31,6 +31,7 @@ def surroundings(tmp_path: Path) -> Iterator[Surroundings]:
     found.kill()
 
 
+@pytest.mark.slow
 def test_the_demonstration_holds_what_it_claims(surroundings: Surroundings) -> None:
     began = time.monotonic()
     ended = subprocess.run([*DEMO, "--json"], env=surroundings.environment, capture_output=True, text=True)

@@ -75,6 +75,7 @@ def endless_fit(store: str) -> list[str]:
     return ["dgd", "fit", store, "--learning-rate", "1e-9", "--tol", "0", "--max-iter", "1000000", "--json"]
 
 
+@pytest.mark.slow
 def test_a_fit_has_the_same_bits_as_on_threads(store: str, surroundings: Surroundings) -> None:
     options = ["--learning-rate", "exact", "--tol", "1e-14", "--max-iter", "8", "--require-convergence", "--json"]
     fit = ["dgd", "fit", store, "--scheduler-file", "{}", *options]

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import dgd
 from dgd import estimators, losses, penalties
 
@@ -15,6 +17,7 @@ ROOT = Path(__file__).parent.parent
 REFERENCE = "".join(path.read_text() for path in (ROOT / "deploy" / "docs" / "reference").glob("*.md"))
 
 
+@pytest.mark.slow
 def test_the_site_builds_as_the_readme_says(tmp_path: Path) -> None:
     found = re.search(r"^python (-m sphinx .*) site$", (ROOT / "README.md").read_text(), re.MULTILINE)
     assert found is not None

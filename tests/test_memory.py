@@ -57,6 +57,7 @@ def peak_of_a_fit(path: Path, *, rule: str = "exact", threads: int = 2, room: in
     return found
 
 
+@pytest.mark.slow
 def test_peak_memory_stays_within_the_plan_on_data_eight_times_larger(tmp_path: Path) -> None:
     write(tmp_path / "train.zarr", 1400, chunk_rows=8192)
     streaming = peak_of_a_fit(tmp_path / "train.zarr")
@@ -75,7 +76,12 @@ def test_peak_memory_stays_within_the_plan_on_data_eight_times_larger(tmp_path: 
 
 @pytest.mark.parametrize(
     ("chunk_rows", "compression", "rule"),
-    [(65536, None, "auto"), (65536, "zstd", "exact"), (65536, "blosc", "exact"), (65536, "gzip", "exact")],
+    [
+        (65536, None, "auto"),
+        (65536, "zstd", "exact"),
+        (65536, "blosc", "exact"),
+        pytest.param(65536, "gzip", "exact", marks=pytest.mark.slow),
+    ],
 )
 def test_peak_memory_stays_within_the_plan_for_large_chunks(
     tmp_path: Path, chunk_rows: int, compression: str | None, rule: str

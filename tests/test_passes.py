@@ -30,7 +30,7 @@ def test_no_more_passes_than_the_bar(method: passes.Method) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", SLOW, ids=named)
-def test_no_more_passes_than_the_bar_of_gradient_descent(method: passes.Method) -> None:
+def test_no_more_passes_than_the_bar_of_slow_methods(method: passes.Method) -> None:
     assert held(method)["passes"] > 0.3 * method.bar
 
 

@@ -11,6 +11,7 @@ from conftest import DATA, EXAMPLES, read_csv, read_json
 
 import dgd
 
+LONG = {"longley_standardised-0.1"}
 TRAJECTORIES = read_json(DATA / "gd" / "trajectories.json")["problems"]
 
 
@@ -34,7 +35,7 @@ def trajectory_data(problem: str) -> tuple[np.ndarray, np.ndarray]:
 
 def runs(*, diverging: bool) -> list[Any]:
     return [
-        pytest.param(name, run, id=f"{name}-{run['eta']}")
+        pytest.param(name, run, id=f"{name}-{run['eta']}", marks=[pytest.mark.slow] * (f"{name}-{run['eta']}" in LONG))
         for name, entry in TRAJECTORIES.items()
         for run in entry["runs"]
         if run["diverges"] is diverging

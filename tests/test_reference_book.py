@@ -213,7 +213,9 @@ def softmax_descent(edition: str, start: str, **options: Any) -> tuple[dgd.Resul
     return result, seen
 
 
-@pytest.mark.parametrize(("edition", "eta", "accuracy"), [("ml3", 0.5, 28 / 30), ("ml2", 0.01, 29 / 30)])
+@pytest.mark.parametrize(
+    ("edition", "eta", "accuracy"), [pytest.param("ml3", 0.5, 28 / 30, marks=pytest.mark.slow), ("ml2", 0.01, 29 / 30)]
+)
 def test_softmax_by_batch_gradient_descent(edition: str, eta: float, accuracy: float) -> None:
     """Exercise 12: θ after 5,001 steps, the losses on the way, and the accuracy."""
     result, seen = softmax_descent(edition, "Theta0", learning_rate=eta)
@@ -231,7 +233,8 @@ def test_softmax_by_batch_gradient_descent(edition: str, eta: float, accuracy: f
 
 
 @pytest.mark.parametrize(
-    ("edition", "start", "eta", "alpha"), [("ml3", "Theta0", 0.5, 0.01), ("ml2", "Theta0_l2_run", 0.1, 0.1)]
+    ("edition", "start", "eta", "alpha"),
+    [pytest.param("ml3", "Theta0", 0.5, 0.01, marks=pytest.mark.slow), ("ml2", "Theta0_l2_run", 0.1, 0.1)],
 )
 def test_softmax_with_l2(edition: str, start: str, eta: float, alpha: float) -> None:
     result, seen = softmax_descent(edition, start, learning_rate=eta, penalty=L2(alpha))

@@ -72,6 +72,7 @@ def test_rules_that_need_no_rate_converge_at_any_scale(rule: str, scale: float) 
     np.testing.assert_allclose(seen[-1].point, best, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_passes_at_a_condition_of_10_000() -> None:
     """1/L needs about κ·ln(1e8)/2 passes at best; auto may not need more than 1/L does, exact about half of them."""
     evaluate, _ = quadratic(np.geomspace(1, 1e-4, 30))

@@ -28,7 +28,7 @@ class Method:
     options: dict[str, Any] = field(default_factory=dict)
     """Of `dgd.fit`."""
     slow: bool = False
-    """Tens of thousands of passes."""
+    """Thousands of passes and more."""
 
 
 METHODS = (
@@ -36,7 +36,7 @@ METHODS = (
     Method("squared", "gd exact", 48_000, {"solver": "gd", "learning_rate": "exact"}, slow=True),
     Method("squared", "gd backtracking", 57_000, {"solver": "gd", "learning_rate": "backtracking"}, slow=True),
     Method("squared", "gd auto", 88_000, {"solver": "gd"}, slow=True),
-    Method("squared", "momentum", 8_800, {"solver": "momentum"}),
+    Method("squared", "momentum", 8_800, {"solver": "momentum"}, slow=True),
     Method("squared", "nesterov", 1_400, {"solver": "nesterov"}),
     Method("squared", "barzilai-borwein", 1_000, {"solver": "barzilai-borwein"}),
     Method("squared", "cg", 75, {"solver": "cg"}),
