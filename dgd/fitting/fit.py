@@ -9,28 +9,20 @@ from typing import Any
 import numpy as np
 
 from dgd._typing import Vector
-from dgd._version import __version__
 from dgd.data.dataset import Dataset
 from dgd.data.opening import open_dataset
 from dgd.data.row_split import RowSplit
-from dgd.errors import ConfigurationError, ValueRangeError
+from dgd.errors import ConfigurationError
 from dgd.errors.checks import checked_word
-from dgd.errors.words import finite_or_none
 from dgd.fitting.arguments import checked_callbacks, checked_standardize, checked_start, make_stopping
-from dgd.fitting.certificate import Certificate, certify
-from dgd.fitting.collinear import is_wide, nearly_collinear
-from dgd.fitting.divergence import columns_to_blame
-from dgd.fitting.explained import explained
-from dgd.fitting.least_norm import shortest
-from dgd.fitting.loop import Run, minimise
-from dgd.fitting.no_optimum import what_separates
+from dgd.fitting.loop import minimise
 from dgd.fitting.null_model import NullModel, null_model
 from dgd.fitting.objective import Objective
+from dgd.fitting.outcome import result_of
 from dgd.fitting.problem import Method, make_method, validation_rows
 from dgd.fitting.result import Result
 from dgd.fitting.stopping import MAX_ITER, TOL, Callback
 from dgd.losses import Loss
-from dgd.models.model import Model
 from dgd.passes.blas import single_threaded_blas
 from dgd.passes.execution import Execution, execution_of
 from dgd.passes.executor import Executor
@@ -41,7 +33,6 @@ from dgd.passes.sums.gradient import LossAndGradient
 from dgd.passes.sums.row_sums import RowSums
 from dgd.penalties import Penalty
 from dgd.solvers import Solver
-from dgd.solvers.base import Status
 
 PRECISIONS = ("double", "single")
 
@@ -152,14 +143,14 @@ def fit(
             validation=held_out.reading_ahead(cost.ahead) if isinstance(held_out, Dataset) else held_out,
         )
         given = checked_start(theta0, objective.theta_shape)
-        start = objective.start(None if given is None else _within_bounds(given, method))
-        start = _within_bounds(start, method)
+        start = objective.start(None if given is None else method.within_bounds(given))
+        start = method.within_bounds(start)
         # The driver's own arithmetic, too, has bits that depend on the number of BLAS threads.
         with single_threaded_blas():
             run = minimise(
                 objective, method.solver, start, standardize=standardizing, stopping=stopping, callbacks=listening
             )
-            return _result(objective, run, cost, method)
+            return result_of(objective, run, cost, method)
 
 
 def plan(
@@ -208,93 +199,3 @@ def _null_model(dataset: Dataset, method: Method, executor: Executor, split: Row
     if not method.fit_intercept or method.by_the_book:
         return None
     return null_model(dataset, method.loss, executor, split)
-
-
-def _advice(objective: Objective, run: Run, certificate: Certificate | None) -> str:
-    """What the solver learnt, and the columns to blame where something went wrong."""
-    assert run.state.last is not None
-    within, blame, known = "", "", run.state.known
-    if run.status is Status.DIVERGED:
-        blame = columns_to_blame(objective, run.state.last, known)
-    elif run.status is Status.NO_OPTIMUM:
-        blame = what_separates(objective, known, getattr(run.state.solver, "step", None))
-    else:
-        blame = nearly_collinear(objective, known, wide=run.status is Status.ILL_CONDITIONED)
-    if run.status is Status.CONVERGED and objective.precision == "single" and run.state.threshold == known.rounding:
-        within = "converged to single precision: what is left of the gradient is rounding"
-    if run.status is Status.ILL_CONDITIONED and certificate is not None:
-        within = f"within {certificate.distance:.1g} of the optimal coefficients"
-    return "; ".join(part for part in (run.state.solver.advice, within, blame) if part)
-
-
-def _within_bounds(theta: Vector, method: Method) -> Vector:
-    """θ within the penalty's bounds."""
-    if method.penalty.is_smooth:
-        return theta
-    theta = theta.copy()
-    coef = theta[int(method.fit_intercept) :]
-    coef[...] = method.penalty.prox(coef, 0.0)
-    return theta
-
-
-def _result(objective: Objective, run: Run, cost: Plan, method: Method) -> Result:
-    """The run in the user's coordinates, with a model that says where it came from."""
-    known, dataset = run.state.known, objective.dataset
-    # The change of variables rounds: a bound that the solver kept to the bit is kept here as well.
-    theta = objective.to_user(run.point, known)
-    theta = _within_bounds(theta if method.by_the_book else shortest(theta, objective, known), method)
-    if not np.isfinite(theta).all():
-        raise ValueRangeError(
-            f"the parameters that fit array {dataset.X.name!r} are beyond the range of float64; rescale its columns, "
-            f"or the target",
-            array=dataset.X.name,
-        )
-    assert run.state.last is not None
-    certificate = certify(objective, run.state.last, known)
-    if run.status is Status.CONVERGED and is_wide(objective, certificate, run.state.last, known):
-        run = replace(run, status=Status.ILL_CONDITIONED)
-    return Result(
-        theta=theta,
-        status=run.status,
-        history=run.history,
-        loss=run.loss,
-        model=_model(theta, run, objective, method),
-        plan=cost,
-        advice=_advice(objective, run, certificate),
-        choice=method.choice,
-        explained=explained(objective, run.loss, run.point, known),
-        certificate=certificate,
-        rows_held_out=objective.rows_held_out,
-        bytes_before_first_pass=0 if objective.null is None else objective.null.bytes_read,
-        loss_is_before_last_step=run.loss_is_before_last_step,
-    )
-
-
-def _model(theta: Vector, run: Run, objective: Objective, method: Method) -> Model:
-    dataset = objective.dataset
-    coef = theta[1:] if method.fit_intercept else theta
-    intercept: float | Vector = theta[0] if method.fit_intercept else np.zeros(theta.shape[1:])
-    return Model(
-        coef=np.ascontiguousarray(coef.T),
-        intercept=float(intercept) if theta.ndim == 1 else np.array(intercept),
-        loss=method.loss.name,
-        classes=method.loss.labels,
-        feature_names=dataset.feature_names,
-        target_name=dataset.target_name,
-        provenance={
-            "dgd": __version__,
-            "numpy": np.__version__,
-            "dataset": dataset.source,
-            "fingerprint": dataset.fingerprint,
-            "rows": dataset.shape[0],
-            "rows_held_out": objective.rows_held_out,
-            "solver": method.choice.name,
-            "learning_rate": method.rate if isinstance(method.rate, (str, float)) else repr(method.rate),
-            "penalty": repr(method.penalty),
-            "status": run.status.name.lower(),
-            "passes": len(run.history),
-            "loss_value": finite_or_none(run.loss),
-            "loss_is_before_last_step": run.loss_is_before_last_step,
-        },
-        link=method.loss,
-    )

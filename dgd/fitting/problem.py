@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+from dgd._typing import Vector
 from dgd.data.dataset import Dataset
 from dgd.data.distinct import distinct
 from dgd.data.opening import open_dataset
@@ -43,6 +44,15 @@ class Method:
     def by_the_book(self) -> bool:
         """Whether a learning rate was given: the iteration is then the textbook's, from θ = 0."""
         return not isinstance(self.rate, str)
+
+    def within_bounds(self, theta: Vector) -> Vector:
+        """θ within the penalty's bounds."""
+        if self.penalty.is_smooth:
+            return theta
+        theta = theta.copy()
+        coef = theta[int(self.fit_intercept) :]
+        coef[...] = self.penalty.prox(coef, 0.0)
+        return theta
 
     def need(self, dataset: Dataset, precision: str, split: RowSplit | None = None) -> Need:
         """What the passes of a fit need."""
