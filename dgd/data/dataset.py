@@ -98,7 +98,7 @@ class Dataset:
     def __post_init__(self) -> None:
         found = [(role, rows) for role in ROLES if (rows := getattr(self, role.name)) is not None]
         object.__setattr__(self, "by_role", {role.name: rows for role, rows in found})
-        if not all(hasattr(rows, "bounds") for rows in self.arrays):
+        if not all(hasattr(rows, "asks_ahead") for rows in self.arrays):
             raise ConfigurationError("`Dataset` is put together from rows; for arrays use `dgd.open_dataset(X, y)`")
         _check_matrix(self.X)
         for role, rows in found:

@@ -32,6 +32,8 @@ CASES = {
     "a shard index": "CorruptChunkError: .* lies beyond the end of the shard",
     "a chunk shape": "UnsupportedFormatError: .* 1 TiB",
     "a chunk grid": "UnsupportedFormatError: .* chunks",
+    "more rows than y": "SchemaError: array 'y' has 11 rows and 'X' has 134217728",
+    "a chunk more than allowed": "UnsupportedFormatError: .* more than 16,777,216 chunks",
     "a nested document": "MetadataError: .* is not JSON",
 }
 ALLOWED = 8 * 2**20

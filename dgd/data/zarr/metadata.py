@@ -14,8 +14,8 @@ from dgd.data.zarr.layout import ArrayFormat
 from dgd.data.zarr.sources import Source
 from dgd.errors import DatasetNotFoundError, MetadataError, UnsupportedFormatError
 
-MOST_CHUNKS = 2**27
-"""Row chunks of an array; their bounds are held in memory."""
+MOST_CHUNKS = 2**24
+"""Chunks of an array; bounds of its rows, and what a fit knows of each chunk, are held in memory."""
 LARGEST_CHUNK = 2**40
 """Largest decoded chunk, beyond any machine's memory: a damaged shape is noticed before memory is allocated."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import product
 from typing import Any
 
@@ -41,7 +42,6 @@ class ZarrRows:
 
     lies_in_memory = False
     asks_ahead = True
-    bounds: NDArray[np.int64] = field(init=False, repr=False)
     _most: int = field(init=False, repr=False)
     _limit: int = field(init=False, repr=False)
     _in_pieces: bool = field(init=False, repr=False)
@@ -49,9 +49,7 @@ class ZarrRows:
     _chunk_rows: int = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        rows, chunk_rows = (*self.format.shape, 0)[0], (*self.format.chunk.shape, 1)[0]
-        object.__setattr__(self, "_chunk_rows", chunk_rows)
-        object.__setattr__(self, "bounds", regular_bounds(rows, chunk_rows))
+        object.__setattr__(self, "_chunk_rows", (*self.format.chunk.shape, 1)[0])
         object.__setattr__(self, "_most", self.format.encoded_bound)
         count = math.prod(self.format.grid)
         pieces = self.format.shard is not None or math.prod(self.format.grid[1:]) > 1
@@ -61,6 +59,11 @@ class ZarrRows:
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled as they were made, see `Dataset`."""
         return as_made(self)
+
+    @cached_property
+    def bounds(self) -> NDArray[np.int64]:
+        """The row chunks; computed when they are asked for: a dataset compares shapes before."""
+        return regular_bounds((*self.format.shape, 0)[0], self._chunk_rows)
 
     @property
     def name(self) -> str:
