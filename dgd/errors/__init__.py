@@ -17,10 +17,13 @@ A message says what, where (array, chunk, rows), what was found, what was expect
     │   ├── ValueRangeError       a value no linear model can use: NaN, infinity, a negative weight  (a ValueError)
     │   └── IngestError           a table has a cell that is not a number
     ├── ModelError                a saved model is missing, damaged or does not fit the data
+    ├── WriteError                what dgd writes cannot be written: a full disk, no permission  (also an OSError)
     └── ClusterLostError          the cluster is gone, or keeps losing the same piece of work
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 
 class DgdError(Exception):
@@ -125,6 +128,26 @@ class IngestError(DataError):
 
 class ModelError(DgdError):
     """A saved model is missing or damaged, or the data are not those it was made for."""
+
+
+class WriteError(DgdError, OSError):
+    """A dataset, predictions or a model cannot be written: the disk is full or read-only, or the system forbids it.
+
+    `path` is what was to be written; `errno` is the system's number, None if it gave none.
+    """
+
+    def __init__(self, message: str, *, path: str | None = None, errno: int | None = None) -> None:
+        super().__init__(message)
+        self.path = path
+        self.errno = errno
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A worker's error comes to the driver with its number, which OSError does not pickle."""
+        return _write_error, (str(self), self.path, self.errno)
+
+
+def _write_error(message: str, path: str | None, errno: int | None) -> WriteError:
+    return WriteError(message, path=path, errno=errno)
 
 
 class ClusterLostError(DgdError):

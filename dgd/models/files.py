@@ -15,6 +15,7 @@ from dgd._typing import Array, Vector
 from dgd._version import __version__
 from dgd.data.folders import replaced_folder
 from dgd.errors import ConfigurationError, ModelError
+from dgd.errors.writing import writing
 from dgd.losses import LOSSES
 from dgd.models.predictor import Predictor
 
@@ -27,13 +28,15 @@ DOCUMENT = "model.json"
 def write_predictor(model: Predictor, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
     """Write a model beside `path`, and rename it when it is whole; see `Model.save`."""
     target = Path(path)
-    if target.exists() and not overwrite:
+    with writing(target):
+        exists, replaces = target.exists(), (target / DOCUMENT).is_file()
+    if exists and not overwrite:
         raise ConfigurationError(f"`save` would replace {target}, which exists; pass overwrite=True, or another path")
-    if target.exists() and not (target / DOCUMENT).is_file():
+    if exists and not replaces:
         raise ConfigurationError(f"{target} exists and is not a dgd model; `save` replaces only models")
     files = {"coef.npy": _npy(model.coef), "intercept.npy": _npy(np.array(model.intercept))}
     files[DOCUMENT] = _document(model, {name: _sha256(content) for name, content in files.items()})
-    with replaced_folder(target) as draft:
+    with writing(target), replaced_folder(target) as draft:
         for name, content in files.items():
             (draft / name).write_bytes(content)
 

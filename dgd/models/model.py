@@ -64,6 +64,7 @@ class Model(Predictor):
         """Write the model as a folder: model.json, coef.npy, intercept.npy, with their checksums.
 
         It is written beside `path` and renamed when whole; an existing model is replaced only with `overwrite`.
+        Raises WriteError if the disk is full or the system forbids it; the old model is then as it was.
         """
         write_predictor(self, path, overwrite=overwrite)
 

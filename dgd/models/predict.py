@@ -76,6 +76,8 @@ def predict_to(
 
     Memory is bounded by the chunks being read. An interrupted write is marked as such. The arguments are those of
     `predict`; `out` is a local path, and what dgd wrote there is replaced only with `overwrite`.
+
+    Raises WriteError if the disk is full or the system forbids it, and what `predict` raises.
     """
     from dgd.data.zarr.row_writer import COPIES, RowWriter
 

@@ -73,6 +73,7 @@ def ingest(
     Numbers and booleans (as 0 and 1) can be used. Text, dates, a missing or infinite value in a used column
     raise IngestError, which names file, column and row. `dtype` is that of X, "float64" or "float32"; y and
     the weights are float64. Rounded are integers beyond 2**53 and decimals of more than 15 digits.
+    WriteError: the disk is full, or the system forbids to write there.
 
     CSV: a header row, commas (tabs in .tsv), double quotes, UTF-8, rows of up to 1 MiB; .gz is read as it is.
     A column is boolean if all of its first mebibyte of rows is true or false.

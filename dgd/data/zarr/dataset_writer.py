@@ -21,6 +21,7 @@ from dgd.data.zarr.array_writer import CHUNK_BYTES, Column, check_values, checke
 from dgd.data.zarr.commit_marker import FORMAT, KEY, WRITING, sealed
 from dgd.data.zarr.folders import local_folder, make_room
 from dgd.errors import ConfigurationError, SchemaError, ValueRangeError
+from dgd.errors.writing import writing
 
 
 class DatasetWriter:
@@ -39,8 +40,8 @@ class DatasetWriter:
     "blosc" or "gzip". overwrite: replace what dgd wrote at `path` before.
 
     Raises ConfigurationError if something is there already or the writer is used after its end, SchemaError for blocks
-    that do not fit together, ValueRangeError for a value that is not finite or does not fit its array's dtype. A block
-    that is refused leaves no trace.
+    that do not fit together, ValueRangeError for a value that is not finite or does not fit its array's dtype,
+    WriteError if the disk is full or the system forbids it. A block that is refused leaves no trace.
     """
 
     def __init__(
@@ -70,10 +71,10 @@ class DatasetWriter:
             raise ConfigurationError(f"`chunk_rows` must be 1 or more, got {chunk_rows}")
         if self._dtype is not None:
             check_dtype("X", self._dtype)
-        make_room(self.path, overwrite=overwrite)
-        self._group = zarr.create_group(
-            LocalStore(self.path), zarr_format=3, attributes={KEY: {"format": FORMAT, "state": WRITING, "redo": redo}}
-        )
+        with writing(self.path):
+            make_room(self.path, overwrite=overwrite)
+            begun = {"format": FORMAT, "state": WRITING, "redo": redo}
+            self._group = zarr.create_group(LocalStore(self.path), zarr_format=3, attributes={KEY: begun})
 
     def append(
         self, X: Array, y: Array | None = None, weight: Array | None = None, offset: Array | None = None
@@ -85,10 +86,11 @@ class DatasetWriter:
         self._check(blocks)
         # If the disk fails from here on, the arrays no longer have the same rows.
         self._ended = "a block could not be written"
-        if not self._columns:
-            self._begin(blocks)
-        for name, block in blocks.items():
-            self._columns[name].append(block)
+        with writing(self.path):
+            if not self._columns:
+                self._begin(blocks)
+            for name, block in blocks.items():
+                self._columns[name].append(block)
         self.rows += blocks["X"].shape[0]
         self._ended = None
 
@@ -98,6 +100,12 @@ class DatasetWriter:
         if self.rows == 0:
             raise SchemaError(f"{self.path}: there are no rows to commit; append some first")
         self._ended = "its last rows could not be written"
+        with writing(self.path):
+            self._seal()
+        self._ended, self._committed = "the dataset is committed", True
+
+    def _seal(self) -> None:
+        """Write what is left, bring it to disk, then replace the marker."""
         for column in self._columns.values():
             column.finish()
         sync_tree(self.path)
@@ -111,7 +119,6 @@ class DatasetWriter:
             "content": {name: column.content for name, column in self._columns.items()},
         }
         replace_file(root, sealed(json.loads(root.read_bytes()), marker))
-        self._ended, self._committed = "the dataset is committed", True
 
     def __enter__(self) -> Self:
         return self

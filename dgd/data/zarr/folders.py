@@ -56,7 +56,7 @@ def make_room(path: Path, *, overwrite: bool) -> None:
 def _make_parents(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+    except (NotADirectoryError, FileExistsError) as error:
         raise ConfigurationError(f"{path} cannot be created: {error.strerror}; give another path") from error
 
 

@@ -20,6 +20,7 @@ from dgd.data.zarr.commit_marker import FORMAT, KEY, WRITING, sealed
 from dgd.data.zarr.folders import local_folder, make_room
 from dgd.data.zarr.zarr_rows import ZarrRows
 from dgd.errors import ConfigurationError
+from dgd.errors.writing import writing
 
 COPIES = 4
 """Copies of a row in memory while zarr's codecs write it."""
@@ -44,36 +45,40 @@ class RowWriter:
         """Make the array. Raises ConfigurationError where its chunks cannot be the dataset's, or would replace them."""
         target = local_folder(out)
         _refuse_own_input(dataset, target)
-        make_room(target, overwrite=overwrite)
+        with writing(target):
+            make_room(target, overwrite=overwrite)
         lengths = np.diff(dataset.bounds)
         if len(lengths) > 1 and (lengths[:-1] != lengths[0]).any():
             raise ConfigurationError(
                 "`predict_to` writes one zarr chunk for each chunk of X, and these are irregular; rechunk X evenly, or "
                 "use `predict`, which returns an array"
             )
-        create_array(
-            LocalStore(target),
-            shape=(dataset.shape[0], *row_shape),
-            chunks=(int(lengths[0]), *row_shape),
-            dtype=dtype,
-            dimension_names=("row", "output")[: 1 + len(row_shape)],
-            compression="none",
-            attributes={KEY: {"format": FORMAT, "state": WRITING}},
-        )
+        with writing(target):
+            create_array(
+                LocalStore(target),
+                shape=(dataset.shape[0], *row_shape),
+                chunks=(int(lengths[0]), *row_shape),
+                dtype=dtype,
+                dimension_names=("row", "output")[: 1 + len(row_shape)],
+                compression="none",
+                attributes={KEY: {"format": FORMAT, "state": WRITING}},
+            )
         return cls(str(target))
 
     def write(self, start: int, rows: Array) -> None:
         """Write the rows of one chunk; writing them again changes nothing."""
-        # `open_array` ignores `config` for an array that exists: chunks of zeros would be left out.
-        array = zarr.open_array(LocalStore(self.path), mode="r+").with_config({"write_empty_chunks": True})
-        array[start : start + len(rows)] = rows
+        with writing(self.path):
+            # `open_array` ignores `config` for an array that exists: chunks of zeros would be left out.
+            array = zarr.open_array(LocalStore(self.path), mode="r+").with_config({"write_empty_chunks": True})
+            array[start : start + len(rows)] = rows
 
     def commit(self, *, fingerprint: str) -> None:
         """Bring the rows to disk and mark the array as complete."""
         path = Path(self.path)
-        sync_tree(path)
         root = path / "zarr.json"
-        replace_file(root, sealed(json.loads(root.read_bytes()), {"dataset": fingerprint}))
+        with writing(path):
+            sync_tree(path)
+            replace_file(root, sealed(json.loads(root.read_bytes()), {"dataset": fingerprint}))
 
 
 def _refuse_own_input(dataset: Dataset, target: Path) -> None:

@@ -1,0 +1,40 @@
+"""Errors of the system while dgd writes, as a WriteError."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dgd.errors import DgdError, WriteError
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+@contextmanager
+def writing(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Within it, an OSError is a WriteError that names `path`, what is written, and the way out.
+
+    Errors of dgd pass as they are, those that are an OSError too.
+    """
+    try:
+        yield
+    except DgdError:
+        raise
+    except OSError as error:
+        reason = error.strerror or str(error) or type(error).__name__
+        raise WriteError(
+            f"{os.fspath(path)} cannot be written: {reason}; {_way_out(error.errno)}",
+            path=os.fspath(path),
+            errno=error.errno,
+        ) from error
+
+
+def _way_out(number: int | None) -> str:
+    if number in FULL:
+        return "free some space there, or give a path on another disk, then write it again"
+    if number in FORBIDDEN:
+        return "give a path that this user may write to, or change its permissions"
+    return "check the disk, or give another path, then write it again"
