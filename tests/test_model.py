@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import tracemalloc
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +12,6 @@ import zarr
 from conftest import Problem
 
 import dgd
-from dgd.data import folders
 from dgd.errors import ConfigurationError, DataError, IncompleteDatasetError, ModelError, ValueRangeError
 
 
@@ -175,37 +172,3 @@ def test_a_score_needs_weight_and_variance(model: dgd.Model, problem: Problem) -
     bad[5] = np.nan
     with pytest.raises(ValueRangeError, match="'y', chunk 0: row 5 is nan"):
         model.score(problem.X, bad)
-
-
-@pytest.mark.parametrize("step", ["write", "sync", "first rename", "second rename"])
-def test_a_save_that_fails_leaves_the_older_model_whole(
-    model: dgd.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
-) -> None:
-    path = tmp_path / "m.dgd"
-    model.save(path)
-    calls: list[str] = []
-    rename = Path.rename
-
-    def fails(*_: Any, **__: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    def second(self: Path, target: Path) -> Path:
-        calls.append(str(target))
-        if len(calls) == (1 if step == "first rename" else 2):
-            fails()
-        return rename(self, target)
-
-    with monkeypatch.context() as patch:
-        if step == "write":
-            patch.setattr(Path, "write_bytes", fails)
-        elif step == "sync":
-            patch.setattr(folders, "sync_tree", fails)
-        else:
-            patch.setattr(Path, "rename", second)
-        with pytest.raises(OSError, match="No space left"):
-            replace(model, coef=model.coef + 1).save(path, overwrite=True)
-    assert (dgd.load_model(path).coef == model.coef).all()
-    assert [entry.name for entry in tmp_path.iterdir()] == ["m.dgd"]
-    replace(model, coef=model.coef + 1).save(path, overwrite=True)
-    assert (dgd.load_model(path).coef == model.coef + 1).all()
-    assert [entry.name for entry in tmp_path.iterdir()] == ["m.dgd"]

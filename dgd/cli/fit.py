@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,11 @@ import click
 
 from dgd.cli import options
 from dgd.cli.method import Chosen, method
+from dgd.cli.model_out import check_place, deliver, try_model_room
 from dgd.cli.options import Where
-from dgd.cli.output import note, print_json
+from dgd.cli.output import note
 from dgd.cli.progress import pass_progress
 from dgd.cli.signals import StopRequest, stop_on_signal
-from dgd.errors import ConfigurationError
 from dgd.fitting.stopping import MAX_ITER, TOL
 from dgd.solvers.base import Status
 
@@ -79,9 +78,11 @@ def fit(
     from dgd.fitting.fit import plan as plan_fit
 
     if out is not None:
-        refuse_existing(Path(out), overwrite=overwrite)
+        check_place(Path(out), overwrite=overwrite)
     dataset = open_dataset(store, y, weight=weight, offset=offset)
     chosen, what = chosen.of(dataset)
+    if out is not None:
+        try_model_room(Path(out), what.n_parameters, dataset.feature_names)
     given: dict[str, Any] = {**chosen.arguments, "precision": control.pop("precision")}
     with where.execution() as execution, stop_on_signal() as request:
         if not quiet:
@@ -96,39 +97,6 @@ def fit(
             result = fit_dataset(dataset, callbacks=[show, request], execution=execution, **given, **control)
         deliver(result, out, overwrite=overwrite, as_json=as_json)
     return exit_code(result.status, request, require_convergence=require_convergence)
-
-
-def refuse_existing(out: Path, *, overwrite: bool) -> None:
-    """Refuse a place where the model could not be saved, before the fit rather than after."""
-    from dgd.models.files import DOCUMENT
-
-    if out.exists() and not overwrite:
-        raise ConfigurationError(f"{out} exists; give another --out, or --overwrite to replace it")
-    if out.exists() and not (out / DOCUMENT).is_file():
-        raise ConfigurationError(f"{out} exists and is not a dgd model; --overwrite replaces only models")
-    folder = next(parent for parent in out.absolute().parents if parent.exists())
-    if not (folder.is_dir() and os.access(folder, os.W_OK)):
-        raise ConfigurationError(f"nothing can be written into {folder}; give another --out")
-
-
-def deliver(result: Any, out: str | None, *, overwrite: bool, as_json: bool) -> None:
-    """Save the model, and print the result even if that fails."""
-    saved = None
-    if result.status is Status.NO_OPTIMUM:
-        note(result.message)
-    try:
-        if out is not None and result.status is Status.DIVERGED:
-            note(f"diverged: no model is saved to {out}")
-        elif out is not None:
-            result.model.save(out, overwrite=overwrite)
-            saved = out
-            reached = "" if result.converged else f", as far as it was reached ({result.status.label})"
-            note(f"model saved to {out}{reached}")
-    finally:
-        if as_json:
-            print_json({**result.as_json(), "plan": result.plan.as_json(), "model": saved})
-        else:
-            click.echo(result.summary())
 
 
 def exit_code(status: Status, request: StopRequest, *, require_convergence: bool) -> int:

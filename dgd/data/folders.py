@@ -2,39 +2,90 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
+import fcntl
 import os
+import re
 import shutil
+import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
+
+from dgd.errors import DgdError
+from dgd.errors.writing import writing
+
+T = TypeVar("T")
+
+CURRENT_FOLDER, RENAME_EXCHANGE = -100, 2
+"""AT_FDCWD and the flag, of Linux's renameat2."""
+REPLACING_SECONDS = 2.0
+"""How long nothing may be at a path while a folder there is replaced on a system that cannot exchange two."""
+TRIES = 3
 
 
 @contextmanager
-def replaced_folder(target: Path) -> Iterator[Path]:
-    """A new folder to write into, which replaces `target` at the end, when all its files are on disk.
+def replaced_folder(target: Path, *, overwrite: bool = True) -> Iterator[Path]:
+    """A new folder to write into, which takes the place of `target` in one step, when all its files are on disk.
 
-    An older folder stays in place until then, and after an error.
+    Whoever looks sees the older folder or the new one, whole, also after a crash. What killed writers left is removed.
+    After an error the older folder stays.
     """
+    target = Path(os.path.realpath(target))  # A link stays one.
     target.parent.mkdir(parents=True, exist_ok=True)
-    draft, old = (target.with_name(f".{target.name}.{uuid.uuid4().hex}.{kind}") for kind in ("partial", "old"))
-    draft.mkdir()
+    _remove_left(target, "partial")
+    draft, lock = _locked_draft(target)
     try:
         yield draft
         sync_tree(draft)
-        replaces = target.exists()
-        if replaces:
-            target.rename(old)
-        try:
-            draft.rename(target)
-        except BaseException:
-            if replaces:
-                old.rename(target)
-            raise
+        _put(draft, target, overwrite=overwrite)
         sync(target.parent)
     finally:
+        os.close(lock)
+        # After an exchange this is the older folder.
         shutil.rmtree(draft, ignore_errors=True)
-    shutil.rmtree(old, ignore_errors=True)
+    _remove_left(target, "old")
+
+
+def try_room(target: Path, size: int) -> None:
+    """Write so many bytes beside `target`, and remove them. Raises WriteError where that fails."""
+    target = Path(os.path.realpath(target))
+    folder = next(parent for parent in target.parents if parent.exists())
+    with writing(target):
+        draft, lock = _locked_draft(folder / target.name)
+        try:
+            with (draft / "trial").open("wb") as file:
+                file.write(bytes(size))
+                file.flush()
+                os.fsync(file.fileno())
+        finally:
+            os.close(lock)
+            shutil.rmtree(draft, ignore_errors=True)
+
+
+def read_steady(folder: Path, read: Callable[[], T]) -> T:
+    """What `read` makes of a folder; again from the start if it fails and the folder was replaced meanwhile."""
+    deadline, unopened = time.monotonic() + REPLACING_SECONDS, 0
+    while True:
+        # An open folder keeps its inode's number from being given to the next one.
+        handle = _opened(folder)
+        try:
+            return read()
+        except DgdError:
+            if handle is not None and _is_at(handle, folder):
+                raise
+            if handle is None:
+                replacing = not os.path.lexists(folder) and _left(Path(os.path.realpath(folder)), "old")
+                unopened = 0 if replacing else unopened + 1
+                if unopened == TRIES or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.001)
+        finally:
+            if handle is not None:
+                os.close(handle)
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -64,3 +115,92 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _put(draft: Path, target: Path, *, overwrite: bool) -> None:
+    """Give the draft the target's name; the older folder, if there is one, has then the draft's."""
+    try:
+        os.rename(draft, target)
+    except OSError as error:
+        if not overwrite or error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        if not _exchange(draft, target):
+            _put_in_two_steps(draft, target)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange two folders in one step; False where the system or the file system cannot."""
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is None:
+        return False
+    if rename(CURRENT_FOLDER, os.fsencode(one), CURRENT_FOLDER, os.fsencode(other), RENAME_EXCHANGE) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+        return False
+    raise OSError(number, os.strerror(number), str(other))
+
+
+def _put_in_two_steps(draft: Path, target: Path) -> None:
+    """Where two folders cannot be exchanged: for a moment nothing is at the target."""
+    old = target.with_name(_beside(target, "old"))
+    os.rename(target, old)
+    try:
+        os.rename(draft, target)
+    except BaseException:
+        os.rename(old, target)
+        raise
+    os.rename(old, draft)
+
+
+def _locked_draft(target: Path) -> tuple[Path, int]:
+    """A new folder beside the target; its lock says that its writer lives."""
+    while True:
+        draft = target.with_name(_beside(target, "partial"))
+        draft.mkdir()
+        handle = os.open(draft, os.O_RDONLY)
+        with suppress(OSError):  # Some network file systems have no locks.
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if _is_at(handle, draft):
+            return draft, handle
+        os.close(handle)  # Another writer took it for one that was left.
+
+
+def _remove_left(target: Path, kind: str) -> None:
+    """Remove what writers to this target left that are no longer there."""
+    for path in _left(target, kind):
+        handle = _opened(path)
+        if handle is None:
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(path, ignore_errors=True)
+        except OSError:
+            continue
+        finally:
+            os.close(handle)
+
+
+def _left(target: Path, kind: str) -> list[Path]:
+    pattern = re.compile(rf"\.{re.escape(target.name)}\.[0-9a-f]{{32}}\.{kind}")
+    names = os.listdir(target.parent) if target.parent.is_dir() else []
+    return [target.with_name(name) for name in names if pattern.fullmatch(name)]
+
+
+def _beside(target: Path, kind: str) -> str:
+    return f".{target.name}.{uuid.uuid4().hex}.{kind}"
+
+
+def _opened(folder: Path) -> int | None:
+    try:
+        return os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return None
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    """Whether the open folder is the one at that path."""
+    try:
+        return os.path.samestat(os.fstat(handle), os.stat(path))
+    except OSError:
+        return False

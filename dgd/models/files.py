@@ -13,7 +13,7 @@ import numpy as np
 
 from dgd._typing import Array, Vector
 from dgd._version import __version__
-from dgd.data.folders import replaced_folder
+from dgd.data.folders import read_steady, replaced_folder
 from dgd.errors import ConfigurationError, ModelError
 from dgd.errors.writing import writing
 from dgd.losses import LOSSES
@@ -26,7 +26,7 @@ DOCUMENT = "model.json"
 
 
 def write_predictor(model: Predictor, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-    """Write a model beside `path`, and rename it when it is whole; see `Model.save`."""
+    """Write a model beside `path`, and put it there when it is whole; see `Model.save`."""
     target = Path(path)
     with writing(target):
         exists, replaces = target.exists(), (target / DOCUMENT).is_file()
@@ -36,7 +36,7 @@ def write_predictor(model: Predictor, path: str | os.PathLike[str], *, overwrite
         raise ConfigurationError(f"{target} exists and is not a dgd model; `save` replaces only models")
     files = {"coef.npy": _npy(model.coef), "intercept.npy": _npy(np.array(model.intercept))}
     files[DOCUMENT] = _document(model, {name: _sha256(content) for name, content in files.items()})
-    with writing(target), replaced_folder(target) as draft:
+    with writing(target), replaced_folder(target, overwrite=overwrite) as draft:
         for name, content in files.items():
             (draft / name).write_bytes(content)
 
@@ -64,12 +64,16 @@ def read_predictor(path: str | os.PathLike[str]) -> Predictor:
     Raises ModelError if the folder is missing, damaged, or of a later format.
     """
     folder = Path(path)
+    return read_steady(folder, lambda: _read(folder))
+
+
+def _read(folder: Path) -> Predictor:
     if not (folder / DOCUMENT).is_file():
         raise ModelError(f"{folder} holds no {DOCUMENT}: there is no dgd model; save one with `model.save(path)`")
     try:
         document = json.loads((folder / DOCUMENT).read_bytes())
         seal = document.pop("seal")
-    except (ValueError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, AttributeError) as error:
         raise ModelError(f"{folder / DOCUMENT} is damaged: {error}; save the model again") from error
     if seal != _seal(document):
         raise ModelError(f"{folder / DOCUMENT} was changed after it was written: its seal does not fit")

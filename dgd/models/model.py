@@ -63,7 +63,8 @@ class Model(Predictor):
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write the model as a folder: model.json, coef.npy, intercept.npy, with their checksums.
 
-        It is written beside `path` and renamed when whole; an existing model is replaced only with `overwrite`.
+        It is written beside `path` and put there in one step when it is on disk: whoever loads meanwhile gets the older
+        model or this one. An existing model is replaced only with `overwrite`.
         Raises WriteError if the disk is full or the system forbids it; the old model is then as it was.
         """
         write_predictor(self, path, overwrite=overwrite)

@@ -1,0 +1,80 @@
+"""Where a fit's model goes: checked before the fit, and somewhere else if it cannot be saved there in the end."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dgd.cli.output import note, print_json
+from dgd.errors import ConfigurationError, WriteError
+from dgd.solvers.base import Status
+
+SPARE = 2**16
+"""Bytes of a model besides its numbers and names."""
+
+
+def check_place(out: Path, *, overwrite: bool) -> None:
+    """Refuse a place where the model could not be saved, before the fit rather than after."""
+    from dgd.models.files import DOCUMENT
+
+    if out.exists() and not overwrite:
+        raise ConfigurationError(f"{out} exists; give another --out, or --overwrite to replace it")
+    if out.exists() and not (out / DOCUMENT).is_file():
+        raise ConfigurationError(f"{out} exists and is not a dgd model; --overwrite replaces only models")
+    folder = next(parent for parent in out.absolute().parents if parent.exists())
+    if not (folder.is_dir() and os.access(folder, os.W_OK)):
+        raise ConfigurationError(f"nothing can be written into {folder}; give another --out")
+
+
+def try_model_room(out: Path, n_parameters: int, names: Sequence[str] | None) -> None:
+    """Raise WriteError, before the fit, where there is no room for its model."""
+    from dgd.data.folders import try_room
+
+    try_room(out, 8 * n_parameters + sum(len(name.encode()) + 8 for name in names or ()) + SPARE)
+
+
+def deliver(result: Any, out: str | None, *, overwrite: bool, as_json: bool) -> None:
+    """Save the model, there or somewhere else, and print the result; all of it where the model cannot be saved."""
+    saved = None
+    if result.status is Status.NO_OPTIMUM:
+        note(result.message)
+    try:
+        if out is not None and result.status is Status.DIVERGED:
+            note(f"diverged: no model is saved to {out}")
+        elif out is not None:
+            saved = _save(result.model, Path(out), overwrite=overwrite)
+            reached = "" if result.converged else f", as far as it was reached ({result.status.label})"
+            note(f"model saved to {saved}{reached}")
+            if Path(saved) != Path(out):
+                raise WriteError(f"the model is not at {out} but at {saved}; make room and move it", path=out)
+    except WriteError:
+        as_json = as_json or saved is None
+        raise
+    finally:
+        if as_json:
+            print_json({**result.as_json(), "plan": result.plan.as_json(), "model": saved})
+        else:
+            click.echo(result.summary())
+
+
+def _save(model: Any, out: Path, *, overwrite: bool) -> str:
+    """Where the model was saved: at `out`, or where that fails in the working folder or that of temporary files."""
+    try:
+        model.save(out, overwrite=overwrite)
+    except WriteError as error:
+        note(f"error: {error}")
+        for folder in (os.getcwd(), tempfile.gettempdir()):
+            other = Path(folder, f"{out.stem}-{uuid.uuid4().hex[:8]}{out.suffix}")
+            try:
+                model.save(other)
+            except WriteError:
+                continue
+            return str(other)
+        raise
+    return str(out)
