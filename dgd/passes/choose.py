@@ -24,12 +24,9 @@ def choose_executor(execution: Execution) -> Executor:
 
 
 def active_client() -> Any:
-    """The distributed Client that is active in this program, None if there is none."""
-    distributed = sys.modules.get("distributed")
-    if distributed is None:
+    """The distributed Client that is active in this program and may be used, None if there is none."""
+    if "distributed" not in sys.modules:
         return None
-    try:
-        client = distributed.default_client()
-    except ValueError:
-        return None
-    return None if client.asynchronous else client
+    from dgd.passes.cluster.client import active_client
+
+    return active_client()

@@ -14,7 +14,8 @@ from dgd.errors.words import shown
 class Execution:
     """Where a computation runs, and how much memory it may take. None of it changes a bit of the result.
 
-    client: a `distributed.Client`; by default the active one, if there is one.
+    client: a `distributed.Client`; by default the active one, if there is one. Inside a Dask task and in a forked
+        process none is taken by itself: there the computation runs on threads unless a client is given.
     threads: a number of threads of this process; by default one for each processor. Not together with a client.
     memory_limit: bytes one process may hold; by default what the machine or the worker has. A computation whose plan
         does not fit raises PlanError before anything is read.

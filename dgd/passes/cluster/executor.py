@@ -28,6 +28,7 @@ from distributed.protocol import pickle
 from dgd.data.dataset import Dataset
 from dgd.errors import ClusterLostError, ConfigurationError
 from dgd.passes.cluster import tasks
+from dgd.passes.cluster.client import checked_client, freed_thread
 from dgd.passes.cluster.graph import Graph, tasks_over
 from dgd.passes.executor import ChunkSum, Fold, PassResult, Resources, S, V
 from dgd.passes.tree import Node, cut_level, nodes_at
@@ -62,12 +63,8 @@ class ClusterExecutor:
     """
 
     def __init__(self, client: Client, *, worker_timeout: float = 300.0, memory_limit: int | None = None) -> None:
-        if not isinstance(client, Client) or client.asynchronous:
-            raise ConfigurationError(
-                f"`client=` must be a synchronous `distributed.Client`, got a {type(client).__name__}; "
-                f"make one with `Client(address)`"
-            )
-        self.client = client
+        self.client = checked_client(client)
+        self._freed_thread = freed_thread()
         self.worker_timeout = worker_timeout
         self._memory_limit = memory_limit
         self._run = uuid.uuid4().hex[:12]
@@ -148,6 +145,7 @@ class ClusterExecutor:
             future.release()
         self._release_last()
         self._forget()
+        self._freed_thread.close()
 
     def _release_last(self) -> None:
         if self._last is not None:
@@ -282,8 +280,8 @@ class ClusterExecutor:
         try:
             # Client.scheduler_info would wait for a lost scheduler as long as the client tries to reconnect.
             identity = self.client.sync(self.client.scheduler.identity, n_workers=-1, callback_timeout=ANSWER_SECONDS)
-        except (OSError, TimeoutError, *CANCELLED):
-            return {}
+        except (OSError, TimeoutError, UnboundLocalError, *CANCELLED):
+            return {}  # Client.sync has no result to return, and none bound, where its request was cancelled.
         workers: dict[str, Any] = identity["workers"]
         return {name: worker for name, worker in workers.items() if worker.get("status", "running") == "running"}
 
