@@ -48,7 +48,7 @@ HOMES = {
     "zarr": "data/zarr",
     "numcodecs": "data/zarr",
     "crc32c": "data/zarr",
-    "dask": ("data/dask_rows.py", "passes/cluster", "passes/memory.py"),
+    "dask": ("data/dask_rows.py", "data/dask_frames.py", "passes/cluster", "passes/memory.py"),
     "distributed": ("data/dask_rows.py", "passes/cluster"),
     "pyarrow": "data/tables",
     "sklearn": "estimators",

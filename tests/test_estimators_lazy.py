@@ -273,8 +273,6 @@ def test_what_a_lazy_input_lacks_is_said(store: str) -> None:
         Ridge().fit(blocks)
     with pytest.raises(ConfigurationError, match="lazy y belongs into the dataset"):
         Ridge().fit(ZarrDesign(store), da.from_array(NUMBER, chunks=CHUNK))
-    with pytest.raises(ConfigurationError, match="to_dask_array"):
-        Ridge().fit(da.from_array(X, chunks=(CHUNK, 4)).to_dask_dataframe(), NUMBER)
     with pytest.raises(ConfigurationError, match="one column"):
         HuberRegressor().fit(blocks, da.from_array(np.column_stack([NUMBER, NUMBER]), chunks=(CHUNK, 2)))
 

@@ -66,7 +66,7 @@ class DaskRows(ReadAtOnce):
     def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Array, int]:
         """The rows from start to stop, computed in this thread."""
         try:
-            block = _compute(self.array[start:stop])
+            block = compute(self.array[start:stop])
         except Exception as error:
             raise ReadError(
                 f"array {self.name!r}: computing rows {start} to {stop - 1} failed with "
@@ -79,16 +79,27 @@ class DaskRows(ReadAtOnce):
         return rows, rows.nbytes
 
 
-def _compute(block: DaskArray) -> Any:
-    """Compute in the calling thread, or on the cluster if the graph refers to persisted blocks."""
+def compute(block: DaskArray, *, whole: bool = False) -> Any:
+    """Compute in the calling thread, or on the cluster if the graph refers to persisted blocks.
+
+    whole: where Dask would by default, as nothing else is being computed.
+    """
     keys = set(flatten(block.__dask_keys__()))
     futures = [value for value in dict(block.__dask_graph__().cull(keys)).values() if isinstance(value, Future)]
+    in_task = _in_task()
     if not futures:
-        return block.compute(scheduler="synchronous")
-    try:
-        get_worker()
-    except ValueError:
+        return block.compute(scheduler="threads" if in_task else None) if whole else block.compute(scheduler="sync")
+    if not in_task:
         return futures[0].client.compute(block).result()
     # A task that waits for another one frees its thread meanwhile; otherwise all threads could wait for ever.
     with worker_client() as client:
         return client.compute(block).result()
+
+
+def _in_task() -> bool:
+    """Whether this thread runs a task of a Dask worker."""
+    try:
+        get_worker()
+    except ValueError:
+        return False
+    return True

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from dgd.data.dataset import Dataset
-from dgd.data.memory_rows import as_rows
-from dgd.data.rows import Rows
+from dgd.data.frames import array_of, is_frame
+from dgd.data.memory_rows import MemoryRows, as_rows
+from dgd.data.rows import ReadAtOnce, Rows
 from dgd.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -21,9 +22,10 @@ def open_dataset(data: Any, y: Any = None, *, weight: Any = None, offset: Any = 
     """Open X, y and perhaps weights and offsets as one dataset; nothing but metadata is read.
 
     data: the path or URL of a Zarr group with arrays `X` and `y`, a zarr group or store, a `dgd.Dataset`, or X itself:
-    a NumPy, Dask or zarr array, or the path of one.
+    a NumPy, Dask or zarr array, or the path of one; a DataFrame of pandas or Dask, whose columns are numbers and name
+    the features (Dask's is read partition by partition, and the partitions' lengths are counted here).
     y, weight, offset: the array's name in the group (y: "y" by default; the others: none) or the array itself; weight
-    has shape (m,), y and offset (m,) or (m, q). Where y holds classes, its labels may be strings.
+    has shape (m,), y and offset (m,) or (m, q). Where y holds classes, its labels may be strings or categories.
 
     Raises DatasetNotFoundError, IncompleteDatasetError, MetadataError, UnsupportedFormatError or SchemaError, all of
     them DataError, and ConfigurationError for arguments that do not go together.
@@ -38,15 +40,18 @@ def open_data(data: Any, y: Any, weight: Any, offset: Any = None, *, need_target
             raise ConfigurationError("a `dgd.Dataset` brings its own y, weight and offset; give them to `open_dataset`")
         dataset = data
     else:
+        names, target_name = _feature_names(data), _target_name(y)
+        data, y, weight, offset = _frames_as_rows(data, y, weight, offset)
         group = _group(data)
         if group is not None:
             target = ("y" if need_target else None) if y is None else y
             dataset = _open_group(group, target, weight, offset)
+            dataset = dataset if target_name is None else replace(dataset, target_name=target_name)
         else:
-            names = list(getattr(data, "columns", ()))
             dataset = Dataset(
                 X=_rows("X", data),
-                feature_names=tuple(names) if names and all(isinstance(name, str) for name in names) else None,
+                feature_names=names,
+                target_name=target_name,
                 y=None if y is None else _rows("y", y),
                 weight=None if weight is None else _rows("weight", weight),
                 offset=None if offset is None else _rows("offset", offset),
@@ -81,8 +86,34 @@ def _open_group(group: Group, y: Any, weight: Any, offset: Any) -> Dataset:
     return open_group(group, y=named("y", y), weight=named("weight", weight), offset=named("offset", offset))
 
 
+def _feature_names(data: Any) -> tuple[str, ...] | None:
+    """The names of a frame's columns, if all of them are strings."""
+    names = list(getattr(data, "columns", ()))
+    return tuple(map(str, names)) if names and all(isinstance(name, str) for name in names) else None
+
+
+def _target_name(y: Any) -> str | None:
+    """The name of a Series."""
+    name = getattr(y, "name", None) if hasattr(y, "to_frame") else None
+    return name if isinstance(name, str) else None
+
+
+def _frames_as_rows(*arrays: Any) -> tuple[Any, ...]:
+    """X, y, weight and offset with the DataFrames and Series among them as rows; the lengths are counted together."""
+    found = dict(zip(("X", "y", "weight", "offset"), arrays, strict=True))
+    found |= {name: MemoryRows(name, array_of(name, frame)) for name, frame in found.items() if is_frame(frame)}
+    dask = {name: frame for name, frame in found.items() if _module(frame) == "dask" and hasattr(frame, "divisions")}
+    if dask:
+        from dgd.data.dask_frames import rows_of
+
+        found |= rows_of(dask)
+    return tuple(found.values())
+
+
 def _rows(name: str, values: Any) -> Rows:
     """An array of any kind as rows."""
+    if isinstance(values, ReadAtOnce):
+        return cast(Rows, values)
     if _module(values) == "dask" and hasattr(values, "__dask_graph__"):
         from dgd.data.dask_rows import DaskRows
 

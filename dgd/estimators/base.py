@@ -16,7 +16,7 @@ from dgd._version import __version__
 from dgd.errors.checks import checked_flag, checked_integer, checked_number
 from dgd.estimators.callbacks import CallbackSupportMixin, PassTasks, with_callbacks
 from dgd.estimators.design import in_order
-from dgd.estimators.inputs import Training, check_columns, in_memory, is_lazy, lazily, note_columns
+from dgd.estimators.inputs import Training, check_same_columns, in_memory, is_lazy, lazily, note_columns
 from dgd.fitting.fit import fit
 from dgd.fitting.result import Result
 from dgd.losses import Loss
@@ -168,7 +168,7 @@ class LinearEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc
         model = self._model()
         if is_lazy(X):
             training = lazily(X, target=False)
-            check_columns(self, training.dataset)
+            check_same_columns(self, training.dataset)
             return in_order(Model(model.coef, model.intercept, "squared").predict(training.dataset), training.order)
         X = validate_data(self, X, accept_sparse="csr", reset=False)
         if sparse.issparse(X):

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
 from dgd._typing import Array, Integers
 from dgd.data.dataset import Dataset
+from dgd.data.frames import array_of, check_columns, is_frame
 from dgd.data.memory_rows import MemoryRows, as_rows
 from dgd.data.opening import open_data
 from dgd.data.rows import Rows
@@ -57,6 +58,8 @@ def is_lazy(data: Any) -> bool:
 
 def in_memory(estimator: Any, X: Any, y: Any, sample_weight: Any, *, multi_output: bool, numeric: bool) -> Training:
     """Arrays of this process, checked as scikit-learn does; a sparse X stays sparse."""
+    if is_frame(X) and X.ndim == 2:
+        check_columns("X", X)
     X, y = validate_data(estimator, X, y, accept_sparse="csr", multi_output=multi_output, y_numeric=numeric)
     rows = matrix_rows(X)
     dataset = Dataset(X=rows, y=as_rows("y", y), weight=weight_rows(sample_weight, X.shape[0]))
@@ -92,8 +95,6 @@ def lazily(X: Any, y: Any = None, sample_weight: Any = None, *, target: bool, mu
 
     target: whether there must be a y.
     """
-    if hasattr(X, "__dask_graph__") and hasattr(X, "columns"):
-        raise ConfigurationError("X is a Dask DataFrame; give its array: `X.to_dask_array(lengths=True)`")
     if not multi_output and y is not None and not is_lazy(y):
         y = column_or_1d(y, warn=True)
     if not isinstance(X, (ZarrDesign, Dataset)):
@@ -117,7 +118,7 @@ def _beside(name: str, values: Any, order: Integers | None) -> Rows:
     """An array in memory beside a dataset, in the order the dataset is read."""
     if is_lazy(values):
         raise ConfigurationError(f"a lazy {name} belongs into the dataset: `dgd.open_dataset(X, y, weight=...)`")
-    rows = as_rows(name, values)
+    rows = MemoryRows(name, array_of(name, values)) if is_frame(values) else as_rows(name, values)
     return rows if order is None else MemoryRows(name, rows.array[order])
 
 
@@ -130,7 +131,7 @@ def note_columns(estimator: Any, dataset: Dataset) -> None:
         del estimator.feature_names_in_
 
 
-def check_columns(estimator: Any, dataset: Dataset) -> None:
+def check_same_columns(estimator: Any, dataset: Dataset) -> None:
     """Raise ValueError unless a dataset has the columns the estimator was fitted on."""
     name, expected, n = type(estimator).__name__, estimator.n_features_in_, dataset.shape[1]
     if n != expected:
