@@ -120,6 +120,7 @@ def test_arguments_of_the_wrong_kind_are_refused_by_name(problem: Problem, optio
     "options",
     [
         {"memory_limit": "1GB"}, {"memory_limit": -5}, {"worker_timeout": float("nan")}, {"worker_timeout": 0},
+        {"read_timeout": 0},
         {"resident": False}, {"resident": "most"}, {"resident": -1}, {"threads": 0}, {"threads": 2.5},
     ],
     ids=str,

@@ -47,6 +47,7 @@ class Where:
     threads: int | None
     memory_limit: int | None
     worker_timeout: float
+    read_timeout: float
     resident: str | int = "auto"
 
     @contextmanager
@@ -56,6 +57,7 @@ class Where:
             "memory_limit": self.memory_limit,
             "resident": self.resident,
             "worker_timeout": self.worker_timeout,
+            "read_timeout": self.read_timeout,
         }
         if not self.on_cluster:
             yield Execution(threads=self.threads, **limits)
@@ -74,7 +76,7 @@ class Where:
 
 
 def where_to_run(command: Command) -> Command:
-    """The options --scheduler, --scheduler-file, --threads, --memory-limit and --worker-timeout, as one `where`."""
+    """The options --scheduler, --scheduler-file, --threads, --memory-limit and the two timeouts, as one `where`."""
 
     @click.option("--scheduler", metavar="ADDRESS", help="Run on the Dask cluster at this address, tcp://host:8786.")
     @click.option("--scheduler-file", metavar="FILE", help="The same, the address taken from a scheduler file.")
@@ -89,6 +91,13 @@ def where_to_run(command: Command) -> Command:
         metavar="S",
         help="Seconds without any worker until a cluster is lost [300].",
     )
+    @click.option(
+        "--read-timeout",
+        type=click.FloatRange(0, min_open=True),
+        default=120.0,
+        metavar="S",
+        help="Seconds that reading a chunk may take, retries included [120].",
+    )
     @functools.wraps(command)
     def with_where(
         *,
@@ -97,13 +106,14 @@ def where_to_run(command: Command) -> Command:
         threads: int | None,
         memory_limit: int | None,
         worker_timeout: float,
+        read_timeout: float,
         **others: Any,
     ) -> int:
         given = {"--scheduler": scheduler, "--scheduler-file": scheduler_file, "--threads": threads}
         chosen = [name for name, value in given.items() if value is not None]
         if len(chosen) > 1:
             raise click.UsageError(f"{' and '.join(chosen)} exclude each other: give one of them")
-        where = Where(scheduler, scheduler_file, threads, memory_limit, worker_timeout)
+        where = Where(scheduler, scheduler_file, threads, memory_limit, worker_timeout, read_timeout)
         return command(where=where, **others)
 
     return with_where

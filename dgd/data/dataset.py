@@ -212,6 +212,10 @@ class Dataset:
         """The dataset whose arrays ask for so many stored chunks ahead at most; 0: none."""
         return self.map(lambda rows: rows.reading_ahead(chunks)) if self._asking else self
 
+    def waiting_at_most(self, seconds: float) -> Dataset:
+        """The dataset each stored chunk of which may take so many seconds to read."""
+        return self.map(lambda rows: rows.waiting_at_most(seconds)) if self._asking else self
+
     def read(self, index: int, buffers: Buffers | None = None) -> Chunk:
         """Read chunk `index`. Without `buffers` the arrays are new and stay valid."""
         buffers = Buffers() if buffers is None else buffers

@@ -44,7 +44,7 @@ class Footprint:
 class Rows(Protocol):
     """An array of one or two dimensions whose rows can be read piece by piece, from any thread.
 
-    Rows without a wait derive from `ReadAtOnce`, which brings the last four members.
+    Rows without a wait derive from `ReadAtOnce`, which brings the last five members.
     """
 
     @property
@@ -96,6 +96,10 @@ class Rows(Protocol):
         """The same rows, asking for so many stored chunks at most."""
         ...
 
+    def waiting_at_most(self, seconds: float) -> Rows:
+        """The same rows, each stored chunk of which may take so many seconds to read."""
+        ...
+
 
 class ReadAtOnce:
     """Rows that need not be asked for before they are read."""
@@ -108,6 +112,10 @@ class ReadAtOnce:
         return False
 
     def reading_ahead(self, chunks: int) -> Self:
+        """Themselves."""
+        return self
+
+    def waiting_at_most(self, seconds: float) -> Self:
         """Themselves."""
         return self
 

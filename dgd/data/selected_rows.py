@@ -129,6 +129,10 @@ class SelectedRows:
         """The same rows, asking for so many chunks at most."""
         return SelectedRows(self.rows.reading_ahead(chunks), self.selection)
 
+    def waiting_at_most(self, seconds: float) -> SelectedRows:
+        """The same rows, each stored chunk of which may take so many seconds to read."""
+        return SelectedRows(self.rows.waiting_at_most(seconds), self.selection)
+
     def _within(self, start: int, stop: int) -> tuple[int, int, int, int]:
         """The first and the last range of these rows, and where they begin and end in the array."""
         starts, places = self.selection.starts, self._places

@@ -107,8 +107,8 @@ def fit(
     callbacks: functions of a `Record`, called after each pass, θ included; one that returns True stops the fit.
     client, threads: a `distributed.Client`, or a number of threads of this process; by default the active client, or a
         thread for each processor.
-    execution: a `dgd.Execution`, which says how much memory may be used as well. None of this changes a bit of the
-        result.
+    execution: a `dgd.Execution`, which says how much memory may be used as well, and how long a read or a worker is
+        waited for. None of this changes a bit of the result.
 
     Raises ConfigurationError, PlanError, DataError or ClusterLostError. Divergence and limits are statuses, not errors.
     Source: Géron, Hands-On Machine Learning, chapter 4; each solver's page cites its paper.
@@ -121,7 +121,7 @@ def fit(
         )
     listening = checked_callbacks(callbacks)
     checked_word("fit(precision", precision, PRECISIONS)
-    dataset = open_dataset(data, y, weight=weight, offset=offset)
+    dataset = open_dataset(data, y, weight=weight, offset=offset).waiting_at_most(where.read_timeout)
     method = make_method(
         loss, penalty, solver, learning_rate, fit_intercept=fit_intercept, dataset=dataset, read_labels=True
     )
@@ -140,7 +140,7 @@ def fit(
             precision=precision,
             measures_standardised=not method.by_the_book,
             null=_null_model(dataset, method, running.executor, split),
-            validation=held_out.reading_ahead(cost.ahead) if isinstance(held_out, Dataset) else held_out,
+            validation=running.reading(held_out, cost) if isinstance(held_out, Dataset) else held_out,
         )
         given = checked_start(theta0, objective.theta_shape)
         start = objective.start(None if given is None else method.within_bounds(given))
@@ -182,16 +182,16 @@ def plan(
     method = make_method(loss, penalty, solver, learning_rate, fit_intercept=fit_intercept, dataset=dataset)
     with session(where) as running:
         cost = running.plan(dataset, method.need(dataset, precision))
-        return _with_pace(cost, dataset, running.executor, method, precision) if measure else cost
+        if not (measure and cost.fits):
+            return cost
+        return _with_pace(cost, running.reading(dataset, cost), running.executor, method, precision)
 
 
 def _with_pace(cost: Plan, dataset: Dataset, executor: Executor, method: Method, precision: str) -> Plan:
-    if not cost.fits:
-        return cost
     shape = () if method.outputs is None else (method.outputs,)
     zero = np.zeros((dataset.shape[1], *shape))
     sums = RowSums(method.loss, np.zeros(shape), zero, (LossAndGradient(),), precision)
-    return replace(cost, pace=pace_of(dataset.reading_ahead(cost.ahead), executor, sums))
+    return replace(cost, pace=pace_of(dataset, executor, sums))
 
 
 def _null_model(dataset: Dataset, method: Method, executor: Executor, split: RowSplit | None) -> NullModel | None:

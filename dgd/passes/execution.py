@@ -23,6 +23,7 @@ class Execution:
         allowed and free. What is written meanwhile to such a chunk is not seen; the others are read again in every
         pass.
     worker_timeout: seconds without any worker after which a cluster is lost.
+    read_timeout: seconds that reading a stored chunk may take, retries included; after that it is a ReadError.
 
     Raises ConfigurationError for a value that cannot be.
     """
@@ -32,6 +33,7 @@ class Execution:
     memory_limit: int | None = None
     resident: str | int = "auto"
     worker_timeout: float = 300.0
+    read_timeout: float = 120.0
 
     def __post_init__(self) -> None:
         if self.client is not None and self.threads is not None:
@@ -41,6 +43,7 @@ class Execution:
         if self.memory_limit is not None:
             checked_number("Execution(memory_limit", self.memory_limit, above=0)
         checked_number("Execution(worker_timeout", self.worker_timeout, above=0)
+        checked_number("Execution(read_timeout", self.read_timeout, above=0)
         object.__setattr__(self, "resident", _checked_resident(self.resident))
 
     def on_threads(self) -> Execution:

@@ -25,6 +25,8 @@ class Session:
     executor: Executor
     resident: str | int = 0
     """What chunks may stay in from pass to pass: bytes of each process, or "auto"."""
+    read_timeout: float = 120.0
+    """Seconds that reading a stored chunk may take."""
 
     def plan(self, dataset: Dataset, need: Need) -> Plan:
         """What the passes over a dataset cost; nothing is read."""
@@ -33,9 +35,13 @@ class Session:
     def start(self, dataset: Dataset, plan: Plan) -> Dataset:
         """The dataset as its passes are to read it. Raises PlanError where the plan does not fit."""
         plan.check()
-        dataset = dataset.reading_ahead(plan.ahead)
+        dataset = self.reading(dataset, plan)
         self.executor.make_resident(dataset, plan.resident_chunks)
         return dataset
+
+    def reading(self, dataset: Dataset, plan: Plan) -> Dataset:
+        """A dataset that is read as planned, and waited for no longer than allowed."""
+        return dataset.reading_ahead(plan.ahead).waiting_at_most(self.read_timeout)
 
     def open(self, dataset: Dataset, need: Need) -> Dataset:
         """Plan and start."""
@@ -46,4 +52,4 @@ class Session:
 def session(execution: Execution) -> Iterator[Session]:
     """A session that gives back threads and workers' memory at its end."""
     with closing(choose.choose_executor(execution)) as executor:
-        yield Session(executor, execution.resident)
+        yield Session(executor, execution.resident, execution.read_timeout)

@@ -61,13 +61,13 @@ class FaultySource:
     def copies(self) -> int:
         return self.source.copies
 
-    def get(self, key: str, buffers: Buffers, *, at_most: int) -> Bytes | None:
+    def get(self, key: str, buffers: Buffers, *, at_most: int, timeout: float = 120.0) -> Bytes | None:
         """The bytes under a key, with its fault."""
         from dgd.data.zarr.sources import TooLong
 
         path = self.prefix + key
         self.requests.append(path)
-        content = self.source.get(key, buffers, at_most=at_most)
+        content = self.source.get(key, buffers, at_most=at_most, timeout=timeout)
         if content is None or path not in self.faults:
             return content
         faulty = self.faults[path](content.tobytes())
@@ -85,9 +85,9 @@ class FaultySource:
     def read_ahead(self) -> ReadAhead:
         return self.source.read_ahead
 
-    def ahead(self, keys: Iterable[str], buffers: Buffers, *, at_most: int, limit: int) -> bool:
+    def ahead(self, keys: Iterable[str], buffers: Buffers, *, at_most: int, limit: int, timeout: float = 120.0) -> bool:
         """Left to the source: what is asked for ahead is counted, and its fault comes to light, when it is read."""
-        return self.source.ahead(keys, buffers, at_most=at_most, limit=limit)
+        return self.source.ahead(keys, buffers, at_most=at_most, limit=limit, timeout=timeout)
 
     def size(self, key: str) -> int | None:
         return self.source.size(key)

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from dgd.data.buffers import Buffers
+from dgd.data.zarr.retries import fetch
 from dgd.data.zarr.sources import Source, TooLong
 from dgd.errors import MetadataError
 
@@ -15,7 +16,7 @@ LARGEST_DOCUMENT = 64 * 2**20
 def read_document(source: Source, key: str) -> bytes | None:
     """A metadata document's bytes, None if there is none."""
     try:
-        content = source.get(key, Buffers(), at_most=LARGEST_DOCUMENT)
+        content = fetch(source, key, Buffers(), at_most=LARGEST_DOCUMENT)
     except TooLong as error:
         where = f"{source.label}/{key}"
         raise MetadataError(f"{where} is not a metadata document: {error}; restore it from a copy") from error

@@ -19,6 +19,7 @@ from typing import Any
 
 from dgd.data.buffers import Buffers
 from dgd.data.zarr import event_loop
+from dgd.data.zarr.answers import answer, value_of, waited_for
 
 AHEAD = 7
 """Most stored chunks of one array that a thread asks for beside the one it reads."""
@@ -153,32 +154,27 @@ class Requests:
         """How many more requests may be made now."""
         return 1 + self.depth(limit) - len(self._pending) if limit > 0 else 0
 
-    def ask(self, path: str, fetch: Callable[[str], Coroutine[Any, Any, Any]]) -> int:
+    def ask(self, path: str, fetch: Callable[[str], Coroutine[Any, Any, Any]], timeout: float) -> int:
         """Begin the request of a path once; returns the number of requests begun."""
         if path in self._pending:
             return 0
-        self._pending[path] = event_loop.submit(_answer(fetch, path))
+        self._pending[path] = event_loop.submit(answer(fetch, path, timeout))
         return 1
 
     def holds(self, path: str) -> bool:
         """Whether a path was asked for and not taken yet."""
         return path in self._pending
 
-    def take(self, path: str) -> Any:
-        """The answer to a request, once it is there; raises the request's error."""
+    def take(self, path: str, timeout: float) -> Any:
+        """The answer to a request, once it is there; raises the request's error, Unanswered after its time."""
         future = self._pending.pop(path)
         began = time.perf_counter()
-        try:
-            found, seconds = future.result()
-        finally:
-            future.cancel()
+        found, seconds = waited_for(future, timeout)
         if self._taken:
             self._busy = _mean(self._busy, began - self._taken)
         self._latency = _mean(self._latency, seconds)
         self._taken = time.perf_counter()
-        if isinstance(found, Exception):
-            raise found
-        return found
+        return value_of(found)
 
     def drop(self) -> None:
         """Cancel all requests. Nothing is left to a later pass: the store may have changed by then."""
@@ -194,16 +190,6 @@ def requests_in(buffers: Buffers) -> Requests:
         buffers.drop_ahead()
         buffers.ahead = Requests()
     return buffers.ahead
-
-
-async def _answer(fetch: Callable[[str], Coroutine[Any, Any, Any]], path: str) -> tuple[Any, float]:
-    """The value or the error, and the seconds it took. Errors are returned: nobody awaits an abandoned request."""
-    began = time.perf_counter()
-    try:
-        found: Any = await fetch(path)
-    except Exception as error:
-        found = error
-    return found, time.perf_counter() - began
 
 
 def _mean(mean: float, newest: float) -> float:

@@ -23,6 +23,7 @@ from zarr.storage import FsspecStore, MemoryStore
 from dgd._typing import Bytes
 from dgd.data.buffers import Buffers
 from dgd.data.zarr import event_loop
+from dgd.data.zarr.answers import READ_TIMEOUT, Unanswered, answer, value_of, waited_for
 from dgd.data.zarr.read_ahead import Requests, hints_in, prefetch_file, requests_in
 from dgd.errors import ReadError
 
@@ -62,14 +63,17 @@ class Source(Protocol):
     @property
     def read_ahead(self) -> ReadAhead: ...
 
-    def get(self, key: str, buffers: Buffers, *, at_most: int) -> Bytes | None:
+    def get(self, key: str, buffers: Buffers, *, at_most: int, timeout: float = READ_TIMEOUT) -> Bytes | None:
         """The bytes under a key, perhaps lying in `buffers`; None if there is no such key.
 
-        Raises TooLong if there are more than `at_most`, before reading them where the store can tell, and ReadError.
+        Raises TooLong if there are more than `at_most`, before reading them where the store can tell, and ReadError,
+        also after `timeout` seconds if the source can give a read up. `retries.fetch` asks again where that may help.
         """
         ...
 
-    def ahead(self, keys: Iterable[str], buffers: Buffers, *, at_most: int, limit: int) -> bool:
+    def ahead(
+        self, keys: Iterable[str], buffers: Buffers, *, at_most: int, limit: int, timeout: float = READ_TIMEOUT
+    ) -> bool:
         """Ask for keys that will be read soon with the same buffers, so that `get` waits less.
 
         limit: keys to ask for beyond the next one. False if no more should be asked for.
@@ -115,12 +119,14 @@ class LocalSource:
         """Hints to the kernel, if it takes them."""
         return "page cache hints" if hasattr(os, "posix_fadvise") else "none"
 
-    def ahead(self, keys: Iterable[str], buffers: Buffers, *, at_most: int, limit: int) -> bool:
+    def ahead(
+        self, keys: Iterable[str], buffers: Buffers, *, at_most: int, limit: int, timeout: float = READ_TIMEOUT
+    ) -> bool:
         """Hint at files, while reading is slow."""
         return hints_in(buffers).ask(keys, limit, lambda key: prefetch_file(f"{self.label}/{key}", at_most))
 
-    def get(self, key: str, buffers: Buffers, *, at_most: int) -> Bytes | None:
-        """The file's bytes; None for a folder, pipe or device."""
+    def get(self, key: str, buffers: Buffers, *, at_most: int, timeout: float = READ_TIMEOUT) -> Bytes | None:
+        """The file's bytes; None for a folder, pipe or device. A system call cannot be given up."""
         path = f"{self.label}/{key}"
         try:
             # Without O_NONBLOCK opening a pipe would block.
@@ -198,7 +204,9 @@ class StoreSource:
         """By requests, unless the store lies in memory."""
         return "none" if type(self.store) is MemoryStore else "requests"
 
-    def ahead(self, keys: Iterable[str], buffers: Buffers, *, at_most: int, limit: int) -> bool:
+    def ahead(
+        self, keys: Iterable[str], buffers: Buffers, *, at_most: int, limit: int, timeout: float = READ_TIMEOUT
+    ) -> bool:
         """Begin requests in the event loop, where they run while this thread computes."""
         if limit == 0 or self.read_ahead == "none":
             return False
@@ -208,15 +216,17 @@ class StoreSource:
         for key in keys:
             if left <= 0:
                 return False
-            left -= requests.ask(self._path(key), self._get)
+            left -= requests.ask(self._path(key), self._get, timeout)
         return left > 0
 
-    def get(self, key: str, buffers: Buffers, *, at_most: int) -> Bytes | None:
+    def get(self, key: str, buffers: Buffers, *, at_most: int, timeout: float = READ_TIMEOUT) -> Bytes | None:
         """The value of a key."""
         path, ahead = self._path(key), buffers.ahead
         try:
-            asked = ahead if isinstance(ahead, Requests) and ahead.holds(path) else None
-            value = event_loop.run(self._get(path)) if asked is None else asked.take(path)
+            if isinstance(ahead, Requests) and ahead.holds(path):
+                value = ahead.take(path, timeout)
+            else:
+                value = value_of(waited_for(event_loop.submit(answer(self._get, path, timeout)), timeout)[0])
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return None
         except Exception as error:
@@ -260,6 +270,8 @@ def _without_secrets(text: str) -> str:
 
 def unreadable(label: str, key: str, error: Exception) -> ReadError:
     """The error for a store that fails while it is asked for a key."""
+    if isinstance(error, Unanswered):
+        return ReadError(f"{label}: key {key!r}: {error}; check the store, or raise `read_timeout`", chunk=key)
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
     what = f"{type(error).__name__}: {_without_secrets(reason)}"
     return ReadError(f"{label}: key {key!r} cannot be read ({what}); check the store, then try again", chunk=key)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import product
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,16 @@ from numpy.typing import NDArray
 from dgd._typing import Array, Bytes
 from dgd.data.buffers import Buffers
 from dgd.data.rows import Footprint, as_made, regular_bounds
+from dgd.data.zarr.answers import READ_TIMEOUT
 from dgd.data.zarr.codecs import Damaged, decode_bytes
 from dgd.data.zarr.layout import ArrayFormat, Layout
 from dgd.data.zarr.read_ahead import AHEAD, limit_of
+from dgd.data.zarr.retries import fetch
 from dgd.data.zarr.shards import Absent, inner_chunks
 from dgd.data.zarr.sources import Source, TooLong
 from dgd.errors import CorruptChunkError, MissingChunkError, ReadError
+
+T = TypeVar("T")
 
 SAMPLED_CHUNKS = 64
 
@@ -39,6 +43,8 @@ class ZarrRows:
     """A digest of the values, if the writer left one."""
     ahead_at_most: int = AHEAD
     """Stored chunks that may be asked for beside the one that is read."""
+    read_timeout: float = READ_TIMEOUT
+    """Seconds that reading a stored chunk may take, with all its retries."""
 
     lies_in_memory = False
     asks_ahead = True
@@ -101,11 +107,15 @@ class ZarrRows:
     def ahead(self, start: int, stop: int, buffers: Buffers) -> bool:
         """Ask for the chunks of these rows before they are read; whether more should be asked for."""
         keys = self._keys(start, stop, buffers)
-        return self.source.ahead(keys, buffers, at_most=self._most, limit=self._limit)
+        return self.source.ahead(keys, buffers, at_most=self._most, limit=self._limit, timeout=self.read_timeout)
 
     def reading_ahead(self, chunks: int) -> ZarrRows:
         """The same rows, asking for so many chunks at most."""
         return replace(self, ahead_at_most=min(chunks, self.ahead_at_most))
+
+    def waiting_at_most(self, seconds: float) -> ZarrRows:
+        """The same rows, each stored chunk of which may take so many seconds to read."""
+        return replace(self, read_timeout=seconds)
 
     def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Array, int]:
         """The rows from start to stop."""
@@ -160,22 +170,29 @@ class ZarrRows:
         shape = (self._stop(index) - index * self._chunk_rows, *self.format.shape[1:])
         if not self._in_pieces:
             place = (index, 0)[: len(shape)]
-            encoded = self._stored(place, buffers)
-            chunk = self._decode(self.format.chunk, encoded, place, buffers)
-            return chunk if chunk.shape == shape else chunk[tuple(map(slice, shape))], encoded.nbytes
+            chunk, n_bytes = self._decoded(place, buffers, partial(self._decode, self.format.chunk))
+            return chunk if chunk.shape == shape else chunk[tuple(map(slice, shape))], n_bytes
         panel = buffers.take("panel", shape, self.dtype)
         bytes_read = 0
         for column in product(*(range(count) for count in self.format.grid[1:])):
-            bytes_read += self._fill(panel, (index, *column), buffers)
+            bytes_read += self._decoded((index, *column), buffers, partial(self._fill, panel))[1]
         return panel, bytes_read
 
-    def _fill(self, panel: Array, place: tuple[int, ...], buffers: Buffers) -> int:
+    def _decoded(self, place: tuple[int, ...], buffers: Buffers, decode: Callable[..., T]) -> tuple[T, int]:
+        """What `decode` makes of a stored chunk, and its bytes; read once more if they came damaged."""
+        encoded = self._stored(place, buffers)
+        try:
+            return decode(encoded, place, buffers), encoded.nbytes
+        except CorruptChunkError:
+            encoded = self._stored(place, buffers)
+            return decode(encoded, place, buffers), encoded.nbytes
+
+    def _fill(self, panel: Array, encoded: Bytes, place: tuple[int, ...], buffers: Buffers) -> None:
         """Decode one chunk or shard into its part of the panel."""
         corner = (0, *(i * c for i, c in zip(place[1:], self.format.chunk.shape[1:], strict=True)))
-        encoded = self._stored(place, buffers)
         if self.format.shard is None:
             _paste(panel, self._decode(self.format.chunk, encoded, place, buffers), corner)
-            return encoded.nbytes
+            return
         try:
             for offset, inner in inner_chunks(self.format.shard, self.format.chunk.shape, encoded, panel.shape, corner):
                 _paste(panel, self._decode(self.format.shard.inner, inner, place, buffers), offset)
@@ -183,12 +200,11 @@ class ZarrRows:
             raise self._missing(place, str(error)) from error
         except Damaged as error:
             raise self._damaged(place, str(error)) from error
-        return encoded.nbytes
 
     def _stored(self, place: tuple[int, ...], buffers: Buffers) -> Bytes:
         key = self.format.key(place)
         try:
-            encoded = self.source.get(key, buffers, at_most=self._most)
+            encoded = fetch(self.source, key, buffers, at_most=self._most, timeout=self.read_timeout)
         except TooLong as error:
             raise self._damaged(place, str(error)) from error
         except ReadError as error:

@@ -13,6 +13,7 @@ from zipfile import ZipFile
 
 from dgd._typing import Bytes
 from dgd.data.buffers import Buffers
+from dgd.data.zarr.answers import READ_TIMEOUT
 from dgd.data.zarr.read_ahead import hints_in, prefetch
 from dgd.data.zarr.sources import ReadAhead, TooLong, unreadable
 from dgd.errors import ReadError
@@ -48,7 +49,9 @@ class ZipSource:
         """Hints to the kernel, if it takes them."""
         return "page cache hints" if hasattr(os, "posix_fadvise") else "none"
 
-    def ahead(self, keys: Iterable[str], buffers: Buffers, *, at_most: int, limit: int) -> bool:
+    def ahead(
+        self, keys: Iterable[str], buffers: Buffers, *, at_most: int, limit: int, timeout: float = READ_TIMEOUT
+    ) -> bool:
         """Hint at the members' parts of the file, while reading is slow."""
         return hints_in(buffers).ask(keys, limit, lambda key: self._prefetch(key, at_most))
 
@@ -62,7 +65,7 @@ class ZipSource:
         except OSError:
             return False
 
-    def get(self, key: str, buffers: Buffers, *, at_most: int) -> Bytes | None:
+    def get(self, key: str, buffers: Buffers, *, at_most: int, timeout: float = READ_TIMEOUT) -> Bytes | None:
         """The member's bytes."""
         try:
             member = self._archive.NameToInfo.get(f"{self.prefix}/{key}".lstrip("/"))
