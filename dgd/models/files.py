@@ -1,9 +1,11 @@
-"""A model on disk: a folder of model.json, coef.npy and intercept.npy, each with its checksum. Never pickle."""
+"""A model on disk: a folder of model.json, coef.npy and intercept.npy, each with its checksum. Never pickle.
+
+The seal finds accidents; whoever writes a model on purpose can compute it. So each field, array and file is checked.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 from pathlib import Path
@@ -11,18 +13,38 @@ from typing import Any
 
 import numpy as np
 
-from dgd._typing import Array, Vector
+from dgd._typing import Vector
 from dgd._version import __version__
 from dgd.data.folders import read_steady, replaced_folder
+from dgd.data.plain_files import read_plain_file
 from dgd.errors import ConfigurationError, ModelError
 from dgd.errors.writing import writing
 from dgd.losses import LOSSES
+from dgd.models.document import parsed_object
+from dgd.models.npy import LONGEST_HEADER, npy_array, npy_bytes
 from dgd.models.predictor import Predictor
 
 FORMAT = 2
 READABLE = (1, 2)
 """Format 1 had one output and no classes."""
 DOCUMENT = "model.json"
+LARGEST_DOCUMENT = 16 * 2**20
+LARGEST_ARRAY = 2**30
+ARRAYS = ("coef.npy", "intercept.npy")
+FIELDS: dict[str, tuple[type, ...]] = {
+    "format": (int,),
+    "dgd": (str,),
+    "numpy": (str,),
+    "loss": (str,),
+    "classes": (list, type(None)),
+    "feature_names": (list, type(None)),
+    "target_name": (str, type(None)),
+    "n_features": (int,),
+    "provenance": (dict,),
+    "sha256": (dict,),
+    "seal": (str,),
+}
+"""The entries of the document, and what each may be."""
 
 
 def write_predictor(model: Predictor, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
@@ -34,11 +56,30 @@ def write_predictor(model: Predictor, path: str | os.PathLike[str], *, overwrite
         raise ConfigurationError(f"`save` would replace {target}, which exists; pass overwrite=True, or another path")
     if exists and not replaces:
         raise ConfigurationError(f"{target} exists and is not a dgd model; `save` replaces only models")
-    files = {"coef.npy": _npy(model.coef), "intercept.npy": _npy(np.array(model.intercept))}
-    files[DOCUMENT] = _document(model, {name: _sha256(content) for name, content in files.items()})
+    files = _files(model)
     with writing(target), replaced_folder(target, overwrite=overwrite) as draft:
         for name, content in files.items():
             (draft / name).write_bytes(content)
+
+
+def _files(model: Predictor) -> dict[str, bytes]:
+    """The files by name. Raises ModelError for a model that could not be loaded again."""
+    flaw = model.flaw()
+    if flaw is not None:
+        raise ModelError(f"the model cannot be saved: {flaw}")
+    files = {
+        "coef.npy": npy_bytes(model.coef),
+        "intercept.npy": npy_bytes(np.asarray(model.intercept, dtype=np.float64)),
+    }
+    try:
+        files[DOCUMENT] = _document(model, {name: _sha256(content) for name, content in files.items()})
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ModelError(f"the model cannot be saved: what it says of itself is not JSON ({error})") from error
+    for name, content in files.items():
+        limit = LARGEST_DOCUMENT if name == DOCUMENT else LARGEST_ARRAY
+        if len(content) > limit:
+            raise ModelError(f"the model cannot be saved: {name} would have {len(content):,} bytes, at most {limit:,}")
+    return files
 
 
 def _document(model: Predictor, checksums: dict[str, str]) -> bytes:
@@ -55,40 +96,32 @@ def _document(model: Predictor, checksums: dict[str, str]) -> bytes:
         "sha256": checksums,
     }
     document["seal"] = _seal(document)
-    return json.dumps(document, indent=2, ensure_ascii=False).encode()
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    try:
+        return text.encode()
+    except UnicodeEncodeError:  # a name in another encoding than UTF-8
+        return json.dumps(document, indent=2).encode()
 
 
 def read_predictor(path: str | os.PathLike[str]) -> Predictor:
-    """Read a model that `Model.save` wrote, after checking every checksum.
+    """Read a model that `Model.save` wrote, after checking every checksum, field and array.
 
     Raises ModelError if the folder is missing, damaged, or of a later format.
     """
     folder = Path(path)
+    if "\0" in str(folder):
+        raise ModelError(f"no folder can have the name {str(folder)!r}, so there is no dgd model; check the path")
     return read_steady(folder, lambda: _read(folder))
 
 
 def _read(folder: Path) -> Predictor:
-    if not (folder / DOCUMENT).is_file():
-        raise ModelError(f"{folder} holds no {DOCUMENT}: there is no dgd model; save one with `model.save(path)`")
-    try:
-        document = json.loads((folder / DOCUMENT).read_bytes())
-        seal = document.pop("seal")
-    except (OSError, ValueError, KeyError, AttributeError) as error:
-        raise ModelError(f"{folder / DOCUMENT} is damaged: {error}; save the model again") from error
-    if seal != _seal(document):
-        raise ModelError(f"{folder / DOCUMENT} was changed after it was written: its seal does not fit")
-    if document["format"] not in READABLE:
-        raise ModelError(f"{folder} has model format {document['format']}, expected {FORMAT}; use a newer dgd")
-    if document["loss"] not in LOSSES:
-        raise ModelError(
-            f"{folder} was fitted with loss {document['loss']!r}, which this dgd does not know; "
-            f"add it to `dgd.losses.LOSSES` first"
-        )
-    arrays = {name: _read_npy(folder / name, digest) for name, digest in document["sha256"].items()}
+    document = _read_document(folder)
+    coef = _read_array(folder / "coef.npy", document, at_most=LARGEST_ARRAY)
+    outputs = coef.shape[0] if coef.ndim == 2 else 1
+    intercept = _read_array(folder / "intercept.npy", document, at_most=LONGEST_HEADER + 8 * outputs)
     names, classes = document["feature_names"], document.get("classes")
-    intercept = arrays["intercept.npy"]
-    return Predictor(
-        coef=arrays["coef.npy"],
+    model = Predictor(
+        coef=coef,
         intercept=intercept if intercept.ndim else float(intercept),
         loss=document["loss"],
         classes=None if classes is None else tuple(classes),
@@ -96,28 +129,65 @@ def _read(folder: Path) -> Predictor:
         target_name=document["target_name"],
         provenance=document["provenance"],
     )
+    flaw = model.flaw()
+    if flaw is None and document["n_features"] != model.n_features:
+        flaw = f"{DOCUMENT} says {document['n_features']} features, and coef.npy has {model.n_features}"
+    if flaw is not None:
+        raise ModelError(f"{folder} is not a model that dgd wrote: {flaw}; save the model again")
+    return model
 
 
-def _read_npy(path: Path, digest: str) -> Vector:
+def _read_document(folder: Path) -> dict[str, Any]:
+    """The document, each of its entries of its type."""
+    where = folder / DOCUMENT
     try:
-        content = path.read_bytes()
+        document = parsed_object(read_plain_file(where, at_most=LARGEST_DOCUMENT))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ModelError(
+            f"{folder} holds no {DOCUMENT}: there is no dgd model; save one with `model.save(path)`"
+        ) from error
     except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error}") from error
-    if _sha256(content) != digest:
-        raise ModelError(f"{path} is damaged: its sha256 is not the one in {DOCUMENT}; save the model again")
-    try:
-        array: Vector = np.load(io.BytesIO(content), allow_pickle=False)
+        raise ModelError(f"{where} cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise ModelError(f"{path} is not an array of numbers: {error}") from error
-    if array.dtype != np.float64:
-        raise ModelError(f"{path} holds {array.dtype}, expected float64")
-    return array
+        raise ModelError(f"{where} is damaged: {error}; save the model again") from error
+    if document.get("seal") != _seal({key: value for key, value in document.items() if key != "seal"}):
+        raise ModelError(f"{where} was changed after it was written: its seal does not fit; save the model again")
+    found = document.get("format")
+    if type(found) is not int or found not in READABLE:
+        raise ModelError(f"{folder} has model format {found!r}, expected {FORMAT}; use a newer dgd")
+    _check_fields(document, where)
+    if document["loss"] not in LOSSES:
+        raise ModelError(
+            f"{folder} was fitted with loss {document['loss']!r}, which this dgd does not know; "
+            f"add it to `dgd.losses.LOSSES` first"
+        )
+    return document
 
 
-def _npy(array: Array) -> bytes:
-    stream = io.BytesIO()
-    np.save(stream, array, allow_pickle=False)
-    return stream.getvalue()
+def _check_fields(document: dict[str, Any], where: Path) -> None:
+    optional = {"classes"} if document["format"] == 1 else set()
+    for name in sorted(document.keys() ^ FIELDS.keys() - optional):
+        what = "has an entry {!r} that this dgd does not know; use a newer dgd" if name in document else "has no {!r}"
+        raise ModelError(f"{where} {what.format(name)}")
+    for name, value in document.items():
+        if type(value) not in FIELDS[name]:
+            raise ModelError(f"{where}: {name!r} is a {type(value).__name__}, expected {FIELDS[name][0].__name__}")
+    if sorted(document["sha256"]) != list(ARRAYS):
+        raise ModelError(
+            f"{where}: 'sha256' names {', '.join(map(repr, document['sha256']))}, expected {' and '.join(ARRAYS)}"
+        )
+
+
+def _read_array(path: Path, document: dict[str, Any], *, at_most: int) -> Vector:
+    try:
+        content = read_plain_file(path, at_most=at_most)
+        if _sha256(content) != document["sha256"][path.name]:
+            raise ValueError(f"its sha256 is not the one in {DOCUMENT}")
+        return npy_array(content)
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}; save the model again") from error
+    except ValueError as error:
+        raise ModelError(f"{path} is damaged: {error}; save the model again") from error
 
 
 def _sha256(content: bytes) -> str:

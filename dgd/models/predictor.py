@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +44,42 @@ class Predictor:
     def outputs(self) -> tuple[int, ...]:
         """(q,) with q outputs, else ()."""
         return self.coef.shape[:-1]
+
+    def flaw(self) -> str | None:
+        """What is wrong with it, in a sentence: types, shapes, numbers that are not finite; None if nothing is."""
+        coef, intercept = self.coef, np.asarray(self.intercept, dtype=np.float64)
+        if coef.dtype != np.float64:
+            return f"the coefficients are {coef.dtype}, expected float64"
+        if coef.ndim not in (1, 2) or 0 in coef.shape:
+            return f"the coefficients have shape {coef.shape}, expected (features,) or (outputs, features)"
+        if intercept.shape != self.outputs:
+            return (
+                f"the intercept has shape {intercept.shape}, expected {self.outputs} beside {coef.shape} coefficients"
+            )
+        if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
+            return "some coefficients are not finite"
+        names = self.feature_names
+        if names is not None and (len(names) != self.n_features or not all(type(name) is str for name in names)):
+            return f"the feature names are not {self.n_features} strings"
+        return self._flaw_of_classes()
+
+    def _flaw_of_classes(self) -> str | None:
+        classes = self.classes
+        if classes is None:
+            return "it has the loss 'softmax' and no classes" if self.loss == "softmax" else None
+        if self.loss in ("squared", "huber", "poisson"):
+            return f"it has classes, and the loss {self.loss!r} has none"
+        if not all(isinstance(label, (bool, int, float, str)) for label in classes):
+            return "its classes are not numbers, bools or strings"
+        if any(isinstance(label, float) and not math.isfinite(label) for label in classes):
+            return "a class is a number that is not finite"
+        if len(set(classes)) < max(2, len(classes)):
+            return f"its {len(classes)} classes are not at least two labels that are all different"
+        if self.loss == "logistic" and len(classes) != 2:
+            return f"it has {len(classes)} classes, and the loss 'logistic' has 2"
+        if self.loss == "softmax" and self.outputs != (len(classes),):
+            return f"there are {len(classes)} classes, and the coefficients have shape {self.coef.shape}"
+        return None
 
     def raw_prediction(self, rows: Chunk | Array, buffers: Buffers | None = None) -> Vector:
         """η for the rows of a chunk, offset included, or of an array; shape (m,) or (m, q)."""
