@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -167,7 +166,6 @@ CALLS = ["openat", "write", "fsync", "rename", "renameat2", "mkdir", "unlinkat",
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("strace") is None, reason="kills at a system call by strace")
 @pytest.mark.parametrize("call", CALLS)
 def test_a_save_killed_at_any_system_call_leaves_the_older_model_or_the_new_one(tmp_path: Path, call: str) -> None:
     path = tmp_path / "m.dgd"
