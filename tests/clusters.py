@@ -42,8 +42,8 @@ class Cluster:
         end(self.scheduler)
         self.scheduler = self.start_scheduler(port=int(self.client.scheduler.address.rpartition(":")[2]))
 
-    def add_worker(self, *, threads: int = 1, nanny: bool = False) -> subprocess.Popen[bytes]:
-        """One more worker, connected."""
+    def add_worker(self, *, threads: int = 1, nanny: bool = False, cwd: Path | None = None) -> subprocess.Popen[bytes]:
+        """One more worker, connected; `cwd`: the folder it runs in."""
         before = len(self.addresses())
         worker = self._start(
             "worker",
@@ -59,6 +59,7 @@ class Cluster:
             str(self.folder),
             "--death-timeout",
             "30",
+            cwd=cwd,
         )
         self.workers.append(worker)
         wait_until(lambda: len(self.addresses()) > before, "a worker")
@@ -85,10 +86,10 @@ class Cluster:
         for process in [*self.workers, self.scheduler]:
             end(process)
 
-    def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
+    def _start(self, *arguments: str, cwd: Path | None = None) -> subprocess.Popen[bytes]:
         with (self.folder / f"{arguments[0]}.log").open("ab") as log:
             return subprocess.Popen(
-                [*DASK, *arguments], env=self.environment, stdout=log, stderr=log, start_new_session=True
+                [*DASK, *arguments], env=self.environment, stdout=log, stderr=log, start_new_session=True, cwd=cwd
             )
 
 

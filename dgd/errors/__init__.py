@@ -13,6 +13,7 @@ A message says what, where (array, chunk, rows), what was found, what was expect
     │   ├── SchemaError           rank, length, dtype or names do not fit together  (also a ValueError)
     │   ├── MissingChunkError     a chunk the metadata promises is not there
     │   ├── CorruptChunkError     a chunk's bytes are not what was written
+    │   ├── DatasetChangedError   a chunk is not the one that was written, or read before
     │   ├── ReadError             the store failed while a chunk was read
     │   ├── ValueRangeError       a value no linear model can use: NaN, infinity, a negative weight  (a ValueError)
     │   └── IngestError           a table has a cell that is not a number
@@ -90,6 +91,21 @@ class MissingChunkError(DataError):
 
 class CorruptChunkError(DataError):
     """A chunk's bytes are not what was written."""
+
+
+class DatasetChangedError(DataError):
+    """A chunk is whole, and is not the one that was written, or that was read before or elsewhere.
+
+    `worker` is the address of the Dask worker that read it, None for this process.
+    """
+
+    worker: str | None = None
+
+    def on(self, worker: str) -> DatasetChangedError:
+        """The error, read by a worker."""
+        error = type(self)(f"{self} (read by worker {worker})", array=self.array, chunk=self.chunk, rows=self.rows)
+        error.worker = worker
+        return error
 
 
 class ReadError(DataError):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from zarr.storage import LocalStore
 
 from dgd._typing import Array
 from dgd.data.zarr.commit_marker import KEY
-from dgd.data.zarr.crc32c import crc32c
+from dgd.data.zarr.manifest import MANIFEST
 from dgd.errors import ConfigurationError, ValueRangeError
 
 COMPRESSIONS = ("none", "zstd", "blosc", "gzip")
@@ -28,6 +30,7 @@ class Column:
     def __init__(
         self,
         group: zarr.Group,
+        folder: Path,
         name: str,
         *,
         width: int | None,
@@ -42,7 +45,8 @@ class Column:
         self._buffer = np.empty((chunk_rows, *tail), dtype=dtype)
         self._filled = 0
         self._written = 0
-        self._content = hashlib.sha256()
+        self._checksums = bytearray()
+        self._path = folder / name
         self._array = create_array(
             group,
             name,
@@ -56,8 +60,8 @@ class Column:
 
     @property
     def content(self) -> str:
-        """A digest of the values written so far: the sha256 of the crc32c of each chunk."""
-        return self._content.hexdigest()
+        """The sha256 of the list of checksums."""
+        return hashlib.sha256(self._checksums).hexdigest()
 
     def append(self, block: Array) -> None:
         """Add the rows of a block that was checked."""
@@ -71,21 +75,25 @@ class Column:
                 self._flush()
 
     def finish(self) -> None:
-        """Write the last, ragged chunk, and set the true length."""
+        """Write the last, ragged chunk and the list of checksums, and set the true length."""
         if self._filled:
             self._flush()
         if self._array.shape[0] != self._written:
             self._array.resize((self._written, *self._array.shape[1:]))
+        (self._path / MANIFEST).write_bytes(self._checksums)
 
     def _flush(self) -> None:
         rows = self._buffer[: self._filled]
-        stop = self._written + self._filled
+        start, stop = self._written, self._written + self._filled
         if stop > self._array.shape[0]:
             # Doubling, so that the metadata are rewritten a few times rather than once a chunk.
             chunks = 2 * (self._array.shape[0] // self._buffer.shape[0])
             self._array.resize((chunks * self._buffer.shape[0], *self._array.shape[1:]))
-        self._array[self._written : stop] = rows
-        self._content.update(crc32c(rows.reshape(-1).view(np.uint8)).to_bytes(4, "little"))
+        self._array[start:stop] = rows
+        chunk = self._path / "c" / "/".join(map(str, (start // self._buffer.shape[0], *(0 for _ in rows.shape[1:]))))
+        with chunk.open("rb") as file:
+            file.seek(-4, os.SEEK_END)
+            self._checksums += file.read()
         self._written, self._filled = stop, 0
 
 

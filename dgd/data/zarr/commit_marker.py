@@ -11,7 +11,8 @@ and for a dataset also
 
     rows, features, target   the number of rows, and names
     arrays    the sha256 of each array's metadata document
-    content   the sha256 of the crc32c of each of its chunks' values, so that other values are another dataset
+    manifest  the name of the file with the crc32c of each stored chunk, beside the chunks of each array
+    content   the sha256 of that file, so that other values are another dataset
 
 Each array's attributes hold {"dgd": {"part_of": ...}}, so that a root whose marker is gone is noticed.
 """

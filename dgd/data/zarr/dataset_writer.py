@@ -20,6 +20,7 @@ from dgd.data.rows import check_dtype
 from dgd.data.zarr.array_writer import CHUNK_BYTES, Column, check_values, checked_compression
 from dgd.data.zarr.commit_marker import FORMAT, KEY, WRITING, sealed
 from dgd.data.zarr.folders import local_folder, make_room
+from dgd.data.zarr.manifest import MANIFEST
 from dgd.errors import ConfigurationError, SchemaError, ValueRangeError
 from dgd.errors.writing import writing
 
@@ -116,6 +117,7 @@ class DatasetWriter:
             "features": self._names,
             "target": self._target_name,
             "arrays": {name: self._digest(name) for name in self._columns},
+            "manifest": MANIFEST,
             "content": {name: column.content for name, column in self._columns.items()},
         }
         replace_file(root, sealed(json.loads(root.read_bytes()), marker))
@@ -184,6 +186,7 @@ class DatasetWriter:
         for name, block in blocks.items():
             self._columns[name] = Column(
                 self._group,
+                self.path,
                 name,
                 width=block.shape[1] if block.ndim == 2 else None,
                 dtype=self._dtype_of(name, block),

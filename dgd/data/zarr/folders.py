@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 from dgd.data.zarr.commit_marker import KEY
+from dgd.data.zarr.manifest import MANIFEST
 from dgd.errors import ConfigurationError
 
 DRAFT = re.compile(r"(zarr|\d+)\.[0-9a-f]{32}\.partial|\.zarr\.json\.partial")
@@ -89,7 +90,8 @@ def _not_a_chunk(array: Path, chunks: Path) -> Path | None:
 
 
 def _is_draft(entry: Path) -> bool:
-    return DRAFT.fullmatch(entry.name) is not None and entry.is_file() and not entry.is_symlink()
+    ours = DRAFT.fullmatch(entry.name) is not None or entry.name == MANIFEST
+    return ours and entry.is_file() and not entry.is_symlink()
 
 
 def _is_ours(path: Path) -> bool:

@@ -9,6 +9,7 @@ from dgd.data.rows import Rows
 from dgd.data.zarr.commit_marker import check_committed, check_marker, committed_arrays, is_part
 from dgd.data.zarr.documents import attributes_of, checked_attributes, parse_document, read_document
 from dgd.data.zarr.locations import source_of
+from dgd.data.zarr.manifest import MANIFEST
 from dgd.data.zarr.metadata import ArrayDocument, array_format, find_array
 from dgd.data.zarr.sources import Source
 from dgd.data.zarr.zarr_rows import ZarrRows
@@ -79,7 +80,8 @@ class Group:
             if is_part(found.attributes):
                 raise _unmarked(document.where, name)
             check_marker(document.parsed(), document.where)
-        return ZarrRows(source, found, content=self._content(key))
+        content = self._content(key)
+        return ZarrRows(source, found, content, listed=content is not None and self._lists_checksums)
 
     @property
     def feature_names(self) -> tuple[str, ...] | None:
@@ -101,6 +103,11 @@ class Group:
     def _content(self, key: str) -> str | None:
         content = (self.marker or {}).get("content")
         return content.get(key) if isinstance(content, dict) else None
+
+    @property
+    def _lists_checksums(self) -> bool:
+        """Whether a list of checksums lies beside the chunks of each array."""
+        return (self.marker or {}).get("manifest") == MANIFEST
 
     def _others(self) -> str:
         return f", it has {', '.join(sorted(self.committed))}" if self.committed else ""

@@ -13,12 +13,13 @@ from typing import Any
 from dgd.data.zarr.advice import Finding, findings
 from dgd.data.zarr.group import Group, open_array, open_group
 from dgd.data.zarr.locations import source_of
+from dgd.data.zarr.manifest import MANIFEST
 from dgd.data.zarr.sources import LocalSource, ReadAhead, Source, unreadable
 from dgd.data.zarr.zarr_rows import ZarrRows
 from dgd.errors import DatasetNotFoundError, SchemaError, UnsupportedFormatError
 from dgd.errors.words import counted, size
 
-DOCUMENTS = {"zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata"}
+DOCUMENTS = {"zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata", MANIFEST}
 USUAL = ("X", "y", "weight")
 SHOWN_NAMES = 12
 READ_AHEAD: dict[ReadAhead, str] = {

@@ -33,6 +33,12 @@ class Layout:
         return self.order == tuple(range(len(self.shape)))
 
     @property
+    def is_misaligned(self) -> bool:
+        """Whether values that are used as they are stored lie at odd addresses: after a checksum of four bytes."""
+        uncompressed = all(codec.is_checksum for codec in self.codecs)
+        return uncompressed and self.dtype.itemsize > 4 and any(not codec.at_end for codec in self.codecs)
+
+    @property
     def encoded_bound(self) -> int:
         """The most bytes it can take in a store."""
         return encoded_bound(self.codecs, self.n_bytes)

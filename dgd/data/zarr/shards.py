@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from dgd._typing import Bytes
+from dgd._typing import Array, Bytes
 from dgd.data.zarr.codecs import Damaged, check_crc32c
 from dgd.data.zarr.layout import Shard
 
@@ -39,6 +39,13 @@ def inner_chunks(
         if start + length > encoded.nbytes:
             raise Damaged(f"inner chunk {place} lies beyond the end of the shard")
         yield offset, encoded[start : start + length]
+
+
+def paste(panel: Array, chunk: Array, corner: tuple[int, ...]) -> None:
+    """Copy a chunk to its corner of the panel, without what lies beyond the panel's edge."""
+    sizes = [min(c, p - o) for c, p, o in zip(chunk.shape, panel.shape, corner, strict=True)]
+    target = tuple(slice(o, o + size) for o, size in zip(corner, sizes, strict=True))
+    panel[target] = chunk[tuple(slice(size) for size in sizes)]
 
 
 def _index(shard: Shard, shape: tuple[int, ...], encoded: Bytes) -> NDArray[np.uint64]:

@@ -7,26 +7,27 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import product
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dgd._typing import Array, Bytes
 from dgd.data.buffers import Buffers
-from dgd.data.rows import Footprint, as_made, regular_bounds
+from dgd.data.checksums import Checksums
+from dgd.data.rows import Footprint, regular_bounds
 from dgd.data.zarr.answers import READ_TIMEOUT
 from dgd.data.zarr.codecs import Damaged, decode_bytes
 from dgd.data.zarr.layout import ArrayFormat, Layout
+from dgd.data.zarr.manifest import read_manifest
 from dgd.data.zarr.read_ahead import AHEAD, limit_of
 from dgd.data.zarr.retries import fetch
-from dgd.data.zarr.shards import Absent, inner_chunks
+from dgd.data.zarr.shards import Absent, inner_chunks, paste
 from dgd.data.zarr.sources import Source, TooLong
-from dgd.errors import CorruptChunkError, MissingChunkError, ReadError
+from dgd.data.zarr.stored_bytes import identity_of, size_of
+from dgd.errors import CorruptChunkError, DatasetChangedError, MissingChunkError, ReadError
 
 T = TypeVar("T")
-
-SAMPLED_CHUNKS = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,11 +41,15 @@ class ZarrRows:
     source: Source
     format: ArrayFormat
     content: str | None = None
-    """A digest of the values, if the writer left one."""
+    """A digest of all chunks, if the writer left one."""
+    listed: bool = False
+    """Whether that is the digest of a list of checksums, which lies beside the chunks."""
     ahead_at_most: int = AHEAD
     """Stored chunks that may be asked for beside the one that is read."""
     read_timeout: float = READ_TIMEOUT
     """Seconds that reading a stored chunk may take, with all its retries."""
+    held: Checksums | None = field(default=None, repr=False)
+    """What the chunks are held to; the same for the same array with other read-ahead."""
 
     lies_in_memory = False
     asks_ahead = True
@@ -61,15 +66,24 @@ class ZarrRows:
         pieces = self.format.shard is not None or math.prod(self.format.grid[1:]) > 1
         object.__setattr__(self, "_in_pieces", pieces)
         object.__setattr__(self, "_limit", max(0, min(self.ahead_at_most, limit_of(self._most), count - 1)))
+        if self.held is None:
+            left = partial(read_manifest, self.source, count, self.content, self.name) if self.listed else None
+            object.__setattr__(self, "held", Checksums(count, self._refuse, left))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled as they were made, see `Dataset`."""
-        return as_made(self)
+        """Pickled as they were made, see `Dataset`, and without what was read."""
+        return type(self), (self.source, self.format, self.content, self.listed, self.ahead_at_most, self.read_timeout)
 
     @cached_property
     def bounds(self) -> NDArray[np.int64]:
         """The row chunks; computed when they are asked for: a dataset compares shapes before."""
         return regular_bounds((*self.format.shape, 0)[0], self._chunk_rows)
+
+    @property
+    def checksums(self) -> Checksums:
+        """What is known of each stored chunk."""
+        assert self.held is not None
+        return self.held
 
     @property
     def name(self) -> str:
@@ -97,9 +111,9 @@ class ZarrRows:
         decoded = self.format.piece.decoding_bytes
         if self._in_pieces:
             decoded += self._panel_bytes
-        elif _misplaced(self.format.chunk):
+        elif self.format.chunk.is_misaligned:
             decoded += self.format.chunk.n_bytes
-        per_pass, exact = self._stored_bytes()
+        per_pass, exact = size_of(self.source, self.format)
         ahead = self._limit if self.source.read_ahead == "requests" else 0
         encoded = (1 + ahead) * self._most * self.source.copies
         return Footprint(encoded, decoded, per_pass, exact, path=self.source.read_path, ahead=ahead)
@@ -179,23 +193,26 @@ class ZarrRows:
         return panel, bytes_read
 
     def _decoded(self, place: tuple[int, ...], buffers: Buffers, decode: Callable[..., T]) -> tuple[T, int]:
-        """What `decode` makes of a stored chunk, and its bytes; read once more if they came damaged."""
+        """What `decode` makes of a stored chunk, held to its checksum; read once more if it came damaged."""
         encoded = self._stored(place, buffers)
         try:
-            return decode(encoded, place, buffers), encoded.nbytes
+            decoded = decode(encoded, place, buffers)
         except CorruptChunkError:
             encoded = self._stored(place, buffers)
-            return decode(encoded, place, buffers), encoded.nbytes
+            decoded = decode(encoded, place, buffers)
+        index = place[0] if len(place) == 1 else place[0] * self.format.grid[1] + place[1]
+        self.checksums.check(index, identity_of(encoded, self.format))
+        return decoded, encoded.nbytes
 
     def _fill(self, panel: Array, encoded: Bytes, place: tuple[int, ...], buffers: Buffers) -> None:
         """Decode one chunk or shard into its part of the panel."""
         corner = (0, *(i * c for i, c in zip(place[1:], self.format.chunk.shape[1:], strict=True)))
         if self.format.shard is None:
-            _paste(panel, self._decode(self.format.chunk, encoded, place, buffers), corner)
+            paste(panel, self._decode(self.format.chunk, encoded, place, buffers), corner)
             return
         try:
             for offset, inner in inner_chunks(self.format.shard, self.format.chunk.shape, encoded, panel.shape, corner):
-                _paste(panel, self._decode(self.format.shard.inner, inner, place, buffers), offset)
+                paste(panel, self._decode(self.format.shard.inner, inner, place, buffers), offset)
         except Absent as error:
             raise self._missing(place, str(error)) from error
         except Damaged as error:
@@ -257,6 +274,17 @@ class ZarrRows:
             rows=self._rows_of(place),
         )
 
+    def _refuse(self, index: int, crc: int, expected: int) -> NoReturn:
+        place = tuple(int(i) for i in np.unravel_index(index, self.format.grid))
+        held = "was written" if self.listed else "was read before"
+        raise DatasetChangedError(
+            f"{self._where(place)} is not what {held}: its crc32c is {crc:08x}, expected {expected:08x}; the data "
+            f"were changed, or another machine has another copy at this path: restore them, or open them again",
+            array=self.name,
+            chunk=self.format.key(place),
+            rows=self._rows_of(place),
+        )
+
     def _too_large(self, index: int) -> ReadError:
         place = (index, *(0 for _ in self.shape[1:]))
         needed = self.footprint.encoded + self.footprint.decoded
@@ -267,34 +295,3 @@ class ZarrRows:
             chunk=self.format.key(place),
             rows=self._rows_of(place),
         )
-
-    def _stored_bytes(self) -> tuple[int, bool]:
-        """Stored bytes of the whole array: exact without compression, else from a sample of the chunks."""
-        count = math.prod(self.format.grid)
-        if self.format.fixed_size:
-            return count * self.format.encoded_bound, True
-        places = list(product(*(range(n) for n in self.format.grid))) if count <= SAMPLED_CHUNKS else self._sample()
-        sizes = [self.source.size(self.format.key(place)) for place in places]
-        known = [size for size in sizes if size is not None]
-        if not known:
-            return count * self.format.chunk.n_bytes, False
-        return round(sum(known) / len(known) * count), len(known) == count
-
-    def _sample(self) -> list[tuple[int, ...]]:
-        """Indices spread evenly over the chunk grid."""
-        count = math.prod(self.format.grid)
-        flat = np.linspace(0, count - 1, SAMPLED_CHUNKS).astype(np.int64)
-        return [tuple(int(i) for i in np.unravel_index(k, self.format.grid)) for k in flat]
-
-
-def _misplaced(layout: Layout) -> bool:
-    """Whether the values are misaligned for their dtype: after a checksum of four bytes."""
-    uncompressed = all(codec.is_checksum for codec in layout.codecs)
-    return uncompressed and layout.dtype.itemsize > 4 and any(not codec.at_end for codec in layout.codecs)
-
-
-def _paste(panel: Array, chunk: Array, corner: tuple[int, ...]) -> None:
-    """Copy a chunk to its corner of the panel, without what lies beyond the panel's edge."""
-    sizes = [min(c, p - o) for c, p, o in zip(chunk.shape, panel.shape, corner, strict=True)]
-    target = tuple(slice(o, o + size) for o, size in zip(corner, sizes, strict=True))
-    panel[target] = chunk[tuple(slice(size) for size in sizes)]

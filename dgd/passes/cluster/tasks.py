@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeVar
 
+from distributed import get_worker
 from distributed.protocol import pickle
 
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk, Dataset
 from dgd.data.resident_chunks import Chunks, PartlyResident, ResidentMemory, is_resident
+from dgd.errors import DatasetChangedError
 from dgd.passes.blas import single_threaded_blas
 from dgd.passes.executor import ChunkSum, Fold, PassResult, S, V, fold_chunks, sweep_node
 from dgd.passes.tree import Addable, Node, sum_siblings
@@ -58,14 +61,15 @@ def load(sent: Dataset | bytes, node: Node, count: int) -> ResidentNode:
     """A worker's task: read the resident chunks of one node."""
     dataset = _dataset(sent)
     total = dataset.n_chunks
-    resident = [index for index in node.chunks(total) if is_resident(index, total, count)]
-    memory = ResidentMemory(dataset, len(resident))
+    wanted = [index for index in node.chunks(total) if is_resident(index, total, count)]
+    memory = ResidentMemory(dataset, len(wanted))
     chunks: list[Chunk] = []
     bytes_read = 0
-    for slot, index in enumerate(resident):
-        chunk = dataset.read(index, _buffers())
-        bytes_read += chunk.bytes_read
-        chunks.append(memory.copy(chunk, slot))
+    with _naming_worker():
+        for slot, index in enumerate(wanted):
+            chunk = dataset.read(index, _buffers())
+            bytes_read += chunk.bytes_read
+            chunks.append(memory.copy(chunk, slot))
     return ResidentNode(tuple(chunks), bytes_read)
 
 
@@ -76,7 +80,7 @@ def sweep(
     dataset = _dataset(sent)
     chunk_sum: ChunkSum[S] = pickle.loads(theta) if isinstance(theta, bytes) else theta
     chunks: Chunks = dataset if resident is None else PartlyResident(dataset, 0, resident.chunks)
-    with single_threaded_blas():
+    with single_threaded_blas(), _naming_worker():
         result = sweep_node(chunks, chunk_sum, node, _buffers())
     if resident is None or not fresh:
         return result
@@ -85,8 +89,17 @@ def sweep(
 
 def fold(sent: Dataset | bytes, fold: Fold[V], value: V, order: Sequence[int]) -> PassResult[V]:
     """A worker's task: a fold over all chunks."""
-    with single_threaded_blas():
+    with single_threaded_blas(), _naming_worker():
         return fold_chunks(_dataset(sent), fold, value, order, _buffers())
+
+
+@contextmanager
+def _naming_worker() -> Iterator[None]:
+    """Say which worker sees other data: it may have a copy of its own at the dataset's path."""
+    try:
+        yield
+    except DatasetChangedError as error:
+        raise error.on(get_worker().address) from error
 
 
 def _buffers() -> Buffers:

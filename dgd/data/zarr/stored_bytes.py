@@ -1,0 +1,42 @@
+"""The stored chunks of an array as bytes: what tells one from another, and how many bytes they are."""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+
+import numpy as np
+
+from dgd._typing import Bytes
+from dgd.data.zarr.crc32c import crc32c
+from dgd.data.zarr.layout import ArrayFormat
+from dgd.data.zarr.sources import Source
+
+SAMPLED_CHUNKS = 64
+
+
+def identity_of(encoded: Bytes, layout: ArrayFormat) -> int:
+    """The crc32c that a stored chunk ends with, which decoding verifies; that of all its bytes where it has none."""
+    codecs = layout.chunk.codecs
+    if layout.shard is not None or not codecs or not codecs[-1].is_checksum:
+        return crc32c(encoded)
+    return int.from_bytes((encoded[-4:] if codecs[-1].at_end else encoded[:4]).tobytes(), "little")
+
+
+def size_of(source: Source, layout: ArrayFormat) -> tuple[int, bool]:
+    """Stored bytes of the whole array: exact without compression, else from a sample of the chunks."""
+    count = math.prod(layout.grid)
+    if layout.fixed_size:
+        return count * layout.encoded_bound, True
+    places = list(product(*(range(n) for n in layout.grid))) if count <= SAMPLED_CHUNKS else _sample(layout)
+    sizes = [source.size(layout.key(place)) for place in places]
+    known = [size for size in sizes if size is not None]
+    if not known:
+        return count * layout.chunk.n_bytes, False
+    return round(sum(known) / len(known) * count), len(known) == count
+
+
+def _sample(layout: ArrayFormat) -> list[tuple[int, ...]]:
+    """Indices spread evenly over the chunk grid."""
+    flat = np.linspace(0, math.prod(layout.grid) - 1, SAMPLED_CHUNKS).astype(np.int64)
+    return [tuple(int(i) for i in np.unravel_index(k, layout.grid)) for k in flat]

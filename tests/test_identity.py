@@ -1,0 +1,168 @@
+"""What is read is what was written, and what was read before: swapped, rewritten and foreign chunks are refused."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+from clusters import cluster
+
+import dgd
+from dgd.data.zarr.manifest import MANIFEST
+from dgd.errors import DatasetChangedError
+
+ROWS = 400
+OWN_WAY: dict[str, Any] = {
+    "solver": "gd",
+    "learning_rate": 0.05,
+    "max_iter": 12,
+    "tol": 0,
+    "execution": dgd.Execution(resident=0, threads=2),
+}
+
+
+def data(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    X = np.random.default_rng(seed).normal(size=(ROWS, 3))
+    return X, X @ [1.0, 2.0, 3.0]
+
+
+def written(path: Path, *, seed: int = 0, compression: str = "none") -> Path:
+    """A dataset of dgd with a last chunk that is short."""
+    with dgd.DatasetWriter(path, chunk_rows=90, compression=compression, overwrite=True) as writer:
+        writer.append(*data(seed))
+    return path
+
+
+def foreign(path: Path, *, seed: int = 0) -> Path:
+    """The same rows as zarr writes them, without a checksum."""
+    group = zarr.open_group(path, mode="w")
+    X, y = data(seed)
+    for name, values in (("X", X), ("y", y)):
+        group.create_array(name, shape=values.shape, chunks=(90, *values.shape[1:]), dtype="f8")[...] = values
+    return path
+
+
+def swap(path: Path) -> None:
+    first, second, other = path / "X/c/0/0", path / "X/c/1/0", path / "other"
+    first.rename(other)
+    second.rename(first)
+    other.rename(second)
+
+
+def take_another(path: Path) -> None:
+    shutil.copy(written(path.with_name("b.zarr"), seed=1, compression="none") / "X/c/1/0", path / "X/c/1/0")
+
+
+def rewrite(path: Path) -> None:
+    zarr.open_group(path, mode="r+")["y"][100:110] = 7.0
+
+
+def replace(path: Path) -> None:
+    """Other rows in the same format."""
+    made = written if (path / "X" / MANIFEST).exists() else foreign
+    shutil.rmtree(path)
+    made(path, seed=1)
+
+
+@pytest.mark.parametrize("change", [swap, take_another])
+def test_a_chunk_from_elsewhere_is_refused(tmp_path: Path, change: Callable[[Path], None]) -> None:
+    path = written(tmp_path / "a.zarr")
+    change(path)
+    with pytest.raises(DatasetChangedError, match="is not what was written") as caught:
+        dgd.fit(path)
+    index = 0 if change is swap else 1
+    found = caught.value
+    assert (found.array, found.chunk, found.rows) == ("X", f"c/{index}/0", (90 * index, 90 * index + 90))
+
+
+@pytest.mark.parametrize("compression", ["none", "zstd", "blosc", "gzip"])
+def test_a_rewritten_chunk_is_refused_and_an_equal_one_is_not(tmp_path: Path, compression: str) -> None:
+    path = written(tmp_path / "a.zarr", compression=compression)
+    expected = dgd.fit(path).theta
+    if compression != "gzip":  # which writes the time
+        y = zarr.open_group(path, mode="r+")["y"]
+        y[90:180] = y[90:180]
+        assert dgd.fit(path).theta.tobytes() == expected.tobytes()
+    rewrite(path)
+    with pytest.raises(DatasetChangedError, match=r"array 'y' .* chunk c/1 \(rows 90 to 179\)"):
+        dgd.fit(path)
+    with pytest.raises(DatasetChangedError):
+        dgd.predict(dgd.fit(*data()).model, swapped(path))
+
+
+def swapped(path: Path) -> Path:
+    swap(path)
+    return path
+
+
+def test_the_list_of_checksums_is_vouched_for(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.zarr")
+    file = path / "X" / MANIFEST
+    content = bytearray(file.read_bytes())
+    assert len(content) == 4 * 5
+    content[5] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(DatasetChangedError, match=r"its list of checksums, dgd\.crc32c, is another one"):
+        dgd.fit(path)
+    file.write_bytes(bytes(24))
+    with pytest.raises(DatasetChangedError, match="is another one"):
+        dgd.fit(path)
+    file.unlink()
+    with pytest.raises(DatasetChangedError, match="is gone since the dataset was opened"):
+        dgd.fit(path)
+
+
+class Meanwhile:
+    """A callback that does something to a dataset after three passes, as another process would."""
+
+    def __init__(self, change: Callable[[Path], Any], path: Path) -> None:
+        self.change, self.path, self.last = change, path, 0
+
+    def __call__(self, record: dgd.Record) -> None:
+        self.last = record.iteration
+        if record.iteration == 3:
+            self.change(self.path)
+
+
+@pytest.mark.parametrize("made", [written, foreign])
+@pytest.mark.parametrize("change", [swap, rewrite, replace])
+def test_data_changed_during_a_fit_end_it_in_that_pass(
+    tmp_path: Path, made: Callable[[Path], Path], change: Callable[[Path], Any]
+) -> None:
+    path = made(tmp_path / "a.zarr")
+    meanwhile = Meanwhile(change, path)
+    with pytest.raises(DatasetChangedError, match="is not what was written" if made is written else "read before") as e:
+        dgd.fit(path, callbacks=[meanwhile], **OWN_WAY)
+    assert meanwhile.last == 3
+    assert e.value.rows == ((90, 180) if change is rewrite else (0, 90))
+
+
+@pytest.mark.parametrize("made", [written, foreign])
+def test_resident_chunks_stay_as_they_were_read(tmp_path: Path, made: Callable[[Path], Path]) -> None:
+    path = made(tmp_path / "a.zarr")
+    options = {**OWN_WAY, "execution": dgd.Execution(resident=2**20, threads=2)}
+    expected = dgd.fit(path, **options).theta
+    assert dgd.fit(path, callbacks=[Meanwhile(rewrite, path)], **options).theta.tobytes() == expected.tobytes()
+
+
+def test_a_worker_with_another_copy_is_named(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    for folder, seed in ((here, 0), (there, 1)):
+        folder.mkdir()
+        written(folder / "a.zarr", seed=seed)
+    with cluster(tmp_path) as found:
+        found.add_worker(cwd=here)
+        odd = found.add_worker(cwd=there)
+        # The same path in all processes, and another folder in each.
+        with pytest.MonkeyPatch.context() as patched:
+            patched.chdir(here)
+            dataset = dgd.open_dataset("/proc/self/cwd/a.zarr")
+            with pytest.raises(DatasetChangedError, match="another copy is at this path") as caught:
+                dgd.fit(dataset, client=found.client)
+        assert found.worker_pids()[caught.value.worker] == odd.pid
+        assert caught.value.worker in str(caught.value)
