@@ -1,5 +1,6 @@
 """Passes on a Dask cluster; the only place that imports dask.distributed.
 
 executor  passes as graphs        graph  the tasks of one pass        tasks  the functions that workers run
-client  which client may be used      connection  to a scheduler    local  a cluster of processes on this machine
+client  which client may be used      connection  to a scheduler    workers  who is there, and waiting for them
+local  a cluster of processes on this machine
 """

@@ -13,8 +13,6 @@ next submission, except large datasets and resident chunks.
 
 from __future__ import annotations
 
-import asyncio
-import concurrent.futures
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -22,7 +20,7 @@ from typing import Any, TypeVar
 
 from dask.task_spec import TaskRef
 from distributed import Client, Future, KilledWorker
-from distributed.client import ClosedClientError, FutureCancelledError
+from distributed.client import ClosedClientError
 from distributed.protocol import pickle
 
 from dgd.data.dataset import Dataset
@@ -30,6 +28,7 @@ from dgd.errors import ClusterLostError, ConfigurationError
 from dgd.passes.cluster import tasks
 from dgd.passes.cluster.client import checked_client, freed_thread
 from dgd.passes.cluster.graph import Graph, tasks_over
+from dgd.passes.cluster.workers import CANCELLED, POLL_SECONDS, Workers
 from dgd.passes.executor import ChunkSum, Fold, PassResult, Resources, S, V
 from dgd.passes.tree import Node, cut_level, nodes_at
 
@@ -40,8 +39,6 @@ LIGHT_BYTES = 2**16
 """A dataset or chunk sum of at most so many bytes is part of each task: fetching it elsewhere takes longer."""
 LARGEST_DATASET = 64 * 2**20
 """Bytes of arrays in this process's memory that are sent along; a stored dataset is paths and metadata."""
-POLL_SECONDS = 1.0
-ANSWER_SECONDS = 5.0
 LOOK_AGAIN_SECONDS = 5.0
 USABLE = 0.8
 """Part of a worker's memory limit that a plan may use: Dask pauses a worker beyond it, perhaps for ever."""
@@ -49,9 +46,6 @@ WORKER_BYTES = 48 * 2**20
 """What importing zarr adds to a fresh worker, as measured."""
 IDLE_BYTES = 80 * 2**20
 """Assumed for a worker that has not reported its memory yet."""
-
-CANCELLED = (concurrent.futures.CancelledError, asyncio.CancelledError, FutureCancelledError)
-"""Raised by futures and requests when the scheduler goes away."""
 
 T = TypeVar("T")
 
@@ -65,7 +59,7 @@ class ClusterExecutor:
     def __init__(self, client: Client, *, worker_timeout: float = 300.0, memory_limit: int | None = None) -> None:
         self.client = checked_client(client)
         self._freed_thread = freed_thread()
-        self.worker_timeout = worker_timeout
+        self._workers = Workers(client, worker_timeout)
         self._memory_limit = memory_limit
         self._run = uuid.uuid4().hex[:12]
         self._passes = 0
@@ -118,7 +112,7 @@ class ClusterExecutor:
 
     def resources(self, dataset: Dataset) -> Resources:
         """Threads, memory and limits of the workers."""
-        workers = self._wait_for_workers()
+        workers = self._workers.wait()
         threads = [worker["nthreads"] for worker in workers.values()]
         limits = [int(USABLE * worker["memory_limit"]) for worker in workers.values() if worker["memory_limit"]]
         limits += [self._memory_limit] if self._memory_limit is not None else []
@@ -194,7 +188,7 @@ class ClusterExecutor:
         """Threads of all workers, asked for again now and then. They decide how finely a pass is cut, not its bits."""
         now = time.monotonic()
         if now - self._looked >= LOOK_AGAIN_SECONDS:
-            workers = self._wait_for_workers()
+            workers = self._workers.wait()
             self._known_threads = sum(worker["nthreads"] for worker in workers.values())
             self._addresses = list(workers)
             self._looked = time.monotonic()
@@ -229,7 +223,7 @@ class ClusterExecutor:
                 sync=False,
             )
         except ClosedClientError as error:
-            raise ClusterLostError("the client was closed during the pass; open another and fit again") from error
+            raise ClusterLostError(self._workers.closed()) from error
         self._futures.update(zip(graph.kept, kept, strict=True))
         self._release_last()
         self._last = found
@@ -247,47 +241,9 @@ class ClusterExecutor:
                 if future.status == "error":
                     raise  # the task's own
                 if not future.done():
-                    workers = self._wait_for_workers()
+                    workers = self._workers.wait()
                     if named is not None and workers.keys().isdisjoint(named):
                         raise Stranded("none of the workers it was submitted for is left") from None
-
-    def _wait_for_workers(self) -> dict[str, Any]:
-        """The workers, once there is at least one. Raises ClusterLostError after `worker_timeout` without."""
-        began = time.monotonic()
-        while not (workers := self._workers()):
-            if self.client.status not in {"running", "connecting"}:
-                raise ClusterLostError(f"the scheduler at {self._address()} is gone; start it and fit again")
-            if time.monotonic() - began >= self.worker_timeout:
-                raise ClusterLostError(self._nobody())
-            time.sleep(min(POLL_SECONDS, self.worker_timeout / 10))
-        return workers
-
-    def _nobody(self) -> str:
-        if self.client.status != "running":
-            return (
-                f"the scheduler at {self._address()} did not answer for {self.worker_timeout:g} s; start it and fit "
-                f"again, or raise `worker_timeout`"
-            )
-        return (
-            f"no worker was connected to {self._address()} for {self.worker_timeout:g} s; start some with "
-            f"`dask worker {self._address()}`, or raise `worker_timeout`"
-        )
-
-    def _workers(self) -> dict[str, Any]:
-        """The workers the scheduler has now, none if it does not answer soon."""
-        if self.client.status != "running":
-            return {}
-        try:
-            # Client.scheduler_info would wait for a lost scheduler as long as the client tries to reconnect.
-            identity = self.client.sync(self.client.scheduler.identity, n_workers=-1, callback_timeout=ANSWER_SECONDS)
-        except (OSError, TimeoutError, UnboundLocalError, *CANCELLED):
-            return {}  # Client.sync has no result to return, and none bound, where its request was cancelled.
-        workers: dict[str, Any] = identity["workers"]
-        return {name: worker for name, worker in workers.items() if worker.get("status", "running") == "running"}
-
-    def _address(self) -> str:
-        scheduler = self.client.scheduler
-        return str(scheduler.address) if scheduler is not None else "the scheduler"
 
 
 class Stranded(Exception):

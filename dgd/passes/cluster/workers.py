@@ -1,0 +1,90 @@
+"""The workers of a cluster: asked for, waited for, and what is said when nobody answers."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import time
+import uuid
+from typing import Any
+
+from distributed import Client, Future
+from distributed.client import FutureCancelledError
+
+from dgd.errors import ClusterLostError
+from dgd.passes.cluster import tasks
+
+POLL_SECONDS = 1.0
+ANSWER_SECONDS = 5.0
+
+CANCELLED = (concurrent.futures.CancelledError, asyncio.CancelledError, FutureCancelledError)
+"""Raised by futures and requests when the scheduler goes away."""
+
+
+class Workers:
+    """The workers that a client's scheduler has, waited for at most `timeout` seconds."""
+
+    def __init__(self, client: Client, timeout: float) -> None:
+        self.client, self.timeout = client, timeout
+        self.address = str(client.scheduler.address)
+        self._scheduler_lost = False
+        """Whether the client was without its scheduler when last seen: it closes itself if that lasts."""
+
+    def now(self) -> dict[str, Any] | None:
+        """The workers that are ready for work, by address; None if the scheduler does not answer soon."""
+        if self.client.status in {"closing", "closed"}:
+            raise ClusterLostError(self.closed())
+        self._scheduler_lost = self.client.status != "running"
+        if self._scheduler_lost:
+            return None
+        try:
+            # Client.scheduler_info would wait for a lost scheduler as long as the client tries to reconnect.
+            identity = self.client.sync(
+                self.client.scheduler.identity, n_workers=-1, callback_timeout=min(ANSWER_SECONDS, self.timeout)
+            )
+        except (OSError, TimeoutError, UnboundLocalError, AttributeError, *CANCELLED):
+            # Client.sync has no result, and none bound, where its request was cancelled; a closed client no scheduler.
+            return None
+        workers: dict[str, Any] = identity["workers"]
+        return {name: worker for name, worker in workers.items() if worker.get("status", "running") == "running"}
+
+    def wait(self) -> dict[str, Any]:
+        """The workers, once there is at least one. Raises ClusterLostError after `timeout` seconds without.
+
+        A cluster that adapts starts workers for tasks that wait: so one task waits meanwhile.
+        """
+        began = time.monotonic()
+        waiting: Future | None = None
+        try:
+            while not (workers := self.now()):
+                if time.monotonic() - began >= self.timeout:
+                    raise ClusterLostError(self._unanswered() if workers is None else self._nobody())
+                if workers is not None and (waiting is None or waiting.cancelled()):
+                    key = f"dgd-wanted-{uuid.uuid4().hex[:12]}"
+                    waiting = self.client.submit(tasks.identity, None, key=key, pure=False)
+                time.sleep(min(POLL_SECONDS, self.timeout / 10))
+            return workers
+        finally:
+            if waiting is not None:
+                waiting.release()
+
+    def closed(self) -> str:
+        """What a closed client means: its owner closed it, or it has given up."""
+        if self._scheduler_lost:
+            return (
+                f"the scheduler at {self.address} was lost, and the client closed itself after it had tried in vain to "
+                f"reconnect; start the scheduler, open another client and fit again"
+            )
+        return f"the client of {self.address} was closed during the pass; open another and fit again"
+
+    def _unanswered(self) -> str:
+        return (
+            f"the scheduler at {self.address} did not answer for {self.timeout:g} s, which is not to say that it has "
+            f"no workers; see whether it is running and can be reached, and fit again, or raise `worker_timeout`"
+        )
+
+    def _nobody(self) -> str:
+        return (
+            f"no worker was connected to {self.address} for {self.timeout:g} s; start some with "
+            f"`dask worker {self.address}`, or raise `worker_timeout`"
+        )
