@@ -22,7 +22,7 @@ from dgd.errors import ReadError, SchemaError
 class DaskRows(ReadAtOnce):
     """A Dask array's rows; its row chunks are its blocks, and a block is computed in the thread that reads it.
 
-    Blocks that were persisted on a cluster are fetched from there one at a time.
+    Blocks that were persisted on a cluster are fetched from there one at a time; sparse ones are made dense.
     """
 
     name: str
@@ -75,8 +75,14 @@ class DaskRows(ReadAtOnce):
                 rows=(start, stop),
             ) from error
         refuse_masked(self.name, block)
-        rows = np.asarray(block)
+        rows = np.asarray(_dense(block))
         return rows, rows.nbytes
+
+
+def _dense(block: Any) -> Any:
+    """A block of a sparse matrix as an array; any other as it is."""
+    dense = getattr(block, "toarray", None) or getattr(block, "todense", None)
+    return block if dense is None else dense()
 
 
 def compute(block: DaskArray, *, whole: bool = False) -> Any:

@@ -10,7 +10,8 @@ import numpy as np
 
 from dgd.data.dataset import Dataset
 from dgd.data.frames import array_of, is_frame
-from dgd.data.memory_rows import MemoryRows, as_rows
+from dgd.data.memory_rows import MemoryRows
+from dgd.data.other_arrays import rows_of_array
 from dgd.data.rows import ReadAtOnce, Rows
 from dgd.errors import ConfigurationError
 
@@ -23,7 +24,10 @@ def open_dataset(data: Any, y: Any = None, *, weight: Any = None, offset: Any = 
 
     data: the path or URL of a Zarr group with arrays `X` and `y`, a zarr group or store, a `dgd.Dataset`, or X itself:
     a NumPy, Dask or zarr array, or the path of one; a DataFrame of pandas or Dask, whose columns are numbers and name
-    the features (Dask's is read partition by partition, and the partitions' lengths are counted here).
+    the features (Dask's is read partition by partition, and the partitions' lengths are counted here); a sparse matrix
+    of scipy, or a Dask array of such blocks; an Arrow table, or of any library that hands out Arrow's streams; an open
+    `h5py.Dataset`, read by rows; a tensor on the CPU. Any other array is loaded, up to 64 MiB where it is not in memory
+    already.
     y, weight, offset: the array's name in the group (y: "y" by default; the others: none) or the array itself; weight
     has shape (m,), y and offset (m,) or (m, q). Where y holds classes, its labels may be strings or categories.
 
@@ -87,8 +91,8 @@ def _open_group(group: Group, y: Any, weight: Any, offset: Any) -> Dataset:
 
 
 def _feature_names(data: Any) -> tuple[str, ...] | None:
-    """The names of a frame's columns, if all of them are strings."""
-    names = list(getattr(data, "columns", ()))
+    """The names of a table's columns, if all of them are strings."""
+    names = list(getattr(data, "column_names", getattr(data, "columns", ())))
     return tuple(map(str, names)) if names and all(isinstance(name, str) for name in names) else None
 
 
@@ -124,7 +128,7 @@ def _rows(name: str, values: Any) -> Rows:
 
         if is_location(values):
             return open_array(values, name)
-    return as_rows(name, values)
+    return rows_of_array(name, values)
 
 
 def _may_be_location(data: Any) -> bool:

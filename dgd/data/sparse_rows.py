@@ -48,9 +48,8 @@ class SparseRows(ReadAtOnce):
         """One dense chunk and the sparse rows it is made of."""
         rows = int(np.diff(self.bounds).max(initial=0))
         dense = rows * self.shape[1] * self.dtype.itemsize
-        return Footprint(
-            encoded=min(self.stored_bytes, 2 * dense), decoded=dense, per_pass=self.stored_bytes, exact=True
-        )
+        stored = self.stored_bytes
+        return Footprint(encoded=min(stored, 2 * dense), decoded=dense, per_pass=stored, exact=True, held=stored)
 
     @property
     def fingerprint(self) -> str:

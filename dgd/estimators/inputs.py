@@ -22,6 +22,7 @@ from dgd.errors import ConfigurationError, DataError
 from dgd.estimators.design import ZarrDesign, chunks_of, in_order, read_whole
 from dgd.passes.memory import available_processors
 
+LAZY_LIBRARIES = ("zarr", "h5py", "pyarrow")
 SMALL_BYTES = 4 * 2**20
 """In-memory X up to this is fitted by one thread."""
 
@@ -53,7 +54,7 @@ def is_lazy(data: Any) -> bool:
     if isinstance(data, (ZarrDesign, Dataset, str, os.PathLike)):
         return True
     library = type(data).__module__.partition(".")[0]
-    return library == "zarr" or hasattr(data, "get_partial_values") or hasattr(data, "__dask_graph__")
+    return library in LAZY_LIBRARIES or hasattr(data, "get_partial_values") or hasattr(data, "__dask_graph__")
 
 
 def in_memory(estimator: Any, X: Any, y: Any, sample_weight: Any, *, multi_output: bool, numeric: bool) -> Training:
