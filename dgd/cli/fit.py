@@ -9,6 +9,8 @@ from typing import Any
 import click
 
 from dgd.cli import options
+from dgd.cli.arrays import Arrays
+from dgd.cli.arrays import arrays as with_arrays
 from dgd.cli.method import Chosen, method
 from dgd.cli.model_out import check_place, deliver, try_model_room
 from dgd.cli.options import Where
@@ -24,7 +26,7 @@ STANDARDIZE: dict[str, bool | str] = {"auto": "auto", "yes": True, "no": False}
 
 @click.command
 @click.argument("store")
-@options.arrays
+@with_arrays
 @method
 @click.option("--max-iter", default=MAX_ITER, metavar="N", help=f"Passes at most [{MAX_ITER}].")
 @click.option("--tol", default=TOL, metavar="T", help=f"Stop when the gradient norm has fallen to this part [{TOL:g}].")
@@ -55,9 +57,7 @@ STANDARDIZE: dict[str, bool | str] = {"auto": "auto", "yes": True, "no": False}
 @options.as_json
 def fit(
     store: str,
-    y: str | None,
-    weight: str | None,
-    offset: str | None,
+    arrays: Arrays,
     chosen: Chosen,
     out: str | None,
     overwrite: bool,
@@ -72,14 +72,13 @@ def fit(
     Ctrl-C stops after the pass under way, prints and saves what was reached, and exits with code 130; twice stops at
     once. Other exit codes: 0 done, 2 usage, 3 data, 4 not converged, 5 cluster lost, 6 diverged.
     """
-    from dgd.data.opening import open_dataset
     from dgd.data.row_split import RowSplit
     from dgd.fitting.fit import fit as fit_dataset
     from dgd.fitting.fit import plan as plan_fit
 
     if out is not None:
         check_place(Path(out), overwrite=overwrite)
-    dataset = open_dataset(store, y, weight=weight, offset=offset)
+    dataset = arrays.open(store)
     chosen, what = chosen.of(dataset)
     if out is not None:
         try_model_room(Path(out), what.n_parameters, dataset.feature_names)

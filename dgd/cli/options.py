@@ -137,13 +137,6 @@ def resident(command: Command) -> Command:
     return with_resident
 
 
-def arrays(command: Command) -> Command:
-    """The options --y, --weight and --offset."""
-    command = click.option("--offset", metavar="NAME", help="The array added to each raw prediction [none].")(command)
-    command = click.option("--weight", metavar="NAME", help="The array of weights, one a row [none].")(command)
-    return click.option("--y", "--target-array", "y", metavar="NAME", help="The array of targets [y].")(command)
-
-
 precision = click.option(
     "--precision",
     type=click.Choice(["double", "single"]),

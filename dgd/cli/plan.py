@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 
 from dgd.cli import options
+from dgd.cli.arrays import Arrays
+from dgd.cli.arrays import arrays as with_arrays
 from dgd.cli.method import Chosen, method
 from dgd.cli.options import Where
 from dgd.cli.output import print_json
@@ -12,7 +14,7 @@ from dgd.cli.output import print_json
 
 @click.command
 @click.argument("store")
-@options.arrays
+@with_arrays
 @method
 @options.precision
 @options.where_to_run
@@ -20,9 +22,7 @@ from dgd.cli.output import print_json
 @options.as_json
 def plan(
     store: str,
-    y: str | None,
-    weight: str | None,
-    offset: str | None,
+    arrays: Arrays,
     chosen: Chosen,
     precision: str,
     where: Where,
@@ -34,10 +34,9 @@ def plan(
 
     Exits with code 2 if the fit would not fit, and says what to change.
     """
-    from dgd.data.opening import open_dataset
     from dgd.fitting.fit import plan as plan_fit
 
-    dataset = open_dataset(store, y, weight=weight, offset=offset)
+    dataset = arrays.open(store)
     chosen, what = chosen.of(dataset)
     with where.execution() as execution:
         cost = plan_fit(dataset, precision=precision, measure=True, execution=execution, **chosen.arguments)

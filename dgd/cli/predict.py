@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from dgd.cli import options
+from dgd.cli.arrays import reading as with_reading
 from dgd.cli.options import Where
 from dgd.cli.output import note, print_json
 
@@ -19,6 +20,7 @@ LINES = 10_000
 @click.option("--out", metavar="PRED.zarr", help="Write the predictions there, chunk by chunk [print them].")
 @click.option("--offset", metavar="NAME", help="The array added to each raw prediction [none].")
 @click.option("--probabilities", is_flag=True, help="The probability of each class, not the class.")
+@with_reading
 @options.overwrite
 @options.where_to_run
 @options.as_json
@@ -28,6 +30,7 @@ def predict(
     out: str | None,
     offset: str | None,
     probabilities: bool,
+    reading: dict[str, Any],
     overwrite: bool,
     where: Where,
     as_json: bool,
@@ -39,7 +42,7 @@ def predict(
 
     fitted = load_model(model)
     with where.execution() as execution:
-        common: dict[str, Any] = {"offset": offset, "probabilities": probabilities, "execution": execution}
+        common: dict[str, Any] = {"offset": offset, "probabilities": probabilities, "execution": execution, **reading}
         if out is None:
             show(predict_rows(fitted, store, **common), as_json=as_json)
             return 0

@@ -7,6 +7,8 @@ from dataclasses import asdict
 import click
 
 from dgd.cli import options
+from dgd.cli.arrays import Arrays
+from dgd.cli.arrays import arrays as with_arrays
 from dgd.cli.options import Where
 from dgd.cli.output import print_json
 from dgd.errors.words import finite_or_none
@@ -15,17 +17,15 @@ from dgd.errors.words import finite_or_none
 @click.command
 @click.argument("model")
 @click.argument("store")
-@options.arrays
+@with_arrays
 @options.where_to_run
 @options.as_json
-def score(
-    model: str, store: str, y: str | None, weight: str | None, offset: str | None, where: Where, as_json: bool
-) -> int:
+def score(model: str, store: str, arrays: Arrays, where: Where, as_json: bool) -> int:
     """Print MSE, RMSE, MAE and R² of MODEL on the dataset STORE, or accuracy and log loss, from one pass over it."""
     from dgd.models.model import load_model
 
     with where.execution() as execution:
-        found = asdict(load_model(model).score(store, y, weight=weight, offset=offset, execution=execution))
+        found = asdict(load_model(model).score(store, **arrays.arguments, execution=execution))
     width = max(len(name) for name in found) + 2
     if as_json:
         print_json({name: finite_or_none(value) for name, value in found.items()})

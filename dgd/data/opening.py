@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from dgd.data.dataset import Dataset
 from dgd.data.frames import array_of, is_frame
 from dgd.data.memory_rows import MemoryRows
 from dgd.data.other_arrays import rows_of_array
+from dgd.data.reading import Reading, ReadingOptions
 from dgd.data.rows import ReadAtOnce, Rows
 from dgd.errors import ConfigurationError
 
@@ -19,7 +20,14 @@ if TYPE_CHECKING:
     from dgd.data.zarr.group import Group
 
 
-def open_dataset(data: Any, y: Any = None, *, weight: Any = None, offset: Any = None) -> Dataset:
+def open_dataset(
+    data: Any,
+    y: Any = None,
+    *,
+    weight: Any = None,
+    offset: Any = None,
+    **reading: Unpack[ReadingOptions],
+) -> Dataset:
     """Open X, y and perhaps weights and offsets as one dataset; nothing but metadata is read.
 
     data: the path or URL of a Zarr group with arrays `X` and `y`, a zarr group or store, a `dgd.Dataset`, or X itself:
@@ -30,18 +38,33 @@ def open_dataset(data: Any, y: Any = None, *, weight: Any = None, offset: Any = 
     already.
     y, weight, offset: the array's name in the group (y: "y" by default; the others: none) or the array itself; weight
     has shape (m,), y and offset (m,) or (m, q). Where y holds classes, its labels may be strings or categories.
+    decode (True): whether stored arrays are read as what their attributes and dimension names say, as xarray does:
+    `scale_factor`, `add_offset`, `_FillValue`, `missing_value`, `_Unsigned`, `valid_range`, `flag_values`; X is
+    transposed where its second dimension is that of y. False: the numbers as they are stored.
+    time_unit (None): "days", "hours", …, in which times ("hours since 2020-01-01") are numbers; None: they are refused.
 
     Raises DatasetNotFoundError, IncompleteDatasetError, MetadataError, UnsupportedFormatError or SchemaError, all of
     them DataError, and ConfigurationError for arguments that do not go together.
     """
-    return open_data(data, y, weight, offset, need_target=True)
+    return open_data(data, y, weight, offset, need_target=True, reading=Reading.of("open_dataset", reading))
 
 
-def open_data(data: Any, y: Any, weight: Any, offset: Any = None, *, need_target: bool) -> Dataset:
+def open_data(
+    data: Any,
+    y: Any,
+    weight: Any,
+    offset: Any = None,
+    *,
+    need_target: bool,
+    reading: Reading | None = None,
+) -> Dataset:
     """What `open_dataset` does; for predictions without a target."""
+    reading = reading or Reading()
     if isinstance(data, Dataset):
         if not (y is None and weight is None and offset is None):
             raise ConfigurationError("a `dgd.Dataset` brings its own y, weight and offset; give them to `open_dataset`")
+        if reading != Reading():
+            raise ConfigurationError(f"a `dgd.Dataset` is read as it was opened; give {reading} to `open_dataset`")
         dataset = data
     else:
         names, target_name = _feature_names(data), _target_name(y)
@@ -49,16 +72,15 @@ def open_data(data: Any, y: Any, weight: Any, offset: Any = None, *, need_target
         group = _group(data)
         if group is not None:
             target = ("y" if need_target else None) if y is None else y
-            dataset = _open_group(group, target, weight, offset)
+            dataset = _open_group(group, target, weight, offset, reading)
             dataset = dataset if target_name is None else replace(dataset, target_name=target_name)
         else:
+            given = {"X": data, "y": y, "weight": weight, "offset": offset}
+            found = {role: None if each is None else _rows(role, each) for role, each in given.items()}
             dataset = Dataset(
-                X=_rows("X", data),
+                **_meant(found, reading, stored=any(map(_may_be_location, given.values()))),
                 feature_names=names,
                 target_name=target_name,
-                y=None if y is None else _rows("y", y),
-                weight=None if weight is None else _rows("weight", weight),
-                offset=None if offset is None else _rows("offset", offset),
                 source=data if isinstance(data, str) else "memory",
             )
     if not need_target:
@@ -81,13 +103,23 @@ def _group(data: Any) -> Group | None:
     return None if group.is_array else group
 
 
-def _open_group(group: Group, y: Any, weight: Any, offset: Any) -> Dataset:
+def _meant(found: dict[str, Rows | None], reading: Reading, *, stored: bool) -> dict[str, Any]:
+    """The arrays as what they mean; without an import of zarr where none is stored."""
+    if not stored:
+        return found
+    from dgd.data.zarr.meant import meant
+
+    return dict(meant(found, reading))
+
+
+def _open_group(group: Group, y: Any, weight: Any, offset: Any, reading: Reading) -> Dataset:
     from dgd.data.zarr.group import open_group
 
     def named(name: str, values: Any) -> Any:
         return values if values is None or isinstance(values, str) else _rows(name, values)
 
-    return open_group(group, y=named("y", y), weight=named("weight", weight), offset=named("offset", offset))
+    given = {"y": named("y", y), "weight": named("weight", weight), "offset": named("offset", offset)}
+    return open_group(group, **given, reading=reading)
 
 
 def _feature_names(data: Any) -> tuple[str, ...] | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from dgd._typing import Vector
 from dgd.data.dataset import Dataset
 from dgd.data.opening import open_dataset
+from dgd.data.reading import ReadingOptions
 from dgd.data.row_split import RowSplit
 from dgd.errors import ConfigurationError
 from dgd.errors.checks import checked_word
@@ -63,6 +64,7 @@ def fit(
     client: Any = None,
     threads: int | None = None,
     execution: Execution | None = None,
+    **reading: Unpack[ReadingOptions],
 ) -> Result:
     """Fit a linear model; every step is one exact pass over all the data.
 
@@ -75,7 +77,7 @@ def fit(
     number of rows m. With y of shape (m, q), or K classes by softmax, θ is a matrix with a column for each, the losses
     are summed over the columns, and one read of X serves them all.
 
-    data, y, weight, offset: see `open_dataset`.
+    data, y, weight, offset, reading: see `open_dataset`.
     loss: a name above, or an object of `dgd.losses`: `Huber(delta)`, `Logistic(classes)`, `Softmax(classes)`. Targets
         are checked: 0 to 1 or the declared classes, counts of 0 or more. Classes that a softmax was not told, or that
         are strings, are found by reading y once before the fit.
@@ -121,7 +123,7 @@ def fit(
         )
     listening = checked_callbacks(callbacks)
     checked_word("fit(precision", precision, PRECISIONS)
-    dataset = open_dataset(data, y, weight=weight, offset=offset).waiting_at_most(where.read_timeout)
+    dataset = open_dataset(data, y, weight=weight, offset=offset, **reading).waiting_at_most(where.read_timeout)
     method = make_method(
         loss, penalty, solver, learning_rate, fit_intercept=fit_intercept, dataset=dataset, read_labels=True
     )
@@ -169,6 +171,7 @@ def plan(
     client: Any = None,
     threads: int | None = None,
     execution: Execution | None = None,
+    **reading: Unpack[ReadingOptions],
 ) -> Plan:
     """What a fit would cost: bytes and tasks per pass, memory per process. Nothing but metadata is read.
 
@@ -178,7 +181,7 @@ def plan(
     """
     where = execution_of(execution, client, threads)
     checked_word("plan(precision", precision, PRECISIONS)
-    dataset = open_dataset(data, y, weight=weight, offset=offset)
+    dataset = open_dataset(data, y, weight=weight, offset=offset, **reading)
     method = make_method(loss, penalty, solver, learning_rate, fit_intercept=fit_intercept, dataset=dataset)
     with session(where) as running:
         cost = running.plan(dataset, method.need(dataset, precision))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import fields
-from typing import Any
+from typing import Any, Unpack
 
 from dgd._typing import Array, Vector
+from dgd.data.reading import ReadingOptions
 from dgd.models.files import read_predictor, write_predictor
 from dgd.models.predict import predict
 from dgd.models.predictor import Predictor
@@ -28,9 +29,10 @@ class Model(Predictor):
         client: Any = None,
         threads: int | None = None,
         execution: Execution | None = None,
+        **reading: Unpack[ReadingOptions],
     ) -> Array:
         """Predictions for every row, an array of shape (m,) or (m, q); see `dgd.predict`."""
-        return predict(self, data, offset=offset, client=client, threads=threads, execution=execution)
+        return predict(self, data, offset=offset, client=client, threads=threads, execution=execution, **reading)
 
     def predict_proba(
         self,
@@ -40,10 +42,18 @@ class Model(Predictor):
         client: Any = None,
         threads: int | None = None,
         execution: Execution | None = None,
+        **reading: Unpack[ReadingOptions],
     ) -> Vector:
         """The probability of each class for every row, (m, K) in the order of `classes`; see `dgd.predict`."""
         return predict(
-            self, data, offset=offset, probabilities=True, client=client, threads=threads, execution=execution
+            self,
+            data,
+            offset=offset,
+            probabilities=True,
+            client=client,
+            threads=threads,
+            execution=execution,
+            **reading,
         )
 
     def score(
@@ -56,9 +66,12 @@ class Model(Predictor):
         client: Any = None,
         threads: int | None = None,
         execution: Execution | None = None,
+        **reading: Unpack[ReadingOptions],
     ) -> Score | ClassScore:
         """MSE, RMSE, MAE and R², or for classes accuracy and log loss, in one pass; see `dgd.score`."""
-        return score(self, data, y, weight=weight, offset=offset, client=client, threads=threads, execution=execution)
+        return score(
+            self, data, y, weight=weight, offset=offset, client=client, threads=threads, execution=execution, **reading
+        )
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write the model as a folder: model.json, coef.npy, intercept.npy, with their checksums.

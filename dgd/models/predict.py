@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from dgd._typing import Array
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk, Dataset
 from dgd.data.opening import open_data
+from dgd.data.reading import Reading, ReadingOptions
 from dgd.data.rows import READABLE_KINDS
 from dgd.errors import ConfigurationError
 from dgd.models.predictor import Predictor
@@ -32,20 +33,21 @@ def predict(
     client: Any = None,
     threads: int | None = None,
     execution: Execution | None = None,
+    **reading: Unpack[ReadingOptions],
 ) -> Array:
     """Predict every row of a dataset, as an array of shape (m,) or (m, q).
 
     The expected target: η itself, e^η for rates, and for classes the label of the most probable one. The array is in
     the memory of this process; `predict_to` writes it instead.
 
-    data: anything `open_dataset` takes; a target need not be there.
+    data, reading: as `open_dataset` takes them; a target need not be there.
     probabilities: for a model of classes the probability of each, (m, K) in the order of `classes`.
     client, threads, execution: where it runs, as for `fit`; data in this process's memory stay in it unless a client
         is named.
 
     Raises ModelError if the data do not have the columns the model was fitted on.
     """
-    prediction, dataset = _opened(model, data, offset, probabilities)
+    prediction, dataset = _opened(model, data, offset, probabilities, reading)
     where = execution_of(execution, client, threads)
     if dataset.memory_bytes and where.client is None:
         where = where.on_threads()
@@ -71,6 +73,7 @@ def predict_to(
     client: Any = None,
     threads: int | None = None,
     execution: Execution | None = None,
+    **reading: Unpack[ReadingOptions],
 ) -> None:
     """Predict every row of a dataset and write the predictions to a Zarr array, chunk by chunk.
 
@@ -81,7 +84,7 @@ def predict_to(
     """
     from dgd.data.zarr.row_writer import COPIES, RowWriter
 
-    prediction, dataset = _opened(model, data, offset, probabilities)
+    prediction, dataset = _opened(model, data, offset, probabilities, reading)
     if prediction.dtype.kind not in READABLE_KINDS:
         raise ConfigurationError(
             "`predict_to` writes numbers, and the classes are strings; write their probabilities with "
@@ -95,8 +98,10 @@ def predict_to(
         writer.commit(fingerprint=dataset.fingerprint)
 
 
-def _opened(model: Predictor, data: Any, offset: Any, probabilities: bool) -> tuple[Prediction, Dataset]:
-    dataset = open_data(data, None, None, offset, need_target=False)
+def _opened(
+    model: Predictor, data: Any, offset: Any, probabilities: bool, reading: ReadingOptions
+) -> tuple[Prediction, Dataset]:
+    dataset = open_data(data, None, None, offset, need_target=False, reading=Reading.of("predict", reading))
     model.check(dataset)
     return Prediction(model, probabilities), dataset
 

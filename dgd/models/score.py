@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import numpy as np
 
 from dgd._typing import Vector
 from dgd.data.opening import open_dataset
+from dgd.data.reading import ReadingOptions
 from dgd.errors import DataError
 from dgd.losses import Logistic, Loss, Softmax, Squared
 from dgd.models.predictor import Predictor
@@ -39,14 +40,15 @@ def score(
     client: Any = None,
     threads: int | None = None,
     execution: Execution | None = None,
+    **reading: Unpack[ReadingOptions],
 ) -> Score | ClassScore:
     """Measure a model's error on a dataset: MSE, RMSE, MAE and R², or for classes accuracy and log loss; one pass.
 
-    data, y, weight, offset: see `open_dataset`. client, threads, execution: where it runs, as for `fit`.
+    data, y, weight, offset, reading: see `open_dataset`. client, threads, execution: where it runs, as for `fit`.
 
     Raises ModelError if the data do not have the columns the model was fitted on.
     """
-    dataset = open_dataset(data, y, weight=weight, offset=offset)
+    dataset = open_dataset(data, y, weight=weight, offset=offset, **reading)
     model.check(dataset)
     parts: tuple[Part, ...] = (ErrorSums(model),)
     loss: Loss = Squared()

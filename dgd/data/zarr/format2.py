@@ -37,6 +37,7 @@ def parse(document: dict[str, Any], name: str, attributes: dict[str, Any], diges
         attributes=attributes,
         dimension_names=_dimension_names(attributes, len(chunks)),
         digest=digest,
+        fill_value=document.get("fill_value"),
     )
 
 

@@ -51,6 +51,7 @@ def parse(document: dict[str, Any], name: str, where: str, digest: str) -> Array
         attributes=attributes_of(document, where),
         dimension_names=_dimension_names(document.get("dimension_names"), shape),
         digest=digest,
+        fill_value=document.get("fill_value"),
     )
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from dgd.data.dataset import Dataset
+from dgd.data.reading import Reading
 from dgd.data.rows import Rows
 from dgd.data.zarr.commit_marker import check_committed, check_marker, committed_arrays, is_part
 from dgd.data.zarr.documents import attributes_of, checked_attributes, parse_document, read_document
 from dgd.data.zarr.locations import source_of
 from dgd.data.zarr.manifest import MANIFEST
+from dgd.data.zarr.meant import meant
 from dgd.data.zarr.metadata import ArrayDocument, array_format, find_array
 from dgd.data.zarr.sources import Source
 from dgd.data.zarr.zarr_rows import ZarrRows
-from dgd.errors import DatasetNotFoundError, MetadataError
+from dgd.errors import DatasetNotFoundError, MetadataError, UnsupportedFormatError
 
 
 def open_array(location: Any, name: str) -> ZarrRows:
@@ -83,6 +85,13 @@ class Group:
         content = self._content(key)
         return ZarrRows(source, found, content, listed=content is not None and self._lists_checksums)
 
+    def find(self, key: str) -> ZarrRows | None:
+        """An array of the group, if it is there and can be read."""
+        try:
+            return self.rows(key)
+        except (DatasetNotFoundError, UnsupportedFormatError, MetadataError):
+            return None
+
     @property
     def feature_names(self) -> tuple[str, ...] | None:
         """The features' names, if they are stored."""
@@ -128,17 +137,16 @@ def open_group(
     y: Rows | str | None = "y",
     weight: Rows | str | None = None,
     offset: Rows | str | None = None,
+    reading: Reading | None = None,
 ) -> Dataset:
     """A dataset of a group's arrays; y, weight and offset may be rows from elsewhere."""
-
-    def rows(array: Rows | str | None) -> Rows | None:
-        return group.rows(array) if isinstance(array, str) else array
-
+    given = {"X": X, "y": y, "weight": weight, "offset": offset}
+    found = {role: group.rows(array) if isinstance(array, str) else array for role, array in given.items()}
+    reading = reading or Reading()
+    beside = group.find("y") if reading.decode and y is None else None
+    arrays: dict[str, Any] = dict(meant(found, reading, beside=beside))
     return Dataset(
-        X=group.rows(X),
-        y=rows(y),
-        weight=rows(weight),
-        offset=rows(offset),
+        **arrays,
         feature_names=group.feature_names,
         target_name=group.target_name,
         source=group.source.label,

@@ -10,8 +10,11 @@ import os
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from dgd.data.reading import Reading
 from dgd.data.zarr.advice import Finding, findings
+from dgd.data.zarr.attributes import meaning_of
 from dgd.data.zarr.group import Group, open_array, open_group
+from dgd.data.zarr.layout import ArrayFormat
 from dgd.data.zarr.locations import source_of
 from dgd.data.zarr.manifest import MANIFEST
 from dgd.data.zarr.sources import LocalSource, ReadAhead, Source, unreadable
@@ -56,6 +59,8 @@ class ArrayInfo:
     read_ahead: str
     """How the next chunks are fetched during computing."""
     dimension_names: tuple[str | None, ...] | None
+    meaning: str
+    """What its numbers stand for by the attributes; "" if for themselves."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,11 @@ class Info:
         lines += [f"{name}: not readable, {reason}" for name, reason in self.unreadable.items()]
         lines += [""] if self.arrays or self.feature_names or self.target_name or self.fingerprint else []
         lines += [f"read path    {text}" for text in dict.fromkeys(map(_reading, self.arrays))]
+        lines += [
+            f"{array.name} means{'':<{max(1, 7 - len(array.name))}}{array.meaning}"
+            for array in self.arrays
+            if array.meaning
+        ]
         lines += [f"features     {_listed(self.feature_names)}"] if self.feature_names else []
         lines += [f"target       {self.target_name}"] if self.target_name else []
         lines += [f"fingerprint  {self.fingerprint}"] if self.fingerprint else []
@@ -179,7 +189,15 @@ def _array_info(rows: ZarrRows) -> ArrayInfo:
         read_path=f"{rows.source.read_path}, decoded by dgd",
         read_ahead=READ_AHEAD[rows.source.read_ahead],
         dimension_names=found.dimension_names,
+        meaning=_meaning(found),
     )
+
+
+def _meaning(array: ArrayFormat) -> str:
+    try:
+        return str(meaning_of(array, Reading(), labels=True) or "")
+    except UnsupportedFormatError as error:
+        return f"not decoded: {error}"
 
 
 def _files(source: Source) -> tuple[int | None, int | None]:
@@ -200,7 +218,7 @@ def _fingerprint(group: Group, found: dict[str, ZarrRows]) -> str | None:
         return None
     try:
         return open_group(group, y="y" if "y" in found else None).fingerprint
-    except SchemaError:
+    except (SchemaError, UnsupportedFormatError):
         return None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -39,6 +39,12 @@ class Layout:
         return uncompressed and self.dtype.itemsize > 4 and any(not codec.at_end for codec in self.codecs)
 
     @property
+    def transposed(self) -> Layout:
+        """The same bytes with the axes the other way round."""
+        last = len(self.shape) - 1
+        return replace(self, shape=self.shape[::-1], order=tuple(last - axis for axis in self.order))
+
+    @property
     def encoded_bound(self) -> int:
         """The most bytes it can take in a store."""
         return encoded_bound(self.codecs, self.n_bytes)
@@ -56,6 +62,8 @@ class Shard:
     inner: Layout
     index_at_end: bool
     index_checksum: bool
+    transposed: bool = False
+    """Whether its axes are read the other way round than its index has them."""
 
     def per_shard(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The inner chunks of a shard along each axis."""
@@ -82,6 +90,10 @@ class ArrayFormat:
     dimension_names: tuple[str | None, ...] | None
     digest: str
     """sha256 of the document, byte for byte."""
+    fill_value: Any = None
+    """What the document calls so."""
+    is_transposed: bool = False
+    """Whether the axes are read the other way round than they are stored."""
 
     @property
     def grid(self) -> tuple[int, ...]:
@@ -95,7 +107,21 @@ class ArrayFormat:
 
     def key(self, place: tuple[int, ...]) -> str:
         """The store's key of a chunk."""
-        return self.key_prefix + self.separator.join(map(str, place))
+        stored = place[::-1] if self.is_transposed else place
+        return self.key_prefix + self.separator.join(map(str, stored))
+
+    @property
+    def transposed(self) -> ArrayFormat:
+        """The same array with its axes the other way round."""
+        shard, names = self.shard, self.dimension_names
+        return replace(
+            self,
+            shape=self.shape[::-1],
+            chunk=self.chunk.transposed,
+            shard=shard and replace(shard, inner=shard.inner.transposed, transposed=not shard.transposed),
+            dimension_names=names and names[::-1],
+            is_transposed=not self.is_transposed,
+        )
 
     @property
     def encoded_bound(self) -> int:

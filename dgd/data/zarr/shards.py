@@ -29,6 +29,8 @@ def inner_chunks(
     """
     counts = shard.per_shard(shape)
     index = _index(shard, shape, encoded)
+    if shard.transposed:
+        index = index.reshape(*counts[::-1], 2).transpose(*range(len(counts) - 1, -1, -1), len(counts)).reshape(-1, 2)
     for place, entry in zip(product(*(range(count) for count in counts)), index, strict=True):
         offset = tuple(o + i * c for o, i, c in zip(corner, place, shard.inner.shape, strict=True))
         if any(o >= size for o, size in zip(offset, panel, strict=True)):

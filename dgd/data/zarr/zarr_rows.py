@@ -103,7 +103,8 @@ class ZarrRows:
     @property
     def fingerprint(self) -> str:
         """The metadata document's digest and, if there is one, the content's."""
-        return f"{self.name}:{self.format.digest}:{self.content or ''}"
+        read = ":transposed" if self.format.is_transposed else ""
+        return f"{self.name}:{self.format.digest}:{self.content or ''}{read}"
 
     @property
     def footprint(self) -> Footprint:

@@ -1,0 +1,68 @@
+"""Which arrays a command reads, and how they are read."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from dgd.cli.options import Command
+from dgd.data.reading import TIME_UNITS
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """The arrays of a store, as the command line names them."""
+
+    y: str | None
+    weight: str | None
+    offset: str | None
+    reading: dict[str, Any]
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Of `open_dataset` and `score`."""
+        return {"y": self.y, "weight": self.weight, "offset": self.offset, **self.reading}
+
+    def open(self, store: str) -> Any:
+        """The dataset."""
+        from dgd.data.opening import open_dataset
+
+        return open_dataset(store, **self.arguments)
+
+
+def arrays(command: Command) -> Command:
+    """The options --y, --weight and --offset, and those of how data are read; the command gets `arrays`."""
+
+    @functools.wraps(command)
+    def with_arrays(y: str | None, weight: str | None, offset: str | None, reading: dict[str, Any], **rest: Any) -> int:
+        return command(arrays=Arrays(y, weight, offset, reading), **rest)
+
+    found = reading(with_arrays)
+    found = click.option("--offset", metavar="NAME", help="The array added to each raw prediction [none].")(found)
+    found = click.option("--weight", metavar="NAME", help="The array of weights, one a row [none].")(found)
+    return click.option("--y", "--target-array", "y", metavar="NAME", help="The array of targets [y].")(found)
+
+
+def reading(command: Command) -> Command:
+    """The options --no-decode and --time-unit; the command gets `reading`, the arguments that were given."""
+
+    @functools.wraps(command)
+    def with_reading(no_decode: bool, time_unit: str | None, **rest: Any) -> int:
+        given: dict[str, Any] = {"decode": False} if no_decode else {}
+        given |= {} if time_unit is None else {"time_unit": time_unit}
+        return command(reading=given, **rest)
+
+    found = click.option(
+        "--time-unit",
+        type=click.Choice(TIME_UNITS),
+        metavar="UNIT",
+        help="Read times as numbers in this unit: days, hours, … [refused].",
+    )(with_reading)
+    return click.option(
+        "--no-decode",
+        is_flag=True,
+        help="Read numbers as they are stored, whatever their attributes and dimension names say.",
+    )(found)

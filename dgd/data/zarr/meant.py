@@ -1,0 +1,31 @@
+"""Arrays of a dataset, read as what they mean: rows by the names of dimensions, values by attributes."""
+
+from __future__ import annotations
+
+from dgd.data.meaning import DecodedRows
+from dgd.data.reading import Reading
+from dgd.data.rows import Rows
+from dgd.data.zarr.attributes import meaning_of
+from dgd.data.zarr.dimensions import check_same_rows, oriented
+from dgd.data.zarr.zarr_rows import ZarrRows
+
+
+def meant(found: dict[str, Rows | None], reading: Reading, *, beside: ZarrRows | None = None) -> dict[str, Rows | None]:
+    """The arrays by role, as what they mean; arrays that are not stored stay as they are.
+
+    beside: an array of the same rows that is not read, for the name of its dimension.
+    """
+    if reading.decode:
+        columns = [rows for role, rows in found.items() if role != "X" and isinstance(rows, ZarrRows)]
+        check_same_rows(columns)
+        X = found.get("X")
+        if isinstance(X, ZarrRows):
+            found = {**found, "X": oriented(X, columns or ([] if beside is None else [beside]))}
+    return {role: _decoded(role, rows, reading) for role, rows in found.items()}
+
+
+def _decoded(role: str, rows: Rows | None, reading: Reading) -> Rows | None:
+    if not isinstance(rows, ZarrRows):
+        return rows
+    meaning = meaning_of(rows.format, reading, labels=role == "y")
+    return rows if meaning is None else DecodedRows(rows, meaning)
