@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from benchmarks import _bare, growth, limits, peers
+from benchmarks import _bare, growth, identity, limits, peers
 
 import dgd
 
@@ -278,3 +278,15 @@ def test_options_reach_the_benchmark_and_the_table_can_be_pasted() -> None:
     lines = done.stdout.splitlines()
     assert lines[0].endswith("`python -m tests.benchmarks growth --markdown --only features --bytes 128`")
     assert [line.count("|") for line in lines[2:]] == [5, 5, 5]
+
+
+def test_comparing_checksums_is_measured(tmp_path: Path) -> None:
+    X, y = limits.data(400)
+    compare = identity.Checksums.check
+    with limits.store_of(tmp_path / "a.zarr", X, y, codec="none", dtype="float64") as store:
+        for passes in (identity.first, identity.later):
+            seconds = passes(store, 2)
+            assert len(seconds) == 4
+            assert min(seconds) > 0
+            assert identity.row("none", passes.__name__, seconds)["s compared"] > 0
+    assert identity.Checksums.check is compare

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ import zarr
 from clusters import cluster
 
 import dgd
+from dgd.data.zarr.crc32c import crc32c
 from dgd.data.zarr.manifest import MANIFEST
 from dgd.errors import DatasetChangedError
 
@@ -148,6 +150,32 @@ def test_resident_chunks_stay_as_they_were_read(tmp_path: Path, made: Callable[[
     options = {**OWN_WAY, "execution": dgd.Execution(resident=2**20, threads=2)}
     expected = dgd.fit(path, **options).theta
     assert dgd.fit(path, callbacks=[Meanwhile(rewrite, path)], **options).theta.tobytes() == expected.tobytes()
+
+
+def test_a_file_without_a_checksum_is_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[int] = []
+
+    def counted(values: Any) -> int:
+        hashed.append(len(values))
+        return crc32c(values)
+
+    monkeypatch.setattr("dgd.data.zarr.stored_bytes.crc32c", counted)
+    path = foreign(tmp_path / "a.zarr")
+    dgd.fit(path, **OWN_WAY)
+    assert len(hashed) == 10 * 12, "a file that was just written may be written again unnoticed"
+    hashed.clear()
+    monkeypatch.setattr("dgd.data.zarr.sources.JUST_NOW", 0)
+    dgd.fit(path, **OWN_WAY)
+    assert len(hashed) == 10
+    os.utime(path / "X/c/1/0")
+    dataset = dgd.open_dataset(path)
+    dgd.fit(dataset, **OWN_WAY)
+    (path / "X/c/1/0").chmod(0o600)
+    dgd.fit(dataset, **OWN_WAY)
+    assert len(hashed) == 10 + 10 + 1
+    for change in (swap, rewrite):
+        with pytest.raises(DatasetChangedError, match="is not what was read before"):
+            dgd.fit(path, callbacks=[Meanwhile(change, path)], **OWN_WAY)
 
 
 def test_a_worker_with_another_copy_is_named(tmp_path: Path) -> None:

@@ -37,6 +37,8 @@ class Buffers:
         """Last chunk read, as (reader, index, array). `take` clears it because the array may use this memory."""
         self.ahead: Ahead | None = None
         """Requests of a reader in this thread."""
+        self.version = 0
+        """Of the file that was read last, 0 if unknown: the same number, the same bytes."""
 
     def within(self, name: str) -> Buffers:
         """The buffers of one array: reading another array does not overwrite its chunk."""

@@ -142,6 +142,11 @@ class ArrayFormat:
         return any(codec.is_checksum for codec in self.piece.codecs)
 
     @property
+    def ends_with_checksum(self) -> bool:
+        """Whether a checksum of all its bytes is part of every stored object."""
+        return self.shard is None and bool(self.chunk.codecs) and self.chunk.codecs[-1].is_checksum
+
+    @property
     def fixed_size(self) -> bool:
         """Whether every stored object has the same size: nothing is compressed, nothing left out."""
         return self.shard is None and all(codec.is_checksum for codec in self.chunk.codecs)

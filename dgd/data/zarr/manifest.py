@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgd.data.buffers import Buffers
+from dgd.data.zarr.retries import fetch
 from dgd.data.zarr.sources import Source, TooLong
 from dgd.errors import DatasetChangedError
 
@@ -22,7 +23,7 @@ MANIFEST = "dgd.crc32c"
 def read_manifest(source: Source, count: int, content: str | None, name: str) -> NDArray[np.uint32]:
     """The checksums of an array's chunks. Raises DatasetChangedError if they are not those the marker vouches for."""
     try:
-        found = source.get(MANIFEST, Buffers(), at_most=4 * count)
+        found = fetch(source, MANIFEST, Buffers(), at_most=4 * count)
     except TooLong:
         found = np.zeros(0, np.uint8)
     if found is None:

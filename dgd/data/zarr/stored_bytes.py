@@ -17,10 +17,10 @@ SAMPLED_CHUNKS = 64
 
 def identity_of(encoded: Bytes, layout: ArrayFormat) -> int:
     """The crc32c that a stored chunk ends with, which decoding verifies; that of all its bytes where it has none."""
-    codecs = layout.chunk.codecs
-    if layout.shard is not None or not codecs or not codecs[-1].is_checksum:
+    if not layout.ends_with_checksum:
         return crc32c(encoded)
-    return int.from_bytes((encoded[-4:] if codecs[-1].at_end else encoded[:4]).tobytes(), "little")
+    mark = encoded[-4:] if layout.chunk.codecs[-1].at_end else encoded[:4]
+    return int.from_bytes(mark.tobytes(), "little")
 
 
 def size_of(source: Source, layout: ArrayFormat) -> tuple[int, bool]:
