@@ -10,6 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from dgd.data.watch import Watch
+
 ALIGNMENT = 64
 MAPPED_BYTES = 2**20
 
@@ -29,7 +31,9 @@ class Buffers:
     is taken again.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, watch: Watch | None = None) -> None:
+        self.watch = watch or Watch()
+        """What the thread is doing, for others to see."""
         self._memory: dict[str, NDArray[np.uint8]] = {}
         self._last: dict[str, NDArray[Any]] = {}
         self._within: dict[str, Buffers] = {}
@@ -43,7 +47,7 @@ class Buffers:
     def within(self, name: str) -> Buffers:
         """The buffers of one array: reading another array does not overwrite its chunk."""
         if name not in self._within:
-            self._within[name] = Buffers()
+            self._within[name] = Buffers(self.watch)
         return self._within[name]
 
     def drop_ahead(self) -> None:

@@ -138,13 +138,14 @@ def sweep_node(
     buffers: Buffers,
     check: Callable[[], None] = lambda: None,
 ) -> PassResult[S]:
-    """The sum over one node's chunks, read one after the other. `check` is called before each and may raise."""
+    """The sum over one node's chunks, read one after the other. `check` is called around each read and may raise."""
     order = node.chunks(dataset.n_chunks)
 
     def leaf(index: int) -> PassResult[S]:
         check()
         _ask_ahead(dataset, order, index - order.start, buffers)
         chunk = dataset.read(index, buffers)
+        check()
         return PassResult(chunk_sum(chunk, buffers), chunk.bytes_read, int(chunk.resident))
 
     try:
@@ -161,13 +162,14 @@ def fold_chunks(
     buffers: Buffers,
     check: Callable[[], None] = lambda: None,
 ) -> PassResult[V]:
-    """The value after the last chunk. `check` is called before each chunk and may raise."""
+    """The value after the last chunk. `check` is called around each read and may raise."""
     bytes_read = resident = 0
     try:
         for position, index in enumerate(order):
             check()
             _ask_ahead(dataset, order, position, buffers)
             chunk = dataset.read(index, buffers)
+            check()
             value = fold(value, chunk, buffers)
             bytes_read += chunk.bytes_read
             resident += chunk.resident

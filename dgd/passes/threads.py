@@ -6,20 +6,18 @@ buffers of its own. The nodes' sums are added in the order of the tree, not of a
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
-from dgd.data.buffers import Buffers
 from dgd.data.dataset import Dataset
 from dgd.data.resident_chunks import Chunks, PartlyResident
 from dgd.errors import ConfigurationError
 from dgd.passes.blas import single_threaded_blas
+from dgd.passes.events import Tell, tell_nobody
 from dgd.passes.executor import ChunkSum, Fold, PassResult, Resources, S, V, fold_chunks, sweep_node
 from dgd.passes.memory import available_processors, free_bytes, memory_limit, resident_bytes
 from dgd.passes.tree import Node, cut_level, nodes_at, sum_siblings
+from dgd.passes.watched_threads import WatchedThreads
 
 NODES_PER_THREAD = 4
 LEAST_NODE_BYTES = 2**19
@@ -28,36 +26,28 @@ THREAD_BYTES = 4 * 2**20
 """Stack, allocator and BLAS memory of one more thread, as measured."""
 
 
-class Cancelled(Exception):
-    """Another node has failed, or the user has interrupted: the pass is given up."""
-
-
 class ThreadExecutor:
-    """Runs the tree's nodes on `threads` threads, by default one for each processor this process may use."""
+    """Runs the tree's nodes on `threads` threads, by default one for each processor this process may use.
 
-    def __init__(self, threads: int | None = None, *, memory_limit: int | None = None) -> None:
+    tell: is told how a pass gets on, and may end it.
+    """
+
+    def __init__(
+        self, threads: int | None = None, *, memory_limit: int | None = None, tell: Tell = tell_nobody
+    ) -> None:
         if threads is not None and threads < 1:
             raise ConfigurationError(f"`threads` must be 1 or more, got {threads}")
         self.threads = threads or available_processors()
         self._memory_limit = memory_limit
-        self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="dgd")
-        self._local = threading.local()
+        self._threads = WatchedThreads(self.threads, tell)
         self._resident: PartlyResident | None = None
 
     def sweep(self, dataset: Dataset, chunk_sum: ChunkSum[S]) -> PassResult[S]:
         """The sum over all chunks. After a failure no further chunk is read, and the first node's error is raised."""
-        stop = threading.Event()
         chunks = self._chunks(dataset)
-
-        def run(node: Node) -> PassResult[S]:
-            try:
-                return sweep_node(chunks, chunk_sum, node, self._buffers(), _checking(stop))
-            except BaseException:
-                stop.set()
-                raise
-
-        futures = self._run([partial(run, node) for node in self._nodes(dataset)], stop)
-        return sum_siblings([future.result() for future in futures])
+        calls = [partial(sweep_node, chunks, chunk_sum, node) for node in self._nodes(dataset)]
+        with single_threaded_blas():
+            return sum_siblings(self._threads.run(calls))
 
     def make_resident(self, dataset: Dataset, count: int) -> None:
         """Keep chunks in this process, for all its threads."""
@@ -70,28 +60,9 @@ class ThreadExecutor:
 
     def fold(self, dataset: Dataset, fold: Fold[V], value: V, order: Sequence[int]) -> PassResult[V]:
         """The value after the last chunk, in one thread."""
-        stop = threading.Event()
-        (future,) = self._run(
-            [lambda: fold_chunks(self._chunks(dataset), fold, value, order, self._buffers(), _checking(stop))], stop
-        )
-        result: PassResult[V] = future.result()
-        return result
-
-    def _run(self, calls: Sequence[Callable[[], Any]], stop: threading.Event) -> list[Future[Any]]:
-        """Run all calls in the pool; raise the error of the first one that was not cancelled."""
         with single_threaded_blas():
-            futures: list[Future[Any]] = []
-            try:
-                futures.extend(self._pool.submit(call) for call in calls)
-                wait(futures)
-            except BaseException:
-                stop.set()
-                wait(futures)
-                raise
-        errors = [error for future in futures if (error := future.exception()) is not None]
-        for error in sorted(errors, key=lambda error: isinstance(error, Cancelled)):
-            raise error
-        return futures
+            (result,) = self._threads.run([partial(fold_chunks, self._chunks(dataset), fold, value, order)])
+        return result
 
     def resources(self, dataset: Dataset) -> Resources:
         """Threads and memory of this process."""
@@ -110,7 +81,7 @@ class ThreadExecutor:
     def close(self) -> None:
         """End the threads, and free the resident chunks."""
         self._resident = None
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._threads.close()
 
     def _nodes(self, dataset: Dataset) -> list[Node]:
         """A few nodes for each thread, none too small to be worth a thread."""
@@ -118,19 +89,3 @@ class ThreadExecutor:
         most = max(1, rows * n_features * dataset.dtype.itemsize // LEAST_NODE_BYTES)
         level = cut_level(dataset.n_chunks, min(NODES_PER_THREAD * self.threads, most))
         return nodes_at(level, dataset.n_chunks)
-
-    def _buffers(self) -> Buffers:
-        if not hasattr(self._local, "buffers"):
-            self._local.buffers = Buffers()
-        buffers: Buffers = self._local.buffers
-        return buffers
-
-
-def _checking(stop: threading.Event) -> Callable[[], None]:
-    """A function that raises Cancelled once `stop` is set."""
-
-    def check() -> None:
-        if stop.is_set():
-            raise Cancelled
-
-    return check

@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any
 
+from dgd.data.watch import Watch
 from dgd.data.zarr import event_loop
 
 READ_TIMEOUT = 120.0
@@ -52,12 +53,17 @@ def _outcome(request: asyncio.Task[Any]) -> Any:
     return request.exception() or request.result()
 
 
-def waited_for(future: Future[tuple[Any, float]], timeout: float) -> tuple[Any, float]:
-    """What `answer` returns, begun in the event loop."""
+def waited_for(future: Future[tuple[Any, float]], timeout: float, watch: Watch) -> tuple[Any, float]:
+    """What `answer` returns, begun in the event loop. Another thread can call the wait off."""
+    watch.answer = future
     try:
+        if watch.called_off:
+            future.cancel()
         return event_loop.result_of(future, timeout=timeout + GRACE)
     except event_loop.Stuck:
         return Unanswered(timeout), timeout
+    finally:
+        watch.answer = None
 
 
 def value_of(found: Any) -> Any:

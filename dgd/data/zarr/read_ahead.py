@@ -18,6 +18,7 @@ from functools import partial
 from typing import Any
 
 from dgd.data.buffers import Buffers
+from dgd.data.watch import Watch
 from dgd.data.zarr import event_loop
 from dgd.data.zarr.answers import answer, value_of, waited_for
 
@@ -165,11 +166,11 @@ class Requests:
         """Whether a path was asked for and not taken yet."""
         return path in self._pending
 
-    def take(self, path: str, timeout: float) -> Any:
+    def take(self, path: str, timeout: float, watch: Watch) -> Any:
         """The answer to a request, once it is there; raises the request's error, Unanswered after its time."""
         future = self._pending.pop(path)
         began = time.perf_counter()
-        found, seconds = waited_for(future, timeout)
+        found, seconds = waited_for(future, timeout, watch)
         if self._taken:
             self._busy = _mean(self._busy, began - self._taken)
         self._latency = _mean(self._latency, seconds)

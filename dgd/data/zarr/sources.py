@@ -187,7 +187,7 @@ class StoreSource:
     def __repr__(self) -> str:
         return f"StoreSource({self.label})"
 
-    @property
+    @cached_property
     def label(self) -> str:
         """The store's URL, without user, password and query; else the store as zarr prints it."""
         store = str(self.store)
@@ -230,9 +230,10 @@ class StoreSource:
         path, ahead = self._path(key), buffers.ahead
         try:
             if isinstance(ahead, Requests) and ahead.holds(path):
-                value = ahead.take(path, timeout)
+                value = ahead.take(path, timeout, buffers.watch)
             else:
-                value = value_of(waited_for(event_loop.submit(answer(self._get, path, timeout)), timeout)[0])
+                future = event_loop.submit(answer(self._get, path, timeout))
+                value = value_of(waited_for(future, timeout, buffers.watch)[0])
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return None
         except Exception as error:

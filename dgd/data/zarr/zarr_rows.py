@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -16,6 +17,7 @@ from dgd._typing import Array, Bytes
 from dgd.data.buffers import Buffers
 from dgd.data.checksums import Checksums
 from dgd.data.rows import Footprint, regular_bounds
+from dgd.data.watch import Reading
 from dgd.data.zarr.answers import READ_TIMEOUT
 from dgd.data.zarr.codecs import Damaged, decode_bytes
 from dgd.data.zarr.layout import ArrayFormat, Layout
@@ -25,7 +27,8 @@ from dgd.data.zarr.retries import fetch
 from dgd.data.zarr.shards import Absent, inner_chunks, paste
 from dgd.data.zarr.sources import Source, TooLong
 from dgd.data.zarr.stored_bytes import identity_of, size_of
-from dgd.errors import CorruptChunkError, DatasetChangedError, MissingChunkError, ReadError
+from dgd.data.zarr.stored_chunk import StoredChunk
+from dgd.errors import CorruptChunkError, ReadError
 
 T = TypeVar("T")
 
@@ -176,7 +179,8 @@ class ZarrRows:
             try:
                 panel, n_bytes = self._panel(index, buffers)
             except MemoryError as error:
-                raise self._too_large(index) from error
+                needed = self.footprint.encoded + self.footprint.decoded
+                raise self._at((index, *(0 for _ in self.shape[1:]))).too_large(needed) from error
         buffers.kept = (self, index, panel) if stop < self._stop(index) else None
         return panel, n_bytes
 
@@ -216,32 +220,33 @@ class ZarrRows:
             for offset, inner in inner_chunks(self.format.shard, self.format.chunk.shape, encoded, panel.shape, corner):
                 paste(panel, self._decode(self.format.shard.inner, inner, place, buffers), offset)
         except Absent as error:
-            raise self._missing(place, str(error)) from error
+            raise self._at(place).missing(str(error)) from error
         except Damaged as error:
-            raise self._damaged(place, str(error)) from error
+            raise self._at(place).damaged(str(error)) from error
 
     def _stored(self, place: tuple[int, ...], buffers: Buffers) -> Bytes:
-        key = self.format.key(place)
+        chunk = self._at(place)
+        buffers.watch.reading = Reading(chunk, self.read_timeout, time.monotonic())
         try:
             buffers.version = 0
-            encoded = fetch(self.source, key, buffers, at_most=self._most, timeout=self.read_timeout)
+            encoded = fetch(self.source, chunk.key, buffers, at_most=self._most, timeout=self.read_timeout)
         except TooLong as error:
-            raise self._damaged(place, str(error)) from error
+            raise chunk.damaged(str(error)) from error
         except ReadError as error:
-            raise ReadError(
-                f"{self._where(place)} cannot be read: {error}", array=self.name, chunk=key, rows=self._rows_of(place)
-            ) from error
+            raise chunk.unreadable(error) from error
+        finally:
+            buffers.watch.reading = None
         if encoded is None:
-            raise self._missing(place, "is not in the store")
+            raise chunk.missing("is not in the store")
         return encoded
 
     def _decode(self, layout: Layout, encoded: Bytes, place: tuple[int, ...], buffers: Buffers) -> Array:
         try:
             flat = decode_bytes(layout.codecs, encoded, layout.n_bytes, buffers)
         except Damaged as error:
-            raise self._damaged(place, str(error)) from error
+            raise self._at(place).damaged(str(error)) from error
         if layout.dtype.kind == "b" and flat.max() > 1:
-            raise self._damaged(place, "it holds bytes other than 0 and 1, expected booleans")
+            raise self._at(place).damaged("it holds bytes other than 0 and 1, expected booleans")
         values = flat.view(layout.dtype)
         if not self._in_pieces and not values.flags.aligned:
             values = buffers.take("aligned", values.shape, layout.dtype)
@@ -251,50 +256,10 @@ class ZarrRows:
         stored = values.reshape([layout.shape[axis] for axis in layout.order])
         return stored.transpose(np.argsort(layout.order))
 
-    def _rows_of(self, place: tuple[int, ...]) -> tuple[int, int]:
-        return place[0] * self._chunk_rows, self._stop(place[0])
-
-    def _where(self, place: tuple[int, ...]) -> str:
-        first, stop = self._rows_of(place)
-        return (
-            f"array {self.name!r} of {self.source.label}: chunk {self.format.key(place)} (rows {first} to {stop - 1})"
-        )
-
-    def _missing(self, place: tuple[int, ...], what: str) -> MissingChunkError:
-        return MissingChunkError(
-            f"{self._where(place)} {what}, expected every chunk; restore it, or write the array again (with zarr's "
-            f"write_empty_chunks=True, if it was left out because all its values equal the fill value)",
-            array=self.name,
-            chunk=self.format.key(place),
-            rows=self._rows_of(place),
-        )
-
-    def _damaged(self, place: tuple[int, ...], what: str) -> CorruptChunkError:
-        return CorruptChunkError(
-            f"{self._where(place)} is damaged: {what}; restore it from a copy, or write the array again",
-            array=self.name,
-            chunk=self.format.key(place),
-            rows=self._rows_of(place),
-        )
+    def _at(self, place: tuple[int, ...]) -> StoredChunk:
+        rows = place[0] * self._chunk_rows, self._stop(place[0])
+        return StoredChunk(self.name, self.source.label, self.format.key(place), rows)
 
     def _refuse(self, index: int, crc: int, expected: int) -> NoReturn:
-        place = tuple(int(i) for i in np.unravel_index(index, self.format.grid))
-        held = "was written" if self.listed else "was read before"
-        raise DatasetChangedError(
-            f"{self._where(place)} is not what {held}: its crc32c is {crc:08x}, expected {expected:08x}; the data "
-            f"were changed, or another machine has another copy at this path: restore them, or open them again",
-            array=self.name,
-            chunk=self.format.key(place),
-            rows=self._rows_of(place),
-        )
-
-    def _too_large(self, index: int) -> ReadError:
-        place = (index, *(0 for _ in self.shape[1:]))
-        needed = self.footprint.encoded + self.footprint.decoded
-        return ReadError(
-            f"{self._where(place)} takes up to {needed:,} bytes while it is read, and that much memory is not there; "
-            f"use fewer threads, or write the array again in smaller chunks",
-            array=self.name,
-            chunk=self.format.key(place),
-            rows=self._rows_of(place),
-        )
+        chunk = self._at(tuple(int(i) for i in np.unravel_index(index, self.format.grid)))
+        raise chunk.changed(crc, expected, since="was written" if self.listed else "was read before")

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TypeVar
 
 from distributed import get_worker
@@ -19,6 +19,7 @@ from dgd.errors import DatasetChangedError
 from dgd.passes.blas import single_threaded_blas
 from dgd.passes.executor import ChunkSum, Fold, PassResult, S, V, fold_chunks, sweep_node
 from dgd.passes.tree import Addable, Node, sum_siblings
+from dgd.passes.watched_threads import Call, Check, WatchedThreads
 
 A = TypeVar("A", bound=Addable)
 T = TypeVar("T")
@@ -63,14 +64,18 @@ def load(sent: Dataset | bytes, node: Node, count: int) -> ResidentNode:
     total = dataset.n_chunks
     wanted = [index for index in node.chunks(total) if is_resident(index, total, count)]
     memory = ResidentMemory(dataset, len(wanted))
-    chunks: list[Chunk] = []
-    bytes_read = 0
-    with _naming_worker():
+
+    def read(buffers: Buffers, check: Check) -> ResidentNode:
+        chunks: list[Chunk] = []
+        bytes_read = 0
         for slot, index in enumerate(wanted):
-            chunk = dataset.read(index, _buffers())
+            check()
+            chunk = dataset.read(index, buffers)
             bytes_read += chunk.bytes_read
             chunks.append(memory.copy(chunk, slot))
-    return ResidentNode(tuple(chunks), bytes_read)
+        return ResidentNode(tuple(chunks), bytes_read)
+
+    return _watched(dataset, read)
 
 
 def sweep(
@@ -80,8 +85,8 @@ def sweep(
     dataset = _dataset(sent)
     chunk_sum: ChunkSum[S] = pickle.loads(theta) if isinstance(theta, bytes) else theta
     chunks: Chunks = dataset if resident is None else PartlyResident(dataset, 0, resident.chunks)
-    with single_threaded_blas(), _naming_worker():
-        result = sweep_node(chunks, chunk_sum, node, _buffers())
+    with single_threaded_blas():
+        result = _watched(dataset, partial(sweep_node, chunks, chunk_sum, node))
     if resident is None or not fresh:
         return result
     return PassResult(result.value, result.bytes_read + resident.bytes_read)
@@ -89,8 +94,9 @@ def sweep(
 
 def fold(sent: Dataset | bytes, fold: Fold[V], value: V, order: Sequence[int]) -> PassResult[V]:
     """A worker's task: a fold over all chunks."""
-    with single_threaded_blas(), _naming_worker():
-        return fold_chunks(_dataset(sent), fold, value, order, _buffers())
+    dataset = _dataset(sent)
+    with single_threaded_blas():
+        return _watched(dataset, partial(fold_chunks, dataset, fold, value, order))
 
 
 @contextmanager
@@ -102,9 +108,16 @@ def _naming_worker() -> Iterator[None]:
         raise error.on(get_worker().address) from error
 
 
-def _buffers() -> Buffers:
-    """The buffers of this thread."""
+def _watched(dataset: Dataset, call: Call[T]) -> T:
+    """The call's result; what reads a store runs in a thread beside this one, which is left behind if it hangs.
+
+    Blocks of a Dask array are computed in this one: Dask knows its own threads only.
+    """
     if not hasattr(_thread, "buffers"):
-        _thread.buffers = Buffers()
-    buffers: Buffers = _thread.buffers
-    return buffers
+        _thread.buffers, _thread.beside = Buffers(), WatchedThreads(1)
+    with _naming_worker():
+        if not all(rows.asks_ahead or rows.lies_in_memory for rows in dataset.arrays):
+            return call(_thread.buffers, _thread.buffers.watch.begin_chunk)
+        beside: WatchedThreads = _thread.beside
+        (result,) = beside.run([call])
+        return result

@@ -1,0 +1,55 @@
+"""What a thread is doing in a pass, to be seen from another thread."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from dgd.errors import ReadError
+
+
+class Piece(Protocol):
+    """A stored chunk; `str` says which."""
+
+    def unread(self, seconds: float) -> ReadError:
+        """The error for it, after so many seconds without an answer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A stored chunk that is being read."""
+
+    chunk: Piece
+    seconds: float
+    """What it may take."""
+    began: float
+
+
+class Watch:
+    """One thread's: written by it, read by others, without a lock."""
+
+    def __init__(self) -> None:
+        self.chunk_began: float | None = None
+        """When the thread began its chunk; None while it has none. On the monotonic clock, as all times here."""
+        self.reading: Reading | None = None
+        self.answer: Future[Any] | None = None
+        """What it waits for."""
+        self.called_off = False
+
+    def begin_chunk(self) -> None:
+        """Called by the thread before each chunk."""
+        self.chunk_began = time.monotonic()
+
+    def end(self) -> None:
+        """Called by the thread when it has no more chunks."""
+        self.chunk_began = self.reading = None
+
+    def call_off(self) -> None:
+        """Called by another thread: nobody needs what is being read. A wait ends at once, a system call does not."""
+        self.called_off = True
+        answer = self.answer
+        if answer is not None:
+            answer.cancel()

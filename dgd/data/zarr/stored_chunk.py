@@ -1,0 +1,68 @@
+"""A stored chunk by name, and what can be wrong with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from dgd.errors import CorruptChunkError, DatasetChangedError, MissingChunkError, ReadError
+
+
+@dataclass(frozen=True, slots=True)
+class StoredChunk:
+    """Which chunk of which array of which store, and its rows: half-open."""
+
+    array: str
+    label: str
+    key: str
+    rows: tuple[int, int]
+
+    def __str__(self) -> str:
+        first, stop = self.rows
+        return f"array {self.array!r} of {self.label}: chunk {self.key} (rows {first} to {stop - 1})"
+
+    def missing(self, what: str) -> MissingChunkError:
+        """It is not there."""
+        return MissingChunkError(
+            f"{self} {what}, expected every chunk; restore it, or write the array again (with zarr's "
+            f"write_empty_chunks=True, if it was left out because all its values equal the fill value)",
+            **self._place,
+        )
+
+    def damaged(self, what: str) -> CorruptChunkError:
+        """It is not what was written."""
+        return CorruptChunkError(
+            f"{self} is damaged: {what}; restore it from a copy, or write the array again", **self._place
+        )
+
+    def changed(self, crc: int, expected: int, *, since: str) -> DatasetChangedError:
+        """It is another one than before."""
+        return DatasetChangedError(
+            f"{self} is not what {since}: its crc32c is {crc:08x}, expected {expected:08x}; the data were changed, or "
+            f"another machine has another copy at this path: restore them, or open them again",
+            **self._place,
+        )
+
+    def unreadable(self, error: ReadError) -> ReadError:
+        """The store has failed."""
+        return ReadError(f"{self} cannot be read: {error}", **self._place)
+
+    def unread(self, seconds: float) -> ReadError:
+        """The store has not answered, and the thread that asked it hangs."""
+        return ReadError(
+            f"{self} cannot be read: there was no answer within {seconds:g} s; check the store, or raise "
+            f"`read_timeout`",
+            **self._place,
+        )
+
+    def too_large(self, needed: int) -> ReadError:
+        """There is not enough memory for it."""
+        return ReadError(
+            f"{self} takes up to {needed:,} bytes while it is read, and that much memory is not there; use fewer "
+            f"threads, or write the array again in smaller chunks",
+            **self._place,
+        )
+
+    @property
+    def _place(self) -> dict[str, Any]:
+        return {"array": self.array, "chunk": self.key, "rows": self.rows}

@@ -1,0 +1,46 @@
+"""Files that hang or are slow to read: `os.readv` is replaced, in this process or in a worker that preloads this file.
+
+In a worker the environment says how: SLOW_SECONDS for every chunk, and HANG_KEY for the end of a path that never comes
+while a file HANG_WHILE exists.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+_readv = os.readv
+
+
+def reading(before: Callable[[str], None]) -> Callable[..., int]:
+    """An `os.readv` that calls a function with the path first."""
+
+    def readv(file: int, buffers: Any) -> int:
+        before(os.readlink(f"/proc/self/fd/{file}"))
+        return _readv(file, buffers)
+
+    return readv
+
+
+def hang(key: str, exists: str = "/") -> Callable[[str], None]:
+    """Never comes back from a path that ends so, while something exists."""
+
+    def before(path: str) -> None:
+        while path.endswith(key) and os.path.exists(exists):
+            time.sleep(0.05)
+
+    return before
+
+
+def dask_setup(worker: Any) -> None:
+    """Dask calls this in a worker that preloads this file."""
+    key, exists = os.environ.get("HANG_KEY", "no such key"), os.environ.get("HANG_WHILE", "/no such file")
+    hanging, seconds = hang(key, exists), float(os.environ.get("SLOW_SECONDS", "0"))
+
+    def before(path: str) -> None:
+        hanging(path)
+        time.sleep(seconds if "/c/" in path else 0)
+
+    os.readv = reading(before)
