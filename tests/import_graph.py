@@ -47,6 +47,7 @@ EVERYWHERE = {"_typing", "_version"}
 HOMES = {
     "zarr": "data/zarr",
     "numcodecs": "data/zarr",
+    "fsspec": "data/zarr",
     "crc32c": "data/zarr",
     "dask": ("data/dask_rows.py", "data/dask_frames.py", "passes/cluster", "passes/memory.py"),
     "distributed": ("data/dask_rows.py", "passes/cluster"),

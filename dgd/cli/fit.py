@@ -77,7 +77,7 @@ def fit(
     from dgd.fitting.fit import plan as plan_fit
 
     if out is not None:
-        check_place(Path(out), overwrite=overwrite)
+        check_place(out, overwrite=overwrite)
     dataset = arrays.open(store)
     chosen, what = chosen.of(dataset)
     if out is not None:

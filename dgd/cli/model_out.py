@@ -19,8 +19,14 @@ SPARE = 2**16
 """Bytes of a model besides its numbers and names."""
 
 
-def check_place(out: Path, *, overwrite: bool) -> None:
+def check_place(out: str, *, overwrite: bool) -> None:
     """Refuse a place where the model could not be saved, before the fit rather than after."""
+    if "://" in out:
+        raise ConfigurationError(f"{out} is a URL, and models are saved to local folders; give another --out")
+    _check_folder(Path(out), overwrite=overwrite)
+
+
+def _check_folder(out: Path, *, overwrite: bool) -> None:
     from dgd.models.files import DOCUMENT
 
     if out.exists() and not overwrite:

@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from dgd.errors.words import without_secrets
+
 
 def print_json(document: dict[str, Any]) -> None:
     """A document on stdout; it must hold no NaN, which JSON does not know."""
@@ -17,7 +19,7 @@ def print_json(document: dict[str, Any]) -> None:
 
 def note(text: str) -> None:
     """A line for the person at the terminal, on stderr."""
-    click.echo(text, err=True)
+    click.echo(without_secrets(text), err=True)
 
 
 def on_terminal() -> bool:

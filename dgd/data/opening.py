@@ -15,6 +15,7 @@ from dgd.data.other_arrays import rows_of_array
 from dgd.data.reading import Reading, ReadingOptions
 from dgd.data.rows import ReadAtOnce, Rows
 from dgd.errors import ConfigurationError
+from dgd.errors.words import without_secrets
 
 if TYPE_CHECKING:
     from dgd.data.zarr.group import Group
@@ -81,7 +82,7 @@ def open_data(
                 **_meant(found, reading, stored=any(map(_may_be_location, given.values()))),
                 feature_names=names,
                 target_name=target_name,
-                source=data if isinstance(data, str) else "memory",
+                source=without_secrets(data) if isinstance(data, str) else "memory",
             )
     if not need_target:
         return replace(dataset, y=None, weight=None)

@@ -26,9 +26,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from dgd.errors.words import without_secrets
+
 
 class DgdError(Exception):
-    """Base of every exception of dgd."""
+    """Base of every exception of dgd. URLs in its message have lost users, passwords and queries."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(without_secrets(str(message)))
 
 
 class ConfigurationError(DgdError, ValueError):

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
+
+URL = re.compile(r"""(\w://)((?:(?!::)[^\s'"])*)""")
+"""A protocol's end, and the rest up to a blank, a quote or the next of chained URLs."""
 
 
 def size(n_bytes: float) -> str:
@@ -27,10 +31,26 @@ def called(name: str) -> str:
 
 def shown(value: Any) -> str:
     """A value as an error shows it: never more than a line."""
-    text = repr(value)
+    text = without_secrets(repr(value))
     return text if len(text) <= 80 else f"{text[:60]}… of type {type(value).__name__}"
 
 
 def finite_or_none(value: Any) -> Any:
     """A value for JSON, which knows no NaN and no infinity."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def without_secrets(text: str) -> str:
+    """The text without users, passwords and queries in its URLs: it goes into errors, models and logs."""
+    return URL.sub(lambda found: found[1] + _address(found[2]), text)
+
+
+def _address(rest: str) -> str:
+    """What follows `://`, without who asks, in whose secret anything may stand, and without the query."""
+    host = re.split(r"[/?]", rest, maxsplit=1)[0]
+    port = host.rpartition(":")[2]
+    if "@" in host:
+        rest = rest[host.rindex("@") + 1 :]
+    elif ":" in host and not port.isdigit():
+        rest = rest.rpartition("@")[2]
+    return rest.partition("?")[0]

@@ -49,6 +49,8 @@ FIELDS: dict[str, tuple[type, ...]] = {
 
 def write_predictor(model: Predictor, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
     """Write a model beside `path`, and put it there when it is whole; see `Model.save`."""
+    if "://" in os.fspath(path):
+        raise ConfigurationError(f"{path} is a URL, and models are saved to local folders; save it to one and copy it")
     target = Path(path)
     with writing(target):
         exists, replaces = target.exists(), (target / DOCUMENT).is_file()
@@ -109,6 +111,8 @@ def read_predictor(path: str | os.PathLike[str]) -> Predictor:
     Raises ModelError if the folder is missing, damaged, or of a later format.
     """
     folder = Path(path)
+    if "://" in os.fspath(path):
+        raise ModelError(f"{path} is a URL, and models are read from local folders; copy it to one first")
     if "\0" in str(folder):
         raise ModelError(f"no folder can have the name {str(folder)!r}, so there is no dgd model; check the path")
     return read_steady(folder, lambda: _read(folder))

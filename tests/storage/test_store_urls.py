@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import http.server
 import os
+import pickle
 import shutil
 import threading
+import traceback
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +22,18 @@ from located import Y, check, files, written
 from zarr.storage import FsspecStore
 
 import dgd
+from dgd.cli import main
 from dgd.data.zarr.locations import source_of
 from dgd.errors import (
     ConfigurationError,
     CorruptChunkError,
     DatasetNotFoundError,
+    DgdError,
     MetadataError,
     MissingChunkError,
     ReadError,
 )
+from dgd.errors.words import without_secrets
 
 
 @pytest.fixture
@@ -183,3 +188,97 @@ def test_a_forked_process_has_a_loop_of_its_own(memory_url: str) -> None:
         ok = dgd.open_dataset(memory_url).read(0).X.shape == (10, 3)
         os._exit(0 if ok else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+SECRET_URLS = [
+    "s3://AKIAKEY:hunter2@bucket/x.zarr",
+    "s3://AKIAKEY:hun/ter2+hunter2@bucket/x.zarr",
+    "s3://AKIAKEY:hunter2?hunter2@bucket/x.zarr",
+    "simplecache::s3://AKIAKEY:hunter2@bucket/x.zarr",
+    "gopher://AKIAKEY:hunter2@host/x.zarr?token=hunter2",
+    "ftp://AKIAKEY:hunter2@127.0.0.1:1/x.zarr",
+]
+
+
+@pytest.mark.parametrize("url", SECRET_URLS)
+def test_no_secret_of_a_url_is_told_wherever_it_is_given(url: str, path: Path, tmp_path: Path) -> None:
+    """Neither by the error nor by the errors that led to it, which a notebook shows too."""
+    model = dgd.Model(np.ones(3), 0.0, "squared")
+    ways: list[Callable[[], Any]] = [
+        lambda: dgd.fit(url, threads=1),
+        lambda: dgd.fit(path, url, threads=1),
+        lambda: dgd.fit(path, validation=url, threads=1),
+        lambda: dgd.fit(path, solver=url, threads=1),
+        lambda: dgd.info(url),
+        lambda: dgd.predict(model, url),
+        lambda: dgd.predict_to(model, path, url),
+        lambda: dgd.DatasetWriter(url),
+        lambda: dgd.ingest([url + ".csv"], tmp_path / "b.zarr", target="y"),
+        lambda: dgd.load_model(url),
+        lambda: model.save(url),
+    ]
+    for way in ways:
+        with pytest.raises(DgdError) as caught:
+            way()
+        assert "hunter2" not in "".join(traceback.format_exception(caught.value))
+        assert "AKIAKEY" not in str(caught.value)
+
+
+def test_no_secret_is_told_by_a_file_system_that_cannot_be_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(url: str, **options: Any) -> None:
+        raise ConnectionError(f"no answer at {url}")
+
+    monkeypatch.setattr(FsspecStore, "from_url", fails)
+    url = "github://org:repo:hunter2@main/x"
+    with pytest.raises(ReadError, match=r"github://main/x cannot be opened \(ConnectionError\)") as caught:
+        dgd.open_dataset(url)
+    assert "org:repo" not in "".join(traceback.format_exception(caught.value))
+    with pytest.raises(ReadError, match="no answer at"):
+        dgd.open_dataset("github://main/x")
+
+
+@pytest.mark.parametrize("url", SECRET_URLS[:1])
+def test_no_secret_of_a_url_is_told_in_the_shell(url: str, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["fit", url], ["fit", str(path), "--out", url], ["info", url, url], ["predict", url, str(path)]):
+        assert main(arguments) != 0
+        told = "".join(capsys.readouterr())
+        assert "hunter2" not in told
+        assert "s3://bucket/x.zarr" in told
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("s3://bucket/a@b/x.zarr", "s3://bucket/a@b/x.zarr"),
+        ("http://host:80/x@1?q=a@b", "http://host:80/x@1"),
+        ("http://user@host/x", "http://host/x"),
+        ("zip://a.zarr::http://u:p@h/z.zip?t=1::file:///b", "zip://a.zarr::http://h/z.zip::file:///b"),
+        ("tcp://127.0.0.1:8786 and 's3://k:s@b'.", "tcp://127.0.0.1:8786 and 's3://b'."),
+    ],
+)
+def test_what_of_a_url_is_told(url: str, told: str) -> None:
+    assert without_secrets(url) == told
+    assert str(ConfigurationError(url)) == told
+
+
+def test_the_source_in_a_model_has_no_secret(http_url: str) -> None:
+    url = http_url.replace("//", "//user:hunter2@") + "/a.zarr"
+    dataset = dgd.open_dataset(f"{url}/X", f"{url}/y")
+    assert dataset.source == f"{http_url}/a.zarr/X"
+
+
+@pytest.mark.parametrize("cache", ["simplecache", "filecache"])
+def test_chained_urls(cache: str, http_url: str, path: Path) -> None:
+    dataset = dgd.open_dataset(f"{cache}::{http_url}/a.zarr")
+    check(dataset, path)
+    assert dgd.fit(dataset, max_iter=3, threads=3).theta.tobytes() == dgd.fit(path, max_iter=3).theta.tobytes()
+    assert pickle.loads(pickle.dumps(dataset)).read(0).X.tobytes() == dataset.read(0).X.tobytes()
+
+
+def test_a_chained_url_to_what_is_not_there(http_url: str, path: Path) -> None:
+    with pytest.raises(DatasetNotFoundError, match="none has no array 'X'"):
+        dgd.open_dataset(f"simplecache::{http_url}/none")
+    with pytest.raises(DatasetNotFoundError, match=r"nothing is at reference://::http"):
+        dgd.open_dataset(f"reference://::{http_url}/none.json")
+    shutil.make_archive(str(path.parent / "z"), "zip", path)
+    check(dgd.open_dataset(f"zip://::file://{path.parent}/z.zip"), path)

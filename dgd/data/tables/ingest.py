@@ -138,6 +138,8 @@ def _suffix(path: str) -> str | None:
 
 
 def _open_table(path: str) -> Table:
+    if "://" in path:
+        raise ConfigurationError(f"{path} is a URL, and tables are read from local files; download it first")
     suffix = _suffix(path)
     if suffix is None:
         raise ConfigurationError(

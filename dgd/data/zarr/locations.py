@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import fsspec
+from fsspec.implementations.asyn_wrapper import AsyncFileSystemWrapper
 from zarr import Array as ZarrArray
 from zarr import Group as ZarrGroup
 from zarr.abc.store import Store
@@ -15,6 +17,7 @@ from zarr.storage import FsspecStore, LocalStore, StorePath, ZipStore
 from dgd.data.zarr.sources import LocalSource, Source, StoreSource
 from dgd.data.zarr.zip_source import ZipSource
 from dgd.errors import ConfigurationError, DatasetNotFoundError, ReadError
+from dgd.errors.words import without_secrets
 
 _own: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 """File systems that are used in dgd's event loop, by those that were given."""
@@ -85,11 +88,29 @@ def _reopened(store: FsspecStore) -> FsspecStore:
 
 
 def _remote_store(url: str) -> Store:
+    """The store behind a URL. Neither the error nor its cause tells a secret of the URL."""
+    told = without_secrets(url)
     try:
-        return FsspecStore.from_url(url, read_only=True)
-    except ImportError as error:
-        raise ConfigurationError(
-            f"{url} needs fsspec and the package of its protocol: {error}; install them, or pass a zarr store"
-        ) from error
-    except ValueError as error:
-        raise ConfigurationError(f"{url} cannot be opened: {error}; check the URL") from error
+        return _in_threads(url) if "::" in url else FsspecStore.from_url(url, read_only=True)
+    except Exception as error:
+        # The text of a URL with a secret in it may hold the secret anywhere.
+        reason = str(error) if told == url else type(error).__name__
+        cause = error if told == url else None
+        if isinstance(error, ImportError):
+            raise ConfigurationError(
+                f"{told} needs fsspec and the package of its protocol: {error}; install them, or pass a zarr store"
+            ) from cause
+        if isinstance(error, FileNotFoundError):
+            raise DatasetNotFoundError(f"nothing is at {told} ({reason}); check the URL") from cause
+        if isinstance(error, OSError):
+            raise ReadError(f"{told} cannot be opened ({reason}); check the store, then try again") from cause
+        raise ConfigurationError(f"{told} cannot be opened: {reason}; check the URL") from cause
+
+
+def _in_threads(url: str) -> Store:
+    """The store behind chained URLs, such as `simplecache::https://…`.
+
+    A file system around another one says that it is asynchronous if the other is, and cannot be used so.
+    """
+    fs, path = fsspec.core.url_to_fs(url)
+    return FsspecStore(AsyncFileSystemWrapper(fs, asynchronous=True), read_only=True, path=path)

@@ -6,7 +6,6 @@ Few methods, because reading a chunk needs nothing else: the bytes under a key, 
 from __future__ import annotations
 
 import os
-import re
 import stat
 import time
 from collections.abc import Iterable
@@ -26,6 +25,7 @@ from dgd.data.zarr import event_loop
 from dgd.data.zarr.answers import READ_TIMEOUT, Unanswered, answer, value_of, waited_for
 from dgd.data.zarr.read_ahead import Requests, hints_in, prefetch_file, requests_in
 from dgd.errors import ReadError
+from dgd.errors.words import without_secrets
 
 ReadAhead = Literal["requests", "page cache hints", "none"]
 """How the next chunks are fetched during computing; only requests take memory of this process."""
@@ -193,7 +193,7 @@ class StoreSource:
         store = str(self.store)
         if isinstance(self.store, FsspecStore):
             store = str(self.store.fs.unstrip_protocol(self.store.path))
-        return f"{_without_secrets(store).rstrip('/')}/{self.prefix}".rstrip("/")
+        return f"{without_secrets(store).rstrip('/')}/{self.prefix}".rstrip("/")
 
     @property
     def copies(self) -> int:
@@ -277,17 +277,12 @@ def version_of(status: os.stat_result) -> int:
     return hash((status.st_dev, status.st_ino, status.st_size, status.st_ctime_ns))
 
 
-def _without_secrets(text: str) -> str:
-    """The text without users, passwords and queries in its URLs: it goes into errors, models and logs."""
-    return re.sub(r"""(\w://)([^\s/'"@]*@)?([^\s'"?]*)(\?[^\s'"]*)?""", r"\1\3", text)
-
-
 def unreadable(label: str, key: str, error: Exception) -> ReadError:
     """The error for a store that fails while it is asked for a key."""
     if isinstance(error, Unanswered):
         return ReadError(f"{label}: key {key!r}: {error}; check the store, or raise `read_timeout`", chunk=key)
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    what = f"{type(error).__name__}: {_without_secrets(reason)}"
+    what = f"{type(error).__name__}: {without_secrets(reason)}"
     return ReadError(f"{label}: key {key!r} cannot be read ({what}); check the store, then try again", chunk=key)
 
 
