@@ -47,11 +47,12 @@ def arrays(command: Command) -> Command:
 
 
 def reading(command: Command) -> Command:
-    """The options --no-decode and --time-unit; the command gets `reading`, the arguments that were given."""
+    """The options --features, --no-decode and --time-unit; the command gets those given as `reading`."""
 
     @functools.wraps(command)
-    def with_reading(no_decode: bool, time_unit: str | None, **rest: Any) -> int:
+    def with_reading(features: str | None, no_decode: bool, time_unit: str | None, **rest: Any) -> int:
         given: dict[str, Any] = {"decode": False} if no_decode else {}
+        given |= {} if features is None else {"features": [name.strip() for name in features.split(",")]}
         given |= {} if time_unit is None else {"time_unit": time_unit}
         return command(reading=given, **rest)
 
@@ -61,6 +62,11 @@ def reading(command: Command) -> Command:
         metavar="UNIT",
         help="Read times as numbers in this unit: days, hours, … [refused].",
     )(with_reading)
+    found = click.option(
+        "--features",
+        metavar="A,B,…",
+        help="Columns of X by name, or variables of a store without X [all columns].",
+    )(found)
     return click.option(
         "--no-decode",
         is_flag=True,

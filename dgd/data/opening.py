@@ -14,6 +14,8 @@ from dgd.data.memory_rows import MemoryRows
 from dgd.data.other_arrays import rows_of_array
 from dgd.data.reading import Reading, ReadingOptions
 from dgd.data.rows import ReadAtOnce, Rows
+from dgd.data.selected_columns import select_columns
+from dgd.data.xarray_rows import is_xarray, open_xarray
 from dgd.errors import ConfigurationError
 from dgd.errors.words import without_secrets
 
@@ -42,7 +44,10 @@ def open_dataset(
     decode (True): whether stored arrays are read as what their attributes and dimension names say, as xarray does:
     `scale_factor`, `add_offset`, `_FillValue`, `missing_value`, `_Unsigned`, `valid_range`, `flag_values`; X is
     transposed where its second dimension is that of y. False: the numbers as they are stored.
-    time_unit (None): "days", "hours", …, in which times ("hours since 2020-01-01") are numbers; None: they are refused.
+    time_unit (None): "days", "hours", …, in which times are numbers since 1970-01-01; None: they are refused.
+    features (None): names. Of X the columns that are called so; where there is no X, the variables of a group or of an
+    xarray Dataset. Variables may have any number of dimensions: a row is a cell of all dimensions of y, in C order, and
+    a variable that lacks some of them is repeated along them.
 
     Raises DatasetNotFoundError, IncompleteDatasetError, MetadataError, UnsupportedFormatError or SchemaError, all of
     them DataError, and ConfigurationError for arguments that do not go together.
@@ -58,8 +63,12 @@ def open_data(
     *,
     need_target: bool,
     reading: Reading | None = None,
+    known: tuple[str, ...] | None = None,
 ) -> Dataset:
-    """What `open_dataset` does; for predictions without a target."""
+    """What `open_dataset` does; for predictions without a target.
+
+    known: the features that a model was fitted on, which are read where there is no X.
+    """
     reading = reading or Reading()
     if isinstance(data, Dataset):
         if not (y is None and weight is None and offset is None):
@@ -67,23 +76,31 @@ def open_data(
         if reading != Reading():
             raise ConfigurationError(f"a `dgd.Dataset` is read as it was opened; give {reading} to `open_dataset`")
         dataset = data
+    elif is_xarray(data):
+        given = {"y": y, "weight": weight, "offset": offset}
+        named = {
+            role: each if isinstance(each, str) or is_xarray(each) else _or_none(role, each)
+            for role, each in given.items()
+        }
+        dataset = open_xarray(data, **named, reading=_falling_back(reading, known, data), need_target=need_target)
     else:
         names, target_name = _feature_names(data), _target_name(y)
         data, y, weight, offset = _frames_as_rows(data, y, weight, offset)
         group = _group(data)
         if group is not None:
             target = ("y" if need_target else None) if y is None else y
-            dataset = _open_group(group, target, weight, offset, reading)
+            dataset = _open_group(group, target, weight, offset, reading, known)
             dataset = dataset if target_name is None else replace(dataset, target_name=target_name)
         else:
             given = {"X": data, "y": y, "weight": weight, "offset": offset}
-            found = {role: None if each is None else _rows(role, each) for role, each in given.items()}
+            found = {role: _or_none(role, each) for role, each in given.items()}
             dataset = Dataset(
                 **_meant(found, reading, stored=any(map(_may_be_location, given.values()))),
                 feature_names=names,
                 target_name=target_name,
                 source=without_secrets(data) if isinstance(data, str) else "memory",
             )
+            dataset = dataset if reading.features is None else select_columns(dataset, reading.features)
     if not need_target:
         return replace(dataset, y=None, weight=None)
     if dataset.y is None:
@@ -113,14 +130,30 @@ def _meant(found: dict[str, Rows | None], reading: Reading, *, stored: bool) -> 
     return dict(meant(found, reading))
 
 
-def _open_group(group: Group, y: Any, weight: Any, offset: Any, reading: Reading) -> Dataset:
+def _open_group(
+    group: Group, y: Any, weight: Any, offset: Any, reading: Reading, known: tuple[str, ...] | None
+) -> Dataset:
     from dgd.data.zarr.group import open_group
+    from dgd.data.zarr.variables import open_variables
 
-    def named(name: str, values: Any) -> Any:
-        return values if values is None or isinstance(values, str) else _rows(name, values)
+    given = {"y": y, "weight": weight, "offset": offset}
+    named: dict[str, Any] = {
+        role: each if isinstance(each, str) else _or_none(role, each) for role, each in given.items()
+    }
+    if group.has("X") or (reading.features is None and known is None):
+        dataset = open_group(group, **named, reading=reading)
+        return dataset if reading.features is None else select_columns(dataset, reading.features)
+    return open_variables(group, reading.features or known or (), named, reading)
 
-    given = {"y": named("y", y), "weight": named("weight", weight), "offset": named("offset", offset)}
-    return open_group(group, **given, reading=reading)
+
+def _falling_back(reading: Reading, known: tuple[str, ...] | None, data: Any) -> Reading:
+    """The features a model was fitted on, where a Dataset has no X."""
+    use = reading.features is None and known is not None and hasattr(data, "data_vars") and "X" not in data
+    return replace(reading, features=known) if use else reading
+
+
+def _or_none(role: str, values: Any) -> Rows | None:
+    return None if values is None else _rows(role, values)
 
 
 def _feature_names(data: Any) -> tuple[str, ...] | None:

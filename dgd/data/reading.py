@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypedDict
 
 from dgd.errors import ConfigurationError
 
-TIME_UNITS = ("days", "hours", "minutes", "seconds", "milliseconds", "microseconds", "nanoseconds")
+NANOSECONDS = {
+    "day": 86_400 * 10**9,
+    "hour": 3_600 * 10**9,
+    "minute": 60 * 10**9,
+    "second": 10**9,
+    "millisecond": 10**6,
+    "microsecond": 10**3,
+    "nanosecond": 1,
+}
+"""Of each unit in which a time can be a number."""
+TIME_UNITS = tuple(f"{unit}s" for unit in NANOSECONDS)
 RAW = "decode=False, or --no-decode"
 
 
@@ -17,6 +27,7 @@ class ReadingOptions(TypedDict, total=False):
 
     decode: bool
     time_unit: str | None
+    features: Sequence[str] | None
 
 
 @dataclass(frozen=True)
@@ -26,9 +37,13 @@ class Reading:
     decode: bool = True
     """Whether they are used; if not, numbers are read as they are stored."""
     time_unit: str | None = None
-    """The unit in which times are numbers; None: times are refused."""
+    """The unit in which times are numbers since 1970-01-01; None: times are refused."""
+    features: tuple[str, ...] | None = None
+    """Which columns of X, or which variables, are used; None: X, whole."""
 
     def __post_init__(self) -> None:
+        if self.features is not None:
+            object.__setattr__(self, "features", _checked_names(self.features))
         if not isinstance(self.decode, bool):
             raise ConfigurationError(f"decode must be True or False, got {self.decode!r}")
         if self.time_unit is not None and self.time_unit not in TIME_UNITS:
@@ -42,3 +57,10 @@ class Reading:
             if name not in known:
                 raise TypeError(f"{call}() got an unexpected keyword argument {name!r}")
         return cls(**options)
+
+
+def _checked_names(given: Any) -> tuple[str, ...]:
+    names = tuple(given) if isinstance(given, (list, tuple)) or hasattr(given, "tolist") else ()
+    if not names or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+        raise ConfigurationError(f"features must be a list of different names, got {given!r}")
+    return tuple(str(name) for name in names)

@@ -9,7 +9,7 @@ from typing import Any
 from dgd._typing import Vector
 from dgd.data.dataset import Dataset
 from dgd.data.distinct import distinct
-from dgd.data.opening import open_dataset
+from dgd.data.opening import open_data
 from dgd.data.row_split import RowSplit
 from dgd.data.rows import Rows
 from dgd.errors import ConfigurationError, SchemaError
@@ -130,9 +130,9 @@ def validation_rows(validation: Any, fraction: Any, seed: Any, dataset: Dataset)
     if validation is None:
         return None
     if isinstance(validation, tuple) and len(validation) == 2:
-        other = open_dataset(*validation)
+        other = open_data(*validation, None, need_target=True, known=dataset.feature_names)
     elif isinstance(validation, (str, os.PathLike, Dataset)):
-        other = open_dataset(validation)
+        other = open_data(validation, None, None, need_target=True, known=dataset.feature_names)
     else:
         hint = "; for a part of the rows give `validation_fraction=`" if isinstance(validation, (int, float)) else ""
         raise ConfigurationError(

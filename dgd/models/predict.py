@@ -101,7 +101,9 @@ def predict_to(
 def _opened(
     model: Predictor, data: Any, offset: Any, probabilities: bool, reading: ReadingOptions
 ) -> tuple[Prediction, Dataset]:
-    dataset = open_data(data, None, None, offset, need_target=False, reading=Reading.of("predict", reading))
+    dataset = open_data(
+        data, None, None, offset, need_target=False, reading=Reading.of("predict", reading), known=model.feature_names
+    )
     model.check(dataset)
     return Prediction(model, probabilities), dataset
 

@@ -16,8 +16,8 @@ from typing import Any, Self, Unpack
 import numpy as np
 
 from dgd._typing import Vector
-from dgd.data.opening import open_dataset
-from dgd.data.reading import ReadingOptions
+from dgd.data.opening import open_data
+from dgd.data.reading import Reading, ReadingOptions
 from dgd.errors import DataError
 from dgd.losses import Logistic, Loss, Softmax, Squared
 from dgd.models.predictor import Predictor
@@ -48,7 +48,8 @@ def score(
 
     Raises ModelError if the data do not have the columns the model was fitted on.
     """
-    dataset = open_dataset(data, y, weight=weight, offset=offset, **reading)
+    how = Reading.of("score", reading)
+    dataset = open_data(data, y, weight, offset, need_target=True, reading=how, known=model.feature_names)
     model.check(dataset)
     parts: tuple[Part, ...] = (ErrorSums(model),)
     loss: Loss = Squared()

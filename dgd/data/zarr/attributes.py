@@ -14,22 +14,18 @@ from typing import Any
 import numpy as np
 
 from dgd.data.meaning import Meaning
-from dgd.data.reading import RAW, Reading
+from dgd.data.reading import NANOSECONDS, RAW, Reading
 from dgd.data.zarr.layout import ArrayFormat
 from dgd.errors import UnsupportedFormatError
 
-SECONDS = {
-    "day": 86_400 * 10**9,
-    "hour": 3_600 * 10**9,
-    "minute": 60 * 10**9,
-    "second": 10**9,
-    "millisecond": 10**6,
-    "microsecond": 10**3,
-    "nanosecond": 1,
-}
-"""Nanoseconds of each unit that a time can be counted in."""
 SHORT = {"d": "day", "h": "hour", "hr": "hour", "min": "minute", "sec": "second", "s": "second"}
 SHORT |= {"ms": "millisecond", "msec": "millisecond", "us": "microsecond", "ns": "nanosecond"}
+CALENDARS = {"standard", "gregorian", "proleptic_gregorian"}
+REFORM = np.datetime64("1582-10-15", "D")
+"""Before it the standard calendar is the Julian one."""
+DATE = re.compile(
+    r"(\d{1,4})-(\d{1,2})-(\d{1,2})(?:[T ]+(\d{1,2})(?::(\d{1,2})(?::(\d{1,2})(?:\.0*)?)?)?)?\s*(?:Z|UTC|[+-]?0?0:?00)?"
+)
 SINCE = re.compile(r"\s*(\S+)\s+since\s+(\S.*)", re.IGNORECASE)
 ENCODINGS = {"array", "string-array", "numeric-scalar", "string"}
 """AnnData's encodings of an array that stands for itself."""
@@ -183,32 +179,49 @@ def _labels(array: ArrayFormat, *, allowed: bool) -> tuple[tuple[int, str], ...]
 
 
 def _timed(array: ArrayFormat, meaning: Meaning, reading: Reading) -> Meaning:
-    """Times as a number in the unit that was asked for."""
-
+    """Times as a number of the unit that was asked for, since 1970-01-01."""
     units, kind = str(array.attributes.get("units", "")), str(array.attributes.get("dtype", ""))
     since = SINCE.fullmatch(units)
     if since is None and not kind.startswith("timedelta64"):
         return meaning
-    what = units if since is None else f"{since[1]} since {since[2]}"
     if reading.time_unit is None:
         raise UnsupportedFormatError(
-            f"array {array.name!r} holds times ({what!r}), expected numbers; say in which unit they are to be numbers "
+            f"array {array.name!r} holds times ({units!r}), expected numbers; say in which unit they are to be numbers "
             f"(time_unit='days', or --time-unit days)",
             array=array.name,
         )
     unit = _unit(since[1] if since else units)
     if unit is None:
-        raise _refused(array, "units", units, f"one of {', '.join(SECONDS)}s, which all have one length")
-    ratio = SECONDS[unit] / SECONDS[reading.time_unit.removesuffix("s")]
+        raise _refused(array, "units", units, f"one of {', '.join(NANOSECONDS)}s, which all have one length")
+    ratio = NANOSECONDS[unit] / NANOSECONDS[reading.time_unit.removesuffix("s")]
+    began = _nanoseconds(array, since[2]) / NANOSECONDS[reading.time_unit.removesuffix("s")] if since else 0.0
     return replace(
         meaning,
         scale=(1.0 if meaning.scale is None else meaning.scale) * ratio,
-        offset=None if meaning.offset is None else meaning.offset * ratio,
-        unit=f"{reading.time_unit}{f' since {since[2]}' if since else ''}",
+        offset=(meaning.offset or 0.0) * ratio + began,
+        unit=f"{reading.time_unit}{' since 1970-01-01' if since else ''}",
     )
 
 
 def _unit(word: str) -> str | None:
     word = SHORT.get(word.lower(), word.lower().removesuffix("s"))
     word = SHORT.get(word, word)
-    return word if word in SECONDS else None
+    return word if word in NANOSECONDS else None
+
+
+def _nanoseconds(array: ArrayFormat, date: str) -> int:
+    """From 1970-01-01 to the date that times are counted from."""
+    calendar = str(array.attributes.get("calendar", "standard")).lower()
+    if calendar not in CALENDARS:
+        raise _refused(array, "calendar", calendar, f"one of {', '.join(sorted(CALENDARS))}")
+    found = DATE.fullmatch(date.strip())
+    if found is None:
+        raise _refused(array, "units", array.attributes["units"], "a date such as 2020-01-01 00:00:00")
+    year, month, day, hour, minute, second = (int(part or 0) for part in found.groups())
+    try:
+        at = np.datetime64(f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}", "s")
+    except ValueError:
+        raise _refused(array, "units", array.attributes["units"], "a date that there is") from None
+    if calendar != "proleptic_gregorian" and at < REFORM:
+        raise _refused(array, "units", array.attributes["units"], f"a date from {REFORM} on, or a proleptic calendar")
+    return int(at.astype(np.int64)) * 10**9

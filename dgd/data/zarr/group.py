@@ -75,7 +75,9 @@ class Group:
             check_committed(None if document is None else document.digest, key, self.marker, self.source.label)
         if document is None:
             raise DatasetNotFoundError(
-                f"{self.source.label} has no array {key!r}{self._others()}; check the path and the name", array=name
+                f"{self.source.label} has no array {key!r}{self._others()}; check the path and the name"
+                + (", or name the variables that are features (features=[…], --features)" if key == "X" else ""),
+                array=name,
             )
         found = array_format(document, name)
         if key not in self.committed:
@@ -84,6 +86,10 @@ class Group:
             check_marker(document.parsed(), document.where)
         content = self._content(key)
         return ZarrRows(source, found, content, listed=content is not None and self._lists_checksums)
+
+    def has(self, key: str) -> bool:
+        """Whether there is something of that name."""
+        return key in self.committed or find_array(self.source.child(key)) is not None
 
     def find(self, key: str) -> ZarrRows | None:
         """An array of the group, if it is there and can be read."""

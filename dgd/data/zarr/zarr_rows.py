@@ -188,7 +188,7 @@ class ZarrRows:
         """All columns of one row of chunks, without the padding of ragged chunks."""
         shape = (self._stop(index) - index * self._chunk_rows, *self.format.shape[1:])
         if not self._in_pieces:
-            place = (index, 0)[: len(shape)]
+            place = (index, *(0 for _ in shape[1:]))
             chunk, n_bytes = self._decoded(place, buffers, partial(self._decode, self.format.chunk))
             return chunk if chunk.shape == shape else chunk[tuple(map(slice, shape))], n_bytes
         panel = buffers.take("panel", shape, self.dtype)
@@ -205,7 +205,7 @@ class ZarrRows:
         except CorruptChunkError:
             encoded = self._stored(place, buffers)
             decoded = decode(encoded, place, buffers)
-        index = place[0] if len(place) == 1 else place[0] * self.format.grid[1] + place[1]
+        index = int(np.ravel_multi_index(place, self.format.grid))
         version = 0 if self.format.ends_with_checksum else buffers.version
         self.checksums.check(index, lambda: identity_of(encoded, self.format), version)
         return decoded, encoded.nbytes

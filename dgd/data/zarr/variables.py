@@ -1,0 +1,41 @@
+"""Variables of a group, as xarray writes them: features, target, weight and offset by name."""
+
+from __future__ import annotations
+
+from dgd.data.dataset import Dataset
+from dgd.data.meaning import DecodedRows
+from dgd.data.reading import Reading
+from dgd.data.rows import Rows
+from dgd.data.variables import Variable, dataset_of_variables
+from dgd.data.zarr.attributes import meaning_of
+from dgd.data.zarr.group import Group
+from dgd.errors import SchemaError
+
+
+def open_variables(
+    group: Group, features: tuple[str, ...], columns: dict[str, Rows | str | None], reading: Reading
+) -> Dataset:
+    """A dataset of the variables of a group. columns: y, weight and offset, by name or as rows."""
+    found = {role: _column(group, role, given, reading) for role, given in columns.items()}
+    variables = [_variable(group, name, reading, labels=False) for name in features]
+    return dataset_of_variables(variables, found, source=group.source.label)
+
+
+def _column(group: Group, role: str, given: Rows | str | None, reading: Reading) -> Variable | Rows | None:
+    return _variable(group, given, reading, labels=role == "y") if isinstance(given, str) else given
+
+
+def _variable(group: Group, name: str, reading: Reading, *, labels: bool) -> Variable:
+    stored = group.rows(name)
+    meaning = meaning_of(stored.format, reading, labels=labels)
+    dims = stored.format.dimension_names
+    if dims is None or any(dim is None for dim in dims):
+        if len(stored.shape) != 1:
+            raise SchemaError(
+                f"variable {name!r} has shape {stored.shape} and no names for its dimensions, which say what the rows "
+                f"are; write them (xarray does), or use an array 'X'",
+                array=name,
+            )
+        dims = ("row",)
+    rows = stored if meaning is None else DecodedRows(stored, meaning)
+    return Variable(rows, tuple(str(dim) for dim in dims))
