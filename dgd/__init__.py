@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dgd.fitting.fit import fit, plan
     from dgd.fitting.record import Record
     from dgd.fitting.result import Result
+    from dgd.fitting.resume import resume
     from dgd.models.model import Model, load_model
     from dgd.models.predict import predict, predict_to
     from dgd.models.score import score
@@ -48,6 +49,7 @@ _HOMES = {
     "plan": "dgd.fitting.fit",
     "predict": "dgd.models.predict",
     "predict_to": "dgd.models.predict",
+    "resume": "dgd.fitting.resume",
     "score": "dgd.models.score",
 }
 _PACKAGES = {"errors", "estimators", "losses", "penalties", "solvers", "testing"}
@@ -89,6 +91,7 @@ __all__ = [
     "plan",
     "predict",
     "predict_to",
+    "resume",
     "score",
     "solvers",
     "testing",

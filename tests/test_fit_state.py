@@ -11,7 +11,7 @@ import pytest
 from methods import TARGETS, X
 
 import dgd
-from dgd.errors import ModelError
+from dgd.errors import CheckpointError
 from dgd.fitting.arguments import make_loss
 from dgd.fitting.objective import Objective
 from dgd.fitting.state import FitState
@@ -137,5 +137,5 @@ def test_the_state_of_a_real_fit_with_history_and_validation() -> None:
     ids=str,
 )  # fmt: skip
 def test_what_is_not_a_state_is_refused(document: Any) -> None:
-    with pytest.raises(ModelError, match="state of a fit"):
+    with pytest.raises(CheckpointError, match="state of a fit"):
         FitState.from_arrays(document, {})

@@ -88,15 +88,32 @@ def read_steady(folder: Path, read: Callable[[], T]) -> T:
                 os.close(handle)
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Replace a file's content at once: whoever looks sees the old or the new."""
+def replace_file(path: Path, content: bytes, *, keep: Path | None = None) -> None:
+    """Replace a file's content at once: whoever looks sees the old or the new. `keep`: where the old one stays."""
     draft = path.with_name(f".{path.name}.partial")
-    with draft.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    try:
+        with draft.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if keep is not None and path.exists():
+            keep.unlink(missing_ok=True)
+            _link(path, keep)
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
     sync(path.parent)
+
+
+def _link(path: Path, other: Path) -> None:
+    """A second name for a file; a copy where the file system has none."""
+    try:
+        os.link(path, other)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
+            raise
+        shutil.copyfile(path, other)
 
 
 def sync_tree(path: Path) -> None:

@@ -18,6 +18,7 @@ A message says what, where (array, chunk, rows), what was found, what was expect
     │   ├── ValueRangeError       a value no linear model can use: NaN, infinity, a negative weight  (a ValueError)
     │   └── IngestError           a table has a cell that is not a number
     ├── ModelError                a saved model is missing, damaged or does not fit the data
+    ├── CheckpointError           a checkpoint is missing, damaged, or of other data, another problem, another version
     ├── WriteError                what dgd writes cannot be written: a full disk, no permission  (also an OSError)
     └── ClusterLostError          the cluster is gone, or keeps losing the same piece of work
 """
@@ -151,6 +152,10 @@ class ModelError(DgdError):
     """A saved model is missing or damaged, or the data are not those it was made for."""
 
 
+class CheckpointError(DgdError):
+    """A checkpoint is missing or damaged, or the data, the problem or the version are no longer those of its fit."""
+
+
 class WriteError(DgdError, OSError):
     """A dataset, predictions or a model cannot be written: the disk is full or read-only, or the system forbids it.
 
@@ -172,4 +177,9 @@ def _write_error(message: str, path: str | None, errno: int | None) -> WriteErro
 
 
 class ClusterLostError(DgdError):
-    """The cluster is gone, or loses every worker that takes a certain piece of work."""
+    """The cluster is gone, or loses every worker that takes a certain piece of work.
+
+    `result`: that of a fit after its last whole pass; None before the first one, and elsewhere.
+    """
+
+    result: Any = None

@@ -7,6 +7,7 @@ in the solver's coordinates. A step follows the one before, so this is a fold an
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,15 +15,19 @@ import numpy as np
 from dgd._typing import Array, Vector
 from dgd.data.buffers import Buffers
 from dgd.data.centre import Centre
-from dgd.data.dataset import Chunk
+from dgd.data.dataset import Chunk, Dataset
 from dgd.errors import ConfigurationError
 from dgd.fitting.coordinates import Coordinates
 from dgd.losses import Loss
+from dgd.passes.executor import Executor, Fold
 from dgd.passes.sums.gradient import LossAndGradient
 from dgd.passes.sums.row_sums import RowSums, Sums
 from dgd.penalties import Penalty
 from dgd.solvers.base import Epoch
 from dgd.solvers.steps.schedules import rate_at
+
+PARTS = 16
+"""Of an epoch that is paused now and then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,21 @@ class EpochSoFar:
     gradient_sum: Vector
     weight_sum: float
     batches: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EpochPart:
+    """The part of an epoch that has been run."""
+
+    so_far: EpochSoFar
+    chunks: int = 0
+    """How many, in the epoch's order."""
+    bytes_read: int = 0
+    resident: int = 0
+
+
+Pause = Callable[[EpochPart], None]
+"""Called with what has been run of an epoch, now and then."""
 
 
 @dataclass(frozen=True)
@@ -95,3 +115,25 @@ class EpochFold:
             weight_sum=value.weight_sum + sums.weight,
             batches=value.batches + 1,
         )
+
+
+def run_epoch(
+    executor: Executor,
+    dataset: Dataset,
+    fold: Fold[EpochSoFar],
+    epoch: Epoch,
+    part: EpochPart | None,
+    pause: Pause | None,
+) -> EpochPart:
+    """The whole epoch, from its start or from the part that has been run."""
+    part = part or EpochPart(EpochSoFar(epoch.point, epoch.step, 0.0, np.zeros_like(epoch.point), 0.0))
+    order = [int(k) for k in epoch.chunk_order(dataset.n_chunks)]
+    at_once = len(order) if pause is None else -(-len(order) // PARTS)
+    while part.chunks < len(order):
+        chunks = order[part.chunks : part.chunks + at_once]
+        found = executor.fold(dataset, fold, part.so_far, chunks)
+        done = part.chunks + len(chunks)
+        part = EpochPart(found.value, done, part.bytes_read + found.bytes_read, part.resident + found.resident)
+        if pause is not None and done < len(order):
+            pause(part)
+    return part

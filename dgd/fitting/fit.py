@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Unpack
@@ -12,19 +13,15 @@ from dgd._typing import Vector
 from dgd.data.dataset import Dataset
 from dgd.data.opening import open_dataset
 from dgd.data.reading import ReadingOptions
-from dgd.data.row_split import RowSplit
 from dgd.errors import ConfigurationError
 from dgd.errors.checks import checked_word
-from dgd.fitting.arguments import checked_callbacks, checked_standardize, checked_start, make_stopping
-from dgd.fitting.loop import minimise
-from dgd.fitting.null_model import NullModel, null_model
-from dgd.fitting.objective import Objective
-from dgd.fitting.outcome import result_of
+from dgd.fitting.arguments import checked_callbacks, checked_standardize, make_stopping
+from dgd.fitting.keeping import Keeping
 from dgd.fitting.problem import Method, make_method, validation_rows
 from dgd.fitting.result import Result
+from dgd.fitting.run import Task, run
 from dgd.fitting.stopping import MAX_ITER, TOL, Callback
 from dgd.losses import Loss
-from dgd.passes.blas import single_threaded_blas
 from dgd.passes.execution import Execution, execution_of
 from dgd.passes.executor import Executor
 from dgd.passes.pace import pace_of
@@ -61,6 +58,8 @@ def fit(
     seed: int = 0,
     precision: str = "double",
     callbacks: Sequence[Callback] = (),
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: float | str = 60.0,
     client: Any = None,
     threads: int | None = None,
     execution: Execution | None = None,
@@ -107,12 +106,16 @@ def fit(
         restore the best θ.
     precision: "double", float64 arithmetic whatever the stored dtype, or "single", float32 within a chunk.
     callbacks: functions of a `Record`, called after each pass, θ included; one that returns True stops the fit.
+    checkpoint: a file that the state of the fit is brought to every `checkpoint_every` seconds, or after each pass with
+        "pass": `dgd.resume` goes on from there, and its result is, to the bit, that of a fit without a break. The one
+        before is kept beside it. A checkpoint that cannot be written is a warning, and the fit goes on.
     client, threads: a `distributed.Client`, or a number of threads of this process; by default the active client, or a
         thread for each processor.
     execution: a `dgd.Execution`, which says how much memory may be used as well, and how long a read or a worker is
         waited for. None of this changes a bit of the result.
 
     Raises ConfigurationError, PlanError, DataError or ClusterLostError. Divergence and limits are statuses, not errors.
+    A KeyboardInterrupt and a ClusterLostError bring what was reached by then as their `result`, None before any pass.
     Source: Géron, Hands-On Machine Learning, chapter 4; each solver's page cites its paper.
     """
     where = execution_of(execution, client, threads)
@@ -129,30 +132,12 @@ def fit(
     )
     standardizing = checked_standardize(standardize, method.rate)
     held_out = validation_rows(validation, validation_fraction, seed, dataset)
-    with session(where) as running:
-        split = held_out if isinstance(held_out, RowSplit) else None
-        cost = running.plan(dataset, method.need(dataset, precision, split))
-        dataset = running.start(dataset, cost)
-        objective = Objective(
-            dataset,
-            method.loss,
-            running.executor,
-            penalty=method.penalty,
-            fit_intercept=method.fit_intercept,
-            precision=precision,
-            measures_standardised=not method.by_the_book,
-            null=_null_model(dataset, method, running.executor, split),
-            validation=running.reading(held_out, cost) if isinstance(held_out, Dataset) else held_out,
-        )
-        given = checked_start(theta0, objective.theta_shape)
-        start = objective.start(None if given is None else method.within_bounds(given))
-        start = method.within_bounds(start)
-        # The driver's own arithmetic, too, has bits that depend on the number of BLAS threads.
-        with single_threaded_blas():
-            run = minimise(
-                objective, method.solver, start, standardize=standardizing, stopping=stopping, callbacks=listening
-            )
-            return result_of(objective, run, cost, method)
+    task = Task(dataset, method, held_out, precision, standardizing, stopping)
+    if checkpoint is None:
+        return run(task, where, listening, theta0=theta0)
+    places = {"data": data, "y": y, "weight": weight, "offset": offset, "validation": validation}
+    keeping = Keeping.new(checkpoint, checkpoint_every, task, places, reading)
+    return run(task, where, listening, theta0=theta0, reached_of=keeping.checkpoints)
 
 
 def plan(
@@ -195,10 +180,3 @@ def _with_pace(cost: Plan, dataset: Dataset, executor: Executor, method: Method,
     zero = np.zeros((dataset.shape[1], *shape))
     sums = RowSums(method.loss, np.zeros(shape), zero, (LossAndGradient(),), precision)
     return replace(cost, pace=pace_of(dataset, executor, sums))
-
-
-def _null_model(dataset: Dataset, method: Method, executor: Executor, split: RowSplit | None) -> NullModel | None:
-    """The best constant and a centre; None where there is no intercept to take them up, or a textbook's iteration."""
-    if not method.fit_intercept or method.by_the_book:
-        return None
-    return null_model(dataset, method.loss, executor, split)

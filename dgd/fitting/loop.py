@@ -14,11 +14,12 @@ from dgd.fitting.collinear import stops_short
 from dgd.fitting.known import Pass
 from dgd.fitting.no_optimum import from_nearer, is_separated, needs_newton
 from dgd.fitting.objective import Objective
+from dgd.fitting.reached import Reached
 from dgd.fitting.record import Record
 from dgd.fitting.state import FitState
 from dgd.fitting.stopping import Callback, Stopping
 from dgd.solvers import LBFGS, ConjugateGradient, Newton
-from dgd.solvers.base import Evaluation, Solver, State, Status
+from dgd.solvers.base import Epoch, Evaluation, Solver, State, Status
 
 
 @dataclass(frozen=True)
@@ -50,16 +51,27 @@ def minimise(
     standardize: bool,
     stopping: Stopping,
     callbacks: Sequence[Callback] = (),
+    reached: Reached | None = None,
 ) -> Run:
-    """Run a solver from θ (of `Objective.start`) until a status; one evaluation, one pass, one record."""
+    """Run a solver from θ (of `Objective.start`) until a status; one evaluation, one pass, one record.
+
+    reached: what is told after each pass, and may hold a state to go on from in the place of θ.
+    """
     began = started = time.perf_counter()
-    found = objective.standardise_at(theta, hessian=solver.wants_hessian) if standardize else None
-    known = found.known if found else objective.unknown()
-    start = found.evaluation.point if found else known.coordinates.from_user(theta)
-    state = FitState(solver.init(start, tol=stopping.tol), known, start)
+    reached, found = reached or Reached(), None
+    if reached.state is not None:
+        solver, state = reached.solver or solver, reached.going_on
+        status = _limit(stopping, False, state, 0.0)
+        if status is not None and state.last is not None:
+            return ended(status, state, state.last)
+    else:
+        found = objective.standardise_at(theta, hessian=solver.wants_hessian) if standardize else None
+        known = found.known if found else objective.unknown()
+        start = found.evaluation.point if found else known.coordinates.from_user(theta)
+        state = FitState(solver.init(start, tol=stopping.tol), known, start)
     while True:
-        found = found or objective.evaluate(solver.ask(state.solver), state.known, hessian=solver.wants_hessian)
-        last = state.last
+        found = found or _evaluate(objective, solver, state, reached)
+        last, state.epoch = state.last, None
         converged = _tell(state, found, solver, objective, stopping)
         successor = _successor(solver, state, last, found, objective, converged=converged)
         if successor is not None:
@@ -68,12 +80,22 @@ def minimise(
         validation = _validate(state, found, objective, stopping)
         record = _record(objective, state, found, validation, time.perf_counter() - started)
         state.history.append(record)
+        ends = converged or state.solver.status is not None or _idles(stopping, state)
+        reached.pass_made(solver, state, found.evaluation, ends=ends)
         stop = _call(callbacks, replace(record, theta=objective.to_user(found.evaluation.point, state.known)))
         status = _ending(state.solver, objective, found) if converged else state.solver.status
         status = status or _limit(stopping, stop, state, time.perf_counter() - began)
+        reached.between_passes(status)
         if status is not None:
-            return _ended(status, state, found)
+            return ended(status, state, found.evaluation)
         found, started = None, time.perf_counter()
+
+
+def _evaluate(objective: Objective, solver: Solver, state: FitState, reached: Reached) -> Pass:
+    asked = solver.ask(state.solver)
+    if isinstance(asked, Epoch):
+        return objective.epoch(asked, state.known, part=state.epoch, pause=reached.pause_of(solver, state))
+    return objective.evaluate(asked, state.known, hessian=solver.wants_hessian)
 
 
 def _tell(state: FitState, found: Pass, solver: Solver, objective: Objective, stopping: Stopping) -> bool:
@@ -131,14 +153,14 @@ def _validate(state: FitState, found: Pass, objective: Objective, stopping: Stop
     return loss, bytes_read
 
 
-def _ended(status: Status, state: FitState, found: Pass) -> Run:
-    """The run, with the point that is its answer."""
+def ended(status: Status, state: FitState, evaluation: Evaluation) -> Run:
+    """The run, with the point that is its answer; the last evaluation was that."""
     if state.before is not None and status is not Status.CONVERGED and not state.before.value > state.solver.value:
         state.solver = state.before
     point, loss = state.solver.point, state.solver.value
-    just_begun = math.isnan(state.solver.value) and found.evaluation.finite
+    just_begun = math.isnan(state.solver.value) and evaluation.finite
     if just_begun or status in (Status.CONVERGED, Status.NO_OPTIMUM):
-        point, loss = found.evaluation.point, found.evaluation.value
+        point, loss = evaluation.point, evaluation.value
     elif status is Status.EARLY_STOPPED and state.best.point is not None:
         point, loss = state.best.point, state.best.value
     return Run(point, loss, status, state)
@@ -153,13 +175,17 @@ def _call(callbacks: Sequence[Callback], record: Record) -> bool:
 def _limit(stopping: Stopping, stop: bool, state: FitState, seconds: float) -> Status | None:
     if stop:
         return Status.INTERRUPTED
-    if stopping.patience is not None and state.best.idle >= stopping.patience:
+    if _idles(stopping, state):
         return Status.EARLY_STOPPED
     if len(state.history) >= stopping.max_iter:
         return Status.ITERATION_LIMIT
     if stopping.max_seconds is not None and seconds >= stopping.max_seconds:
         return Status.TIME_LIMIT
     return None
+
+
+def _idles(stopping: Stopping, state: FitState) -> bool:
+    return stopping.patience is not None and state.best.idle >= stopping.patience
 
 
 def _record(

@@ -21,7 +21,7 @@ from dgd.data.row_split import RowSplit
 from dgd.errors import DataError
 from dgd.fitting.coefficient_prox import CoefficientProx, least_subgradient, with_curvature
 from dgd.fitting.coordinates import Coordinates
-from dgd.fitting.epoch import EpochFold, EpochSoFar
+from dgd.fitting.epoch import EpochFold, EpochPart, Pause, run_epoch
 from dgd.fitting.known import Known, Pass
 from dgd.fitting.null_model import NullModel
 from dgd.fitting.split_sums import OnHeldOut, OnTraining, OnTrainingFold
@@ -114,7 +114,7 @@ class Objective:
     def evaluate(self, asked: Vector | Epoch, known: Known, *, hessian: bool = False) -> Pass:
         """Value and gradient at a point of the solver's coordinates, or an epoch of steps from there."""
         if isinstance(asked, Epoch):
-            return self._epoch(asked, known)
+            return self.epoch(asked, known)
         return self._pass(known.coordinates.to_user(asked), asked, known, hessian=hessian)
 
     def standardised(self, sums: Any) -> Coordinates:
@@ -265,15 +265,14 @@ class Objective:
         slope = evaluation.gradient if evaluation.subgradient is None else evaluation.subgradient
         return vector_norm(known.coordinates.gradient_in(known.yardstick, slope))
 
-    def _epoch(self, epoch: Epoch, known: Known) -> Pass:
-        start = EpochSoFar(epoch.point, epoch.step, 0.0, np.zeros_like(epoch.point), 0.0)
+    def epoch(self, epoch: Epoch, known: Known, *, part: EpochPart | None = None, pause: Pause | None = None) -> Pass:
+        """An epoch of steps; `part`: what has been run of it, `pause`: called with that, now and then."""
         penalty = known.coordinates.penalty(self.penalty)
         fold: Any = EpochFold(self.loss, penalty, known.coordinates, epoch, known.centre)
         if isinstance(self.validation, RowSplit):
             fold = OnTrainingFold(fold, self.validation)
-        order = [int(k) for k in epoch.chunk_order(self.dataset.n_chunks)]
-        result = self.executor.fold(self.dataset, fold, start, order)
-        end = result.value
+        part = run_epoch(self.executor, self.dataset, fold, epoch, part, pause)
+        end = part.so_far
         if not end.weight_sum > 0:
             raise DataError("the weights sum to 0: no row counts; correct the weights", array="weight")
         coef = known.coordinates.coef_part(end.point)
@@ -285,4 +284,4 @@ class Objective:
             nonsmooth=nonsmooth,
             steps=end.step - epoch.step,
         )
-        return Pass(evaluation, replace(known, passes=known.passes + 1), result.bytes_read, result.resident)
+        return Pass(evaluation, replace(known, passes=known.passes + 1), part.bytes_read, part.resident)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from dgd._typing import Vector
+import numpy as np
+
+from dgd._typing import Array, Matrix, Vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +42,34 @@ class Record:
         """All but θ; a number that is not finite is None."""
         found = {name: value for name, value in asdict(self).items() if name != "theta"}
         return {n: None if isinstance(v, float) and not math.isfinite(v) else v for n, v in found.items()}
+
+
+COLUMNS = (
+    "iteration", "loss", "grad_norm", "learning_rate", "seconds", "rows_per_second", "bytes_read", "accepted",
+    "resident_share", "validation_loss",
+)  # fmt: skip
+
+
+def table_of(records: Sequence[Record]) -> Matrix:
+    """A row for each pass, a column for each of COLUMNS, and whether there is a validation loss."""
+    rows = [[getattr(record, name) for name in COLUMNS] for record in records]
+    return np.array(
+        [[math.nan if value is None else value for value in row] + [row[-1] is not None] for row in rows],
+        dtype=np.float64,
+    ).reshape(len(rows), len(COLUMNS) + 1)
+
+
+def records_of(table: Array) -> list[Record]:
+    """The records that a table was made of. Raises ValueError where it is none."""
+    if table.ndim != 2 or table.shape[1] != len(COLUMNS) + 1 or table.dtype != np.float64:
+        raise ValueError(f"an array of {table.dtype} and shape {table.shape} is no table of passes")
+    if not (table[:, 0] == np.arange(1, len(table) + 1)).all():
+        raise ValueError("the passes are not numbered from 1")
+    found = []
+    for *numbers, validated in table.tolist():
+        values = dict(zip(COLUMNS, numbers, strict=True))
+        values["iteration"], values["bytes_read"] = int(values["iteration"]), int(values["bytes_read"])
+        values["accepted"] = bool(values["accepted"])
+        values["validation_loss"] = values["validation_loss"] if validated else None
+        found.append(Record(**values))
+    return found

@@ -48,6 +48,8 @@ class Result:
     """Stored bytes that were read to find the best constant: of targets, weights and offsets, once."""
     loss_is_before_last_step: bool = False
     """Whether `loss` and `explained` are those of the θ before the last step: those of `theta` would cost a pass."""
+    checkpoint: str | None = None
+    """The file with which `dgd.resume` goes on from here, where the fit stopped before its end and has one."""
 
     @property
     def coef_(self) -> Vector:
@@ -155,6 +157,7 @@ class Result:
             "certificate": None if self.certificate is None else asdict(self.certificate),
             "loss_is_before_last_step": self.loss_is_before_last_step,
             "rows_held_out": self.rows_held_out,
+            "checkpoint": self.checkpoint,
             "bytes_before_first_pass": self.bytes_before_first_pass,
             "theta": self.theta.tolist(),
             "intercept": np.asarray(self.intercept_).tolist(),

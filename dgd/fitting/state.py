@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields, is_dataclass
-from enum import Enum
-from importlib import import_module
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from dgd._typing import Array, Vector
-from dgd.errors import ModelError
+from dgd.errors import CheckpointError
+from dgd.fitting.encoding import OWN, UNREADABLE, decoded, encoded
+from dgd.fitting.epoch import EpochPart
 from dgd.fitting.known import Known
-from dgd.fitting.record import Record
+from dgd.fitting.record import Record, records_of, table_of
 from dgd.solvers.base import Evaluation, State
 
-ARRAY, TUPLE, CLASS = "array", "tuple", "class"
+HISTORY = "history"
 
 
 @dataclass(frozen=True)
@@ -53,64 +54,46 @@ class FitState:
     """Whether another method has taken over from the one that was asked for."""
     before: State | None = None
     """That of Newton's method, where another one went on from the start."""
+    epoch: EpochPart | None = None
+    """The part of an epoch that has been run, where the next pass is to go on within it."""
 
     def to_arrays(self) -> tuple[Any, dict[str, Array]]:
         """The state as JSON and arrays."""
-        arrays: dict[str, Array] = {}
-        return _encoded(self, arrays), arrays
+        arrays: dict[str, Array] = {HISTORY: table_of(self.history)}
+        return encoded(replace(self, history=[]), arrays), arrays
 
     @classmethod
-    def from_arrays(cls, document: Any, arrays: dict[str, Array], *, modules: tuple[str, ...] = ("dgd",)) -> FitState:
-        """The state that `to_arrays` made. `modules`: packages whose dataclasses may be made, such as a solver's own.
+    def from_arrays(cls, document: Any, arrays: dict[str, Array], *, own: Sequence[str] = OWN) -> FitState:
+        """The state that `to_arrays` made. `own`: modules whose dataclasses may be made, such as a solver's own.
 
-        Raises ModelError where the document is not a state.
+        Raises CheckpointError where the document is not a state.
         """
         try:
-            state = _decoded(document, arrays, modules)
-        except (KeyError, TypeError, AttributeError, ValueError, ImportError) as error:
-            raise ModelError(f"this is not the state of a fit: {error!r}") from error
-        if not isinstance(state, cls):
-            raise ModelError(f"expected the state of a fit, got a {type(state).__name__}")
+            state = decoded(document, arrays, own)
+            if not isinstance(state, cls):
+                raise TypeError(f"it is a {type(state).__name__}")
+            state.history = records_of(arrays[HISTORY])
+            state.check()
+        except UNREADABLE as error:
+            raise CheckpointError(f"this is not the state of a fit: {error!r}") from error
         return state
 
-
-def _encoded(value: Any, arrays: dict[str, Array]) -> Any:
-    """None, bools, numbers and strings as they are; else an object that says what it is."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, np.ndarray):
-        name = f"a{len(arrays)}"
-        arrays[name] = value
-        return {ARRAY: name}
-    if isinstance(value, (tuple, list)):
-        return {TUPLE: [_encoded(each, arrays) for each in value], "list": isinstance(value, list)}
-    name = f"{type(value).__module__}:{type(value).__qualname__}"
-    if isinstance(value, Enum):
-        return {CLASS: name, "member": value.name}
-    if is_dataclass(value):
-        return {CLASS: name, "fields": {f.name: _encoded(getattr(value, f.name), arrays) for f in fields(value)}}
-    raise TypeError(f"a fit's state cannot hold a {type(value).__name__}")
-
-
-def _decoded(value: Any, arrays: dict[str, Array], modules: tuple[str, ...]) -> Any:
-    if not isinstance(value, dict):
-        return value
-    if ARRAY in value:
-        return arrays[value[ARRAY]]
-    if TUPLE in value:
-        items = [_decoded(each, arrays, modules) for each in value[TUPLE]]
-        return items if value["list"] else tuple(items)
-    module, _, name = value[CLASS].partition(":")
-    if module.partition(".")[0] not in modules:
-        raise ValueError(f"{module} is not one of {', '.join(modules)}")
-    kind = getattr(import_module(module), name)
-    if "member" in value and isinstance(kind, type) and issubclass(kind, Enum):
-        return kind[value["member"]]
-    if not (isinstance(kind, type) and is_dataclass(kind)):
-        raise TypeError(f"{module}.{name} is not a dataclass")
-    made = object.__new__(kind)
-    for each in fields(kind):
-        object.__setattr__(made, each.name, _decoded(value["fields"][each.name], arrays, modules))
-    return made
+    def check(self) -> None:
+        """Raise ValueError unless points and evaluations are finite and of one shape."""
+        n = self.known.coordinates.scale.shape
+        points = {"start": self.start, "point": self.solver.point}
+        if self.before is not None:
+            points["before"] = self.before.point
+        if self.best.point is not None:
+            points["best"] = self.best.point
+        if self.epoch is not None:
+            points["epoch"] = self.epoch.so_far.point
+        for name, point in points.items():
+            if point.size != self.start.size or not np.isfinite(point).all():
+                raise ValueError(f"{name} of {point.size} numbers is not a finite point of {self.start.size}")
+        for evaluation in (self.last, self.solver.best):
+            if evaluation is not None and not evaluation.point.size == evaluation.gradient.size == self.start.size:
+                raise ValueError(f"an evaluation is of {evaluation.gradient.size} numbers, not {self.start.size}")
+        coordinates = self.known.coordinates
+        if coordinates.mean.shape != n or not (np.isfinite(coordinates.mean).all() and (coordinates.scale > 0).all()):
+            raise ValueError("the coordinates are no finite means and positive scales")

@@ -36,6 +36,14 @@ def single_threaded_blas() -> Iterator[None]:
                 _limiter = None
 
 
+def blas_kernel() -> str:
+    """NumPy's BLAS, its version and the kernel it chose for this processor: the last bits of a sum depend on them."""
+    found = [each for each in _controller().info() if each["user_api"] == "blas"]
+    # SciPy brings another one, which dgd does not call.
+    own = [each for each in found if "numpy" in each["filepath"]] or found
+    return ", ".join(sorted(f"{x['internal_api']} {x['version']} {x.get('architecture', '')}".strip() for x in own))
+
+
 _found: ThreadpoolController | None = None
 
 

@@ -1,0 +1,112 @@
+"""A fit as a value, and what runs it: from the start, or from a state on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from dgd.data.dataset import Dataset
+from dgd.data.row_split import RowSplit
+from dgd.errors import ClusterLostError, DgdError
+from dgd.fitting.arguments import checked_start
+from dgd.fitting.loop import ended, minimise
+from dgd.fitting.null_model import NullModel, null_model
+from dgd.fitting.objective import Objective
+from dgd.fitting.outcome import result_of
+from dgd.fitting.problem import Method
+from dgd.fitting.reached import Reached
+from dgd.fitting.result import Result
+from dgd.fitting.stopping import Callback, Stopping
+from dgd.passes.blas import single_threaded_blas
+from dgd.passes.execution import Execution
+from dgd.passes.executor import Executor
+from dgd.passes.plan import Plan
+from dgd.passes.session import session
+from dgd.solvers.base import Status
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is fitted, how, and until when."""
+
+    dataset: Dataset
+    method: Method
+    held_out: Dataset | RowSplit | None
+    precision: str
+    standardize: bool
+    stopping: Stopping
+
+    @property
+    def split(self) -> RowSplit | None:
+        """Which rows of the dataset are held out, if some are."""
+        return self.held_out if isinstance(self.held_out, RowSplit) else None
+
+
+def run(
+    task: Task,
+    where: Execution,
+    callbacks: tuple[Callback, ...],
+    *,
+    theta0: Any = None,
+    null: NullModel | None = None,
+    reached_of: Callable[[NullModel | None], Reached] = lambda null: Reached(),
+) -> Result:
+    """Run the fit. `null`: the null model, where it is known; `reached_of`: what is told of each pass."""
+    method = task.method
+    with session(where) as running:
+        cost = running.plan(task.dataset, method.need(task.dataset, task.precision, task.split))
+        dataset = running.start(task.dataset, cost)
+        null = null or _null_model(dataset, method, running.executor, task.split)
+        reached = reached_of(null)
+        objective = Objective(
+            dataset,
+            method.loss,
+            running.executor,
+            penalty=method.penalty,
+            fit_intercept=method.fit_intercept,
+            precision=task.precision,
+            measures_standardised=not method.by_the_book,
+            null=null,
+            validation=running.reading(task.held_out, cost) if isinstance(task.held_out, Dataset) else task.held_out,
+        )
+        given = checked_start(theta0, objective.theta_shape)
+        start = objective.start(None if given is None else method.within_bounds(given))
+        start = method.within_bounds(start)
+        # The driver's own arithmetic, too, has bits that depend on the number of BLAS threads.
+        with single_threaded_blas():
+            try:
+                ran = minimise(
+                    objective,
+                    method.solver,
+                    start,
+                    standardize=task.standardize,
+                    stopping=task.stopping,
+                    callbacks=callbacks,
+                    reached=reached,
+                )
+            except BaseException as error:
+                checkpoint = reached.close()
+                if isinstance(error, (KeyboardInterrupt, ClusterLostError)):
+                    found = _so_far(objective, reached, cost, method)
+                    error.result = found and replace(found, checkpoint=checkpoint)  # type: ignore[union-attr]
+                raise
+            checkpoint = reached.close()
+            return replace(result_of(objective, ran, cost, method), checkpoint=checkpoint)
+
+
+def _so_far(objective: Objective, reached: Reached, cost: Plan, method: Method) -> Result | None:
+    """The result after the last whole pass; None before the first."""
+    if reached.state is None or reached.evaluation is None:
+        return None
+    with suppress(DgdError):
+        return result_of(objective, ended(Status.INTERRUPTED, reached.going_on, reached.evaluation), cost, method)
+    return None
+
+
+def _null_model(dataset: Dataset, method: Method, executor: Executor, split: RowSplit | None) -> NullModel | None:
+    """The best constant and a centre; None where there is no intercept to take them up, or a textbook's iteration."""
+    if not method.fit_intercept or method.by_the_book:
+        return None
+    return null_model(dataset, method.loss, executor, split)
