@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
+from dgd.cli import options
 from dgd.cli.options import Command
-from dgd.data.reading import TIME_UNITS
+from dgd.data.reading import TIME_UNITS, ReadingOptions
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Arrays:
     y: str | None
     weight: str | None
     offset: str | None
-    reading: dict[str, Any]
+    reading: ReadingOptions
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -37,7 +38,7 @@ def arrays(command: Command) -> Command:
     """The options --y, --weight and --offset, and those of how data are read; the command gets `arrays`."""
 
     @functools.wraps(command)
-    def with_arrays(y: str | None, weight: str | None, offset: str | None, reading: dict[str, Any], **rest: Any) -> int:
+    def with_arrays(y: str | None, weight: str | None, offset: str | None, reading: ReadingOptions, **rest: Any) -> int:
         return command(arrays=Arrays(y, weight, offset, reading), **rest)
 
     found = reading(with_arrays)
@@ -47,21 +48,34 @@ def arrays(command: Command) -> Command:
 
 
 def reading(command: Command) -> Command:
-    """The options --features, --no-decode and --time-unit; the command gets those given as `reading`."""
+    """--features, --no-decode, --time-unit and --storage-option; the command gets those given as `reading`."""
 
     @functools.wraps(command)
-    def with_reading(features: str | None, no_decode: bool, time_unit: str | None, **rest: Any) -> int:
-        given: dict[str, Any] = {"decode": False} if no_decode else {}
-        given |= {} if features is None else {"features": [name.strip() for name in features.split(",")]}
-        given |= {} if time_unit is None else {"time_unit": time_unit}
+    def with_reading(
+        features: str | None,
+        no_decode: bool,
+        time_unit: str | None,
+        storage_options: dict[str, Any] | None,
+        **rest: Any,
+    ) -> int:
+        given = ReadingOptions()
+        if features is not None:
+            given["features"] = [name.strip() for name in features.split(",")]
+        if no_decode:
+            given["decode"] = False
+        if time_unit is not None:
+            given["time_unit"] = time_unit
+        if storage_options is not None:
+            given["storage_options"] = storage_options
         return command(reading=given, **rest)
 
+    found = options.storage_options(with_reading)
     found = click.option(
         "--time-unit",
         type=click.Choice(TIME_UNITS),
         metavar="UNIT",
         help="Read times as numbers in this unit: days, hours, … [refused].",
-    )(with_reading)
+    )(found)
     found = click.option(
         "--features",
         metavar="A,B,…",

@@ -72,6 +72,8 @@ def fit(
     Ctrl-C stops after the pass under way, prints and saves what was reached, and exits with code 130; twice stops at
     once. Other exit codes: 0 done, 2 usage, 3 data, 4 not converged, 5 cluster lost, 6 diverged.
     """
+    from dgd.data.opening import open_dataset
+    from dgd.data.reading import for_urls
     from dgd.data.row_split import RowSplit
     from dgd.fitting.fit import fit as fit_dataset
     from dgd.fitting.fit import plan as plan_fit
@@ -79,6 +81,8 @@ def fit(
     if out is not None:
         check_place(out, overwrite=overwrite)
     dataset = arrays.open(store)
+    if control["validation"] is not None:
+        control["validation"] = open_dataset(control["validation"], **for_urls(arrays.reading, control["validation"]))
     chosen, what = chosen.of(dataset)
     if out is not None:
         try_model_room(Path(out), what.n_parameters, dataset.feature_names)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from dgd.cli import options
@@ -10,12 +12,13 @@ from dgd.cli.output import print_json
 
 @click.command
 @click.argument("store")
+@options.storage_options
 @options.as_json
-def info(store: str, as_json: bool) -> int:
+def info(store: str, storage_options: dict[str, Any] | None, as_json: bool) -> int:
     """Describe the dataset STORE: shape, chunks, bytes, codecs, checksums, names, and warnings with their fixes."""
     from dgd.data.zarr import info as describe
 
-    found = describe.info(store)
+    found = describe.info(store, storage_options=storage_options)
     if as_json:
         print_json(found.as_json())
     else:

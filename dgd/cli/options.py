@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -137,6 +137,31 @@ def resident(command: Command) -> Command:
     return with_resident
 
 
+def storage_option(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, Any] | None:
+    """`K=V`, any number of times, as a dictionary: V is a number, true, false, null or text, K may have dots."""
+    found: dict[str, Any] = {}
+    for value in values:
+        key, equals, text = value.partition("=")
+        *path, name = key.split(".")
+        if not equals or not all([*path, name]):
+            raise click.BadParameter("expected NAME=VALUE, like anon=true")
+        within = found
+        for part in path:
+            within = within.setdefault(part, {})
+        within[name] = {"true": True, "false": False, "null": None}.get(text.lower(), text)
+        with suppress(ValueError):
+            within[name] = int(text)
+    return found or None
+
+
+storage_options = click.option(
+    "--storage-option",
+    "storage_options",
+    multiple=True,
+    callback=storage_option,
+    metavar="K=V",
+    help="What fsspec needs to open a URL, like anon=true or client_kwargs.endpoint_url=http://… [none].",
+)
 precision = click.option(
     "--precision",
     type=click.Choice(["double", "single"]),

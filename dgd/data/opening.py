@@ -48,6 +48,8 @@ def open_dataset(
     features (None): names. Of X the columns that are called so; where there is no X, the variables of a group or of an
     xarray Dataset. Variables may have any number of dimensions: a row is a cell of all dimensions of y, in C order, and
     a variable that lacks some of them is repeated along them.
+    storage_options (None): what fsspec needs to open URLs, as a dictionary: {"anon": True}, a profile, an endpoint.
+    They appear in no error, plan or model.
 
     Raises DatasetNotFoundError, IncompleteDatasetError, MetadataError, UnsupportedFormatError or SchemaError, all of
     them DataError, and ConfigurationError for arguments that do not go together.
@@ -74,26 +76,29 @@ def open_data(
         if not (y is None and weight is None and offset is None):
             raise ConfigurationError("a `dgd.Dataset` brings its own y, weight and offset; give them to `open_dataset`")
         if reading != Reading():
-            raise ConfigurationError(f"a `dgd.Dataset` is read as it was opened; give {reading} to `open_dataset`")
+            raise ConfigurationError(
+                "a `dgd.Dataset` is read as it was opened; give decode, features and the others to `open_dataset`"
+            )
         dataset = data
     elif is_xarray(data):
         given = {"y": y, "weight": weight, "offset": offset}
         named = {
-            role: each if isinstance(each, str) or is_xarray(each) else _or_none(role, each)
+            role: each if isinstance(each, str) or is_xarray(each) else _or_none(role, each, reading)
             for role, each in given.items()
         }
         dataset = open_xarray(data, **named, reading=_falling_back(reading, known, data), need_target=need_target)
     else:
+        reading.check_used(data, y, weight, offset)
         names, target_name = _feature_names(data), _target_name(y)
         data, y, weight, offset = _frames_as_rows(data, y, weight, offset)
-        group = _group(data)
+        group = _group(data, reading)
         if group is not None:
             target = ("y" if need_target else None) if y is None else y
             dataset = _open_group(group, target, weight, offset, reading, known)
             dataset = dataset if target_name is None else replace(dataset, target_name=target_name)
         else:
             given = {"X": data, "y": y, "weight": weight, "offset": offset}
-            found = {role: _or_none(role, each) for role, each in given.items()}
+            found = {role: _or_none(role, each, reading) for role, each in given.items()}
             dataset = Dataset(
                 **_meant(found, reading, stored=any(map(_may_be_location, given.values()))),
                 feature_names=names,
@@ -108,7 +113,7 @@ def open_data(
     return dataset
 
 
-def _group(data: Any) -> Group | None:
+def _group(data: Any, reading: Reading) -> Group | None:
     """The zarr group that `data` names; None if it names an array, or is one."""
     if isinstance(data, np.ndarray) or not _may_be_location(data):
         return None
@@ -117,7 +122,7 @@ def _group(data: Any) -> Group | None:
 
     if not is_location(data):
         return None
-    group = Group(source_of(data))
+    group = Group(source_of(data, reading.storage_options))
     return None if group.is_array else group
 
 
@@ -138,7 +143,7 @@ def _open_group(
 
     given = {"y": y, "weight": weight, "offset": offset}
     named: dict[str, Any] = {
-        role: each if isinstance(each, str) else _or_none(role, each) for role, each in given.items()
+        role: each if isinstance(each, str) else _or_none(role, each, reading) for role, each in given.items()
     }
     if group.has("X") or (reading.features is None and known is None):
         dataset = open_group(group, **named, reading=reading)
@@ -152,8 +157,8 @@ def _falling_back(reading: Reading, known: tuple[str, ...] | None, data: Any) ->
     return replace(reading, features=known) if use else reading
 
 
-def _or_none(role: str, values: Any) -> Rows | None:
-    return None if values is None else _rows(role, values)
+def _or_none(role: str, values: Any, reading: Reading) -> Rows | None:
+    return None if values is None else _rows(role, values, reading)
 
 
 def _feature_names(data: Any) -> tuple[str, ...] | None:
@@ -180,7 +185,7 @@ def _frames_as_rows(*arrays: Any) -> tuple[Any, ...]:
     return tuple(found.values())
 
 
-def _rows(name: str, values: Any) -> Rows:
+def _rows(name: str, values: Any, reading: Reading) -> Rows:
     """An array of any kind as rows."""
     if isinstance(values, ReadAtOnce):
         return cast(Rows, values)
@@ -193,7 +198,7 @@ def _rows(name: str, values: Any) -> Rows:
         from dgd.data.zarr.locations import is_location
 
         if is_location(values):
-            return open_array(values, name)
+            return open_array(values, name, reading.storage_options)
     return rows_of_array(name, values)
 
 

@@ -1,10 +1,11 @@
-"""How what a store says of its numbers is used."""
+"""How data are opened, and how what a store says of its numbers is used."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, TypedDict
+from dataclasses import dataclass, field, fields
+from typing import Any, TypedDict, cast
 
 from dgd.errors import ConfigurationError
 
@@ -28,6 +29,20 @@ class ReadingOptions(TypedDict, total=False):
     decode: bool
     time_unit: str | None
     features: Sequence[str] | None
+    storage_options: Mapping[str, Any] | None
+
+
+def is_url(location: Any) -> bool:
+    """Whether it is opened by fsspec."""
+    text = os.fspath(location) if isinstance(location, (str, os.PathLike)) else ""
+    return not text.startswith("file://") and ("://" in text or "::" in text)
+
+
+def for_urls(reading: ReadingOptions, *locations: Any) -> ReadingOptions:
+    """The options for these locations: without storage options where none of them is a URL."""
+    if any(map(is_url, locations)):
+        return reading
+    return cast(ReadingOptions, {key: value for key, value in reading.items() if key != "storage_options"})
 
 
 @dataclass(frozen=True)
@@ -40,6 +55,8 @@ class Reading:
     """The unit in which times are numbers since 1970-01-01; None: times are refused."""
     features: tuple[str, ...] | None = None
     """Which columns of X, or which variables, are used; None: X, whole."""
+    storage_options: Mapping[str, Any] | None = field(default=None, repr=False)
+    """What fsspec needs to open URLs; may be secret."""
 
     def __post_init__(self) -> None:
         if self.features is not None:
@@ -48,6 +65,20 @@ class Reading:
             raise ConfigurationError(f"decode must be True or False, got {self.decode!r}")
         if self.time_unit is not None and self.time_unit not in TIME_UNITS:
             raise ConfigurationError(f"time_unit must be one of {', '.join(TIME_UNITS)}, got {self.time_unit!r}")
+
+        options = self.storage_options
+        if options is not None and not (isinstance(options, Mapping) and all(isinstance(key, str) for key in options)):
+            raise ConfigurationError(
+                f"storage_options must be a dictionary of names, such as {{'anon': True}}, got a "
+                f"{type(options).__name__}"
+            )
+
+    def check_used(self, *locations: Any) -> None:
+        """Raise ConfigurationError for storage options beside data of which none is a URL."""
+        if self.storage_options and not any(map(is_url, locations)):
+            raise ConfigurationError(
+                "storage_options go with a URL, and none of the data is one; a zarr store brings its own options"
+            )
 
     @classmethod
     def of(cls, call: str, options: Mapping[str, Any]) -> Reading:

@@ -148,7 +148,7 @@ def header_of(
             "data": data,
             "validation": validation,
             "places": places,
-            "reading": dict(reading),
+            "reading": {name: value for name, value in reading.items() if name != "storage_options"},
             "method": {name: _part(getattr(task.method, name), arrays) for name in PARTS},
             "split": encoded(task.split, arrays),
             "null": encoded(null, arrays),

@@ -131,7 +131,7 @@ def fit(
         loss, penalty, solver, learning_rate, fit_intercept=fit_intercept, dataset=dataset, read_labels=True
     )
     standardizing = checked_standardize(standardize, method.rate)
-    held_out = validation_rows(validation, validation_fraction, seed, dataset)
+    held_out = validation_rows(validation, validation_fraction, seed, dataset, **reading)
     task = Task(dataset, method, held_out, precision, standardizing, stopping)
     if checkpoint is None:
         return run(task, where, listening, theta0=theta0)

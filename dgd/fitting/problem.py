@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 from dgd._typing import Vector
 from dgd.data.dataset import Dataset
 from dgd.data.distinct import distinct
 from dgd.data.opening import open_data
+from dgd.data.reading import Reading, ReadingOptions, for_urls
 from dgd.data.row_split import RowSplit
 from dgd.data.rows import Rows
 from dgd.errors import ConfigurationError, SchemaError
@@ -120,7 +121,9 @@ def make_solver(
     return made, Choice(made.name, because)
 
 
-def validation_rows(validation: Any, fraction: Any, seed: Any, dataset: Dataset) -> Dataset | RowSplit | None:
+def validation_rows(
+    validation: Any, fraction: Any, seed: Any, dataset: Dataset, **reading: Unpack[ReadingOptions]
+) -> Dataset | RowSplit | None:
     """The rows to validate on: another dataset, or a fraction of the rows of this one, drawn by the seed."""
     number = checked_integer("fit(seed", seed, least=0)
     if fraction is not None:
@@ -130,9 +133,11 @@ def validation_rows(validation: Any, fraction: Any, seed: Any, dataset: Dataset)
     if validation is None:
         return None
     if isinstance(validation, tuple) and len(validation) == 2:
-        other = open_data(*validation, None, need_target=True, known=dataset.feature_names)
+        read = Reading.of("fit", for_urls(reading, *validation))
+        other = open_data(*validation, None, need_target=True, reading=read, known=dataset.feature_names)
     elif isinstance(validation, (str, os.PathLike, Dataset)):
-        other = open_data(validation, None, None, need_target=True, known=dataset.feature_names)
+        read = Reading() if isinstance(validation, Dataset) else Reading.of("fit", for_urls(reading, validation))
+        other = open_data(validation, None, None, need_target=True, reading=read, known=dataset.feature_names)
     else:
         hint = "; for a part of the rows give `validation_fraction=`" if isinstance(validation, (int, float)) else ""
         raise ConfigurationError(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from dgd.data.dataset import Dataset
 from dgd.data.opening import open_data, open_dataset
+from dgd.data.reading import Reading, ReadingOptions
 from dgd.errors import CheckpointError, ConfigurationError
 from dgd.errors.checks import checked_flag, checked_integer, checked_number
 from dgd.fitting.arguments import checked_callbacks, checked_rate, make_loss, make_penalty
@@ -35,6 +36,7 @@ def resume(
     weight: Any = None,
     offset: Any = None,
     validation: Any = None,
+    storage_options: Mapping[str, Any] | None = None,
     loss: Loss | None = None,
     penalty: Penalty | None = None,
     solver: Solver | None = None,
@@ -53,6 +55,7 @@ def resume(
     checkpoint: the path that `fit(checkpoint=...)` had; further checkpoints go there. Of a fit that has ended for good
         the last passes are made again.
     data, y, weight, offset, validation: where they were arrays; what had a path is found there.
+    storage_options: what fsspec needs to open URLs; they are never stored.
     loss, penalty, solver, learning_rate: where they were objects of your own classes, or functions; others are stored.
     max_iter: another limit, of all passes together; max_seconds: another one, and counted from here.
     checkpoint_every: as in `fit`.
@@ -69,8 +72,11 @@ def resume(
     stored = Stored.read(path, () if solver is None else (type(solver).__module__,))
     if not checked_flag("resume(any_version", any_version):
         stored.check_bits()
-    dataset = _dataset(stored, data, y, weight, offset).waiting_at_most(where.read_timeout)
-    held_out = stored.split or validation_rows(_found(stored, "validation", validation), None, 0, dataset)
+    reading = replace(stored.reading, storage_options=storage_options)
+    dataset = _dataset(stored, data, y, weight, offset, reading).waiting_at_most(where.read_timeout)
+    held_out = stored.split or validation_rows(
+        _found(stored, "validation", validation), None, 0, dataset, **cast(ReadingOptions, vars(reading))
+    )
     stored.check_data(dataset, held_out if isinstance(held_out, Dataset) else None)
     method = _method(stored, loss, penalty, solver, learning_rate)
     stopping = stored.stopping
@@ -92,7 +98,7 @@ def resume(
     return run(task, where, listening, null=stored.null, reached_of=reached)
 
 
-def _dataset(stored: Stored, data: Any, y: Any, weight: Any, offset: Any) -> Dataset:
+def _dataset(stored: Stored, data: Any, y: Any, weight: Any, offset: Any, reading: Reading) -> Dataset:
     """The data that are given, or those at the places of the first run."""
     names = {"y": y, "weight": weight, "offset": offset}
     if isinstance(data, Dataset):
@@ -104,7 +110,7 @@ def _dataset(stored: Stored, data: Any, y: Any, weight: Any, offset: Any) -> Dat
         )
     had = {each.get("role") for each in stored.data}
     found = {name: _found(stored, name, value) if name in had else value for name, value in names.items()}
-    return open_data(place, **found, need_target=True, reading=stored.reading)
+    return open_data(place, **found, need_target=True, reading=reading)
 
 
 def _found(stored: Stored, name: str, given: Any) -> Any:

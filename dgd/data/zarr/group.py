@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from dgd.data.dataset import Dataset
@@ -9,6 +10,7 @@ from dgd.data.reading import Reading
 from dgd.data.rows import Rows
 from dgd.data.zarr.commit_marker import check_committed, check_marker, committed_arrays, is_part
 from dgd.data.zarr.documents import attributes_of, checked_attributes, parse_document, read_document
+from dgd.data.zarr.listing import not_found
 from dgd.data.zarr.locations import source_of
 from dgd.data.zarr.manifest import MANIFEST
 from dgd.data.zarr.meant import meant
@@ -18,12 +20,12 @@ from dgd.data.zarr.zarr_rows import ZarrRows
 from dgd.errors import DatasetNotFoundError, MetadataError, UnsupportedFormatError
 
 
-def open_array(location: Any, name: str) -> ZarrRows:
+def open_array(location: Any, name: str, storage_options: Mapping[str, Any] | None = None) -> ZarrRows:
     """The zarr array at a location as rows; `name` is what errors call it.
 
     An array of a dataset that dgd wrote is checked against the commit marker of its group.
     """
-    source = source_of(location)
+    source = source_of(location, storage_options)
     document = find_array(source)
     if document is None:
         raise DatasetNotFoundError(f"there is no zarr array at {source.label}; check the path or the name", array=name)
@@ -74,11 +76,7 @@ class Group:
         if self.marker is not None:
             check_committed(None if document is None else document.digest, key, self.marker, self.source.label)
         if document is None:
-            raise DatasetNotFoundError(
-                f"{self.source.label} has no array {key!r}{self._others()}; check the path and the name"
-                + (", or name the variables that are features (features=[…], --features)" if key == "X" else ""),
-                array=name,
-            )
+            raise DatasetNotFoundError(not_found(self.source, key, self.committed), array=name)
         found = array_format(document, name)
         if key not in self.committed:
             if is_part(found.attributes):
@@ -123,9 +121,6 @@ class Group:
     def _lists_checksums(self) -> bool:
         """Whether a list of checksums lies beside the chunks of each array."""
         return (self.marker or {}).get("manifest") == MANIFEST
-
-    def _others(self) -> str:
-        return f", it has {', '.join(sorted(self.committed))}" if self.committed else ""
 
 
 def _unmarked(where: str, name: str) -> MetadataError:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,9 +16,10 @@ from dgd.data.zarr.advice import Finding, findings
 from dgd.data.zarr.attributes import meaning_of
 from dgd.data.zarr.group import Group, open_array, open_group
 from dgd.data.zarr.layout import ArrayFormat
+from dgd.data.zarr.listing import arrays_below, not_found
 from dgd.data.zarr.locations import source_of
 from dgd.data.zarr.manifest import MANIFEST
-from dgd.data.zarr.sources import LocalSource, ReadAhead, Source, unreadable
+from dgd.data.zarr.sources import LocalSource, ReadAhead, Source
 from dgd.data.zarr.zarr_rows import ZarrRows
 from dgd.errors import DatasetNotFoundError, SchemaError, UnsupportedFormatError
 from dgd.errors.words import counted, size
@@ -106,18 +108,18 @@ class Info:
         return "\n".join(lines)
 
 
-def info(location: Any) -> Info:
+def info(location: Any, *, storage_options: Mapping[str, Any] | None = None) -> Info:
     """Describe the Zarr group or array at a path, URL or store. Nothing but metadata is read.
 
-    All arrays of a group in a local folder are described, and all that a dgd dataset's commit marker names; of a group
-    elsewhere X, y and weight, as other names cannot be listed everywhere.
+    The arrays that a dgd dataset's commit marker names are described; of another group all, nested groups included, or
+    of a store that cannot be listed X, y and weight. storage_options: see `open_dataset`.
 
     Raises DatasetNotFoundError if no array is there, IncompleteDatasetError for an interrupted write, MetadataError for
     a torn or edited document.
     """
-    group = Group(source_of(location))
+    group = Group(source_of(location, storage_options))
     if group.is_array:
-        return _info(group, {"": open_array(location, _last_name(group.source))}, {})
+        return _info(group, {"": open_array(location, _last_name(group.source), storage_options)}, {})
     found: dict[str, ZarrRows] = {}
     unreadable: dict[str, str] = {}
     for name in _array_names(group):
@@ -128,7 +130,7 @@ def info(location: Any) -> Info:
         except DatasetNotFoundError:
             continue
     if not found and not unreadable:
-        raise DatasetNotFoundError(f"there is no zarr array in {group.source.label}; check the path")
+        raise DatasetNotFoundError(not_found(group.source, "X", ()))
     return _info(group, found, unreadable)
 
 
@@ -150,21 +152,8 @@ def _info(group: Group, found: dict[str, ZarrRows], unreadable: dict[str, str]) 
 
 def _array_names(group: Group) -> list[str]:
     """Where to look for arrays, the usual names first."""
-    if group.marker is not None:
-        names = set(group.committed)
-    elif isinstance(group.source, LocalSource):
-        names = _folders(group.source)
-    else:
-        names = set(USUAL)
+    names = set(group.committed or arrays_below(group.source) or USUAL)
     return [name for name in USUAL if name in names] + sorted(names - set(USUAL))
-
-
-def _folders(source: LocalSource) -> set[str]:
-    try:
-        with os.scandir(source.root) as entries:
-            return {entry.name for entry in entries if entry.is_dir()}
-    except OSError as error:
-        raise unreadable(source.label, "", error) from error
 
 
 def _array_info(rows: ZarrRows) -> ArrayInfo:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -14,6 +15,8 @@ from zarr import Group as ZarrGroup
 from zarr.abc.store import Store
 from zarr.storage import FsspecStore, LocalStore, StorePath, ZipStore
 
+from dgd.data.reading import is_url
+from dgd.data.zarr.secrets import secrets_in, without
 from dgd.data.zarr.sources import LocalSource, Source, StoreSource
 from dgd.data.zarr.zip_source import ZipSource
 from dgd.errors import ConfigurationError, DatasetNotFoundError, ReadError
@@ -28,8 +31,8 @@ def is_location(data: Any) -> bool:
     return isinstance(data, (str, os.PathLike, Store, StorePath, ZarrGroup, ZarrArray))
 
 
-def source_of(location: Any) -> Source:
-    """The source behind a path, a URL (with fsspec), a zarr store, store path, group or array."""
+def source_of(location: Any, storage_options: Mapping[str, Any] | None = None) -> Source:
+    """The source behind a path, a URL (with fsspec and these options), a zarr store, store path, group or array."""
     if isinstance(location, (ZarrGroup, ZarrArray)):
         location = location.store_path
     if isinstance(location, StorePath):
@@ -39,8 +42,8 @@ def source_of(location: Any) -> Source:
     text = os.fspath(location)
     if text.startswith("file://"):
         text = text.removeprefix("file://")
-    if "://" in text or "::" in text:
-        return StoreSource(_remote_store(text))
+    if is_url(text):
+        return StoreSource(remote_store(text, storage_options or {}))
     return _of_path(Path(text))
 
 
@@ -87,18 +90,22 @@ def _reopened(store: FsspecStore) -> FsspecStore:
     return FsspecStore(_own[fs], read_only=True, path=store.path, allowed_exceptions=store.allowed_exceptions)
 
 
-def _remote_store(url: str) -> Store:
-    """The store behind a URL. Neither the error nor its cause tells a secret of the URL."""
+def remote_store(url: str, options: Mapping[str, Any], *, read_only: bool = True) -> Store:
+    """The store behind a URL. Neither the error nor its cause tells a secret of the URL, or of fsspec's options."""
     told = without_secrets(url)
     try:
-        return _in_threads(url) if "::" in url else FsspecStore.from_url(url, read_only=True)
+        if "::" in url:
+            return _in_threads(url, options, read_only)
+        return FsspecStore.from_url(url, storage_options=dict(options), read_only=read_only)
     except Exception as error:
         # The text of a URL with a secret in it may hold the secret anywhere.
-        reason = str(error) if told == url else type(error).__name__
-        cause = error if told == url else None
+        secrets = secrets_in(options)
+        reason = type(error).__name__ if told != url else without(secrets, str(error))
+        cause = None if told != url or secrets else error
+        reason += f", with the storage options {', '.join(options)}" if options else ""
         if isinstance(error, ImportError):
             raise ConfigurationError(
-                f"{told} needs fsspec and the package of its protocol: {error}; install them, or pass a zarr store"
+                f"{told} needs fsspec and the package of its protocol: {reason}; install them, or pass a zarr store"
             ) from cause
         if isinstance(error, FileNotFoundError):
             raise DatasetNotFoundError(f"nothing is at {told} ({reason}); check the URL") from cause
@@ -107,10 +114,10 @@ def _remote_store(url: str) -> Store:
         raise ConfigurationError(f"{told} cannot be opened: {reason}; check the URL") from cause
 
 
-def _in_threads(url: str) -> Store:
+def _in_threads(url: str, options: Mapping[str, Any], read_only: bool) -> Store:
     """The store behind chained URLs, such as `simplecache::https://…`.
 
     A file system around another one says that it is asynchronous if the other is, and cannot be used so.
     """
-    fs, path = fsspec.core.url_to_fs(url)
-    return FsspecStore(AsyncFileSystemWrapper(fs, asynchronous=True), read_only=True, path=path)
+    fs, path = fsspec.core.url_to_fs(url, **options)
+    return FsspecStore(AsyncFileSystemWrapper(fs, asynchronous=True), read_only=read_only, path=path)

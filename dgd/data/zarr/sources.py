@@ -24,6 +24,7 @@ from dgd.data.buffers import Buffers
 from dgd.data.zarr import event_loop
 from dgd.data.zarr.answers import READ_TIMEOUT, Unanswered, answer, value_of, waited_for
 from dgd.data.zarr.read_ahead import Requests, hints_in, prefetch_file, requests_in
+from dgd.data.zarr.secrets import secrets_of, without
 from dgd.errors import ReadError
 from dgd.errors.words import without_secrets
 
@@ -237,7 +238,7 @@ class StoreSource:
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return None
         except Exception as error:
-            raise unreadable(self.label, key, error) from error
+            raise unreadable(self.label, key, error, secrets_of(self.store)) from error
         if value is None:
             return None
         encoded: Bytes = np.frombuffer(value.as_numpy_array(), dtype=np.uint8)
@@ -277,12 +278,12 @@ def version_of(status: os.stat_result) -> int:
     return hash((status.st_dev, status.st_ino, status.st_size, status.st_ctime_ns))
 
 
-def unreadable(label: str, key: str, error: Exception) -> ReadError:
-    """The error for a store that fails while it is asked for a key."""
+def unreadable(label: str, key: str, error: Exception, secrets: tuple[str, ...] = ()) -> ReadError:
+    """The error for a store that fails while it is asked for a key; `secrets` are left out."""
     if isinstance(error, Unanswered):
         return ReadError(f"{label}: key {key!r}: {error}; check the store, or raise `read_timeout`", chunk=key)
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    what = f"{type(error).__name__}: {without_secrets(reason)}"
+    what = f"{type(error).__name__}: {without(secrets, without_secrets(reason))}"
     return ReadError(f"{label}: key {key!r} cannot be read ({what}); check the store, then try again", chunk=key)
 
 

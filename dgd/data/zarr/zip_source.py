@@ -104,6 +104,12 @@ class ZipSource:
         above, _, name = self.prefix.rpartition("/")
         return ZipSource(self.path, above), name
 
+    def names(self) -> set[str]:
+        """The names directly below the prefix."""
+        start = f"{self.prefix}/".lstrip("/")
+        inside = (name[len(start) :] for name in self._archive.NameToInfo if name.startswith(start))
+        return {name.partition("/")[0] for name in inside} - {""}
+
     def __getstate__(self) -> dict[str, Any]:
         """Without the open file: another process opens its own."""
         return {"path": self.path, "prefix": self.prefix}
