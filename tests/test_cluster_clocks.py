@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from clusters import cluster
+from clusters import cluster, wait_until
+from distributed import Client, LocalCluster
+from hanging import hang, reading
 
 import dgd
 from dgd.errors import ReadError
@@ -44,3 +48,27 @@ def test_a_file_that_hangs_on_a_worker_is_given_up(files: Path, tmp_path: Path) 
         assert (caught.value.array, caught.value.chunk, caught.value.rows) == ("X", "c/5/0", (20, 24))
         hangs.unlink()
         assert dgd.fit(files, client=found.client).theta.tobytes() == dgd.fit(files, threads=2).theta.tobytes()
+
+
+def test_max_seconds_ends_a_pass_on_a_cluster(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flag = tmp_path / "hangs"
+
+    def begin(record: dgd.Record) -> None:
+        if record.iteration == 2:
+            flag.touch()
+
+    options: dict[str, Any] = {"solver": "gd", "tol": 0}
+    expected = dgd.fit(files, threads=2, max_iter=2, **options)
+    monkeypatch.setattr(os, "readv", reading(hang("X/c/5/0", str(flag))))
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None) as local,
+        Client(local, set_as_default=False) as client,
+    ):
+        execution = dgd.Execution(client=client, resident=0)
+        began = time.monotonic()
+        result = dgd.fit(files, execution=execution, max_seconds=1, callbacks=[begin], **options)
+        assert time.monotonic() - began < 4
+        flag.unlink()
+        assert (result.status, result.n_iter_) == (dgd.Status.TIME_LIMIT, 2)
+        assert result.theta.tobytes() == expected.theta.tobytes()
+        wait_until(lambda: not client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks)), "tasks to go")

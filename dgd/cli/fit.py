@@ -30,7 +30,7 @@ STANDARDIZE: dict[str, bool | str] = {"auto": "auto", "yes": True, "no": False}
 @method
 @click.option("--max-iter", default=MAX_ITER, metavar="N", help=f"Passes at most [{MAX_ITER}].")
 @click.option("--tol", default=TOL, metavar="T", help=f"Stop when the gradient norm has fallen to this part [{TOL:g}].")
-@click.option("--max-seconds", type=float, metavar="S", help="Stop after the pass in which S seconds are over [never].")
+@click.option("--max-seconds", type=float, metavar="S", help="Stop after S seconds, with the last whole pass [never].")
 @click.option(
     "--standardize",
     type=click.Choice(list(STANDARDIZE)),
@@ -69,14 +69,16 @@ def fit(
 ) -> int:
     """Fit a linear model to the dataset STORE, a path or URL; every step is one exact pass over all the data.
 
-    Ctrl-C stops after the pass under way, prints and saves what was reached, and exits with code 130; twice stops at
-    once. Other exit codes: 0 done, 2 usage, 3 data, 4 not converged, 5 cluster lost, 6 diverged.
+    Ctrl-C stops after the pass under way, or in it if it does not get on for 5 s, prints and saves what was reached,
+    and exits with code 130; twice stops at once. Other exit codes: 0 done, 2 usage, 3 data, 4 not converged, 5 cluster
+    lost, 6 diverged.
     """
     from dgd.data.opening import open_dataset
     from dgd.data.reading import for_urls
     from dgd.data.row_split import RowSplit
     from dgd.fitting.fit import fit as fit_dataset
-    from dgd.fitting.fit import plan as plan_fit
+    from dgd.fitting.fit import planned
+    from dgd.fitting.interruption import Interruption
 
     if out is not None:
         check_place(out, overwrite=overwrite)
@@ -90,7 +92,8 @@ def fit(
     with where.execution() as execution, stop_on_signal() as request:
         if not quiet:
             note(str(what.choice))
-            cost = plan_fit(dataset, measure=True, execution=execution, **given)
+            ends = Interruption(None, [request])
+            cost = planned(dataset, what, given["precision"], execution, measure=True, tell=ends)
             note(cost.line())
             note(cost.reading_line())
             if control["validation_fraction"] is not None:

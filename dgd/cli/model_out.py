@@ -53,6 +53,8 @@ def deliver(result: Any, out: str | None, *, overwrite: bool, as_json: bool) -> 
     try:
         if out is not None and result.status is Status.DIVERGED:
             note(f"diverged: no model is saved to {out}")
+        elif out is not None and not result.history:
+            note(f"no pass was finished: no model is saved to {out}")
         elif out is not None:
             saved = _save(result.model, Path(out), overwrite=overwrite)
             reached = "" if result.converged else f", as far as it was reached ({result.status.label})"

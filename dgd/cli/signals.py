@@ -1,5 +1,7 @@
 """Ctrl-C: once asks a fit to stop after this pass, twice ends the process at once. SIGTERM is the same.
 
+A pass that does not get on, such as one whose store hangs, is ended in the middle.
+
 Other commands stop at the first signal; the second does not wait for threads either.
 """
 
@@ -12,8 +14,13 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
+from dgd.passes.events import Event
+
 STOPPING = "stopping after this pass; Ctrl-C again stops at once"
 STOPPED = "stopped at once"
+
+STUCK_SECONDS = 5.0
+"""A pass that has not got on for so long is not waited for, once a signal has come."""
 
 Handler = Callable[[int, FrameType | None], None]
 
@@ -26,6 +33,10 @@ class StopRequest:
 
     def __call__(self, record: object) -> bool:
         return self.signal is not None
+
+    def on_event(self, event: Event) -> bool:
+        """Whether the pass is to end now: somebody waits, and one chunk takes longer than a pass should."""
+        return self.signal is not None and event.stuck >= STUCK_SECONDS
 
     def receive(self, number: int, frame: FrameType | None) -> None:
         """The first signal is a request."""

@@ -22,6 +22,7 @@ from dgd.fitting.result import Result
 from dgd.fitting.run import Task, run
 from dgd.fitting.stopping import MAX_ITER, TOL, Callback
 from dgd.losses import Loss
+from dgd.passes.events import PassStopped, Tell, tell_nobody
 from dgd.passes.execution import Execution, execution_of
 from dgd.passes.executor import Executor
 from dgd.passes.pace import pace_of
@@ -93,11 +94,12 @@ def fit(
     theta0: where to begin, in the coordinates of the data, or the result of an earlier fit; by default at the null
         model: b = 0, and for b₀ the best constant, for which the targets are read once before the first pass. By the
         textbook, with a number or a function for the learning rate, it is θ = 0.
-    max_iter, tol, max_seconds: stop after so many passes, at ‖∇F‖ ≤ tol·‖∇F(null model)‖ wherever the fit starts, or at
-        the end of the pass in which that many seconds are over. Gradients (with l1 or bounds, least subgradients) are
-        measured in standardised columns, and at the null model without the entry of b₀, so that no mean of a column or
-        target is part of the measure; nothing below what rounding makes of them is asked for. By the textbook they are
-        those of the solver's coordinates, and the measure is ‖∇F(0)‖.
+    max_iter, tol, max_seconds: stop after so many passes, at ‖∇F‖ ≤ tol·‖∇F(null model)‖ wherever the fit starts, or
+        when that many seconds are over, if need be in the middle of a pass, with what the last whole one reached.
+        Gradients (with l1 or bounds, least subgradients) are measured in standardised columns, and at the null model
+        without the entry of b₀, so that no mean of a column or target is part of the measure; nothing below what
+        rounding makes of them is asked for. By the textbook they are those of the solver's coordinates, and the measure
+        is ‖∇F(0)‖.
     validation: rows to score at each point and not to fit: a dataset, a path or (X, y).
     validation_fraction: a part of the rows instead, drawn by `seed` from every chunk, and read with the others in one
         pass. Where the solver returns another point than it evaluates (with l1 or bounds, or mini-batches) the rows
@@ -105,7 +107,9 @@ def fit(
     patience, min_delta: stop when the objective on these rows has not fallen by min_delta for so many passes, and
         restore the best θ.
     precision: "double", float64 arithmetic whatever the stored dtype, or "single", float32 within a chunk.
-    callbacks: functions of a `Record`, called after each pass, θ included; one that returns True stops the fit.
+    callbacks: functions of a `Record`, called after each pass, θ included; one that returns True stops the fit. A
+        callback with a method `on_event(event)` also hears, in this thread, how a pass gets on: `event.kind`,
+        `.message`, `.stuck` (the seconds for which it has not). If that returns True the fit ends in mid-pass.
     checkpoint: a file that the state of the fit is brought to every `checkpoint_every` seconds, or after each pass with
         "pass": `dgd.resume` goes on from there, and its result is, to the bit, that of a fit without a break. The one
         before is kept beside it. A checkpoint that cannot be written is a warning, and the fit goes on.
@@ -168,7 +172,14 @@ def plan(
     checked_word("plan(precision", precision, PRECISIONS)
     dataset = open_dataset(data, y, weight=weight, offset=offset, **reading)
     method = make_method(loss, penalty, solver, learning_rate, fit_intercept=fit_intercept, dataset=dataset)
-    with session(where) as running:
+    return planned(dataset, method, precision, where, measure=measure)
+
+
+def planned(
+    dataset: Dataset, method: Method, precision: str, where: Execution, *, measure: bool, tell: Tell = tell_nobody
+) -> Plan:
+    """What a fit by this method would cost; where `tell` ends the measuring, what is known without it."""
+    with session(where, tell) as running:
         cost = running.plan(dataset, method.need(dataset, precision))
         if not (measure and cost.fits):
             return cost
@@ -179,4 +190,7 @@ def _with_pace(cost: Plan, dataset: Dataset, executor: Executor, method: Method,
     shape = () if method.outputs is None else (method.outputs,)
     zero = np.zeros((dataset.shape[1], *shape))
     sums = RowSums(method.loss, np.zeros(shape), zero, (LossAndGradient(),), precision)
-    return replace(cost, pace=pace_of(dataset, executor, sums))
+    try:
+        return replace(cost, pace=pace_of(dataset, executor, sums))
+    except PassStopped:
+        return cost

@@ -35,7 +35,7 @@ class Run:
     def loss_is_before_last_step(self) -> bool:
         """Whether `loss` is that of the point before the last step, because `point` was not evaluated."""
         ended_elsewhere = self.status in (Status.CONVERGED, Status.NO_OPTIMUM, Status.EARLY_STOPPED)
-        return not ended_elsewhere and not self.state.solver.value_is_of_point
+        return bool(self.history) and not ended_elsewhere and not self.state.solver.value_is_of_point
 
     @property
     def history(self) -> list[Record]:

@@ -37,9 +37,9 @@ def result_of(objective: Objective, run: Run, cost: Plan, method: Method) -> Res
             f"or the target",
             array=dataset.X.name,
         )
-    assert run.state.last is not None
-    certificate = certify(objective, run.state.last, known)
-    if run.status is Status.CONVERGED and is_wide(objective, certificate, run.state.last, known):
+    last = run.state.last
+    certificate = None if last is None else certify(objective, last, known)
+    if last is not None and run.status is Status.CONVERGED and is_wide(objective, certificate, last, known):
         run = replace(run, status=Status.ILL_CONDITIONED)
     return Result(
         theta=theta,
@@ -60,7 +60,8 @@ def result_of(objective: Objective, run: Run, cost: Plan, method: Method) -> Res
 
 def _advice(objective: Objective, run: Run, certificate: Certificate | None) -> str:
     """What the solver learnt, and the columns to blame where something went wrong."""
-    assert run.state.last is not None
+    if run.state.last is None:
+        return "no pass was finished: these are the coefficients that it began with"
     within, blame, known = "", "", run.state.known
     if run.status is Status.DIVERGED:
         blame = columns_to_blame(objective, run.state.last, known)

@@ -104,7 +104,8 @@ class Result:
 
     def summary(self) -> str:
         """The fit in a few lines."""
-        last = self.history[-1]
+        last = self.history[-1] if self.history else None
+        validation = None if last is None else last.validation_loss
         rejected = sum(not record.accepted for record in self.history[1:-1])
         lines = [
             f"status        {self.message}",
@@ -112,8 +113,8 @@ class Result:
             f"passes        {self.n_iter_}" + (f", {rejected} of them without a step" if rejected else ""),
             f"seconds       {self.seconds:.3f}",
             f"loss          {self.loss:.12g}{self._of}",
-            f"grad_norm     {last.grad_norm:.3e}",
-            "" if last.validation_loss is None else f"validation    {last.validation_loss:.12g}{self._held_out}",
+            "" if last is None else f"grad_norm     {last.grad_norm:.3e}",
+            "" if validation is None else f"validation    {validation:.12g}{self._held_out}",
             "" if self.explained is None else f"{self._measure:<14}{self.explained:.6g}{self._of}",
             f"certificate   {self.certificate or 'none: strong convexity is not known here'}",
         ]

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+from dgd._typing import Vector
 from dgd.data.dataset import Dataset
 from dgd.data.row_split import RowSplit
 from dgd.errors import ClusterLostError, DgdError
 from dgd.fitting.arguments import checked_start
-from dgd.fitting.loop import ended, minimise
+from dgd.fitting.interruption import Interruption
+from dgd.fitting.loop import Run, ended, minimise
 from dgd.fitting.null_model import NullModel, null_model
 from dgd.fitting.objective import Objective
 from dgd.fitting.outcome import result_of
 from dgd.fitting.problem import Method
 from dgd.fitting.reached import Reached
 from dgd.fitting.result import Result
+from dgd.fitting.state import FitState
 from dgd.fitting.stopping import Callback, Stopping
 from dgd.passes.blas import single_threaded_blas
+from dgd.passes.events import PassStopped
 from dgd.passes.execution import Execution
 from dgd.passes.executor import Executor
 from dgd.passes.plan import Plan
@@ -55,7 +60,8 @@ def run(
 ) -> Result:
     """Run the fit. `null`: the null model, where it is known; `reached_of`: what is told of each pass."""
     method = task.method
-    with session(where) as running:
+    interruption = Interruption(task.stopping.max_seconds, callbacks)
+    with session(where, interruption) as running:
         cost = running.plan(task.dataset, method.need(task.dataset, task.precision, task.split))
         dataset = running.start(task.dataset, cost)
         null = null or _null_model(dataset, method, running.executor, task.split)
@@ -86,6 +92,8 @@ def run(
                     callbacks=callbacks,
                     reached=reached,
                 )
+            except PassStopped:
+                ran = _last_whole(interruption.status or Status.INTERRUPTED, objective, method, reached, start)
             except BaseException as error:
                 checkpoint = reached.close()
                 if isinstance(error, (KeyboardInterrupt, ClusterLostError)):
@@ -94,6 +102,15 @@ def run(
                 raise
             checkpoint = reached.close()
             return replace(result_of(objective, ran, cost, method), checkpoint=checkpoint)
+
+
+def _last_whole(status: Status, objective: Objective, method: Method, reached: Reached, start: Vector) -> Run:
+    """What the last whole pass has reached; before the first one, where it was to begin."""
+    state = reached.state and reached.going_on
+    evaluation = reached.evaluation or (state and state.last)
+    if state and evaluation:
+        return ended(status, state, evaluation)
+    return Run(start, math.nan, status, FitState(method.solver.init(start), objective.unknown(), start))
 
 
 def _so_far(objective: Objective, reached: Reached, cost: Plan, method: Method) -> Result | None:
@@ -109,4 +126,8 @@ def _null_model(dataset: Dataset, method: Method, executor: Executor, split: Row
     """The best constant and a centre; None where there is no intercept to take them up, or a textbook's iteration."""
     if not method.fit_intercept or method.by_the_book:
         return None
-    return null_model(dataset, method.loss, executor, split)
+    try:
+        return null_model(dataset, method.loss, executor, split)
+    except PassStopped:
+        # The first pass will be ended as well, at once.
+        return None

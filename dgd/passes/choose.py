@@ -5,22 +5,28 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from dgd.passes.events import Tell, tell_nobody
 from dgd.passes.execution import Execution
 from dgd.passes.executor import Executor
 
 
-def choose_executor(execution: Execution) -> Executor:
-    """The cluster of the client that is named or active; else, or where threads are named, threads of this process."""
+def choose_executor(execution: Execution, tell: Tell = tell_nobody) -> Executor:
+    """The cluster of the client that is named or active; else, or where threads are named, threads of this process.
+
+    tell: is told what happens while a pass runs, and may end it.
+    """
     client = execution.client
     if client is None and execution.threads is None:
         client = active_client()
     if client is None:
         from dgd.passes.threads import ThreadExecutor
 
-        return ThreadExecutor(execution.threads, memory_limit=execution.memory_limit)
+        return ThreadExecutor(execution.threads, memory_limit=execution.memory_limit, tell=tell)
     from dgd.passes.cluster.executor import ClusterExecutor
 
-    return ClusterExecutor(client, worker_timeout=execution.worker_timeout, memory_limit=execution.memory_limit)
+    return ClusterExecutor(
+        client, worker_timeout=execution.worker_timeout, memory_limit=execution.memory_limit, tell=tell
+    )
 
 
 def active_client() -> Any:

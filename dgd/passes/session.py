@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from dgd.data.dataset import Dataset
 from dgd.passes import choose
+from dgd.passes.events import Tell, tell_nobody
 from dgd.passes.execution import Execution
 from dgd.passes.executor import Executor
 from dgd.passes.plan import Need, Plan, make_plan
@@ -49,7 +50,7 @@ class Session:
 
 
 @contextmanager
-def session(execution: Execution) -> Iterator[Session]:
-    """A session that gives back threads and workers' memory at its end."""
-    with closing(choose.choose_executor(execution)) as executor:
+def session(execution: Execution, tell: Tell = tell_nobody) -> Iterator[Session]:
+    """A session that gives back threads and workers' memory at its end; `tell` hears of its passes and may end them."""
+    with closing(choose.choose_executor(execution, tell)) as executor:
         yield Session(executor, execution.resident, execution.read_timeout)

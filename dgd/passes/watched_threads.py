@@ -45,6 +45,7 @@ class WatchedThreads:
         """
         stop = threading.Event()
         futures: list[Future[T]] = []
+        self._tell_all(Event("running"))
         try:
             futures.extend(self._pool.submit(self._call, call, stop) for call in calls)
             self._wait(futures, stop)
@@ -105,9 +106,12 @@ class WatchedThreads:
             for reading in (watch.reading for watch in self._watches):
                 if reading is not None and now - reading.began > reading.seconds + GRACE:
                     raise reading.chunk.unread(reading.seconds)
-            reason = self._tell(self._event(now))
-            if reason:
-                raise PassStopped(reason)
+            self._tell_all(self._event(now))
+
+    def _tell_all(self, event: Event) -> None:
+        reason = self._tell(event)
+        if reason:
+            raise PassStopped(reason)
 
     def _event(self, now: float) -> Event:
         """How the threads are getting on."""

@@ -28,7 +28,9 @@ from dgd.errors import ClusterLostError, ConfigurationError
 from dgd.passes.cluster import tasks
 from dgd.passes.cluster.client import checked_client, freed_thread
 from dgd.passes.cluster.graph import Graph, tasks_over
+from dgd.passes.cluster.pass_clock import PassClock
 from dgd.passes.cluster.workers import CANCELLED, POLL_SECONDS, Workers
+from dgd.passes.events import Tell, tell_nobody
 from dgd.passes.executor import ChunkSum, Fold, PassResult, Resources, S, V
 from dgd.passes.tree import Node, cut_level, nodes_at
 
@@ -40,6 +42,8 @@ LIGHT_BYTES = 2**16
 LARGEST_DATASET = 64 * 2**20
 """Bytes of arrays in this process's memory that are sent along; a stored dataset is paths and metadata."""
 LOOK_AGAIN_SECONDS = 5.0
+ANSWER_SECONDS = 0.2
+"""Between two looks at the clock during a pass."""
 USABLE = 0.8
 """Part of a worker's memory limit that a plan may use: Dask pauses a worker beyond it, perhaps for ever."""
 WORKER_BYTES = 48 * 2**20
@@ -53,13 +57,22 @@ T = TypeVar("T")
 class ClusterExecutor:
     """Runs the tree's nodes as tasks of a `distributed.Client`.
 
-    `worker_timeout`: seconds to wait while there is no worker at all, before ClusterLostError.
+    `worker_timeout`: seconds to wait while there is no worker at all, before ClusterLostError. `tell`: is told how a
+    pass gets on, and may end it.
     """
 
-    def __init__(self, client: Client, *, worker_timeout: float = 300.0, memory_limit: int | None = None) -> None:
+    def __init__(
+        self,
+        client: Client,
+        *,
+        worker_timeout: float = 300.0,
+        memory_limit: int | None = None,
+        tell: Tell = tell_nobody,
+    ) -> None:
         self.client = checked_client(client)
         self._freed_thread = freed_thread()
-        self._workers = Workers(client, worker_timeout)
+        self._clock = PassClock(tell)
+        self._workers = Workers(client, worker_timeout, self._clock)
         self._memory_limit = memory_limit
         self._run = uuid.uuid4().hex[:12]
         self._passes = 0
@@ -95,9 +108,12 @@ class ClusterExecutor:
     def _persist(self, run: Callable[[Graph], T]) -> T:
         """Run one pass; submit it again, under a new attempt, if the cluster failed."""
         self._passes += 1
+        self._clock.begin()
         for attempt in range(ATTEMPTS):
             try:
-                return run(Graph(f"{self._run}-{self._passes}-{attempt}"))
+                result = run(Graph(f"{self._run}-{self._passes}-{attempt}"))
+                self._clock.end()
+                return result
             except (KilledWorker, Stranded) as error:
                 self._forget()
                 lost = error
@@ -234,13 +250,16 @@ class ClusterExecutor:
 
         Raises Stranded once there are workers, but none of the named ones.
         """
+        looked = time.monotonic()
         while True:
             try:
-                return future.result(timeout=POLL_SECONDS)
+                return future.result(timeout=ANSWER_SECONDS)
             except TimeoutError:
                 if future.status == "error":
                     raise  # the task's own
-                if not future.done():
+                self._clock.say("running")
+                if not future.done() and time.monotonic() - looked >= POLL_SECONDS:
+                    looked = time.monotonic()
                     workers = self._workers.wait()
                     if named is not None and workers.keys().isdisjoint(named):
                         raise Stranded("none of the workers it was submitted for is left") from None

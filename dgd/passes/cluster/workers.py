@@ -13,6 +13,7 @@ from distributed.client import FutureCancelledError
 
 from dgd.errors import ClusterLostError
 from dgd.passes.cluster import tasks
+from dgd.passes.cluster.pass_clock import PassClock
 
 POLL_SECONDS = 1.0
 ANSWER_SECONDS = 5.0
@@ -24,8 +25,8 @@ CANCELLED = (concurrent.futures.CancelledError, asyncio.CancelledError, FutureCa
 class Workers:
     """The workers that a client's scheduler has, waited for at most `timeout` seconds."""
 
-    def __init__(self, client: Client, timeout: float) -> None:
-        self.client, self.timeout = client, timeout
+    def __init__(self, client: Client, timeout: float, clock: PassClock) -> None:
+        self.client, self.timeout, self._clock = client, timeout, clock
         self.address = str(client.scheduler.address)
         self._scheduler_lost = False
         """Whether the client was without its scheduler when last seen: it closes itself if that lasts."""
@@ -62,6 +63,7 @@ class Workers:
                 if workers is not None and (waiting is None or waiting.cancelled()):
                     key = f"dgd-wanted-{uuid.uuid4().hex[:12]}"
                     waiting = self.client.submit(tasks.identity, None, key=key, pure=False)
+                self._clock.say("running")
                 time.sleep(min(POLL_SECONDS, self.timeout / 10))
             return workers
         finally:

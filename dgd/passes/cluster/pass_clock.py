@@ -1,0 +1,51 @@
+"""How long passes on a cluster take, and what is said while one runs."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections import deque
+
+from dgd.passes.events import Event, PassStopped, Tell, tell_nobody
+
+PASSES = 9
+"""The last so many passes say what one takes."""
+LATE = 3.0
+"""A pass is stuck after so many times the median."""
+UNKNOWN_SECONDS = 10.0
+"""What a pass is taken to need before one has ended."""
+
+
+class PassClock:
+    """The seconds of the pass that runs, beside those of the passes before."""
+
+    def __init__(self, tell: Tell = tell_nobody) -> None:
+        self._tell = tell
+        self._began = time.monotonic()
+        self._seconds: deque[float] = deque(maxlen=PASSES)
+
+    def begin(self) -> None:
+        """A pass begins."""
+        self._began = time.monotonic()
+        self.say("running")
+
+    def end(self) -> None:
+        """It has ended."""
+        self._seconds.append(self.seconds)
+
+    @property
+    def seconds(self) -> float:
+        """Those of the pass that runs."""
+        return time.monotonic() - self._began
+
+    @property
+    def median(self) -> float | None:
+        """Of the last passes; None before the first has ended."""
+        return statistics.median(self._seconds) if self._seconds else None
+
+    def say(self, kind: str, message: str = "") -> None:
+        """Tell who listens. Raises PassStopped where the pass is to end."""
+        stuck = max(0.0, self.seconds - LATE * (self.median or UNKNOWN_SECONDS))
+        reason = self._tell(Event(kind, message, stuck))
+        if reason:
+            raise PassStopped(reason)
