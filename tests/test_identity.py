@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import zarr
-from clusters import cluster
+from clusters import Cluster, cluster
+from sums import gradient_sum
 
 import dgd
+from dgd.data.seen import seen
 from dgd.data.zarr.crc32c import crc32c
 from dgd.data.zarr.manifest import MANIFEST
 from dgd.errors import DatasetChangedError
+from dgd.losses import Squared
+from dgd.passes.cluster.executor import ClusterExecutor
 
 ROWS = 400
 OWN_WAY: dict[str, Any] = {
@@ -152,6 +157,20 @@ def test_resident_chunks_stay_as_they_were_read(tmp_path: Path, made: Callable[[
     assert dgd.fit(path, callbacks=[Meanwhile(rewrite, path)], **options).theta.tobytes() == expected.tobytes()
 
 
+def test_a_model_names_what_was_read(tmp_path: Path) -> None:
+    def recorded(path: Path) -> str:
+        found: str = dgd.fit(path).model.provenance["fingerprint"]
+        return found
+
+    ours, other = written(tmp_path / "a.zarr"), foreign(tmp_path / "b.zarr")
+    assert recorded(ours) == dgd.info(ours).fingerprint
+    before = recorded(other)
+    assert before == recorded(other) != dgd.info(other).fingerprint
+    rewrite(other)
+    assert dgd.info(other).fingerprint == dgd.info(foreign(tmp_path / "c.zarr")).fingerprint
+    assert recorded(other) != before == recorded(tmp_path / "c.zarr")
+
+
 def test_a_file_without_a_checksum_is_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hashed: list[int] = []
 
@@ -178,19 +197,73 @@ def test_a_file_without_a_checksum_is_hashed_once(tmp_path: Path, monkeypatch: p
             dgd.fit(path, callbacks=[Meanwhile(change, path)], **OWN_WAY)
 
 
-def test_a_worker_with_another_copy_is_named(tmp_path: Path) -> None:
-    here, there = tmp_path / "here", tmp_path / "there"
-    for folder, seed in ((here, 0), (there, 1)):
-        folder.mkdir()
-        written(folder / "a.zarr", seed=seed)
-    with cluster(tmp_path) as found:
-        found.add_worker(cwd=here)
-        odd = found.add_worker(cwd=there)
-        # The same path in all processes, and another folder in each.
-        with pytest.MonkeyPatch.context() as patched:
-            patched.chdir(here)
-            dataset = dgd.open_dataset("/proc/self/cwd/a.zarr")
-            with pytest.raises(DatasetChangedError, match="another copy is at this path") as caught:
-                dgd.fit(dataset, client=found.client)
-        assert found.worker_pids()[caught.value.worker] == odd.pid
-        assert caught.value.worker in str(caught.value)
+@pytest.fixture(scope="module")
+def two_copies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cluster, Path, Path]]:
+    """Two workers that see other data at the same path, which is in the folder they run in, as this process does."""
+    folder = tmp_path_factory.mktemp("copies")
+    here, there = folder / "here", folder / "there"
+    with cluster(folder) as found, pytest.MonkeyPatch.context() as patched:
+        for path in (here, there):
+            path.mkdir()
+            found.add_worker(cwd=path)
+        patched.chdir(here)
+        yield found, here, there
+
+
+SAME_PATH = "/proc/self/cwd/a.zarr"
+
+
+def test_a_worker_with_another_copy_is_named(two_copies: tuple[Cluster, Path, Path]) -> None:
+    found, here, there = two_copies
+    written(here / "a.zarr")
+    written(there / "a.zarr", seed=1)
+    with pytest.raises(DatasetChangedError, match="another copy is at this path") as caught:
+        dgd.fit(SAME_PATH, client=found.client)
+    assert found.worker_pids()[str(caught.value.worker)] == found.workers[1].pid
+    assert str(caught.value.worker) in str(caught.value)
+    shutil.rmtree(there / "a.zarr")
+    with pytest.raises(DatasetChangedError, match="is not on this machine"):
+        dgd.fit(SAME_PATH, client=found.client)
+
+
+@pytest.mark.parametrize("resident", [0, 2**20])
+def test_copies_without_a_list_are_told_apart_once_a_chunk_is_read_by_both(
+    two_copies: tuple[Cluster, Path, Path], resident: int
+) -> None:
+    found, here, there = two_copies
+    for path in (here, there):
+        shutil.rmtree(path / "a.zarr", ignore_errors=True)
+    foreign(here / "a.zarr")
+    foreign(there / "a.zarr", seed=1)
+    dataset = dgd.open_dataset(SAME_PATH)
+    for index in range(dataset.n_chunks):
+        dataset.read(index)
+    options = {**OWN_WAY, "execution": dgd.Execution(resident=resident)}
+    with pytest.raises(DatasetChangedError, match="is not what was read before") as caught:
+        dgd.fit(dataset, client=found.client, **options)
+    assert found.worker_pids()[str(caught.value.worker)] == found.workers[1].pid
+
+
+@pytest.mark.parametrize("solver", ["gd", "minibatch"])
+def test_what_workers_have_read_is_held_to_by_all(two_copies: tuple[Cluster, Path, Path], solver: str) -> None:
+    found, here, there = two_copies
+    for path in (here, there):
+        shutil.rmtree(path / "a.zarr", ignore_errors=True)
+        foreign(path / "a.zarr")
+    dataset = dgd.open_dataset(SAME_PATH)
+    options = {**OWN_WAY, "solver": solver, "execution": dgd.Execution(resident=0)}
+    if solver == "minibatch":
+        options.pop("learning_rate")
+    dgd.fit(dataset, client=found.client, **options)
+    parts = seen(dataset, range(dataset.n_chunks))
+    with closing(ClusterExecutor(found.client)) as executor:
+        assert not executor.sweep(dataset, gradient_sum(Squared(), 0.0, np.zeros(3))).seen, "workers say what is known"
+    assert [(part.role, part.is_complete) for part in parts] == [("X", True), ("y", True)]
+    alone = dgd.open_dataset(SAME_PATH)
+    dgd.fit(alone, threads=1, max_iter=1)
+    assert alone.identity == dataset.identity
+    assert all((a.values == b.values).all() for a, b in zip(parts, seen(alone, range(5)), strict=True))
+    meanwhile = Meanwhile(lambda path: [rewrite(folder / "a.zarr") for folder in (here, there)], here)
+    with pytest.raises(DatasetChangedError, match=r"chunk c/1 \(rows 90 to 179\) is not what was read before"):
+        dgd.fit(SAME_PATH, client=found.client, callbacks=[meanwhile], **options)
+    assert meanwhile.last == 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from threading import Lock
 from typing import NoReturn
 
@@ -12,6 +13,20 @@ from numpy.typing import NDArray
 
 UNREAD = 0
 """Stands for a chunk that was not read yet; a crc32c of 0 counts as 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldChunks:
+    """The stored chunks from `first` to `stop` of one array."""
+
+    checksums: Checksums
+    first: int
+    stop: int
+
+    @property
+    def values(self) -> NDArray[np.uint32]:
+        """What is known of them."""
+        return self.checksums.values[self.first : self.stop]
 
 
 class Checksums:
@@ -47,6 +62,10 @@ class Checksums:
                     self._versions = np.zeros(self.count, np.int64)
                     self._values = np.where(found == UNREAD, np.uint32(1), found) if self.is_left else found
         return self._values
+
+    def ask(self) -> None:
+        """Raise DatasetChangedError where the list that the writer left is gone as well, or another one."""
+        _ = self.values
 
     @property
     def digest(self) -> str | None:

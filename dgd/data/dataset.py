@@ -195,6 +195,16 @@ class Dataset:
             digest.update(rows.fingerprint.encode())
         return f"sha256:{digest.hexdigest()}"
 
+    @property
+    def identity(self) -> str:
+        """A digest of what was read: the fingerprint, and the checksums of arrays whose writer left no list of them."""
+        digest = hashlib.sha256()
+        for rows in self.arrays:
+            digest.update(rows.fingerprint.encode())
+            for stored in rows.stored(0, rows.shape[0]):
+                digest.update(b"" if stored.checksums.is_left else (stored.checksums.digest or "").encode())
+        return f"sha256:{digest.hexdigest()}"
+
     def ahead(self, index: int, buffers: Buffers) -> bool:
         """Ask for chunk `index` before it is read with the same buffers; whether more should be asked for."""
         if not self._asking:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from dgd._typing import Array
 from dgd.data.buffers import Buffers
+from dgd.data.checksums import HeldChunks
 from dgd.data.rows import Footprint, Rows
 from dgd.errors import ValueRangeError
 
@@ -178,6 +179,10 @@ class DecodedRows:
     def waiting_at_most(self, seconds: float) -> DecodedRows:
         """The same rows, each stored chunk of which may take so many seconds to read."""
         return DecodedRows(self.rows.waiting_at_most(seconds), self.meaning)
+
+    def stored(self, start: int, stop: int) -> tuple[HeldChunks, ...]:
+        """The array's."""
+        return self.rows.stored(start, stop)
 
     def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Array, int]:
         """The values of the rows from start to stop."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dgd._typing import Array
 from dgd.data.buffers import Buffers
+from dgd.data.checksums import HeldChunks
 from dgd.errors import SchemaError, UnsupportedFormatError
 
 READABLE_KINDS = "biuf"
@@ -100,6 +101,10 @@ class Rows(Protocol):
         """The same rows, each stored chunk of which may take so many seconds to read."""
         ...
 
+    def stored(self, start: int, stop: int) -> tuple[HeldChunks, ...]:
+        """The stored chunks that these rows lie in, of each array that has checksums of them."""
+        ...
+
 
 class ReadAtOnce:
     """Rows that need not be asked for before they are read."""
@@ -118,6 +123,10 @@ class ReadAtOnce:
     def waiting_at_most(self, seconds: float) -> Self:
         """Themselves."""
         return self
+
+    def stored(self, start: int, stop: int) -> tuple[HeldChunks, ...]:
+        """None."""
+        return ()
 
 
 def as_made(made: Any) -> tuple[type, tuple[Any, ...]]:

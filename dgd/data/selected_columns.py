@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dgd._typing import Array
 from dgd.data.buffers import Buffers
+from dgd.data.checksums import HeldChunks
 from dgd.data.dataset import Dataset
 from dgd.data.rows import Footprint, Rows
 from dgd.errors import SchemaError
@@ -75,6 +76,10 @@ class SelectedColumns:
     def waiting_at_most(self, seconds: float) -> SelectedColumns:
         """The same rows, each stored chunk of which may take so many seconds to read."""
         return replace(self, rows=self.rows.waiting_at_most(seconds))
+
+    def stored(self, start: int, stop: int) -> tuple[HeldChunks, ...]:
+        """The array's."""
+        return self.rows.stored(start, stop)
 
     def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Array, int]:
         """The chosen columns of the rows from start to stop."""

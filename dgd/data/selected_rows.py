@@ -10,6 +10,7 @@ import numpy as np
 
 from dgd._typing import Array, Integers
 from dgd.data.buffers import Buffers
+from dgd.data.checksums import HeldChunks
 from dgd.data.dataset import Dataset
 from dgd.data.rows import Footprint, Rows
 
@@ -132,6 +133,11 @@ class SelectedRows:
     def waiting_at_most(self, seconds: float) -> SelectedRows:
         """The same rows, each stored chunk of which may take so many seconds to read."""
         return SelectedRows(self.rows.waiting_at_most(seconds), self.selection)
+
+    def stored(self, start: int, stop: int) -> tuple[HeldChunks, ...]:
+        """Those of the array that a read of these rows takes."""
+        *_, low, high = self._within(start, stop)
+        return self.rows.stored(low, high)
 
     def _within(self, start: int, stop: int) -> tuple[int, int, int, int]:
         """The first and the last range of these rows, and where they begin and end in the array."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from dgd._typing import Array
 from dgd.data.buffers import Buffers
+from dgd.data.checksums import HeldChunks
 from dgd.data.dataset import Dataset
 from dgd.data.rows import Footprint, Rows, as_made
 from dgd.errors import SchemaError
@@ -123,6 +124,15 @@ class Flattened:
 
     def _changed(self, variables: Sequence[Variable]) -> Flattened:
         return replace(self, variables=tuple(variables))
+
+    def stored(self, start: int, stop: int) -> tuple[HeldChunks, ...]:
+        """Those of the variables."""
+        low, high = self._range(start, stop)
+        found: list[HeldChunks] = []
+        for each in self.variables:
+            along = each.dims[:1] == self.dims[:1]
+            found += each.rows.stored(low, high) if along else each.rows.stored(0, each.rows.shape[0])
+        return tuple(found)
 
     def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Array, int]:
         """The cells from start to stop, a column for each variable."""

@@ -91,7 +91,7 @@ def _model(theta: Vector, run: Run, objective: Objective, method: Method) -> Mod
             "dgd": __version__,
             "numpy": np.__version__,
             "dataset": dataset.source,
-            "fingerprint": dataset.fingerprint,
+            "fingerprint": dataset.identity,
             "rows": dataset.shape[0],
             "rows_held_out": objective.rows_held_out,
             "solver": method.choice.name,

@@ -14,6 +14,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk, Dataset
 from dgd.data.resident_chunks import Chunks
+from dgd.data.seen import Seen
 from dgd.passes.blas import single_threaded_blas
 from dgd.passes.tree import Addable, Node, cut_level, sum_node
 
@@ -40,10 +41,17 @@ class PassResult(Generic[V]):
     """Stored bytes."""
     resident: int = 0
     """Chunks that were in memory already."""
+    seen: tuple[Seen, ...] = ()
+    """What other processes have read."""
 
     def __add__(self, other: Self) -> Self:
         value: Any = self.value
-        return type(self)(value + other.value, self.bytes_read + other.bytes_read, self.resident + other.resident)
+        return type(self)(
+            value + other.value,
+            self.bytes_read + other.bytes_read,
+            self.resident + other.resident,
+            self.seen + other.seen,
+        )
 
 
 class Effect(Protocol):

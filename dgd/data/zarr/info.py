@@ -74,7 +74,8 @@ class Info:
     committed: bool
     """Whether dgd wrote it and completed it."""
     fingerprint: str | None
-    """The fingerprint of X with y, as a fit records it; None if there is no such dataset."""
+    """The fingerprint of X with y; None if there is no such dataset. A fit records it for what dgd wrote; of another
+    store it records a digest of what it has read."""
     feature_names: tuple[str, ...] | None
     target_name: str | None
     arrays: tuple[ArrayInfo, ...]

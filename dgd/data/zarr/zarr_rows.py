@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dgd._typing import Array, Bytes
 from dgd.data.buffers import Buffers
-from dgd.data.checksums import Checksums
+from dgd.data.checksums import Checksums, HeldChunks
 from dgd.data.rows import Footprint, regular_bounds
 from dgd.data.watch import Reading
 from dgd.data.zarr.answers import READ_TIMEOUT
@@ -37,8 +37,8 @@ T = TypeVar("T")
 class ZarrRows:
     """The rows of a zarr array of one or two dimensions; its row chunks are its chunks, or its shards.
 
-    Columns may be chunked: a row panel is then read together. An array whose chunks do not begin where a read begins,
-    such as a y chunked unlike X, keeps its last chunk for the next read of the same thread.
+    Columns may be chunked: a row panel is then read together. Where chunks do not begin where a read begins, the last
+    one is kept for the next read of the same thread.
     """
 
     source: Source
@@ -52,10 +52,11 @@ class ZarrRows:
     read_timeout: float = READ_TIMEOUT
     """Seconds that reading a stored chunk may take, with all its retries."""
     held: Checksums | None = field(default=None, repr=False)
-    """What the chunks are held to; the same for the same array with other read-ahead."""
+    """What the chunks are held to, as `checksums`; the same for the same array with other read-ahead."""
 
     lies_in_memory = False
     asks_ahead = True
+    checksums: Checksums = field(init=False, repr=False)
     _most: int = field(init=False, repr=False)
     _limit: int = field(init=False, repr=False)
     _in_pieces: bool = field(init=False, repr=False)
@@ -66,12 +67,11 @@ class ZarrRows:
         object.__setattr__(self, "_chunk_rows", (*self.format.chunk.shape, 1)[0])
         object.__setattr__(self, "_most", self.format.encoded_bound)
         count = math.prod(self.format.grid)
-        pieces = self.format.shard is not None or math.prod(self.format.grid[1:]) > 1
-        object.__setattr__(self, "_in_pieces", pieces)
+        object.__setattr__(self, "_in_pieces", self.format.shard is not None or math.prod(self.format.grid[1:]) > 1)
         object.__setattr__(self, "_limit", max(0, min(self.ahead_at_most, limit_of(self._most), count - 1)))
-        if self.held is None:
-            left = partial(read_manifest, self.source, count, self.content, self.name) if self.listed else None
-            object.__setattr__(self, "held", Checksums(count, self._refuse, left))
+        left = partial(read_manifest, self.source, count, self.content, self.name) if self.listed else None
+        object.__setattr__(self, "held", self.held or Checksums(count, self._refuse, left))
+        object.__setattr__(self, "checksums", self.held)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled as they were made, see `Dataset`, and without what was read."""
@@ -82,11 +82,11 @@ class ZarrRows:
         """The row chunks; computed when they are asked for: a dataset compares shapes before."""
         return regular_bounds((*self.format.shape, 0)[0], self._chunk_rows)
 
-    @property
-    def checksums(self) -> Checksums:
-        """What is known of each stored chunk."""
-        assert self.held is not None
-        return self.held
+    def stored(self, start: int, stop: int) -> tuple[HeldChunks, ...]:
+        """The chunks that these rows lie in."""
+        columns = math.prod(self.format.grid[1:])
+        first, last = start // self._chunk_rows, -(-stop // self._chunk_rows)
+        return (HeldChunks(self.checksums, first * columns, last * columns),)
 
     @property
     def name(self) -> str:
@@ -237,6 +237,7 @@ class ZarrRows:
         finally:
             buffers.watch.reading = None
         if encoded is None:
+            self.checksums.ask()
             raise chunk.missing("is not in the store")
         return encoded
 

@@ -24,6 +24,7 @@ from distributed.client import ClosedClientError
 from distributed.protocol import pickle
 
 from dgd.data.dataset import Dataset
+from dgd.data.seen import hold, seen
 from dgd.errors import ClusterLostError, ConfigurationError
 from dgd.passes.cluster import tasks
 from dgd.passes.cluster.client import checked_client, freed_thread
@@ -99,8 +100,12 @@ class ClusterExecutor:
         """The value after the last chunk, in one task."""
 
         def folded(graph: Graph) -> PassResult[V]:
-            source = self._dataset(graph, dataset)
-            found: PassResult[V] = self._result(graph, graph.add("fold", tasks.fold, source, fold, value, order))
+            source, chunks = self._dataset(graph, dataset), range(dataset.n_chunks)
+            known = tasks.packed(seen(dataset, chunks))
+            found: PassResult[V] = self._result(
+                graph, graph.add("fold", tasks.fold, source, fold, value, order, chunks, known)
+            )
+            hold(dataset, found.seen)
             return found
 
         return self._persist(folded)
@@ -172,27 +177,34 @@ class ClusterExecutor:
     def _summed(self, graph: Graph, dataset: Dataset, chunk_sum: ChunkSum[S]) -> PassResult[S]:
         nodes = nodes_at(cut_level(dataset.n_chunks, NODES_PER_THREAD * self._threads()), dataset.n_chunks)
         source = self._dataset(graph, dataset)
-        resident, fresh = self._resident_chunks(graph, dataset, nodes, source)
+        known = {node: tasks.packed(seen(dataset, node.chunks(dataset.n_chunks))) for node in nodes}
+        resident, fresh = self._resident_chunks(graph, dataset, known, source)
         if isinstance(source, bytes):
             graph.workers = self._addresses
         pickled = pickle.dumps(chunk_sum)
         # As bytes: Dask would search any other object for tasks.
         theta = pickled if len(pickled) <= LIGHT_BYTES else graph.add("theta", pickle.loads, pickled)
-        level = [graph.add("sweep", tasks.sweep, source, theta, node, resident.get(node), fresh) for node in nodes]
+        level = [
+            graph.add("sweep", tasks.sweep, source, theta, node, resident.get(node), fresh, known[node])
+            for node in nodes
+        ]
         result: PassResult[S] = self._result(graph, graph.sum_of(level))
+        hold(dataset, result.seen)
         return result
 
     def _resident_chunks(
-        self, graph: Graph, dataset: Dataset, nodes: list[Node], source: bytes | TaskRef
+        self, graph: Graph, dataset: Dataset, known: dict[Node, bytes], source: bytes | TaskRef
     ) -> tuple[dict[Node, TaskRef], bool]:
         """The resident chunks of each node, and whether this pass reads them: a tree cut anew has other nodes."""
         if self._wanted is None or self._wanted[0] is not dataset:
             return {}, False
-        fresh = self._resident.keys() != set(nodes)
+        fresh = self._resident.keys() != known.keys()
         if fresh:
             self._release_resident()
             count = self._wanted[1]
-            self._resident = {node: graph.keep("resident", tasks.load, source, node, count) for node in nodes}
+            self._resident = {
+                node: graph.keep("resident", tasks.load, source, node, count, held) for node, held in known.items()
+            }
         return self._resident, fresh
 
     def _release_resident(self) -> None:
@@ -225,7 +237,9 @@ class ClusterExecutor:
         # With the run's name: a worker caches what it has opened, and the files may change before the next fit.
         pickled = pickle.dumps((self._run, dataset)) if n_bytes <= LIGHT_BYTES else b""
         light = 0 < len(pickled) <= LIGHT_BYTES
-        self._datasets.append((dataset, pickled if light else graph.keep("dataset", tasks.identity, dataset)))
+        self._datasets.append(
+            (dataset, pickled if light else graph.keep("dataset", pickle.loads, pickle.dumps(dataset)))
+        )
         return self._datasets[-1][1]
 
     def _result(self, graph: Graph, last: TaskRef) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ from distributed.protocol import pickle
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk, Dataset
 from dgd.data.resident_chunks import Chunks, PartlyResident, ResidentMemory, is_resident
+from dgd.data.seen import Seen, hold, seen
 from dgd.errors import DatasetChangedError
 from dgd.passes.blas import single_threaded_blas
 from dgd.passes.executor import ChunkSum, Fold, PassResult, S, V, fold_chunks, sweep_node
@@ -40,6 +41,7 @@ class ResidentNode:
 
     chunks: tuple[Chunk, ...]
     bytes_read: int
+    seen: tuple[Seen, ...] = ()
 
     def __sizeof__(self) -> int:
         """The size that Dask accounts for."""
@@ -58,8 +60,8 @@ def _dataset(sent: Dataset | bytes) -> Dataset:
     return _opened(sent) if isinstance(sent, bytes) else sent
 
 
-def load(sent: Dataset | bytes, node: Node, count: int) -> ResidentNode:
-    """A worker's task: read the resident chunks of one node."""
+def load(sent: Dataset | bytes, node: Node, count: int, known: bytes) -> ResidentNode:
+    """A worker's task: read the resident chunks of one node. known: what the driver knows of its chunks, pickled."""
     dataset = _dataset(sent)
     total = dataset.n_chunks
     wanted = [index for index in node.chunks(total) if is_resident(index, total, count)]
@@ -75,37 +77,69 @@ def load(sent: Dataset | bytes, node: Node, count: int) -> ResidentNode:
             chunks.append(memory.copy(chunk, slot))
         return ResidentNode(tuple(chunks), bytes_read)
 
-    return _watched(dataset, read)
+    with _held(dataset, known):
+        found = _watched(dataset, read)
+    return replace(found, seen=_news(dataset, node.chunks(total), b""))
 
 
 def sweep(
-    sent: Dataset | bytes, theta: ChunkSum[S] | bytes, node: Node, resident: ResidentNode | None, fresh: bool
+    sent: Dataset | bytes,
+    theta: ChunkSum[S] | bytes,
+    node: Node,
+    resident: ResidentNode | None,
+    fresh: bool,
+    known: bytes,
 ) -> PassResult[S]:
     """A worker's task: the sum over one node. The dataset and the chunk sum may come pickled."""
     dataset = _dataset(sent)
     chunk_sum: ChunkSum[S] = pickle.loads(theta) if isinstance(theta, bytes) else theta
     chunks: Chunks = dataset if resident is None else PartlyResident(dataset, 0, resident.chunks)
-    with single_threaded_blas():
+    with single_threaded_blas(), _held(dataset, known):
+        if resident is not None:
+            hold(dataset, resident.seen)
         result = _watched(dataset, partial(sweep_node, chunks, chunk_sum, node))
+    news = _news(dataset, node.chunks(dataset.n_chunks), known)
     if resident is None or not fresh:
-        return result
-    return PassResult(result.value, result.bytes_read + resident.bytes_read)
+        return replace(result, seen=news)
+    return PassResult(result.value, result.bytes_read + resident.bytes_read, seen=news)
 
 
-def fold(sent: Dataset | bytes, fold: Fold[V], value: V, order: Sequence[int]) -> PassResult[V]:
-    """A worker's task: a fold over all chunks."""
+def fold(
+    sent: Dataset | bytes, fold: Fold[V], value: V, order: Sequence[int], chunks: range, known: bytes
+) -> PassResult[V]:
+    """A worker's task: a fold over some chunks, in an order."""
     dataset = _dataset(sent)
-    with single_threaded_blas():
-        return _watched(dataset, partial(fold_chunks, dataset, fold, value, order))
+    with single_threaded_blas(), _held(dataset, known):
+        result = _watched(dataset, partial(fold_chunks, dataset, fold, value, order))
+    return replace(result, seen=_news(dataset, chunks, known))
+
+
+def packed(found: tuple[Seen, ...]) -> bytes:
+    """What is known of some chunks, for a task: as bytes, in which Dask does not look for other tasks."""
+    known = tuple(each for each in found if each.values.any())
+    return pickle.dumps(known) if known else b""
+
+
+def _unpacked(known: bytes) -> tuple[Seen, ...]:
+    found: tuple[Seen, ...] = pickle.loads(known) if known else ()
+    return found
 
 
 @contextmanager
-def _naming_worker() -> Iterator[None]:
-    """Say which worker sees other data: it may have a copy of its own at the dataset's path."""
+def _held(dataset: Dataset, known: bytes) -> Iterator[None]:
+    """Hold reads to what the driver knows; say which worker sees other data, perhaps a copy of its own."""
     try:
+        hold(dataset, _unpacked(known))
         yield
     except DatasetChangedError as error:
-        raise error.on(get_worker().address) from error
+        raise (error if error.worker else error.on(get_worker().address)) from error
+
+
+def _news(dataset: Dataset, chunks: range, known: bytes) -> tuple[Seen, ...]:
+    """What this worker has read of some chunks and the driver does not know."""
+    complete = {(each.role, each.part) for each in _unpacked(known) if each.is_complete}
+    found = seen(dataset, chunks, worker=get_worker().address)
+    return tuple(each for each in found if (each.role, each.part) not in complete)
 
 
 def _watched(dataset: Dataset, call: Call[T]) -> T:
@@ -115,9 +149,8 @@ def _watched(dataset: Dataset, call: Call[T]) -> T:
     """
     if not hasattr(_thread, "buffers"):
         _thread.buffers, _thread.beside = Buffers(), WatchedThreads(1)
-    with _naming_worker():
-        if not all(rows.asks_ahead or rows.lies_in_memory for rows in dataset.arrays):
-            return call(_thread.buffers, _thread.buffers.watch.begin_chunk)
-        beside: WatchedThreads = _thread.beside
-        (result,) = beside.run([call])
-        return result
+    if not all(rows.asks_ahead or rows.lies_in_memory for rows in dataset.arrays):
+        return call(_thread.buffers, _thread.buffers.watch.begin_chunk)
+    beside: WatchedThreads = _thread.beside
+    (result,) = beside.run([call])
+    return result
