@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from dgd.cli import options
-from dgd.cli.output import print_json
+from dgd.cli.output import print_json, say
 
 
 @click.command
@@ -22,5 +22,5 @@ def info(store: str, storage_options: dict[str, Any] | None, as_json: bool) -> i
     if as_json:
         print_json(found.as_json())
     else:
-        click.echo(found.table())
+        say(found.table())
     return 0

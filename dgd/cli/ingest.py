@@ -13,8 +13,9 @@ from dataclasses import asdict
 import click
 
 from dgd.cli import options
-from dgd.cli.output import note, on_terminal, print_json
+from dgd.cli.output import note, on_terminal, print_json, say
 from dgd.cli.progress import RedrawnLine, bar
+from dgd.errors.words import visible
 
 LINE_SECONDS = 5.0
 
@@ -74,7 +75,7 @@ def ingest(
     if as_json:
         print_json(asdict(written))
     else:
-        click.echo(f"{written.path}: {written.rows:,} rows × {len(written.features)} features, target {target}")
+        say(f"{written.path}: {written.rows:,} rows × {len(written.features)} features, target {visible(target)}")
     return 0
 
 

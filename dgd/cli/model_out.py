@@ -9,9 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import click
-
-from dgd.cli.output import note, print_json
+from dgd.cli.output import note, print_json, say
 from dgd.errors import ConfigurationError, WriteError
 from dgd.solvers.base import Status
 
@@ -68,7 +66,7 @@ def deliver(result: Any, out: str | None, *, overwrite: bool, as_json: bool) -> 
         if as_json:
             print_json({**result.as_json(), "plan": result.plan.as_json(), "model": saved})
         else:
-            click.echo(result.summary())
+            say(result.summary())
 
 
 def _save(model: Any, out: Path, *, overwrite: bool) -> str:

@@ -9,17 +9,32 @@ from typing import Any
 
 import click
 
-from dgd.errors.words import without_secrets
+from dgd.errors.words import visible, without_secrets
 
 
 def print_json(document: dict[str, Any]) -> None:
     """A document on stdout; it must hold no NaN, which JSON does not know."""
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    click.echo("\n".join(line if line.isprintable() else _escaped(line) for line in text.split("\n")))
+
+
+def _escaped(line: str) -> str:
+    """The same JSON, without what steers a terminal."""
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line)
+
+
+def say(text: str) -> None:
+    """Lines of a result on stdout."""
+    click.echo(_shown(text))
 
 
 def note(text: str) -> None:
     """A line for the person at the terminal, on stderr."""
-    click.echo(without_secrets(text), err=True)
+    click.echo(_shown(without_secrets(text)), err=True)
+
+
+def _shown(text: str) -> str:
+    return "\n".join(map(visible, text.split("\n")))
 
 
 def on_terminal() -> bool:

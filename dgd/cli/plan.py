@@ -9,7 +9,7 @@ from dgd.cli.arrays import Arrays
 from dgd.cli.arrays import arrays as with_arrays
 from dgd.cli.method import Chosen, method
 from dgd.cli.options import Where
-from dgd.cli.output import print_json
+from dgd.cli.output import print_json, say
 
 
 @click.command
@@ -43,7 +43,7 @@ def plan(
     if as_json:
         print_json({**cost.as_json(), "solver": what.choice.name, "because": what.choice.because})
     else:
-        click.echo(f"{'solver':<16}{what.choice.name}: {what.choice.because}")
-        click.echo(cost.table())
+        say(f"{'solver':<16}{what.choice.name}: {what.choice.because}")
+        say(cost.table())
     cost.check()
     return 0

@@ -9,7 +9,8 @@ import click
 from dgd.cli import options
 from dgd.cli.arrays import reading as with_reading
 from dgd.cli.options import Where
-from dgd.cli.output import note, print_json
+from dgd.cli.output import note, print_json, say
+from dgd.errors.words import visible
 
 LINES = 10_000
 
@@ -64,9 +65,9 @@ def show(predicted: Any, *, as_json: bool) -> None:
 def print_lines(rows: Any) -> None:
     """A row a line: a label, or numbers with all their digits."""
     for start in range(0, len(rows), LINES):
-        click.echo("\n".join(map(line, rows[start : start + LINES].tolist())))
+        say("\n".join(map(line, rows[start : start + LINES].tolist())))
 
 
 def line(row: Any) -> str:
-    """A label as it is, a number with all its digits, several with spaces between."""
-    return row if isinstance(row, str) else " ".join(map(repr, row)) if isinstance(row, list) else repr(row)
+    """A label on its line, a number with all its digits, several with spaces between."""
+    return visible(row) if isinstance(row, str) else " ".join(map(repr, row)) if isinstance(row, list) else repr(row)

@@ -27,14 +27,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from dgd.errors.words import without_secrets
+from dgd.errors.words import visible, without_secrets
 
 
 class DgdError(Exception):
-    """Base of every exception of dgd. URLs in its message have lost users, passwords and queries."""
+    """Base of every exception of dgd.
+
+    Its message is one line in which control characters are escaped; URLs have lost users, passwords and queries.
+    """
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(without_secrets(str(message)))
+        super().__init__(visible(without_secrets(str(message))))
 
 
 class ConfigurationError(DgdError, ValueError):

@@ -40,6 +40,16 @@ def finite_or_none(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def visible(text: str) -> str:
+    """The text on one line, with what steers a terminal or the direction of writing escaped, as `repr` escapes it.
+
+    For text that comes from files: `\\x1b]0;…`, a newline that forges a line, a right-to-left override.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def without_secrets(text: str) -> str:
     """The text without users, passwords and queries in its URLs: it goes into errors, models and logs."""
     return URL.sub(lambda found: found[1] + _address(found[2]), text)

@@ -22,6 +22,7 @@ from dgd.data.opening import open_data
 from dgd.data.rows import Rows
 from dgd.data.selected_rows import Selection, select
 from dgd.errors import ConfigurationError
+from dgd.errors.words import visible
 
 
 class ZarrDesign:
@@ -103,7 +104,7 @@ class ZarrDesign:
 
     def __repr__(self) -> str:
         rows, n = self.shape
-        return f"ZarrDesign({self._whole.source}: {rows:,} rows × {n:,} columns)"
+        return f"ZarrDesign({visible(self._whole.source)}: {rows:,} rows × {n:,} columns)"
 
 
 def _opened(data: Any, y: Any, weight: Any) -> Dataset:

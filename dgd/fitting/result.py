@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dgd._typing import Array, Vector
-from dgd.errors.words import finite_or_none
+from dgd.errors.words import finite_or_none, visible
 from dgd.fitting.auto_solver import Choice
 from dgd.fitting.certificate import Certificate
 from dgd.fitting.record import Record
@@ -108,7 +108,7 @@ class Result:
         validation = None if last is None else last.validation_loss
         rejected = sum(not record.accepted for record in self.history[1:-1])
         lines = [
-            f"status        {self.message}",
+            f"status        {visible(self.message)}",
             f"solver        {self.choice.name}: {self.choice.because}" if self.choice else "",
             f"passes        {self.n_iter_}" + (f", {rejected} of them without a step" if rejected else ""),
             f"seconds       {self.seconds:.3f}",
@@ -133,13 +133,13 @@ class Result:
         return "R²" if self.model.loss == "squared" else "D²"
 
     def _coefficients(self) -> list[str]:
-        names = self.model.feature_names or tuple(f"x{j}" for j in range(self.model.n_features))
+        names = tuple(map(visible, self.model.feature_names or (f"x{j}" for j in range(self.model.n_features))))
         width = max(12, *(len(name) for name in names)) if len(names) <= SHOWN else 12
         rows = [("intercept", np.atleast_1d(self.intercept_))]
         rows += [(name, np.atleast_1d(self.coef_[..., j])) for j, name in enumerate(names[:SHOWN])]
         lines = [f"{name:<{width}}  " + "  ".join(f"{value:.12g}" for value in values) for name, values in rows]
         if self.model.outputs and self.model.classes is not None:
-            lines.insert(0, f"{'class':<{width}}  " + "  ".join(str(label) for label in self.model.classes))
+            lines.insert(0, f"{'class':<{width}}  " + "  ".join(visible(str(label)) for label in self.model.classes))
         if len(names) > SHOWN:
             lines.append(f"… and {len(names) - SHOWN} more coefficients")
         return lines

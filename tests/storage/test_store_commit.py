@@ -99,7 +99,7 @@ def test_arrays_of_two_datasets_do_not_mix(written: Path, tmp_path: Path) -> Non
 def test_an_array_of_an_unfinished_dataset_is_refused_by_itself(tmp_path: Path) -> None:
     writer = dgd.DatasetWriter(tmp_path / "a.zarr", chunk_rows=4, redo="make it")
     writer.append(np.ones((4, 2)), np.ones(4))
-    with pytest.raises(IncompleteDatasetError, match="write it again: make it"):
+    with pytest.raises(IncompleteDatasetError, match="unchecked by dgd: “make it”"):
         dgd.open_dataset(tmp_path / "a.zarr" / "X", tmp_path / "a.zarr" / "y")
 
 

@@ -83,7 +83,8 @@ def ingest(
     4 MiB, and a page and a dictionary per used column (mostly 1 MiB each); and the writer's chunk of rows.
 
     Every file's columns are checked before anything is written. If an error comes later the dataset stays
-    marked as interrupted, and opening it is refused with `redo`, the command that repeats the ingest.
+    marked as interrupted, and opening it is refused with a quotation of `redo`, such as the command that
+    repeats the ingest.
 
     `progress(rows, bytes_read)` is called after each block with the rows written and the bytes of the files
     read so far: as they are on disk, compressed for .gz, and up to 32 MiB of text ahead of the rows.

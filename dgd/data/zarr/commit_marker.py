@@ -4,7 +4,7 @@ The attributes of its root document hold an object `dgd`:
 
     format    1
     state     "writing" from the first moment, "complete" from the last
-    redo      the command that writes it again, if it is known
+    redo      how it was written, such as a command, if that is known
     seal      the sha256 of the whole root document without this entry
 
 and for a dataset also
@@ -27,6 +27,7 @@ from dgd.errors import IncompleteDatasetError, MetadataError
 
 FORMAT = 1
 KEY = "dgd"
+LONGEST_NOTE = 500
 WRITING, COMPLETE = "writing", "complete"
 _AGAIN = "restore it from a copy, or write the dataset again"
 
@@ -58,9 +59,11 @@ def check_marker(document: dict[str, Any], where: str) -> dict[str, Any] | None:
         raise MetadataError(f"{where}: the commit marker is a {type(marker).__name__}, expected an object; {_AGAIN}")
     if marker.get("state") != COMPLETE and "seal" not in marker:
         redo = marker.get("redo")
+        # Anybody may have written this: it is quoted, not advised.
+        noted = f" (its writer noted, unchecked by dgd: “{redo[:LONGEST_NOTE]}”)" if isinstance(redo, str) else ""
         raise IncompleteDatasetError(
-            f"{where}: the write was never completed, its writer was interrupted; write it again"
-            + (f": {redo}" if redo else ", with overwrite=True")
+            f"{where}: the write was never completed, its writer was interrupted; write it again, with "
+            f"overwrite=True{noted}"
         )
     if "seal" not in marker or marker["seal"] != _digest_or_none(document):
         raise MetadataError(f"{where} was changed after it was written: its seal does not fit; {_AGAIN}")

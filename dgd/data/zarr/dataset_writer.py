@@ -33,8 +33,8 @@ class DatasetWriter:
                 writer.append(X, y)
 
     Leaving the block commits; leaving it by an exception, or not at all, leaves a dataset that is refused on opening,
-    with the command `redo` if one was given. Memory: about four chunks of `chunk_rows` × (n + 2) numbers, besides the
-    block.
+    with a quotation of `redo`, which may say how it is written again. Memory: about four chunks of `chunk_rows` ×
+    (n + 2) numbers, besides the block.
 
     path: a local folder. chunk_rows: rows of a chunk, by default 4 MiB of X. dtype: of X, by default that of the first
     block; y and weight keep the dtype of their first block. compression: "none" (the default, fastest to read), "zstd",

@@ -22,7 +22,7 @@ from dgd.data.zarr.manifest import MANIFEST
 from dgd.data.zarr.sources import LocalSource, ReadAhead, Source
 from dgd.data.zarr.zarr_rows import ZarrRows
 from dgd.errors import DatasetNotFoundError, SchemaError, UnsupportedFormatError
-from dgd.errors.words import counted, size
+from dgd.errors.words import counted, size, visible
 
 DOCUMENTS = {"zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata", MANIFEST}
 USUAL = ("X", "y", "weight")
@@ -91,21 +91,21 @@ class Info:
     def table(self) -> str:
         """Everything, as a person reads it."""
         marker = "written by dgd, complete" if self.committed else "not written by dgd: no commit marker"
-        lines = [self.location, f"Zarr format {self.zarr_format}, {marker}", ""]
+        lines = [visible(self.location), f"Zarr format {self.zarr_format}, {marker}", ""]
         lines += _aligned([HEADER, *(_row(array) for array in self.arrays)])
-        lines += [f"{name}: not readable, {reason}" for name, reason in self.unreadable.items()]
+        lines += [visible(f"{name}: not readable, {reason}") for name, reason in self.unreadable.items()]
         lines += [""] if self.arrays or self.feature_names or self.target_name or self.fingerprint else []
         lines += [f"read path    {text}" for text in dict.fromkeys(map(_reading, self.arrays))]
         lines += [
-            f"{array.name} means{'':<{max(1, 7 - len(array.name))}}{array.meaning}"
+            visible(f"{array.name} means{'':<{max(1, 7 - len(array.name))}}{array.meaning}")
             for array in self.arrays
             if array.meaning
         ]
         lines += [f"features     {_listed(self.feature_names)}"] if self.feature_names else []
-        lines += [f"target       {self.target_name}"] if self.target_name else []
+        lines += [f"target       {visible(self.target_name)}"] if self.target_name else []
         lines += [f"fingerprint  {self.fingerprint}"] if self.fingerprint else []
         for finding in self.warnings:
-            lines += ["", f"warning: {finding.text}", f"    fix: {finding.fix}"]
+            lines += ["", visible(f"warning: {finding.text}"), visible(f"    fix: {finding.fix}")]
         return "\n".join(lines)
 
 
@@ -225,7 +225,7 @@ HEADER = ("array", "shape", "chunks", "shards", "dtype", "order", "codecs", "che
 
 def _row(array: ArrayInfo) -> tuple[str, ...]:
     return (
-        array.name,
+        visible(array.name),
         _times(array.shape),
         _times(array.chunks),
         "–" if array.shards is None else _times(array.shards),
@@ -235,7 +235,7 @@ def _row(array: ArrayInfo) -> tuple[str, ...]:
         "yes" if array.checksum else "no",
         ("unknown" if array.stored_bytes is None else size(array.stored_bytes))
         + f" in {counted(array.stored_objects, 'chunk' if array.shards is None else 'shard')}",
-        "–" if array.dimension_names is None else ", ".join(name or "–" for name in array.dimension_names),
+        "–" if array.dimension_names is None else ", ".join(visible(name or "–") for name in array.dimension_names),
     )
 
 
@@ -250,7 +250,7 @@ def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
 
 def _listed(names: tuple[str, ...]) -> str:
     more = len(names) - SHOWN_NAMES
-    return ", ".join(names[:SHOWN_NAMES]) + (f", … ({len(names):,} in all)" if more > 0 else "")
+    return ", ".join(map(visible, names[:SHOWN_NAMES])) + (f", … ({len(names):,} in all)" if more > 0 else "")
 
 
 def _plain(value: Any) -> Any:
