@@ -107,7 +107,7 @@ def test_a_client_of_threads_under_a_running_event_loop(store: str) -> None:
 
     async def cell() -> tuple[dgd.Result, dgd.Result]:
         with (
-            LocalCluster(processes=False, n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+            LocalCluster(processes=False, n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
             Client(cluster) as client,
         ):
             return dgd.fit(store, client=client, max_iter=4, tol=0), dgd.fit(store, max_iter=4, tol=0)

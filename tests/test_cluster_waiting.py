@@ -16,7 +16,7 @@ import dask
 import numpy as np
 import pytest
 from clusters import cluster
-from distributed import Client, LocalCluster, get_worker
+from distributed import Client, LocalCluster
 
 import dgd
 from dgd.errors import ClusterLostError, ConfigurationError
@@ -32,7 +32,7 @@ def bits(result: dgd.Result) -> bytes:
 def in_process(workers: int) -> Iterator[tuple[LocalCluster, Client]]:
     """Workers of one thread each, in this process."""
     with (
-        LocalCluster(n_workers=workers, threads_per_worker=1, processes=False, dashboard_address=None) as found,
+        LocalCluster(n_workers=workers, threads_per_worker=1, processes=False, dashboard_address=":0") as found,
         Client(found, set_as_default=False) as client,
     ):
         yield found, client
@@ -50,8 +50,8 @@ def test_a_cluster_that_adapts_from_zero_is_asked_for_workers(store: str) -> Non
         assert not waiting
 
 
-READERS: list[str] = []
-"""The workers that have read chunks."""
+READERS: list[int] = []
+"""The threads that have read chunks: each worker has one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ class Slow(MemoryChunks):
 
     def read(self, start: int, stop: int, buffers: Any) -> Any:
         time.sleep(0.02)
-        READERS.append(get_worker().address)
+        READERS.append(threading.get_ident())
         return super().read(start, stop, buffers)
 
 
@@ -69,7 +69,7 @@ def test_a_worker_that_joins_gets_work_in_the_pass_under_way() -> None:
     X = np.random.default_rng(0).normal(size=(160, 2))
     bounds = range(0, 161, 4)
     dataset = dgd.Dataset(Slow("X", X, bounds), MemoryChunks("y", X.sum(axis=1), bounds))
-    readers: dict[int, set[str]] = {}
+    readers: dict[int, set[int]] = {}
     with dask.config.set({"distributed.scheduler.work-stealing-interval": "50ms"}), in_process(1) as (found, client):
 
         def grow(record: dgd.Record) -> None:

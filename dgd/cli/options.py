@@ -48,6 +48,7 @@ class Where:
     memory_limit: int | None
     worker_timeout: float
     read_timeout: float
+    same_bits: str = "report"
     resident: str | int = "auto"
 
     @contextmanager
@@ -58,6 +59,7 @@ class Where:
             "resident": self.resident,
             "worker_timeout": self.worker_timeout,
             "read_timeout": self.read_timeout,
+            "same_bits": self.same_bits,
         }
         if not self.on_cluster:
             yield Execution(threads=self.threads, **limits)
@@ -92,6 +94,12 @@ def where_to_run(command: Command) -> Command:
         help="Seconds without any worker until a cluster is lost [300].",
     )
     @click.option(
+        "--same-bits",
+        type=click.Choice(["report", "require"]),
+        default="report",
+        help="Workers with another NumPy or BLAS kernel: say so in the result, or leave them out [report].",
+    )
+    @click.option(
         "--read-timeout",
         type=click.FloatRange(0, min_open=True),
         default=120.0,
@@ -107,13 +115,14 @@ def where_to_run(command: Command) -> Command:
         memory_limit: int | None,
         worker_timeout: float,
         read_timeout: float,
+        same_bits: str,
         **others: Any,
     ) -> int:
         given = {"--scheduler": scheduler, "--scheduler-file": scheduler_file, "--threads": threads}
         chosen = [name for name, value in given.items() if value is not None]
         if len(chosen) > 1:
             raise click.UsageError(f"{' and '.join(chosen)} exclude each other: give one of them")
-        where = Where(scheduler, scheduler_file, threads, memory_limit, worker_timeout, read_timeout)
+        where = Where(scheduler, scheduler_file, threads, memory_limit, worker_timeout, read_timeout, same_bits)
         return command(where=where, **others)
 
     return with_where

@@ -41,6 +41,7 @@ def result_of(objective: Objective, run: Run, cost: Plan, method: Method) -> Res
     certificate = None if last is None else certify(objective, last, known)
     if last is not None and run.status is Status.CONVERGED and is_wide(objective, certificate, last, known):
         run = replace(run, status=Status.ILL_CONDITIONED)
+    unlike = objective.executor.unlike()
     return Result(
         theta=theta,
         status=run.status,
@@ -48,7 +49,8 @@ def result_of(objective: Objective, run: Run, cost: Plan, method: Method) -> Res
         loss=run.loss,
         model=_model(theta, run, objective, method),
         plan=cost,
-        advice=_advice(objective, run, certificate),
+        advice=_advice(objective, run, certificate, unlike),
+        same_bits=not unlike,
         choice=method.choice,
         explained=explained(objective, run.loss, run.point, known),
         certificate=certificate,
@@ -58,7 +60,7 @@ def result_of(objective: Objective, run: Run, cost: Plan, method: Method) -> Res
     )
 
 
-def _advice(objective: Objective, run: Run, certificate: Certificate | None) -> str:
+def _advice(objective: Objective, run: Run, certificate: Certificate | None, unlike: str) -> str:
     """What the solver learnt, and the columns to blame where something went wrong."""
     if run.state.last is None:
         return "no pass was finished: these are the coefficients that it began with"
@@ -73,7 +75,7 @@ def _advice(objective: Objective, run: Run, certificate: Certificate | None) -> 
         within = "converged to single precision: what is left of the gradient is rounding"
     if run.status is Status.ILL_CONDITIONED and certificate is not None:
         within = f"within {certificate.distance:.1g} of the optimal coefficients"
-    return "; ".join(part for part in (run.state.solver.advice, within, blame) if part)
+    return "; ".join(part for part in (run.state.solver.advice, within, blame, unlike) if part)
 
 
 def _model(theta: Vector, run: Run, objective: Objective, method: Method) -> Model:

@@ -46,6 +46,8 @@ class Result:
     """Rows of the dataset that were validated on and not fitted."""
     bytes_before_first_pass: int = 0
     """Stored bytes that were read to find the best constant: of targets, weights and offsets, once."""
+    same_bits: bool = True
+    """Whether θ has the bits it would have in this process. Not if workers have another NumPy or BLAS kernel."""
     loss_is_before_last_step: bool = False
     """Whether `loss` and `explained` are those of the θ before the last step: those of `theta` would cost a pass."""
     checkpoint: str | None = None
@@ -156,6 +158,7 @@ class Result:
             "loss": finite_or_none(self.loss),
             "explained": finite_or_none(self.explained),
             "certificate": None if self.certificate is None else asdict(self.certificate),
+            "same_bits": self.same_bits,
             "loss_is_before_last_step": self.loss_is_before_last_step,
             "rows_held_out": self.rows_held_out,
             "checkpoint": self.checkpoint,

@@ -25,7 +25,11 @@ def choose_executor(execution: Execution, tell: Tell = tell_nobody) -> Executor:
     from dgd.passes.cluster.executor import ClusterExecutor
 
     return ClusterExecutor(
-        client, worker_timeout=execution.worker_timeout, memory_limit=execution.memory_limit, tell=tell
+        client,
+        worker_timeout=execution.worker_timeout,
+        memory_limit=execution.memory_limit,
+        same_bits=execution.same_bits == "require",
+        tell=tell,
     )
 
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dgd.errors import ConfigurationError
-from dgd.errors.checks import checked_integer, checked_number
+from dgd.errors.checks import checked_integer, checked_number, checked_word
 from dgd.errors.words import shown
+
+SAME_BITS = ("report", "require")
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class Execution:
         allowed and free. What is written meanwhile to such a chunk is not seen; the others are read again in every
         pass.
     worker_timeout: seconds without any worker after which a cluster is lost.
+    same_bits: "report": workers with another NumPy or BLAS kernel than this process take part, and the result says so
+        (`Result.same_bits`). "require": they are left out, with a warning each.
     read_timeout: seconds that reading a stored chunk may take, retries included; after that it is a ReadError.
 
     Raises ConfigurationError for a value that cannot be.
@@ -34,6 +38,7 @@ class Execution:
     resident: str | int = "auto"
     worker_timeout: float = 300.0
     read_timeout: float = 120.0
+    same_bits: str = "report"
 
     def __post_init__(self) -> None:
         if self.client is not None and self.threads is not None:
@@ -44,6 +49,7 @@ class Execution:
             checked_number("Execution(memory_limit", self.memory_limit, above=0)
         checked_number("Execution(worker_timeout", self.worker_timeout, above=0)
         checked_number("Execution(read_timeout", self.read_timeout, above=0)
+        checked_word("Execution(same_bits", self.same_bits, SAME_BITS)
         object.__setattr__(self, "resident", _checked_resident(self.resident))
 
     def on_threads(self) -> Execution:

@@ -105,6 +105,10 @@ class Executor(Protocol):
         """What a pass over a dataset would run on."""
         ...
 
+    def unlike(self) -> str:
+        """Why a pass may have other bits than one in this process; empty if it has the same."""
+        ...
+
     def close(self) -> None:
         """Give back threads and whatever else is held."""
         ...
@@ -214,6 +218,10 @@ class InlineExecutor:
     def resources(self, dataset: Dataset) -> Resources:
         """One thread, one task."""
         return Resources(kind="inline", processes=1, threads=1, tasks=1, base_bytes=0, memory_limit=None)
+
+    def unlike(self) -> str:
+        """It is this process."""
+        return ""
 
     def close(self) -> None:
         """Nothing is held."""

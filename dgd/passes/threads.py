@@ -78,6 +78,10 @@ class ThreadExecutor:
             free_bytes=free_bytes(),
         )
 
+    def unlike(self) -> str:
+        """It is this process."""
+        return ""
+
     def close(self) -> None:
         """End the threads, and free the resident chunks."""
         self._resident = None

@@ -38,6 +38,9 @@ class _AroundExecutor:
     def resources(self, dataset: Dataset) -> Resources:
         return self.executor.resources(dataset)
 
+    def unlike(self) -> str:
+        return self.executor.unlike()
+
     def close(self) -> None:
         self.executor.close()
 

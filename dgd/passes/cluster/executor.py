@@ -16,6 +16,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from dask.task_spec import TaskRef
@@ -30,6 +31,8 @@ from dgd.passes.cluster import tasks
 from dgd.passes.cluster.client import checked_client, freed_thread
 from dgd.passes.cluster.graph import Graph, tasks_over
 from dgd.passes.cluster.pass_clock import PassClock
+from dgd.passes.cluster.resources import resources_of
+from dgd.passes.cluster.software import software
 from dgd.passes.cluster.workers import CANCELLED, POLL_SECONDS, Workers
 from dgd.passes.events import Tell, tell_nobody
 from dgd.passes.executor import ChunkSum, Fold, PassResult, Resources, S, V
@@ -45,12 +48,6 @@ LARGEST_DATASET = 64 * 2**20
 LOOK_AGAIN_SECONDS = 5.0
 ANSWER_SECONDS = 0.2
 """Between two looks at the clock during a pass."""
-USABLE = 0.8
-"""Part of a worker's memory limit that a plan may use: Dask pauses a worker beyond it, perhaps for ever."""
-WORKER_BYTES = 48 * 2**20
-"""What importing zarr adds to a fresh worker, as measured."""
-IDLE_BYTES = 80 * 2**20
-"""Assumed for a worker that has not reported its memory yet."""
 
 T = TypeVar("T")
 
@@ -58,8 +55,9 @@ T = TypeVar("T")
 class ClusterExecutor:
     """Runs the tree's nodes as tasks of a `distributed.Client`.
 
-    `worker_timeout`: seconds to wait while there is no worker at all, before ClusterLostError. `tell`: is told how a
-    pass gets on, and may end it.
+    `worker_timeout`: seconds to wait while there is no worker at all, before ClusterLostError. `same_bits`: use only
+    workers that compute with the NumPy and the BLAS kernel of this process. `tell`: is told how a pass gets on, and
+    may end it.
     """
 
     def __init__(
@@ -68,12 +66,13 @@ class ClusterExecutor:
         *,
         worker_timeout: float = 300.0,
         memory_limit: int | None = None,
+        same_bits: bool = False,
         tell: Tell = tell_nobody,
     ) -> None:
         self.client = checked_client(client)
         self._freed_thread = freed_thread()
         self._clock = PassClock(tell)
-        self._workers = Workers(client, worker_timeout, self._clock)
+        self._workers = Workers(client, worker_timeout, self._clock, same_bits=same_bits)
         self._memory_limit = memory_limit
         self._run = uuid.uuid4().hex[:12]
         self._passes = 0
@@ -101,6 +100,7 @@ class ClusterExecutor:
 
         def folded(graph: Graph) -> PassResult[V]:
             source, chunks = self._dataset(graph, dataset), range(dataset.n_chunks)
+            self._name_workers(graph, named=True)
             known = tasks.packed(seen(dataset, chunks))
             found: PassResult[V] = self._result(
                 graph, graph.add("fold", tasks.fold, source, fold, value, order, chunks, known)
@@ -133,21 +133,17 @@ class ClusterExecutor:
 
     def resources(self, dataset: Dataset) -> Resources:
         """Threads, memory and limits of the workers."""
+        self._workers.handshake.must_see(dataset)
         workers = self._workers.wait()
-        threads = [worker["nthreads"] for worker in workers.values()]
-        limits = [int(USABLE * worker["memory_limit"]) for worker in workers.values() if worker["memory_limit"]]
-        limits += [self._memory_limit] if self._memory_limit is not None else []
-        held = [worker.get("metrics", {}).get("memory", 0) for worker in workers.values()]
-        nodes = len(nodes_at(cut_level(dataset.n_chunks, NODES_PER_THREAD * sum(threads)), dataset.n_chunks))
-        return Resources(
-            kind="cluster",
-            shares_memory=False,
-            processes=len(workers),
-            threads=max(threads),
-            tasks=tasks_over(nodes) + (8 * dataset.shape[1] > LIGHT_BYTES),
-            base_bytes=max(*held, IDLE_BYTES) + WORKER_BYTES,
-            memory_limit=min(limits, default=None),
-        )
+        threads = sum(worker["nthreads"] for worker in workers.values())
+        nodes = len(nodes_at(cut_level(dataset.n_chunks, NODES_PER_THREAD * threads), dataset.n_chunks))
+        return resources_of(workers, tasks_over(nodes) + (8 * dataset.shape[1] > LIGHT_BYTES), self._memory_limit)
+
+    def unlike(self) -> str:
+        """Why the workers' sums may differ in their bits, those that came lately included."""
+        with suppress(ClusterLostError):
+            self._workers.now()
+        return self._workers.handshake.unlike
 
     def make_resident(self, dataset: Dataset, count: int) -> None:
         """Keep chunks on the workers."""
@@ -175,17 +171,16 @@ class ClusterExecutor:
         self._looked = -float("inf")
 
     def _summed(self, graph: Graph, dataset: Dataset, chunk_sum: ChunkSum[S]) -> PassResult[S]:
-        nodes = nodes_at(cut_level(dataset.n_chunks, NODES_PER_THREAD * self._threads()), dataset.n_chunks)
         source = self._dataset(graph, dataset)
+        self._name_workers(graph, named=isinstance(source, bytes))
+        nodes = nodes_at(cut_level(dataset.n_chunks, NODES_PER_THREAD * self._known_threads), dataset.n_chunks)
         known = {node: tasks.packed(seen(dataset, node.chunks(dataset.n_chunks))) for node in nodes}
         resident, fresh = self._resident_chunks(graph, dataset, known, source)
-        if isinstance(source, bytes):
-            graph.workers = self._addresses
         pickled = pickle.dumps(chunk_sum)
         # As bytes: Dask would search any other object for tasks.
         theta = pickled if len(pickled) <= LIGHT_BYTES else graph.add("theta", pickle.loads, pickled)
         level = [
-            graph.add("sweep", tasks.sweep, source, theta, node, resident.get(node), fresh, known[node])
+            graph.add("sweep", tasks.sweep, source, theta, (*node,), resident.get(node), fresh, known[node])
             for node in nodes
         ]
         result: PassResult[S] = self._result(graph, graph.sum_of(level))
@@ -203,7 +198,7 @@ class ClusterExecutor:
             self._release_resident()
             count = self._wanted[1]
             self._resident = {
-                node: graph.keep("resident", tasks.load, source, node, count, held) for node, held in known.items()
+                node: graph.keep("resident", tasks.load, source, (*node,), count, held) for node, held in known.items()
             }
         return self._resident, fresh
 
@@ -212,21 +207,28 @@ class ClusterExecutor:
             self._futures.pop(ref.key).release()
         self._resident = {}
 
-    def _threads(self) -> int:
-        """Threads of all workers, asked for again now and then. They decide how finely a pass is cut, not its bits."""
+    def _name_workers(self, graph: Graph, *, named: bool) -> None:
+        """Look now and then which workers there are. Their threads decide how finely a pass is cut, not its bits.
+
+        named: name them all, though any other may help unless some must not.
+        """
         now = time.monotonic()
         if now - self._looked >= LOOK_AGAIN_SECONDS:
             workers = self._workers.wait()
             self._known_threads = sum(worker["nthreads"] for worker in workers.values())
             self._addresses = list(workers)
             self._looked = time.monotonic()
-        return self._known_threads
+        graph.strict = self._workers.restricted
+        if named or graph.strict:
+            graph.workers = self._addresses
 
     def _dataset(self, graph: Graph, dataset: Dataset) -> bytes | TaskRef:
         """The dataset as part of every task; a large one as the result of a task, which Dask can repeat."""
         for known, sent in self._datasets:
             if known is dataset:
                 return sent
+        if self._workers.handshake.must_see(dataset):
+            self._looked = -float("inf")
         n_bytes = dataset.memory_bytes
         if n_bytes > LARGEST_DATASET:
             raise ConfigurationError(
@@ -235,11 +237,9 @@ class ClusterExecutor:
                 f"`threads=`"
             )
         # With the run's name: a worker caches what it has opened, and the files may change before the next fit.
-        pickled = pickle.dumps((self._run, dataset)) if n_bytes <= LIGHT_BYTES else b""
-        light = 0 < len(pickled) <= LIGHT_BYTES
-        self._datasets.append(
-            (dataset, pickled if light else graph.keep("dataset", pickle.loads, pickle.dumps(dataset)))
-        )
+        pickled = pickle.dumps((self._run, software()["digest"], dataset))
+        light = len(pickled) <= LIGHT_BYTES
+        self._datasets.append((dataset, pickled if light else graph.keep("dataset", tasks.opened, pickled)))
         return self._datasets[-1][1]
 
     def _result(self, graph: Graph, last: TaskRef) -> Any:
@@ -249,7 +249,7 @@ class ClusterExecutor:
                 graph.tasks,
                 [last.key, *graph.kept],
                 workers=graph.workers,
-                allow_other_workers=graph.workers is not None,
+                allow_other_workers=graph.workers is not None and not graph.strict,
                 sync=False,
             )
         except ClosedClientError as error:
@@ -262,9 +262,11 @@ class ClusterExecutor:
     def _wait_for(self, future: Future, named: list[str] | None) -> Any:
         """Wait for a future as long as there are workers, and at most `worker_timeout` without any.
 
-        Raises Stranded once there are workers, but none of the named ones.
+        Raises Stranded once there are workers, but none of the named ones; or where it failed, and a worker that came
+        since the pass began turns out to be unfit.
         """
         looked = time.monotonic()
+        left_out = len(self._workers.handshake.unfit)
         while True:
             try:
                 return future.result(timeout=ANSWER_SECONDS)
@@ -277,7 +279,13 @@ class ClusterExecutor:
                     workers = self._workers.wait()
                     if named is not None and workers.keys().isdisjoint(named):
                         raise Stranded("none of the workers it was submitted for is left") from None
+            except CANCELLED:
+                raise
+            except Exception as error:
+                if self._workers.left_out_since(left_out):
+                    raise Stranded(f"a worker that is not fit for it had a part in the pass: {error!r}") from error
+                raise
 
 
 class Stranded(Exception):
-    """No worker that a pass was submitted for runs any more: Dask keeps its tasks from those that came since."""
+    """The workers of a pass are others than it was submitted for, and it has to be submitted again."""

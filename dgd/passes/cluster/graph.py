@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
 from dask.task_spec import List, Task, TaskRef
+from distributed.protocol import pickle
 
 from dgd.passes.cluster import tasks
 
@@ -22,11 +24,16 @@ class Graph:
         """Keys whose results outlive the pass."""
         self.workers: list[str] | None = None
         """All workers, named explicitly: otherwise Dask queues root tasks and releases them one by one."""
+        self.strict = False
+        """Whether no other worker may have a part in it."""
 
     def add(self, what: str, function: Callable[..., Any], *arguments: Any) -> TaskRef:
-        """Add a task. Dask learns from the first word of a key how long such tasks take."""
+        """Add a task. Dask learns from the first word of a key how long such tasks take.
+
+        Nothing of dgd is in it but bytes: a worker that cannot unpickle a task ends, one whose task fails goes on.
+        """
         key = f"dgd-{what}-{self.name}-{len(self.tasks)}"
-        self.tasks[key] = Task(key, function, *arguments)
+        self.tasks[key] = Task(key, operator.call, Task(None, pickle.loads, pickle.dumps(function)), *arguments)
         return TaskRef(key)
 
     def keep(self, what: str, function: Callable[..., Any], *arguments: Any) -> TaskRef:

@@ -16,8 +16,9 @@ from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk, Dataset
 from dgd.data.resident_chunks import Chunks, PartlyResident, ResidentMemory, is_resident
 from dgd.data.seen import Seen, hold, seen
-from dgd.errors import DatasetChangedError
+from dgd.errors import ConfigurationError, DatasetChangedError
 from dgd.passes.blas import single_threaded_blas
+from dgd.passes.cluster.software import software
 from dgd.passes.executor import ChunkSum, Fold, PassResult, S, V, fold_chunks, sweep_node
 from dgd.passes.tree import Addable, Node, sum_siblings
 from dgd.passes.watched_threads import Call, Check, WatchedThreads
@@ -48,21 +49,25 @@ class ResidentNode:
         return sum(array.nbytes for chunk in self.chunks for array in chunk.arrays.values())
 
 
-@lru_cache(maxsize=8)
-def _opened(pickled: bytes) -> Dataset:
-    """The dataset of a run, unpickled once in each process."""
-    _run, dataset = pickle.loads(pickled)
+def opened(pickled: bytes) -> Dataset:
+    """A worker's task: the dataset of a run."""
+    _run, digest, dataset = pickle.loads(pickled)
     assert isinstance(dataset, Dataset)
+    if digest != software()["digest"]:
+        raise ConfigurationError(f"this worker's dgd is of another source ({software()['digest']}, expected {digest})")
     return dataset
 
 
+_opened_once = lru_cache(maxsize=8)(opened)
+
+
 def _dataset(sent: Dataset | bytes) -> Dataset:
-    return _opened(sent) if isinstance(sent, bytes) else sent
+    return _opened_once(sent) if isinstance(sent, bytes) else sent
 
 
-def load(sent: Dataset | bytes, node: Node, count: int, known: bytes) -> ResidentNode:
+def load(sent: Dataset | bytes, place: tuple[int, int], count: int, known: bytes) -> ResidentNode:
     """A worker's task: read the resident chunks of one node. known: what the driver knows of its chunks, pickled."""
-    dataset = _dataset(sent)
+    dataset, node = _dataset(sent), Node(*place)
     total = dataset.n_chunks
     wanted = [index for index in node.chunks(total) if is_resident(index, total, count)]
     memory = ResidentMemory(dataset, len(wanted))
@@ -85,13 +90,13 @@ def load(sent: Dataset | bytes, node: Node, count: int, known: bytes) -> Residen
 def sweep(
     sent: Dataset | bytes,
     theta: ChunkSum[S] | bytes,
-    node: Node,
+    place: tuple[int, int],
     resident: ResidentNode | None,
     fresh: bool,
     known: bytes,
 ) -> PassResult[S]:
     """A worker's task: the sum over one node. The dataset and the chunk sum may come pickled."""
-    dataset = _dataset(sent)
+    dataset, node = _dataset(sent), Node(*place)
     chunk_sum: ChunkSum[S] = pickle.loads(theta) if isinstance(theta, bytes) else theta
     chunks: Chunks = dataset if resident is None else PartlyResident(dataset, 0, resident.chunks)
     with single_threaded_blas(), _held(dataset, known):

@@ -11,12 +11,16 @@ from typing import Any
 from distributed import Client, Future
 from distributed.client import FutureCancelledError
 
-from dgd.errors import ClusterLostError
+from dgd.errors import ClusterLostError, ConfigurationError
+from dgd.errors.words import counted
 from dgd.passes.cluster import tasks
+from dgd.passes.cluster.handshake import Handshake
 from dgd.passes.cluster.pass_clock import PassClock
 
 POLL_SECONDS = 1.0
 ANSWER_SECONDS = 5.0
+MOST_NAMED = 3
+"""Workers that an error names."""
 
 CANCELLED = (concurrent.futures.CancelledError, asyncio.CancelledError, FutureCancelledError)
 """Raised by futures and requests when the scheduler goes away."""
@@ -25,14 +29,15 @@ CANCELLED = (concurrent.futures.CancelledError, asyncio.CancelledError, FutureCa
 class Workers:
     """The workers that a client's scheduler has, waited for at most `timeout` seconds."""
 
-    def __init__(self, client: Client, timeout: float, clock: PassClock) -> None:
-        self.client, self.timeout, self._clock = client, timeout, clock
+    def __init__(self, client: Client, timeout: float, clock: PassClock, *, same_bits: bool = False) -> None:
+        self.client, self.timeout, self._clock, self.same_bits = client, timeout, clock, same_bits
+        self.handshake = Handshake(client, same_bits=same_bits)
         self.address = str(client.scheduler.address)
         self._scheduler_lost = False
         """Whether the client was without its scheduler when last seen: it closes itself if that lasts."""
 
     def now(self) -> dict[str, Any] | None:
-        """The workers that are ready for work, by address; None if the scheduler does not answer soon."""
+        """The workers that are ready and fit for work, by address; None if the scheduler does not answer soon."""
         if self.client.status in {"closing", "closed"}:
             raise ClusterLostError(self.closed())
         self._scheduler_lost = self.client.status != "running"
@@ -47,7 +52,20 @@ class Workers:
             # Client.sync has no result, and none bound, where its request was cancelled; a closed client no scheduler.
             return None
         workers: dict[str, Any] = identity["workers"]
-        return {name: worker for name, worker in workers.items() if worker.get("status", "running") == "running"}
+        fit = self.handshake.fit_among(
+            (name, worker["id"]) for name, worker in workers.items() if worker.get("status", "running") == "running"
+        )
+        return {name: workers[name] for name, _ in sorted(fit)}
+
+    @property
+    def restricted(self) -> bool:
+        """Whether some workers must not get any task."""
+        return self.same_bits or bool(self.handshake.unfit)
+
+    def left_out_since(self, count: int) -> bool:
+        """Whether more than `count` workers have turned out to be unfit; those that came lately are asked first."""
+        self.now()
+        return len(self.handshake.unfit) > count
 
     def wait(self) -> dict[str, Any]:
         """The workers, once there is at least one. Raises ClusterLostError after `timeout` seconds without.
@@ -58,6 +76,8 @@ class Workers:
         waiting: Future | None = None
         try:
             while not (workers := self.now()):
+                if self.handshake.unfit and not (self.handshake.found_some or self.handshake.silent):
+                    raise ConfigurationError(self._none_fit())
                 if time.monotonic() - began >= self.timeout:
                     raise ClusterLostError(self._unanswered() if workers is None else self._nobody())
                 if workers is not None and (waiting is None or waiting.cancelled()):
@@ -85,7 +105,20 @@ class Workers:
             f"no workers; see whether it is running and can be reached, and fit again, or raise `worker_timeout`"
         )
 
+    def _none_fit(self) -> str:
+        reasons = sorted(f"{address}: {reason}" for (address, _), reason in self.handshake.unfit.items())
+        more = f"; and {len(reasons) - MOST_NAMED} more" if len(reasons) > MOST_NAMED else ""
+        return f"no worker of {self.address} can be used: {'; '.join(reasons[:MOST_NAMED])}{more}"
+
     def _nobody(self) -> str:
+        if self.handshake.silent:
+            silent = sorted(address for address, _ in self.handshake.silent)
+            return (
+                f"{counted(len(silent), 'worker')} of {self.address} did not answer for {self.timeout:g} s, "
+                f"{silent[0]} for one; see whether they are frozen or busy, or raise `worker_timeout`"
+            )
+        if self.handshake.unfit:
+            return f"{self._none_fit()}; waited {self.timeout:g} s for another"
         return (
             f"no worker was connected to {self.address} for {self.timeout:g} s; start some with "
             f"`dask worker {self.address}`, or raise `worker_timeout`"
