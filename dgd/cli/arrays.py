@@ -10,7 +10,7 @@ import click
 
 from dgd.cli import options
 from dgd.cli.options import Command
-from dgd.data.reading import TIME_UNITS, ReadingOptions
+from dgd.data.reading import MISSING, TIME_UNITS, ReadingOptions
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,14 @@ def arrays(command: Command) -> Command:
 
 
 def reading(command: Command) -> Command:
-    """--features, --no-decode, --time-unit and --storage-option; the command gets those given as `reading`."""
+    """--features, --no-decode, --time-unit, --missing, --storage-option; the command gets those given as `reading`."""
 
     @functools.wraps(command)
     def with_reading(
         features: str | None,
         no_decode: bool,
         time_unit: str | None,
+        missing: str,
         storage_options: dict[str, Any] | None,
         **rest: Any,
     ) -> int:
@@ -65,6 +66,8 @@ def reading(command: Command) -> Command:
             given["decode"] = False
         if time_unit is not None:
             given["time_unit"] = time_unit
+        if missing != "error":
+            given["missing"] = missing
         if storage_options is not None:
             given["storage_options"] = storage_options
         return command(reading=given, **rest)
@@ -75,6 +78,12 @@ def reading(command: Command) -> Command:
         type=click.Choice(TIME_UNITS),
         metavar="UNIT",
         help="Read times as numbers in this unit: days, hours, … [refused].",
+    )(found)
+    found = click.option(
+        "--missing",
+        type=click.Choice(MISSING),
+        default="error",
+        help="What to do with rows that have a missing cell: refuse them, or leave them out and count them [error].",
     )(found)
     found = click.option(
         "--features",

@@ -26,9 +26,11 @@ def score(model: str, store: str, arrays: Arrays, where: Where, as_json: bool) -
 
     with where.execution() as execution:
         found = asdict(load_model(model).score(store, **arrays.arguments, execution=execution))
-    width = max(len(name) for name in found) + 2
     if as_json:
         print_json({name: finite_or_none(value) for name, value in found.items()})
     else:
+        if not found["rows_left_out"]:
+            del found["rows_left_out"]
+        width = max(map(len, found)) + 2
         click.echo("\n".join(f"{name:<{width}}{value:.12g}" for name, value in found.items()))
     return 0

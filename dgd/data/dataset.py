@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from dgd._typing import Array, Integers
 from dgd.data.buffers import Buffers
+from dgd.data.missing import LeftOut, cells_missing, missing_rows
 from dgd.data.rows import Footprint, Rows, as_made, check_dtype
+from dgd.data.schema import check_column, check_matrix, not_as_declared
 from dgd.errors import ConfigurationError, SchemaError
 
 
@@ -48,6 +50,8 @@ class Chunk:
     """Whether it was in memory already."""
     numbers: Integers | None = None
     """The dataset's number of each row; None if they are start, start + 1, …"""
+    left_out: LeftOut | None = None
+    """Rows with a missing cell that were read and are not among them."""
 
     @property
     def rows(self) -> tuple[int, int]:
@@ -63,6 +67,11 @@ class Chunk:
     def number(self, row: int) -> int:
         """The number of one of the chunk's rows in the dataset."""
         return self.start + row if self.numbers is None else int(self.numbers[row])
+
+    @property
+    def rows_read(self) -> int:
+        """The rows that were read, those left out included."""
+        return len(self.X) + (0 if self.left_out is None else self.left_out.rows)
 
     def take(self, rows: Integers) -> Chunk:
         """Some of the rows, in an order, as a chunk."""
@@ -87,6 +96,8 @@ class Dataset:
     source: str = "memory"
     offset: Rows | None = None
     """What is added to each raw prediction, with a coefficient of 1."""
+    missing: str = "error"
+    """What is done with rows that have a missing cell: "error" (by who finds it) or "drop"."""
     bounds: NDArray[np.int64] = field(init=False, repr=False, compare=False)
     by_role: dict[str, Rows] = field(init=False, repr=False, compare=False)
     """The arrays there are."""
@@ -100,11 +111,11 @@ class Dataset:
         object.__setattr__(self, "by_role", {role.name: rows for role, rows in found})
         if not all(hasattr(rows, "asks_ahead") for rows in self.arrays):
             raise ConfigurationError("`Dataset` is put together from rows; for arrays use `dgd.open_dataset(X, y)`")
-        _check_matrix(self.X)
+        check_matrix(self.X)
         for role, rows in found:
             check_dtype(rows.name, rows.dtype, labels=role.labels)
             if rows is not self.X:
-                _check_column(rows, self.X, role.dimensions)
+                check_column(rows, self.X, role.dimensions)
         names = self.feature_names
         if names is not None and (
             type(names) is not tuple or not all(type(n) is str for n in names) or len(set(names)) < len(names)
@@ -173,7 +184,7 @@ class Dataset:
         gathered = [self._gathered_bytes(rows, part) for rows, part in zip(self.arrays, parts, strict=True)]
         return Footprint(
             encoded=sum(part.encoded for part in parts),
-            decoded=sum(part.decoded for part in parts) + sum(gathered),
+            decoded=sum(part.decoded for part in parts) + sum(gathered) + self._kept_bytes,
             per_pass=sum(part.per_pass for part in parts),
             exact=all(part.exact for part in parts),
             path=parts[0].path,
@@ -186,6 +197,11 @@ class Dataset:
         if in_memory or np.array_equal(rows.bounds, self.bounds):
             return 0
         return self.chunk_rows * rows.dtype.itemsize * max(1, *rows.shape[1:], 1)
+
+    @property
+    def _kept_bytes(self) -> int:
+        """Memory for the rows of a chunk without those that are left out."""
+        return 0 if self.missing == "error" else self.chunk_rows * self.row_bytes
 
     @property
     def fingerprint(self) -> str:
@@ -236,53 +252,32 @@ class Dataset:
             values, n_bytes = rows.read(start, stop, buffers.within(role.name))
             # NumPy would silently repeat or cut off rows of another shape.
             if values is None or values.shape != (stop - start, *row_shape):
-                raise _not_as_declared(rows, values, index, start, stop)
+                raise not_as_declared(rows, values, index, start, stop)
             if values.dtype != rows.dtype:
                 check_dtype(rows.name, values.dtype, labels=role.labels)
             found[role.name] = values
             bytes_read += n_bytes
-        return Chunk(index=index, start=start, bytes_read=bytes_read, **found)
+        chunk = Chunk(index=index, start=start, bytes_read=bytes_read, **found)
+        return chunk if self.missing == "error" else _without_missing(chunk, buffers.within("kept"))
 
 
 _NOTHING = dict.fromkeys(role.name for role in ROLES)
 
 
-def _not_as_declared(rows: Rows, found: Array | None, index: int, start: int, stop: int) -> SchemaError:
-    return SchemaError(
-        f"array {rows.name!r}, chunk {index}: rows {start} to {stop - 1} were read as shape "
-        f"{getattr(found, 'shape', None)}, expected {(stop - start, *rows.shape[1:])}; the array's chunks are not what "
-        f"it declares",
-        array=rows.name,
-        chunk=index,
-        rows=(start, stop),
-    )
-
-
-def _check_matrix(X: Rows) -> None:
-    if len(X.shape) != 2:
-        raise SchemaError(
-            f"array {X.name!r} has shape {X.shape}, expected 2 dimensions (rows × features); "
-            f"reshape a single feature with `.reshape(-1, 1)`",
-            array=X.name,
-        )
-    if 0 in X.shape:
-        raise SchemaError(
-            f"array {X.name!r} has shape {X.shape}: there are no {'rows' if X.shape[0] == 0 else 'columns'} to fit",
-            array=X.name,
-        )
-
-
-def _check_column(column: Rows, X: Rows, dimensions: tuple[int, ...]) -> None:
-    if len(column.shape) not in dimensions or 0 in column.shape[1:]:
-        expected = " or ".join(f"{d} dimension{'s' * (d > 1)}" for d in dimensions)
-        raise SchemaError(
-            f"array {column.name!r} has shape {column.shape}, expected {expected} of {X.shape[0]} rows; "
-            f"pass one column (`.ravel()` or `[:, 0]`)",
-            array=column.name,
-        )
-    if column.shape[0] != X.shape[0]:
-        raise SchemaError(
-            f"array {column.name!r} has {column.shape[0]} rows and {X.name!r} has {X.shape[0]}; "
-            f"they must be the same rows",
-            array=column.name,
-        )
+def _without_missing(chunk: Chunk, buffers: Buffers) -> Chunk:
+    """The chunk without rows that have a missing cell, which are counted."""
+    found = None
+    for values in chunk.arrays.values():
+        some = missing_rows(values)
+        if some is not None:
+            found = some if found is None else found | some
+    if found is None:
+        return chunk
+    gone, kept = np.flatnonzero(found), np.flatnonzero(~found)
+    may_lack = [(role, values) for role, values in chunk.arrays.items() if values.dtype.kind in "fUS"]
+    cells = tuple((role, cells_missing(values[gone])) for role, values in may_lack)
+    taken: dict[str, Any] = {}
+    for role, values in chunk.arrays.items():
+        taken[role] = buffers.take(role, (len(kept), *values.shape[1:]), values.dtype)
+        np.take(values, kept, axis=0, out=taken[role], mode="clip")
+    return replace(chunk, numbers=chunk.start + kept, left_out=LeftOut(len(gone), cells), **taken)

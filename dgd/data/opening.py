@@ -45,6 +45,8 @@ def open_dataset(
     `scale_factor`, `add_offset`, `_FillValue`, `missing_value`, `_Unsigned`, `valid_range`, `flag_values`; X is
     transposed where its second dimension is that of y. False: the numbers as they are stored.
     time_unit (None): "days", "hours", …, in which times are numbers since 1970-01-01; None: they are refused.
+    missing ("error"): "drop" leaves out rows with a missing cell (NaN, or no label) in X, y, weight or offset, as if
+    their weight were 0; they are counted.
     features (None): names. Of X the columns that are called so; where there is no X, the variables of a group or of an
     xarray Dataset. Variables may have any number of dimensions: a row is a cell of all dimensions of y, in C order, and
     a variable that lacks some of them is repeated along them.
@@ -106,6 +108,8 @@ def open_data(
                 source=without_secrets(data) if isinstance(data, str) else "memory",
             )
             dataset = dataset if reading.features is None else select_columns(dataset, reading.features)
+    if reading.missing != dataset.missing and not isinstance(data, Dataset):
+        dataset = replace(dataset, missing=reading.missing)
     if not need_target:
         return replace(dataset, y=None, weight=None)
     if dataset.y is None:

@@ -20,6 +20,7 @@ NANOSECONDS = {
 }
 """Of each unit in which a time can be a number."""
 TIME_UNITS = tuple(f"{unit}s" for unit in NANOSECONDS)
+MISSING = ("error", "drop")
 RAW = "decode=False, or --no-decode"
 
 
@@ -29,6 +30,7 @@ class ReadingOptions(TypedDict, total=False):
     decode: bool
     time_unit: str | None
     features: Sequence[str] | None
+    missing: str
     storage_options: Mapping[str, Any] | None
 
 
@@ -55,10 +57,14 @@ class Reading:
     """The unit in which times are numbers since 1970-01-01; None: times are refused."""
     features: tuple[str, ...] | None = None
     """Which columns of X, or which variables, are used; None: X, whole."""
+    missing: str = "error"
+    """What is done with rows that have a missing cell."""
     storage_options: Mapping[str, Any] | None = field(default=None, repr=False)
     """What fsspec needs to open URLs; may be secret."""
 
     def __post_init__(self) -> None:
+        if self.missing not in MISSING:
+            raise ConfigurationError(f"missing must be 'error' or 'drop', got {self.missing!r}")
         if self.features is not None:
             object.__setattr__(self, "features", _checked_names(self.features))
         if not isinstance(self.decode, bool):

@@ -36,10 +36,13 @@ class RowSplit:
 
     def split(self, chunk: Chunk) -> tuple[Chunk, Chunk]:
         """The rows to fit and the rows held out, in their order."""
-        start, stop = chunk.rows
+        start, stop = chunk.start, chunk.start + chunk.rows_read
         raw = np.random.Philox(np.random.SeedSequence((self.seed, 1 + start))).random_raw(stop - start)
         order = np.argsort(np.asarray(raw), kind="stable").astype(np.int64)
         count = self.count(start, stop)
+        if chunk.numbers is not None:
+            held = np.isin(chunk.numbers - start, order[:count])
+            return chunk.take(np.flatnonzero(~held)), chunk.take(np.flatnonzero(held))
         return chunk.take(_ascending(order[count:])), chunk.take(_ascending(order[:count]))
 
 

@@ -176,10 +176,11 @@ def _of_array(X: Any, given: dict[str, Any], reading: Reading) -> Dataset:
         labels = tuple(str(label) for label in X.coords[dims[1]].values)
         names = labels if len(set(labels)) == len(labels) else None
     y = columns["y"]
+    found: dict[str, Any] = {role: each.rows if isinstance(each, Variable) else each for role, each in columns.items()}
     return Dataset(
         X=XarrayRows(str(X.name or "X"), X, reading.time_unit),
         feature_names=names,
         target_name=y.rows.name if isinstance(y, Variable) and y.rows.name != "y" else None,
         source="xarray",
-        **{role: each.rows if isinstance(each, Variable) else each for role, each in columns.items()},
+        **found,
     )

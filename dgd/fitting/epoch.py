@@ -16,6 +16,7 @@ from dgd._typing import Array, Vector
 from dgd.data.buffers import Buffers
 from dgd.data.centre import Centre
 from dgd.data.dataset import Chunk, Dataset
+from dgd.data.missing import LeftOut, add
 from dgd.errors import ConfigurationError
 from dgd.fitting.coordinates import Coordinates
 from dgd.losses import Loss
@@ -51,6 +52,7 @@ class EpochPart:
     """How many, in the epoch's order."""
     bytes_read: int = 0
     resident: int = 0
+    left_out: LeftOut | None = None
 
 
 Pause = Callable[[EpochPart], None]
@@ -133,7 +135,13 @@ def run_epoch(
         chunks = order[part.chunks : part.chunks + at_once]
         found = executor.fold(dataset, fold, part.so_far, chunks)
         done = part.chunks + len(chunks)
-        part = EpochPart(found.value, done, part.bytes_read + found.bytes_read, part.resident + found.resident)
+        part = EpochPart(
+            found.value,
+            done,
+            part.bytes_read + found.bytes_read,
+            part.resident + found.resident,
+            add(part.left_out, found.left_out),
+        )
         if pause is not None and done < len(order):
             pause(part)
     return part

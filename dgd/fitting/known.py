@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from dgd._typing import Matrix, Vector
 from dgd.data.centre import Centre
+from dgd.data.missing import LeftOut
 from dgd.fitting.coordinates import Coordinates
 from dgd.passes.sums.moments import TargetSums
 from dgd.passes.sums.row_sums import Sums
@@ -36,6 +37,8 @@ class Known:
     """What rounding makes of the sums of a gradient, by each coefficient in the user's units; None if not known."""
     rounding: float = 0.0
     """A gradient's norm that may be rounding alone."""
+    left_out: LeftOut | None = None
+    """Rows with a missing cell, which count for nothing."""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import numpy as np
 from dgd._typing import Vector
 from dgd.data.centre import Centre, centre_of
 from dgd.data.dataset import Dataset
+from dgd.data.missing import check_counts
 from dgd.data.row_split import RowSplit
 from dgd.errors import DataError
 from dgd.fitting.coefficient_prox import CoefficientProx, least_subgradient, with_curvature
@@ -171,16 +172,16 @@ class Objective:
             scored = self._row_sums(known, theta, (LossOnly(),), precision="double")
             both = self.executor.sweep(self.dataset, OnTraining(chunk_sum, self.validation, scored))
             sums, held_out = both.value.training, both.value.held_out
-            bytes_read, resident = both.bytes_read, both.resident
+            bytes_read, resident, left_out = both.bytes_read, both.resident, both.left_out
         else:
             result = self.executor.sweep(self.dataset, chunk_sum)
-            sums, bytes_read, resident = result.value, result.bytes_read, result.resident
-        if not sums.weight > 0:
-            raise DataError("the weights sum to 0: no row counts; correct the weights", array="weight")
+            sums, bytes_read, resident, left_out = result.value, result.bytes_read, result.resident, result.left_out
+        check_counts(sums.weight, left_out, self.dataset.feature_names)
         if chunk_sum.own:
             sums, known, theta = self._centred(sums, known, theta)
         found = {type(part): total for part, total in zip(asked, sums.parts, strict=True)}
-        known = replace(known, passes=known.passes + 1, targets=found.get(TargetMoments, known.targets))
+        targets = found.get(TargetMoments, known.targets)
+        known = replace(known, passes=known.passes + 1, targets=targets, left_out=left_out)
         if ColumnMoments in found:
             known = replace(known, size=found[ColumnMoments].root_mean_square)
         if point is None:
@@ -273,8 +274,7 @@ class Objective:
             fold = OnTrainingFold(fold, self.validation)
         part = run_epoch(self.executor, self.dataset, fold, epoch, part, pause)
         end = part.so_far
-        if not end.weight_sum > 0:
-            raise DataError("the weights sum to 0: no row counts; correct the weights", array="weight")
+        check_counts(end.weight_sum, part.left_out, self.dataset.feature_names)
         coef = known.coordinates.coef_part(end.point)
         nonsmooth = penalty.nonsmooth_value(coef)
         evaluation = Evaluation(
@@ -284,4 +284,5 @@ class Objective:
             nonsmooth=nonsmooth,
             steps=end.step - epoch.step,
         )
-        return Pass(evaluation, replace(known, passes=known.passes + 1), part.bytes_read, part.resident)
+        known = replace(known, passes=known.passes + 1, left_out=part.left_out)
+        return Pass(evaluation, known, part.bytes_read, part.resident)

@@ -55,6 +55,8 @@ def result_of(objective: Objective, run: Run, cost: Plan, method: Method) -> Res
         explained=explained(objective, run.loss, run.point, known),
         certificate=certificate,
         rows_held_out=objective.rows_held_out,
+        rows_left_out=0 if known.left_out is None else known.left_out.rows,
+        missing_cells={} if known.left_out is None else known.left_out.by_column(dataset.feature_names),
         bytes_before_first_pass=0 if objective.null is None else objective.null.bytes_read,
         loss_is_before_last_step=run.loss_is_before_last_step,
     )
@@ -96,6 +98,7 @@ def _model(theta: Vector, run: Run, objective: Objective, method: Method) -> Mod
             "fingerprint": dataset.identity,
             "rows": dataset.shape[0],
             "rows_held_out": objective.rows_held_out,
+            "rows_left_out": 0 if run.state.known.left_out is None else run.state.known.left_out.rows,
             "solver": method.choice.name,
             "learning_rate": method.rate if isinstance(method.rate, (str, float)) else repr(method.rate),
             "penalty": repr(method.penalty),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Unpack
 
 from dgd._typing import Vector
@@ -87,7 +87,7 @@ def make_method(
     assert dataset.y is not None
     the_loss, the_penalty, rate = make_loss(loss), make_penalty(penalty), checked_rate(learning_rate)
     if read_labels and the_loss.wants_labels(dataset.y.dtype):
-        the_loss = the_loss.with_classes(distinct(dataset.y))
+        the_loss = the_loss.with_classes(distinct(dataset.y, missing=dataset.missing))
     n = dataset.shape[1]
     the_penalty.check(n)
     outputs = the_loss.n_outputs(dataset.y.shape)
@@ -144,7 +144,8 @@ def validation_rows(
             f"`fit(validation=...)` must be a dataset, a path or a tuple (X, y), got {shown(validation)}{hint}"
         )
     _check_alike(other, dataset)
-    return other
+    validated: Dataset = replace(other, missing=dataset.missing)
+    return validated
 
 
 def _row_split(fraction: Any, seed: int, dataset: Dataset) -> RowSplit:

@@ -19,6 +19,8 @@ from dgd.solvers.base import Status
 
 SHOWN = 20
 """Coefficients that a summary prints."""
+MOST_BLAMED = 6
+"""Columns with missing cells that a summary names."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +46,10 @@ class Result:
     """A bound on the distance to the optimum, where there is one; of the last point that was evaluated."""
     rows_held_out: int = 0
     """Rows of the dataset that were validated on and not fitted."""
+    rows_left_out: int = 0
+    """Rows with a missing cell, which count for nothing (`missing="drop"`)."""
+    missing_cells: dict[str, int] = field(default_factory=dict)
+    """The missing cells of each column that has some, most first."""
     bytes_before_first_pass: int = 0
     """Stored bytes that were read to find the best constant: of targets, weights and offsets, once."""
     same_bits: bool = True
@@ -114,6 +120,7 @@ class Result:
             f"solver        {self.choice.name}: {self.choice.because}" if self.choice else "",
             f"passes        {self.n_iter_}" + (f", {rejected} of them without a step" if rejected else ""),
             f"seconds       {self.seconds:.3f}",
+            f"left out      {self._left_out}" if self.rows_left_out else "",
             f"loss          {self.loss:.12g}{self._of}",
             "" if last is None else f"grad_norm     {last.grad_norm:.3e}",
             "" if validation is None else f"validation    {validation:.12g}{self._held_out}",
@@ -125,6 +132,16 @@ class Result:
     @property
     def _of(self) -> str:
         return " (before the last step)" if self.loss_is_before_last_step else ""
+
+    @property
+    def _left_out(self) -> str:
+        rows = self.model.provenance.get("rows", 0)
+        cells = [f"{name} {count:,}" for name, count in self.missing_cells.items()]
+        more = f" and {len(cells) - MOST_BLAMED} more columns" if len(cells) > MOST_BLAMED else ""
+        return (
+            f"{self.rows_left_out:,} of {rows:,} rows, which have a missing cell: "
+            f"{', '.join(cells[:MOST_BLAMED])}{more}"
+        )
 
     @property
     def _held_out(self) -> str:
@@ -162,6 +179,8 @@ class Result:
             "loss_is_before_last_step": self.loss_is_before_last_step,
             "rows_held_out": self.rows_held_out,
             "checkpoint": self.checkpoint,
+            "rows_left_out": self.rows_left_out,
+            "missing_cells": self.missing_cells,
             "bytes_before_first_pass": self.bytes_before_first_pass,
             "theta": self.theta.tolist(),
             "intercept": np.asarray(self.intercept_).tolist(),

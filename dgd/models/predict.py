@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self, Unpack
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from dgd._typing import Array
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk, Dataset
+from dgd.data.missing import NO_LABEL, missing_rows
 from dgd.data.opening import open_data
 from dgd.data.reading import Reading, ReadingOptions
 from dgd.data.rows import READABLE_KINDS
@@ -105,7 +106,7 @@ def _opened(
         data, None, None, offset, need_target=False, reading=Reading.of("predict", reading), known=model.feature_names
     )
     model.check(dataset)
-    return Prediction(model, probabilities), dataset
+    return Prediction(model, probabilities, dataset.missing), replace(dataset, missing="error")
 
 
 @dataclass(frozen=True)
@@ -114,12 +115,20 @@ class Prediction:
 
     model: Predictor
     probabilities: bool = False
+    missing: str = "error"
+    """Whether a row with a missing cell is an error, or has no prediction ("drop"): NaN, or no label."""
 
     def __post_init__(self) -> None:
         if self.probabilities and self.model.classes is None:
             raise ConfigurationError(
                 f"probabilities need classes, and a model of the loss {self.model.loss!r} has none; use `predict` "
                 f"without `probabilities`"
+            )
+
+        if self.missing == "drop" and self.dtype.kind not in "fU":
+            raise ConfigurationError(
+                f"a row with a missing cell has no class, and {self.dtype} has no value for that; predict "
+                f"`probabilities=True`, or without `missing`"
             )
 
     @property
@@ -139,11 +148,26 @@ class Prediction:
     def __call__(self, chunk: Chunk, buffers: Buffers) -> Array:
         """A chunk's predictions; a value that is not finite is refused."""
         raw = self.model.raw_prediction(chunk, buffers)
-        if not np.isfinite(raw).all():
+        unknown = None
+        if not np.isfinite(raw).all() or self.missing == "drop":
+            unknown = self._without_prediction(chunk)
+        if unknown is not None:
+            raw[unknown] = 0
+        labels = self.model.classes is not None and not self.probabilities
+        predicted = self.model.labels(raw) if labels else self.model.response(raw)
+        if unknown is not None:
+            predicted[unknown] = NO_LABEL if labels else np.nan
+        return predicted
+
+    def _without_prediction(self, chunk: Chunk) -> Array | None:
+        """Rows with a missing cell, None if there are none; other values that are not finite are refused."""
+        if self.missing == "error":
             check_finite(chunk)
-        if self.model.classes is not None and not self.probabilities:
-            return self.model.labels(raw)
-        return self.model.response(raw)
+            return None
+        found = [rows for values in chunk.arrays.values() if (rows := missing_rows(values)) is not None]
+        unknown = np.logical_or.reduce(found) if found else None
+        check_finite(chunk if unknown is None else chunk.take(np.flatnonzero(~unknown)))
+        return unknown
 
 
 @dataclass(frozen=True)

@@ -58,11 +58,12 @@ def score(
         loss = Softmax(classes=model.classes) if model.outputs else Logistic(classes=model.classes)
     with session(execution_of(execution, client, threads)) as running:
         dataset = running.open(dataset, Need(outputs=math.prod(model.outputs)))
-        sums = running.executor.sweep(dataset, RowSums(loss, model.intercept, model.coef.T, parts)).value
+        found = running.executor.sweep(dataset, RowSums(loss, model.intercept, model.coef.T, parts))
+    sums, left_out = found.value, 0 if found.left_out is None else found.left_out.rows
     if not sums.weight > 0:
         raise DataError("the weights sum to 0: no row counts; correct the weights", array="weight")
     kind = Score if model.classes is None else ClassScore
-    return kind.of(sums.parts[0], sums.weight, dataset.shape[0])
+    return kind.of(sums.parts[0], sums.weight, dataset.shape[0] - left_out, left_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +109,11 @@ class Score:
     mae: float
     r2: float
     rows: int
+    rows_left_out: int = 0
+    """Rows with a missing cell, which count for nothing."""
 
     @classmethod
-    def of(cls, partial: ScorePartial, weight: float, rows: int) -> Self:
+    def of(cls, partial: ScorePartial, weight: float, rows: int, left_out: int = 0) -> Self:
         """The figures from the sums over all rows."""
         spread = partial.target.squares
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -122,6 +125,7 @@ class Score:
             mae=float(partial.absolutes.mean()) / weight,
             r2=float(r2.mean()),
             rows=rows,
+            rows_left_out=left_out,
         )
 
 
@@ -157,8 +161,10 @@ class ClassScore:
     accuracy: float
     log_loss: float
     rows: int
+    rows_left_out: int = 0
+    """Rows with a missing cell, which count for nothing."""
 
     @classmethod
-    def of(cls, partial: ClassScorePartial, weight: float, rows: int) -> Self:
+    def of(cls, partial: ClassScorePartial, weight: float, rows: int, left_out: int = 0) -> Self:
         """The figures from the sums over all rows."""
-        return cls(accuracy=partial.hits / weight, log_loss=partial.log_loss / weight, rows=rows)
+        return cls(partial.hits / weight, partial.log_loss / weight, rows, left_out)

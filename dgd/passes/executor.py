@@ -13,6 +13,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk, Dataset
+from dgd.data.missing import LeftOut, add
 from dgd.data.resident_chunks import Chunks
 from dgd.data.seen import Seen
 from dgd.passes.blas import single_threaded_blas
@@ -43,6 +44,8 @@ class PassResult(Generic[V]):
     """Chunks that were in memory already."""
     seen: tuple[Seen, ...] = ()
     """What other processes have read."""
+    left_out: LeftOut | None = None
+    """Rows with a missing cell."""
 
     def __add__(self, other: Self) -> Self:
         value: Any = self.value
@@ -51,6 +54,7 @@ class PassResult(Generic[V]):
             self.bytes_read + other.bytes_read,
             self.resident + other.resident,
             self.seen + other.seen,
+            add(self.left_out, other.left_out),
         )
 
 
@@ -158,7 +162,7 @@ def sweep_node(
         _ask_ahead(dataset, order, index - order.start, buffers)
         chunk = dataset.read(index, buffers)
         check()
-        return PassResult(chunk_sum(chunk, buffers), chunk.bytes_read, int(chunk.resident))
+        return PassResult(chunk_sum(chunk, buffers), chunk.bytes_read, int(chunk.resident), left_out=chunk.left_out)
 
     try:
         return sum_node(node, dataset.n_chunks, leaf)
@@ -175,7 +179,7 @@ def fold_chunks(
     check: Callable[[], None] = lambda: None,
 ) -> PassResult[V]:
     """The value after the last chunk. `check` is called around each read and may raise."""
-    bytes_read = resident = 0
+    bytes_read, resident, left_out = 0, 0, None
     try:
         for position, index in enumerate(order):
             check()
@@ -185,9 +189,10 @@ def fold_chunks(
             value = fold(value, chunk, buffers)
             bytes_read += chunk.bytes_read
             resident += chunk.resident
+            left_out = add(left_out, chunk.left_out)
     finally:
         buffers.drop_ahead()
-    return PassResult(value, bytes_read, resident)
+    return PassResult(value, bytes_read, resident, left_out=left_out)
 
 
 def _ask_ahead(dataset: Chunks, order: Sequence[int], position: int, buffers: Buffers) -> None:

@@ -106,7 +106,7 @@ def sweep(
     news = _news(dataset, node.chunks(dataset.n_chunks), known)
     if resident is None or not fresh:
         return replace(result, seen=news)
-    return PassResult(result.value, result.bytes_read + resident.bytes_read, seen=news)
+    return replace(result, bytes_read=result.bytes_read + resident.bytes_read, resident=0, seen=news)
 
 
 def fold(

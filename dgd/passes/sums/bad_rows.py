@@ -42,12 +42,14 @@ def check_finite(chunk: Chunk) -> None:
             bad = ~np.isfinite(values[start : start + step])
             if bad.any():
                 place = np.unravel_index(int(bad.argmax()), bad.shape)
+                place_of = (start + int(place[0]), *(int(i) for i in place[1:]))
                 _refuse(
                     chunk,
                     name,
                     values,
-                    (start + int(place[0]), *(int(i) for i in place[1:])),
-                    "expected a finite number; drop or fill such rows before fitting",
+                    place_of,
+                    "expected a finite number; drop or fill such rows"
+                    + (" (missing='drop', or --missing drop, leaves them out)" if np.isnan(values[place_of]) else ""),
                 )
 
 

@@ -1,0 +1,91 @@
+"""Rows with a missing cell: found, counted by column, and left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgd._typing import Array, Integers
+from dgd.errors import DataError
+
+NO_LABEL = ""
+"""What a label is where there is none."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """The rows that were left out, and how many of their cells are missing in each column of each array."""
+
+    rows: int
+    cells: tuple[tuple[str, Integers], ...]
+    """By role: X, y, weight, offset."""
+
+    def __add__(self, other: Self) -> Self:
+        cells = dict(self.cells)
+        for role, counts in other.cells:
+            cells[role] = cells[role] + counts if role in cells else counts
+        return type(self)(self.rows + other.rows, tuple(cells.items()))
+
+    def by_column(self, names: tuple[str, ...] | None) -> dict[str, int]:
+        """The missing cells of each column that has some, most first; X's columns by name."""
+        found: dict[str, int] = {}
+        for role, counts in self.cells:
+            for j in np.flatnonzero(counts):
+                name = (names[j] if names else f"x{j}") if role == "X" else role if len(counts) == 1 else f"{role}[{j}]"
+                found[name] = int(counts[j])
+        return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def add(a: LeftOut | None, b: LeftOut | None) -> LeftOut | None:
+    """The sum of what there is."""
+    return b if a is None else a if b is None else a + b
+
+
+def missing_rows(values: Array) -> NDArray[np.bool_] | None:
+    """Which rows have a missing cell: NaN, or no label; None if none has."""
+    if values.dtype.kind in "US":
+        return _or_none(values == values.dtype.type(NO_LABEL))
+    if values.dtype.kind != "f":
+        return None
+    if values.ndim == 1:
+        return _or_none(np.isnan(values))
+    suspect = _spoiled(values)
+    if not suspect.any():
+        return None
+    found = suspect.copy()
+    found[suspect] = np.isnan(values[suspect]).any(axis=1)
+    return _or_none(found)
+
+
+def cells_missing(values: Array) -> Integers:
+    """The number of missing cells in each column."""
+    cells = values == values.dtype.type(NO_LABEL) if values.dtype.kind in "US" else np.isnan(values)
+    counts: Integers = np.atleast_1d(cells.sum(axis=0)).astype(np.int64)
+    return counts
+
+
+def _or_none(found: Any) -> NDArray[np.bool_] | None:
+    return found if found.any() else None
+
+
+def _spoiled(values: Array) -> NDArray[np.bool_]:
+    """Rows with a value that is not finite, or whose sum overflows: those are looked at one by one."""
+    if values.dtype not in (np.float32, np.float64):
+        return np.asarray(np.isnan(values).any(axis=1))
+    with np.errstate(all="ignore"):
+        return np.asarray(~np.isfinite(values @ np.ones(values.shape[1], values.dtype)))
+
+
+def check_counts(weight: float, left_out: LeftOut | None, names: tuple[str, ...] | None) -> None:
+    """Raise DataError if the weights sum to 0."""
+    if weight > 0:
+        return
+    if left_out is not None:
+        raise DataError(
+            f"each of the {left_out.rows:,} rows with a weight has a missing cell, most of them in "
+            f"{', '.join(list(left_out.by_column(names))[:5])}: no row counts; leave out those columns, or fill them"
+        )
+    raise DataError("the weights sum to 0: no row counts; correct the weights", array="weight")

@@ -1,0 +1,51 @@
+"""Whether arrays fit together, and the errors where they do not."""
+
+from __future__ import annotations
+
+from dgd._typing import Array
+from dgd.data.rows import Rows
+from dgd.errors import SchemaError
+
+
+def not_as_declared(rows: Rows, found: Array | None, index: int, start: int, stop: int) -> SchemaError:
+    """The error for rows that were read in another shape."""
+    return SchemaError(
+        f"array {rows.name!r}, chunk {index}: rows {start} to {stop - 1} were read as shape "
+        f"{getattr(found, 'shape', None)}, expected {(stop - start, *rows.shape[1:])}; the array's chunks are not what "
+        f"it declares",
+        array=rows.name,
+        chunk=index,
+        rows=(start, stop),
+    )
+
+
+def check_matrix(X: Rows) -> None:
+    """Refuse what is not rows × features."""
+    if len(X.shape) != 2:
+        raise SchemaError(
+            f"array {X.name!r} has shape {X.shape}, expected 2 dimensions (rows × features); "
+            f"reshape a single feature with `.reshape(-1, 1)`",
+            array=X.name,
+        )
+    if 0 in X.shape:
+        raise SchemaError(
+            f"array {X.name!r} has shape {X.shape}: there are no {'rows' if X.shape[0] == 0 else 'columns'} to fit",
+            array=X.name,
+        )
+
+
+def check_column(column: Rows, X: Rows, dimensions: tuple[int, ...]) -> None:
+    """Refuse a column that does not fit beside X."""
+    if len(column.shape) not in dimensions or 0 in column.shape[1:]:
+        expected = " or ".join(f"{d} dimension{'s' * (d > 1)}" for d in dimensions)
+        raise SchemaError(
+            f"array {column.name!r} has shape {column.shape}, expected {expected} of {X.shape[0]} rows; "
+            f"pass one column (`.ravel()` or `[:, 0]`)",
+            array=column.name,
+        )
+    if column.shape[0] != X.shape[0]:
+        raise SchemaError(
+            f"array {column.name!r} has {column.shape[0]} rows and {X.name!r} has {X.shape[0]}; "
+            f"they must be the same rows",
+            array=column.name,
+        )
