@@ -213,7 +213,9 @@ def two_copies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Clust
 SAME_PATH = "/proc/self/cwd/a.zarr"
 
 
-def test_a_worker_with_another_copy_is_named(two_copies: tuple[Cluster, Path, Path]) -> None:
+def test_a_worker_with_another_copy_is_named(
+    two_copies: tuple[Cluster, Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     found, here, there = two_copies
     written(here / "a.zarr")
     written(there / "a.zarr", seed=1)
@@ -222,6 +224,10 @@ def test_a_worker_with_another_copy_is_named(two_copies: tuple[Cluster, Path, Pa
     assert found.worker_pids()[str(caught.value.worker)] == found.workers[1].pid
     assert str(caught.value.worker) in str(caught.value)
     shutil.rmtree(there / "a.zarr")
+    with pytest.warns(RuntimeWarning, match="is left out: it does not see"):
+        assert dgd.fit(SAME_PATH, client=found.client).plan.processes == 1
+    # As if it had lost the dataset after the handshake.
+    monkeypatch.setattr("dgd.passes.cluster.handshake.places_of", lambda dataset: frozenset())
     with pytest.raises(DatasetChangedError, match="is not on this machine"):
         dgd.fit(SAME_PATH, client=found.client)
 

@@ -282,6 +282,8 @@ class ClusterExecutor:
             except CANCELLED:
                 raise
             except Exception as error:
+                if isinstance(error, UnboundLocalError) and future.status != "error":
+                    continue  # Client.sync was cancelled at its timeout, and has no result bound.
                 if self._workers.left_out_since(left_out):
                     raise Stranded(f"a worker that is not fit for it had a part in the pass: {error!r}") from error
                 raise
