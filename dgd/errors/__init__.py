@@ -4,7 +4,8 @@ A message says what, where (array, chunk, rows), what was found, what was expect
 
     DgdError
     ├── ConfigurationError        an argument is wrong, or two do not go together  (also a ValueError)
-    │   └── PlanError             the job cannot fit: both numbers, and what to change
+    │   ├── PlanError             the job cannot fit: both numbers, and what to change
+    │   └── OutputInUseError      another writer is at work at the path
     ├── DataError                 the data are missing, damaged or not what a linear model can use
     │   ├── DatasetNotFoundError  nothing is there  (also a FileNotFoundError)
     │   ├── IncompleteDatasetError    a write was interrupted before its commit marker
@@ -51,6 +52,10 @@ class PlanError(ConfigurationError):
         super().__init__(message)
         self.needed = needed
         self.available = available
+
+
+class OutputInUseError(ConfigurationError):
+    """Another writer is at work at the path, or has taken it over."""
 
 
 class DataError(DgdError):

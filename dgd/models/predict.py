@@ -94,9 +94,9 @@ def predict_to(
     row_shape, dtype = prediction.row_shape, prediction.dtype
     with session(execution_of(execution, client, threads)) as running:
         dataset = running.open(dataset, Need(bytes_per_row=COPIES * dtype.itemsize * math.prod(row_shape)))
-        writer = RowWriter.create(dataset, out, row_shape=row_shape, dtype=dtype, overwrite=overwrite)
-        for_each(running.executor, dataset, IntoStore(prediction, writer))
-        writer.commit(fingerprint=dataset.fingerprint)
+        with RowWriter.created(dataset, out, row_shape=row_shape, dtype=dtype, overwrite=overwrite) as writer:
+            for_each(running.executor, dataset, IntoStore(prediction, writer))
+            writer.commit(fingerprint=dataset.identity)
 
 
 def _opened(

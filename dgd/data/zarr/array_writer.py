@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import zarr
+from zarr.buffer import default_buffer_prototype
 from zarr.codecs import BloscCodec, Crc32cCodec, GzipCodec, ZstdCodec
 from zarr.storage import LocalStore
 
@@ -62,6 +63,13 @@ class Column:
     def content(self) -> str:
         """The sha256 of the list of checksums."""
         return hashlib.sha256(self._checksums).hexdigest()
+
+    @property
+    def document(self) -> bytes:
+        """The metadata document as this process has written it."""
+        (found,) = self._array.metadata.to_buffer_dict(default_buffer_prototype()).values()
+        written: bytes = found.to_bytes()
+        return written
 
     def append(self, block: Array) -> None:
         """Add the rows of a block that was checked."""

@@ -18,9 +18,10 @@ from dgd._typing import Array
 from dgd.data.folders import replace_file, sync_tree
 from dgd.data.rows import check_dtype
 from dgd.data.zarr.array_writer import CHUNK_BYTES, Column, check_values, checked_compression
-from dgd.data.zarr.commit_marker import FORMAT, KEY, WRITING, sealed
-from dgd.data.zarr.folders import local_folder, make_room
+from dgd.data.zarr.commit_marker import KEY, sealed
+from dgd.data.zarr.folders import local_folder
 from dgd.data.zarr.manifest import MANIFEST
+from dgd.data.zarr.owner import OutputLock, check_owner, in_use
 from dgd.errors import ConfigurationError, SchemaError, ValueRangeError
 from dgd.errors.writing import writing
 
@@ -40,7 +41,8 @@ class DatasetWriter:
     block; y and weight keep the dtype of their first block. compression: "none" (the default, fastest to read), "zstd",
     "blosc" or "gzip". overwrite: replace what dgd wrote at `path` before.
 
-    Raises ConfigurationError if something is there already or the writer is used after its end, SchemaError for blocks
+    Raises OutputInUseError while another writer is at work there, in any process, until it is committed or closed;
+    ConfigurationError if something is there already or the writer is used after its end, SchemaError for blocks
     that do not fit together, ValueRangeError for a value that is not finite or does not fit its array's dtype,
     WriteError if the disk is full or the system forbids it. A block that is refused leaves no trace.
     """
@@ -73,8 +75,8 @@ class DatasetWriter:
         if self._dtype is not None:
             check_dtype("X", self._dtype)
         with writing(self.path):
-            make_room(self.path, overwrite=overwrite)
-            begun = {"format": FORMAT, "state": WRITING, "redo": redo}
+            self._lock = OutputLock.create(self.path, overwrite=overwrite)
+            begun = {**self._lock.marker, "redo": redo}
             self._group = zarr.create_group(LocalStore(self.path), zarr_format=3, attributes={KEY: begun})
 
     def append(
@@ -101,16 +103,25 @@ class DatasetWriter:
         if self.rows == 0:
             raise SchemaError(f"{self.path}: there are no rows to commit; append some first")
         self._ended = "its last rows could not be written"
-        with writing(self.path):
-            self._seal()
+        try:
+            with writing(self.path):
+                self._seal()
+        finally:
+            self._lock.release()
         self._ended, self._committed = "the dataset is committed", True
+
+    def close(self) -> None:
+        """End without committing, so that another writer may begin there."""
+        self._lock.release()
+        self._ended = self._ended or "it was closed"
 
     def _seal(self) -> None:
         """Write what is left, bring it to disk, then replace the marker."""
+        root = self.path / "zarr.json"
+        check_owner(json.loads(root.read_bytes()), self._lock.id, self.path)
         for column in self._columns.values():
             column.finish()
         sync_tree(self.path)
-        root = self.path / "zarr.json"
         marker = {
             "redo": self._redo,
             "rows": self.rows,
@@ -128,15 +139,22 @@ class DatasetWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None and not self._committed:
-            self.commit()
+        try:
+            if kind is None and not self._committed:
+                self.commit()
+        finally:
+            self.close()
 
     def _refuse_if_ended(self) -> None:
         if self._ended is not None:
             raise ConfigurationError(f"{self.path}: {self._ended}, so this writer has ended; begin a new one")
 
     def _digest(self, name: str) -> str:
-        return hashlib.sha256((self.path / name / "zarr.json").read_bytes()).hexdigest()
+        """Of an array's metadata document; another writer's is not sealed."""
+        found = (self.path / name / "zarr.json").read_bytes()
+        if found != self._columns[name].document:
+            raise in_use(self.path)
+        return hashlib.sha256(found).hexdigest()
 
     def _check(self, blocks: dict[str, Array]) -> None:
         """Check a block before any of it is written."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -16,8 +18,9 @@ from dgd._typing import Array
 from dgd.data.dataset import Dataset
 from dgd.data.folders import replace_file, sync_tree
 from dgd.data.zarr.array_writer import create_array
-from dgd.data.zarr.commit_marker import FORMAT, KEY, WRITING, sealed
-from dgd.data.zarr.folders import local_folder, make_room
+from dgd.data.zarr.commit_marker import KEY, sealed
+from dgd.data.zarr.folders import local_folder
+from dgd.data.zarr.owner import OutputLock, check_owner
 from dgd.data.zarr.zarr_rows import ZarrRows
 from dgd.errors import ConfigurationError
 from dgd.errors.writing import writing
@@ -31,9 +34,11 @@ class RowWriter:
     """Writes rows to an array whose chunks are the dataset's. Until `commit` the array is marked as interrupted."""
 
     path: str
+    owner: str
 
     @classmethod
-    def create(
+    @contextmanager
+    def created(
         cls,
         dataset: Dataset,
         out: str | os.PathLike[str],
@@ -41,12 +46,14 @@ class RowWriter:
         row_shape: tuple[int, ...],
         dtype: np.dtype[Any],
         overwrite: bool,
-    ) -> Self:
-        """Make the array. Raises ConfigurationError where its chunks cannot be the dataset's, or would replace them."""
+    ) -> Iterator[Self]:
+        """A new array, locked against other writers to the end of the block.
+
+        Raises ConfigurationError where its chunks cannot be the dataset's, or would replace them, OutputInUseError
+        where another writer is at work.
+        """
         target = local_folder(out)
         _refuse_own_input(dataset, target)
-        with writing(target):
-            make_room(target, overwrite=overwrite)
         lengths = np.diff(dataset.bounds)
         if len(lengths) > 1 and (lengths[:-1] != lengths[0]).any():
             raise ConfigurationError(
@@ -54,6 +61,7 @@ class RowWriter:
                 "use `predict`, which returns an array"
             )
         with writing(target):
+            lock = OutputLock.create(target, overwrite=overwrite)
             create_array(
                 LocalStore(target),
                 shape=(dataset.shape[0], *row_shape),
@@ -61,15 +69,19 @@ class RowWriter:
                 dtype=dtype,
                 dimension_names=("row", "output")[: 1 + len(row_shape)],
                 compression="none",
-                attributes={KEY: {"format": FORMAT, "state": WRITING}},
+                attributes={KEY: lock.marker},
             )
-        return cls(str(target))
+        try:
+            yield cls(str(target), lock.id)
+        finally:
+            lock.release()
 
     def write(self, start: int, rows: Array) -> None:
         """Write the rows of one chunk; writing them again changes nothing."""
         with writing(self.path):
             # `open_array` ignores `config` for an array that exists: chunks of zeros would be left out.
             array = zarr.open_array(LocalStore(self.path), mode="r+").with_config({"write_empty_chunks": True})
+            check_owner({"attributes": array.attrs.asdict()}, self.owner, Path(self.path))
             array[start : start + len(rows)] = rows
 
     def commit(self, *, fingerprint: str) -> None:
@@ -77,8 +89,10 @@ class RowWriter:
         path = Path(self.path)
         root = path / "zarr.json"
         with writing(path):
+            document = json.loads(root.read_bytes())
+            check_owner(document, self.owner, path)
             sync_tree(path)
-            replace_file(root, sealed(json.loads(root.read_bytes()), {"dataset": fingerprint}))
+            replace_file(root, sealed(document, {"dataset": fingerprint}))
 
 
 def _refuse_own_input(dataset: Dataset, target: Path) -> None:
