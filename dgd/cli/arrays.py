@@ -10,7 +10,7 @@ import click
 
 from dgd.cli import options
 from dgd.cli.options import Command
-from dgd.data.reading import MISSING, TIME_UNITS, ReadingOptions
+from dgd.data.reading import MISSING, MISSING_CHUNKS, TIME_UNITS, ReadingOptions
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def arrays(command: Command) -> Command:
 
 
 def reading(command: Command) -> Command:
-    """--features, --no-decode, --time-unit, --missing, --storage-option; the command gets those given as `reading`."""
+    """The options of how data are read; the command gets those that were given as `reading`."""
 
     @functools.wraps(command)
     def with_reading(
@@ -56,6 +56,7 @@ def reading(command: Command) -> Command:
         no_decode: bool,
         time_unit: str | None,
         missing: str,
+        missing_chunks: str,
         storage_options: dict[str, Any] | None,
         **rest: Any,
     ) -> int:
@@ -68,6 +69,8 @@ def reading(command: Command) -> Command:
             given["time_unit"] = time_unit
         if missing != "error":
             given["missing"] = missing
+        if missing_chunks != "error":
+            given["missing_chunks"] = missing_chunks
         if storage_options is not None:
             given["storage_options"] = storage_options
         return command(reading=given, **rest)
@@ -78,6 +81,12 @@ def reading(command: Command) -> Command:
         type=click.Choice(TIME_UNITS),
         metavar="UNIT",
         help="Read times as numbers in this unit: days, hours, … [refused].",
+    )(found)
+    found = click.option(
+        "--missing-chunks",
+        type=click.Choice(MISSING_CHUNKS),
+        default="error",
+        help="Refuse a chunk that is not in the store, or take it as the array's fill value and count it [error].",
     )(found)
     found = click.option(
         "--missing",

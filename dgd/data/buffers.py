@@ -41,6 +41,8 @@ class Buffers:
         """Last chunk read, as (reader, index, array). `take` clears it because the array may use this memory."""
         self.ahead: Ahead | None = None
         """Requests of a reader in this thread."""
+        self.counts = True
+        """Whether absent chunks that are read now are counted; another read counts them if not."""
         self.version = 0
         """Of the file that was read last, 0 if unknown: the same number, the same bytes."""
 

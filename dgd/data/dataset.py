@@ -50,6 +50,8 @@ class Chunk:
     """Whether it was in memory already."""
     numbers: Integers | None = None
     """The dataset's number of each row; None if they are start, start + 1, …"""
+    filled: int = 0
+    """Stored chunks that are not there and were taken as their fill value."""
     left_out: LeftOut | None = None
     """Rows with a missing cell that were read and are not among them."""
 
@@ -247,7 +249,7 @@ class Dataset:
         buffers = Buffers() if buffers is None else buffers
         start, stop = int(self.bounds[index]), int(self.bounds[index + 1])
         found: dict[str, Any] = dict(_NOTHING)
-        bytes_read = 0
+        bytes_read, filled = 0, buffers.watch.filled
         for role, rows, row_shape in self._reading:
             values, n_bytes = rows.read(start, stop, buffers.within(role.name))
             # NumPy would silently repeat or cut off rows of another shape.
@@ -257,7 +259,8 @@ class Dataset:
                 check_dtype(rows.name, values.dtype, labels=role.labels)
             found[role.name] = values
             bytes_read += n_bytes
-        chunk = Chunk(index=index, start=start, bytes_read=bytes_read, **found)
+        filled = buffers.watch.filled - filled
+        chunk = Chunk(index=index, start=start, bytes_read=bytes_read, filled=filled, **found)
         return chunk if self.missing == "error" else _without_missing(chunk, buffers.within("kept"))
 
 

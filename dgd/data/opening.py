@@ -47,6 +47,8 @@ def open_dataset(
     time_unit (None): "days", "hours", …, in which times are numbers since 1970-01-01; None: they are refused.
     missing ("error"): "drop" leaves out rows with a missing cell (NaN, or no label) in X, y, weight or offset, as if
     their weight were 0; they are counted.
+    missing_chunks ("error"): "fill" takes a stored chunk that is not there as the array's fill value, as zarr does, and
+    counts it; what dgd wrote has all its chunks, and lacks none unless it is damaged.
     features (None): names. Of X the columns that are called so; where there is no X, the variables of a group or of an
     xarray Dataset. Variables may have any number of dimensions: a row is a cell of all dimensions of y, in C order, and
     a variable that lacks some of them is repeated along them.

@@ -21,6 +21,7 @@ NANOSECONDS = {
 """Of each unit in which a time can be a number."""
 TIME_UNITS = tuple(f"{unit}s" for unit in NANOSECONDS)
 MISSING = ("error", "drop")
+MISSING_CHUNKS = ("error", "fill")
 RAW = "decode=False, or --no-decode"
 
 
@@ -31,6 +32,7 @@ class ReadingOptions(TypedDict, total=False):
     time_unit: str | None
     features: Sequence[str] | None
     missing: str
+    missing_chunks: str
     storage_options: Mapping[str, Any] | None
 
 
@@ -59,12 +61,16 @@ class Reading:
     """Which columns of X, or which variables, are used; None: X, whole."""
     missing: str = "error"
     """What is done with rows that have a missing cell."""
+    missing_chunks: str = "error"
+    """What is done with stored chunks that are not there: an error, or "fill", the array's fill value."""
     storage_options: Mapping[str, Any] | None = field(default=None, repr=False)
     """What fsspec needs to open URLs; may be secret."""
 
     def __post_init__(self) -> None:
         if self.missing not in MISSING:
             raise ConfigurationError(f"missing must be 'error' or 'drop', got {self.missing!r}")
+        if self.missing_chunks not in MISSING_CHUNKS:
+            raise ConfigurationError(f"missing_chunks must be 'error' or 'fill', got {self.missing_chunks!r}")
         if self.features is not None:
             object.__setattr__(self, "features", _checked_names(self.features))
         if not isinstance(self.decode, bool):

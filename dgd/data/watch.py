@@ -38,6 +38,8 @@ class Watch:
         self.answer: Future[Any] | None = None
         """What it waits for."""
         self.called_off = False
+        self.filled = 0
+        """Absent chunks that the thread has taken as their fill value."""
 
     def begin_chunk(self) -> None:
         """Called by the thread before each chunk."""

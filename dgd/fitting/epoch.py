@@ -52,6 +52,7 @@ class EpochPart:
     """How many, in the epoch's order."""
     bytes_read: int = 0
     resident: int = 0
+    filled: int = 0
     left_out: LeftOut | None = None
 
 
@@ -140,6 +141,7 @@ def run_epoch(
             done,
             part.bytes_read + found.bytes_read,
             part.resident + found.resident,
+            part.filled + found.filled,
             add(part.left_out, found.left_out),
         )
         if pause is not None and done < len(order):

@@ -39,6 +39,8 @@ class Known:
     """A gradient's norm that may be rounding alone."""
     left_out: LeftOut | None = None
     """Rows with a missing cell, which count for nothing."""
+    chunks_filled: int = 0
+    """Stored chunks that are not there and were taken as their fill value."""
 
 
 @dataclass(frozen=True)

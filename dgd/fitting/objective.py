@@ -170,18 +170,23 @@ class Objective:
         held_out = None
         if isinstance(self.validation, RowSplit):
             scored = self._row_sums(known, theta, (LossOnly(),), precision="double")
-            both = self.executor.sweep(self.dataset, OnTraining(chunk_sum, self.validation, scored))
-            sums, held_out = both.value.training, both.value.held_out
-            bytes_read, resident, left_out = both.bytes_read, both.resident, both.left_out
+            result: Any = self.executor.sweep(self.dataset, OnTraining(chunk_sum, self.validation, scored))
+            sums, held_out = result.value.training, result.value.held_out
         else:
             result = self.executor.sweep(self.dataset, chunk_sum)
-            sums, bytes_read, resident, left_out = result.value, result.bytes_read, result.resident, result.left_out
-        check_counts(sums.weight, left_out, self.dataset.feature_names)
+            sums = result.value
+        check_counts(sums.weight, result.left_out, self.dataset.feature_names)
         if chunk_sum.own:
             sums, known, theta = self._centred(sums, known, theta)
         found = {type(part): total for part, total in zip(asked, sums.parts, strict=True)}
         targets = found.get(TargetMoments, known.targets)
-        known = replace(known, passes=known.passes + 1, targets=targets, left_out=left_out)
+        known = replace(
+            known,
+            passes=known.passes + 1,
+            targets=targets,
+            left_out=result.left_out,
+            chunks_filled=result.filled,
+        )
         if ColumnMoments in found:
             known = replace(known, size=found[ColumnMoments].root_mean_square)
         if point is None:
@@ -198,7 +203,7 @@ class Objective:
                 known = self._measured(known, found[AtNull], loss.gradient, scale)
             gradient = coordinates.gradient(loss.gradient * scale)
             evaluation = self._evaluation(point, loss.loss / sums.weight, gradient, known, hessian=hessian)
-        return Pass(evaluation, known, bytes_read, resident, held_out)
+        return Pass(evaluation, known, result.bytes_read, result.resident, held_out)
 
     def _evaluation(self, point: Vector, mean: float, gradient: Vector, known: Known, *, hessian: bool) -> Evaluation:
         """F and its gradient, from the mean loss and its gradient in the solver's coordinates."""
@@ -284,5 +289,5 @@ class Objective:
             nonsmooth=nonsmooth,
             steps=end.step - epoch.step,
         )
-        known = replace(known, passes=known.passes + 1, left_out=part.left_out)
+        known = replace(known, passes=known.passes + 1, left_out=part.left_out, chunks_filled=part.filled)
         return Pass(evaluation, known, part.bytes_read, part.resident)

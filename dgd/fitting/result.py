@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dgd._typing import Array, Vector
-from dgd.errors.words import finite_or_none, visible
+from dgd.errors.words import counted, finite_or_none, visible
 from dgd.fitting.auto_solver import Choice
 from dgd.fitting.certificate import Certificate
 from dgd.fitting.record import Record
@@ -48,6 +48,8 @@ class Result:
     """Rows of the dataset that were validated on and not fitted."""
     rows_left_out: int = 0
     """Rows with a missing cell, which count for nothing (`missing="drop"`)."""
+    chunks_filled: int = 0
+    """Stored chunks that are not there and were taken as their fill value (`missing_chunks="fill"`)."""
     missing_cells: dict[str, int] = field(default_factory=dict)
     """The missing cells of each column that has some, most first."""
     bytes_before_first_pass: int = 0
@@ -121,6 +123,7 @@ class Result:
             f"passes        {self.n_iter_}" + (f", {rejected} of them without a step" if rejected else ""),
             f"seconds       {self.seconds:.3f}",
             f"left out      {self._left_out}" if self.rows_left_out else "",
+            f"filled        {self._filled}" if self.chunks_filled else "",
             f"loss          {self.loss:.12g}{self._of}",
             "" if last is None else f"grad_norm     {last.grad_norm:.3e}",
             "" if validation is None else f"validation    {validation:.12g}{self._held_out}",
@@ -132,6 +135,10 @@ class Result:
     @property
     def _of(self) -> str:
         return " (before the last step)" if self.loss_is_before_last_step else ""
+
+    @property
+    def _filled(self) -> str:
+        return f"{counted(self.chunks_filled, 'chunk')} that are not in the store were taken as their fill value"
 
     @property
     def _left_out(self) -> str:
@@ -180,6 +187,7 @@ class Result:
             "rows_held_out": self.rows_held_out,
             "checkpoint": self.checkpoint,
             "rows_left_out": self.rows_left_out,
+            "chunks_filled": self.chunks_filled,
             "missing_cells": self.missing_cells,
             "bytes_before_first_pass": self.bytes_before_first_pass,
             "theta": self.theta.tolist(),

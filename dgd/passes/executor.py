@@ -44,6 +44,8 @@ class PassResult(Generic[V]):
     """Chunks that were in memory already."""
     seen: tuple[Seen, ...] = ()
     """What other processes have read."""
+    filled: int = 0
+    """Stored chunks that are not there and were taken as their fill value."""
     left_out: LeftOut | None = None
     """Rows with a missing cell."""
 
@@ -54,6 +56,7 @@ class PassResult(Generic[V]):
             self.bytes_read + other.bytes_read,
             self.resident + other.resident,
             self.seen + other.seen,
+            self.filled + other.filled,
             add(self.left_out, other.left_out),
         )
 
@@ -162,7 +165,13 @@ def sweep_node(
         _ask_ahead(dataset, order, index - order.start, buffers)
         chunk = dataset.read(index, buffers)
         check()
-        return PassResult(chunk_sum(chunk, buffers), chunk.bytes_read, int(chunk.resident), left_out=chunk.left_out)
+        return PassResult(
+            chunk_sum(chunk, buffers),
+            chunk.bytes_read,
+            int(chunk.resident),
+            filled=chunk.filled,
+            left_out=chunk.left_out,
+        )
 
     try:
         return sum_node(node, dataset.n_chunks, leaf)
@@ -179,7 +188,7 @@ def fold_chunks(
     check: Callable[[], None] = lambda: None,
 ) -> PassResult[V]:
     """The value after the last chunk. `check` is called around each read and may raise."""
-    bytes_read, resident, left_out = 0, 0, None
+    bytes_read, resident, filled, left_out = 0, 0, 0, None
     try:
         for position, index in enumerate(order):
             check()
@@ -189,10 +198,11 @@ def fold_chunks(
             value = fold(value, chunk, buffers)
             bytes_read += chunk.bytes_read
             resident += chunk.resident
+            filled += chunk.filled
             left_out = add(left_out, chunk.left_out)
     finally:
         buffers.drop_ahead()
-    return PassResult(value, bytes_read, resident, left_out=left_out)
+    return PassResult(value, bytes_read, resident, filled=filled, left_out=left_out)
 
 
 def _ask_ahead(dataset: Chunks, order: Sequence[int], position: int, buffers: Buffers) -> None:

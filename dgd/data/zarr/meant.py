@@ -27,5 +27,6 @@ def meant(found: dict[str, Rows | None], reading: Reading, *, beside: ZarrRows |
 def _decoded(role: str, rows: Rows | None, reading: Reading) -> Rows | None:
     if not isinstance(rows, ZarrRows):
         return rows
+    rows = rows.filling() if reading.missing_chunks == "fill" else rows
     meaning = meaning_of(rows.format, reading, labels=role == "y")
     return rows if meaning is None else DecodedRows(rows, meaning)

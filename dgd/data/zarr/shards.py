@@ -16,16 +16,12 @@ ABSENT = 2**64 - 1
 """Offset and length that the index has for an inner chunk that was never written."""
 
 
-class Absent(ValueError):
-    """The shard has no such inner chunk; the caller adds array, chunk and rows."""
-
-
 def inner_chunks(
     shard: Shard, shape: tuple[int, ...], encoded: Bytes, panel: tuple[int, ...], corner: tuple[int, ...]
-) -> Iterator[tuple[tuple[int, ...], Bytes]]:
+) -> Iterator[tuple[tuple[int, ...], Bytes | None]]:
     """The place of each inner chunk in the panel, and its bytes; chunks beyond the panel's edge are left out.
 
-    shape: the shard's. corner: where the shard goes in the panel. Raises Absent or Damaged.
+    shape: the shard's. corner: where the shard goes in the panel. None: the chunk was never written. Raises Damaged.
     """
     counts = shard.per_shard(shape)
     index = _index(shard, shape, encoded)
@@ -37,7 +33,8 @@ def inner_chunks(
             continue
         start, length = int(entry[0]), int(entry[1])
         if start == ABSENT and length == ABSENT:
-            raise Absent(f"lacks its inner chunk {place}")
+            yield offset, None
+            continue
         if start + length > encoded.nbytes:
             raise Damaged(f"inner chunk {place} lies beyond the end of the shard")
         yield offset, encoded[start : start + length]

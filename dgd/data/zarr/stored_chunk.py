@@ -25,7 +25,8 @@ class StoredChunk:
         """It is not there."""
         return MissingChunkError(
             f"{self} {what}, expected every chunk; restore it, or write the array again (with zarr's "
-            f"write_empty_chunks=True, if it was left out because all its values equal the fill value)",
+            f"write_empty_chunks=True); if chunks were left out because all their values equal the fill value, "
+            f"take them as that: missing_chunks='fill', or --missing-chunks fill",
             **self._place,
         )
 

@@ -27,6 +27,7 @@ def _column(group: Group, role: str, given: Rows | str | None, reading: Reading)
 
 def _variable(group: Group, name: str, reading: Reading, *, labels: bool) -> Variable:
     stored = group.rows(name)
+    stored = stored.filling() if reading.missing_chunks == "fill" else stored
     meaning = meaning_of(stored.format, reading, labels=labels)
     dims = stored.format.dimension_names
     if dims is None or any(dim is None for dim in dims):

@@ -20,11 +20,12 @@ from dgd.data.rows import Footprint, regular_bounds
 from dgd.data.watch import Reading
 from dgd.data.zarr.answers import READ_TIMEOUT
 from dgd.data.zarr.codecs import Damaged, decode_bytes
+from dgd.data.zarr.fill_values import ABSENT, fill_value
 from dgd.data.zarr.layout import ArrayFormat, Layout
 from dgd.data.zarr.manifest import read_manifest
 from dgd.data.zarr.read_ahead import AHEAD, limit_of
 from dgd.data.zarr.retries import fetch
-from dgd.data.zarr.shards import Absent, inner_chunks, paste
+from dgd.data.zarr.shards import inner_chunks, paste
 from dgd.data.zarr.sources import Source, TooLong
 from dgd.data.zarr.stored_bytes import identity_of, size_of
 from dgd.data.zarr.stored_chunk import StoredChunk
@@ -51,6 +52,8 @@ class ZarrRows:
     """Stored chunks that may be asked for beside the one that is read."""
     read_timeout: float = READ_TIMEOUT
     """Seconds that reading a stored chunk may take, with all its retries."""
+    fill: Array | None = None
+    """What absent chunks are taken as, an array of one element; None: they are an error."""
     held: Checksums | None = field(default=None, repr=False)
     """What the chunks are held to, as `checksums`; the same for the same array with other read-ahead."""
 
@@ -75,7 +78,8 @@ class ZarrRows:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled as they were made, see `Dataset`, and without what was read."""
-        return type(self), (self.source, self.format, self.content, self.listed, self.ahead_at_most, self.read_timeout)
+        how = self.ahead_at_most, self.read_timeout, self.fill
+        return type(self), (self.source, self.format, self.content, self.listed, *how)
 
     @cached_property
     def bounds(self) -> NDArray[np.int64]:
@@ -109,6 +113,10 @@ class ZarrRows:
         read = ":transposed" if self.format.is_transposed else ""
         return f"{self.name}:{self.format.digest}:{self.content or ''}{read}"
 
+    def filling(self) -> ZarrRows:
+        """The same rows, with the fill value for chunks that are not there; not where the writer left a list of all."""
+        return self if self.content is not None else replace(self, fill=fill_value(self.format))
+
     @property
     def footprint(self) -> Footprint:
         """The stored chunks, what decoding one takes, and the panel in which pieces are joined."""
@@ -116,6 +124,8 @@ class ZarrRows:
         if self._in_pieces:
             decoded += self._panel_bytes
         elif self.format.chunk.is_misaligned:
+            decoded += self.format.chunk.n_bytes
+        if self.fill is not None:
             decoded += self.format.chunk.n_bytes
         per_pass, exact = size_of(self.source, self.format)
         ahead = self._limit if self.source.read_ahead == "requests" else 0
@@ -140,13 +150,13 @@ class ZarrRows:
         chunk_rows = self._chunk_rows
         first, last = start // chunk_rows, (stop - 1) // chunk_rows
         if first == last:
-            panel, bytes_read = self._panel_until(stop, first, buffers)
+            panel, bytes_read = self._panel_until(start, stop, first, buffers)
             base = first * chunk_rows
             return panel if len(panel) == stop - start else panel[start - base : stop - base], bytes_read
         gathered = buffers.within("gathered").take("rows", (stop - start, *self.shape[1:]), self.dtype)
         bytes_read = 0
         for index in range(first, last + 1):
-            panel, n_bytes = self._panel_until(stop, index, buffers)
+            panel, n_bytes = self._panel_until(start, stop, index, buffers)
             bytes_read += n_bytes
             base = index * chunk_rows
             part = panel[max(start - base, 0) : stop - base]
@@ -170,12 +180,14 @@ class ZarrRows:
     def _stop(self, index: int) -> int:
         return min((index + 1) * self._chunk_rows, self.format.shape[0])
 
-    def _panel_until(self, stop: int, index: int, buffers: Buffers) -> tuple[Array, int]:
+    def _panel_until(self, start: int, stop: int, index: int, buffers: Buffers) -> tuple[Array, int]:
         """A row of chunks; kept for the next read if this one, up to `stop`, ends within it."""
         if buffers.kept is not None and buffers.kept[:2] == (self, index):
             panel, n_bytes = buffers.kept[2], 0
         else:
             buffers.kept = None
+            # Each absent chunk counts in the one read of a pass that holds its first row.
+            buffers.counts = start <= index * self._chunk_rows
             try:
                 panel, n_bytes = self._panel(index, buffers)
             except MemoryError as error:
@@ -200,31 +212,40 @@ class ZarrRows:
     def _decoded(self, place: tuple[int, ...], buffers: Buffers, decode: Callable[..., T]) -> tuple[T, int]:
         """What `decode` makes of a stored chunk, held to its checksum; read once more if it came damaged."""
         encoded = self._stored(place, buffers)
+        index = int(np.ravel_multi_index(place, self.format.grid))
+        if encoded is None:
+            self.checksums.check(index, lambda: ABSENT, 0)
+            return decode(None, place, buffers), 0
         try:
             decoded = decode(encoded, place, buffers)
         except CorruptChunkError:
             encoded = self._stored(place, buffers)
+            if encoded is None:
+                raise
             decoded = decode(encoded, place, buffers)
-        index = int(np.ravel_multi_index(place, self.format.grid))
+        found = encoded
         version = 0 if self.format.ends_with_checksum else buffers.version
-        self.checksums.check(index, lambda: identity_of(encoded, self.format), version)
-        return decoded, encoded.nbytes
+        self.checksums.check(index, lambda: identity_of(found, self.format), version)
+        return decoded, found.nbytes
 
-    def _fill(self, panel: Array, encoded: Bytes, place: tuple[int, ...], buffers: Buffers) -> None:
+    def _fill(self, panel: Array, encoded: Bytes | None, place: tuple[int, ...], buffers: Buffers) -> None:
         """Decode one chunk or shard into its part of the panel."""
         corner = (0, *(i * c for i, c in zip(place[1:], self.format.chunk.shape[1:], strict=True)))
-        if self.format.shard is None:
+        if self.format.shard is None or encoded is None:
             paste(panel, self._decode(self.format.chunk, encoded, place, buffers), corner)
             return
         try:
             for offset, inner in inner_chunks(self.format.shard, self.format.chunk.shape, encoded, panel.shape, corner):
+                if inner is None and self.fill is None:
+                    sizes = self.format.shard.inner.shape
+                    which = tuple((o - c) // size for o, c, size in zip(offset, corner, sizes, strict=True))
+                    raise self._at(place).missing(f"lacks its inner chunk {which}")
                 paste(panel, self._decode(self.format.shard.inner, inner, place, buffers), offset)
-        except Absent as error:
-            raise self._at(place).missing(str(error)) from error
         except Damaged as error:
             raise self._at(place).damaged(str(error)) from error
 
-    def _stored(self, place: tuple[int, ...], buffers: Buffers) -> Bytes:
+    def _stored(self, place: tuple[int, ...], buffers: Buffers) -> Bytes | None:
+        """A chunk's bytes; None if it is not there and that is no error."""
         chunk = self._at(place)
         buffers.watch.reading = Reading(chunk, self.read_timeout, time.monotonic())
         try:
@@ -236,12 +257,18 @@ class ZarrRows:
             raise chunk.unreadable(error) from error
         finally:
             buffers.watch.reading = None
-        if encoded is None:
+        if encoded is None and self.fill is None:
             self.checksums.ask()
             raise chunk.missing("is not in the store")
         return encoded
 
-    def _decode(self, layout: Layout, encoded: Bytes, place: tuple[int, ...], buffers: Buffers) -> Array:
+    def _decode(self, layout: Layout, encoded: Bytes | None, place: tuple[int, ...], buffers: Buffers) -> Array:
+        if encoded is None:
+            assert self.fill is not None
+            buffers.watch.filled += buffers.counts
+            filled = buffers.take("filled", layout.shape, layout.dtype)
+            filled[...] = self.fill
+            return filled
         try:
             flat = decode_bytes(layout.codecs, encoded, layout.n_bytes, buffers)
         except Damaged as error:
