@@ -40,7 +40,9 @@ def try_model_room(out: Path, n_parameters: int, names: Sequence[str] | None) ->
     """Raise WriteError, before the fit, where there is no room for its model."""
     from dgd.data.folders import try_room
 
-    try_room(out, 8 * n_parameters + sum(len(name.encode()) + 8 for name in names or ()) + SPARE)
+    try_room(
+        out, 8 * n_parameters + sum(len(name.encode("utf-8", "surrogatepass")) + 8 for name in names or ()) + SPARE
+    )
 
 
 def deliver(result: Any, out: str | None, *, overwrite: bool, as_json: bool) -> None:

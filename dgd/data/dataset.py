@@ -210,7 +210,7 @@ class Dataset:
         """A digest of the arrays' metadata, equal for equal data read the same way."""
         digest = hashlib.sha256()
         for rows in self.arrays:
-            digest.update(rows.fingerprint.encode())
+            digest.update(rows.fingerprint.encode("utf-8", "surrogatepass"))
         return f"sha256:{digest.hexdigest()}"
 
     @property
@@ -218,7 +218,7 @@ class Dataset:
         """A digest of what was read: the fingerprint, and the checksums of arrays whose writer left no list of them."""
         digest = hashlib.sha256()
         for rows in self.arrays:
-            digest.update(rows.fingerprint.encode())
+            digest.update(rows.fingerprint.encode("utf-8", "surrogatepass"))
             for stored in rows.stored(0, rows.shape[0]):
                 digest.update(b"" if stored.checksums.is_left else (stored.checksums.digest or "").encode())
         return f"sha256:{digest.hexdigest()}"

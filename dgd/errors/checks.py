@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -43,3 +44,11 @@ def checked_word(name: str, value: Any, words: Iterable[str]) -> str:
     if isinstance(value, str) and value in words:
         return value
     raise ConfigurationError(f"{called(name)} must be one of {', '.join(words)}, got {shown(value)}")
+
+
+def is_file_name(text: str) -> bool:
+    """Whether a file could have the name: there is no NUL in it, and the system's encoding can write it."""
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False

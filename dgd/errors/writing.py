@@ -7,7 +7,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dgd.errors import DgdError, WriteError
+from dgd.errors import ConfigurationError, DgdError, WriteError
+from dgd.errors.checks import is_file_name
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -17,8 +18,10 @@ FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 def writing(path: str | os.PathLike[str]) -> Iterator[None]:
     """Within it, an OSError is a WriteError that names `path`, what is written, and the way out.
 
-    Errors of dgd pass as they are, those that are an OSError too.
+    Errors of dgd pass as they are, those that are an OSError too. A path that no file can have is a ConfigurationError.
     """
+    if not is_file_name(os.fspath(path)):
+        raise ConfigurationError(f"no file can have the name {os.fspath(path)!r}; give another path")
     try:
         yield
     except DgdError:

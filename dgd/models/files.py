@@ -18,6 +18,7 @@ from dgd._version import __version__
 from dgd.data.folders import read_steady, replaced_folder
 from dgd.data.plain_files import read_plain_file
 from dgd.errors import ConfigurationError, ModelError
+from dgd.errors.checks import is_file_name
 from dgd.errors.writing import writing
 from dgd.losses import LOSSES
 from dgd.models.document import parsed_object
@@ -113,7 +114,7 @@ def read_predictor(path: str | os.PathLike[str]) -> Predictor:
     folder = Path(path)
     if "://" in os.fspath(path):
         raise ModelError(f"{path} is a URL, and models are read from local folders; copy it to one first")
-    if "\0" in str(folder):
+    if not is_file_name(str(folder)):
         raise ModelError(f"no folder can have the name {str(folder)!r}, so there is no dgd model; check the path")
     return read_steady(folder, lambda: _read(folder))
 

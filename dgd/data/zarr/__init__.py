@@ -7,7 +7,7 @@ format3, format2  zarr.json, .zarray → a layout  metadata   either of the two,
 codecs     the decoders, an allow-list           shards     a shard → its inner chunks
 zarr_rows  bytes → rows, strictly                group      a zarr group → a dataset
 read_ahead  requests and hints before a read     commit_marker  marks a dataset as complete
-folders    what may be replaced
+folders    what may be replaced                links      those that lead out of a store
 array_writer  blocks → one zarr array            dataset_writer  blocks → a dataset
 info       what `dgd info` says                  advice     its warnings, each with a fix
 row_writer  chunks of results → a zarr array    event_loop  where stores that answer asynchronously run

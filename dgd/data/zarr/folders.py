@@ -11,6 +11,7 @@ from pathlib import Path
 from dgd.data.zarr.commit_marker import KEY
 from dgd.data.zarr.manifest import MANIFEST
 from dgd.errors import ConfigurationError
+from dgd.errors.checks import is_file_name
 
 DRAFT = re.compile(r"(zarr|\d+)\.[0-9a-f]{32}\.partial|\.zarr\.json\.partial")
 """Files that zarr and dgd rename when they are whole; a killed writer leaves them behind."""
@@ -24,6 +25,8 @@ def local_folder(path: str | os.PathLike[str]) -> Path:
         raise ConfigurationError(
             f"{text} is a URL, and dgd writes to local folders; write to one, then copy it with a tool of the store"
         )
+    if not is_file_name(text):
+        raise ConfigurationError(f"no file can have the name {text!r}; give another path")
     try:
         return Path(text).expanduser().absolute()
     except RuntimeError as error:  # "~name/…", and there is no such person

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,9 @@ from dgd.data.zarr.metadata import ArrayDocument, array_format, find_array
 from dgd.data.zarr.sources import Source
 from dgd.data.zarr.zarr_rows import ZarrRows
 from dgd.errors import DatasetNotFoundError, MetadataError, UnsupportedFormatError
+from dgd.errors.checks import is_file_name
+
+DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def open_array(location: Any, name: str, storage_options: Mapping[str, Any] | None = None) -> ZarrRows:
@@ -71,7 +75,7 @@ class Group:
 
     def rows(self, key: str, *, name: str | None = None) -> ZarrRows:
         """One array of the group; `name` is what errors call it, by default its key."""
-        source, name = self.source.child(key), name or key
+        source, name = self._child(key), name or key
         document = find_array(source)
         if self.marker is not None:
             check_committed(None if document is None else document.digest, key, self.marker, self.source.label)
@@ -87,7 +91,21 @@ class Group:
 
     def has(self, key: str) -> bool:
         """Whether there is something of that name."""
-        return key in self.committed or find_array(self.source.child(key)) is not None
+        return key in self.committed or find_array(self._child(key)) is not None
+
+    def _child(self, key: str) -> Source:
+        """The source of an array of the group, however deep below. Raises DatasetNotFoundError for another name."""
+        if ".." in key.split("/") or key.startswith("/"):
+            raise DatasetNotFoundError(
+                f"{key!r} is not the name of an array in {self.source.label}: it leads out of it; give an array "
+                f"elsewhere as a path, `pathlib.Path({key!r})`",
+                array=key,
+            )
+        if not is_file_name(key):
+            raise DatasetNotFoundError(
+                f"{self.source.label} has no array {key!r}: no file can have that name", array=key
+            )
+        return self.source.child(key)
 
     def find(self, key: str) -> ZarrRows | None:
         """An array of the group, if it is there and can be read."""
@@ -115,7 +133,14 @@ class Group:
 
     def _content(self, key: str) -> str | None:
         content = (self.marker or {}).get("content")
-        return content.get(key) if isinstance(content, dict) else None
+        found = content.get(key) if isinstance(content, dict) else None
+        if found is not None and not (isinstance(found, str) and DIGEST.fullmatch(found)):
+            raise MetadataError(
+                f"{self.source.label}: the commit marker has {found!r:.80} as the content of array {key!r}, expected a "
+                f"sha256; write the dataset again",
+                array=key,
+            )
+        return found
 
     @property
     def _lists_checksums(self) -> bool:

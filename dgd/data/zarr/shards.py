@@ -27,6 +27,7 @@ def inner_chunks(
     index = _index(shard, shape, encoded)
     if shard.transposed:
         index = index.reshape(*counts[::-1], 2).transpose(*range(len(counts) - 1, -1, -1), len(counts)).reshape(-1, 2)
+    _check_apart(index, encoded.nbytes)
     for place, entry in zip(product(*(range(count) for count in counts)), index, strict=True):
         offset = tuple(o + i * c for o, i, c in zip(corner, place, shard.inner.shape, strict=True))
         if any(o >= size for o, size in zip(offset, panel, strict=True)):
@@ -38,6 +39,18 @@ def inner_chunks(
         if start + length > encoded.nbytes:
             raise Damaged(f"inner chunk {place} lies beyond the end of the shard")
         yield offset, encoded[start : start + length]
+
+
+def _check_apart(index: NDArray[np.uint64], n_bytes: int) -> None:
+    """Raise Damaged where two inner chunks share bytes: rows would be read twice, and others never.
+
+    Those beyond the end of the shard have an error of their own.
+    """
+    starts, lengths = index[(index <= n_bytes).all(axis=1)].T
+    order = np.argsort(starts, kind="stable")
+    stops = (starts + lengths)[order]
+    if (stops[:-1] > starts[order][1:]).any():
+        raise Damaged("in its shard index two inner chunks overlap")
 
 
 def paste(panel: Array, chunk: Array, corner: tuple[int, ...]) -> None:

@@ -23,6 +23,7 @@ from dgd._typing import Bytes
 from dgd.data.buffers import Buffers
 from dgd.data.zarr import event_loop
 from dgd.data.zarr.answers import READ_TIMEOUT, Unanswered, answer, value_of, waited_for
+from dgd.data.zarr.links import check_inside
 from dgd.data.zarr.read_ahead import Requests, hints_in, prefetch_file, requests_in
 from dgd.data.zarr.secrets import secrets_of, without
 from dgd.errors import ReadError
@@ -103,6 +104,8 @@ class LocalSource:
     """A local folder, read with plain system calls into reused memory."""
 
     root: Path
+    within: Path | None = None
+    """The store's folder, where this one is part of it."""
 
     @cached_property
     def label(self) -> str:
@@ -142,6 +145,7 @@ class LocalSource:
             raise unreadable(self.label, key, error) from error
         try:
             encoded: Bytes = buffers.take("encoded", (at_most,), np.uint8)
+            check_inside(file, path, self.within or self.root)
             status = os.fstat(file)
             buffers.version = version_of(status)
             began = time.perf_counter()
@@ -171,7 +175,7 @@ class LocalSource:
 
     def child(self, name: str) -> LocalSource:
         """A folder below this one."""
-        return LocalSource(self.root / name)
+        return LocalSource(self.root / name, self.within or self.root)
 
     def parent(self) -> tuple[LocalSource, str] | None:
         """The folder around this one."""

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
+from zipfile import ZipFile, ZipInfo
 
 from dgd._typing import Bytes
 from dgd.data.buffers import Buffers
 from dgd.data.zarr.answers import READ_TIMEOUT
 from dgd.data.zarr.read_ahead import hints_in, prefetch
 from dgd.data.zarr.sources import ReadAhead, TooLong, unreadable
-from dgd.errors import ReadError
+from dgd.errors import DataError, MetadataError
 
 PIECE_BYTES = 2**14
 """zipfile always allocates its output, so members are decompressed in pieces of this size."""
@@ -68,7 +68,7 @@ class ZipSource:
     def get(self, key: str, buffers: Buffers, *, at_most: int, timeout: float = READ_TIMEOUT) -> Bytes | None:
         """The member's bytes."""
         try:
-            member = self._archive.NameToInfo.get(f"{self.prefix}/{key}".lstrip("/"))
+            member = self._member(key)
             if member is None:
                 return None
             if member.file_size > at_most:
@@ -81,7 +81,7 @@ class ZipSource:
                     done += len(piece)
             hints_in(buffers).measured(key, done, time.perf_counter() - began)
             return encoded[:done]
-        except (TooLong, ReadError, MemoryError):
+        except (TooLong, DataError, MemoryError):
             raise
         except Exception as error:  # zipfile raises various errors for a damaged file
             raise unreadable(self.label, key, error) from error
@@ -94,7 +94,7 @@ class ZipSource:
     def child(self, name: str) -> ZipSource:
         """The members below a prefix, of the same open file."""
         below = ZipSource(self.path, f"{self.prefix}/{name}".lstrip("/"))
-        below.__dict__["_archive"] = self._archive
+        below.__dict__.update(_archive=self._archive, _ambiguous=self._ambiguous)
         return below
 
     def parent(self) -> tuple[ZipSource, str] | None:
@@ -123,3 +123,24 @@ class ZipSource:
             return ZipFile(self.path)
         except Exception as error:
             raise unreadable(str(self.path), "", error) from error
+
+    @cached_property
+    def _ambiguous(self) -> set[str]:
+        """Names that several members of different content have."""
+        known = self._archive.NameToInfo
+        return {
+            member.filename
+            for member in self._archive.infolist()
+            if (member.CRC, member.file_size) != (known[member.filename].CRC, known[member.filename].file_size)
+        }
+
+    def _member(self, key: str) -> ZipInfo | None:
+        """The member of a key. Raises MetadataError where it is not known which one is meant."""
+        name = f"{self.prefix}/{key}".lstrip("/")
+        member = self._archive.NameToInfo.get(name)
+        if member is not None and (name in self._ambiguous or "\0" in member.orig_filename):
+            raise MetadataError(
+                f"{self.path} has several members {name!r} with different content, or one with a NUL in its name, and "
+                f"which one is meant is not known; unzip it and open the folder, or zip it again"
+            )
+        return member
