@@ -5,6 +5,7 @@ zip_source  keys → bytes: a zip file             layout     an array's format,
 documents  metadata documents as JSON            crc32c     checksums, in all threads at once
 format3, format2  zarr.json, .zarray → a layout  metadata   either of the two, checked
 codecs     the decoders, an allow-list           shards     a shard → its inner chunks
+filters    what numcodecs undo                   listing    what is at a location
 zarr_rows  bytes → rows, strictly                group      a zarr group → a dataset
 read_ahead  requests and hints before a read     commit_marker  marks a dataset as complete
 folders    what may be replaced                links      those that lead out of a store

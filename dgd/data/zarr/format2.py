@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
 import numpy as np
 
-from dgd.data.zarr.codecs import Codec, unsupported, v2_codec
+from dgd.data.zarr.codecs import Codec, check_order, v2_codec
 from dgd.data.zarr.documents import chosen, integers
 from dgd.data.zarr.layout import ArrayFormat, Layout
 from dgd.errors import UnsupportedFormatError
@@ -25,12 +26,13 @@ def parse(document: dict[str, Any], name: str, attributes: dict[str, Any], diges
     dtype = _dtype(document["dtype"], name)
     chunks = integers(document["chunks"])
     axes = tuple(range(len(chunks)))
+    n_bytes = math.prod(chunks) * dtype.itemsize
     order = chosen(document["order"], ("C", "F"), "order")
     return ArrayFormat(
         name=name,
         zarr_format=2,
         shape=integers(document["shape"]),
-        chunk=Layout(chunks, dtype, axes if order == "C" else axes[::-1], _codecs(document, name)),
+        chunk=Layout(chunks, dtype, axes if order == "C" else axes[::-1], _codecs(document, name, dtype, n_bytes)),
         shard=None,
         key_prefix="",
         separator=chosen(document.get("dimension_separator", "."), (".", "/"), "dimension_separator"),
@@ -51,15 +53,12 @@ def _dtype(entry: Any, name: str) -> np.dtype[Any]:
     return np.dtype(entry)
 
 
-def _codecs(document: dict[str, Any], name: str) -> tuple[Codec, ...]:
-    """Filters, of which only checksums are known, then the compressor."""
-    codecs = [v2_codec(entry, name) for entry in document.get("filters") or ()]
-    for codec in codecs:
-        if not codec.is_checksum:
-            raise unsupported(name, f"{codec.name} as a filter")
-    if document["compressor"] is not None:
-        codecs.append(v2_codec(document["compressor"], name))
-    return tuple(codecs)
+def _codecs(document: dict[str, Any], name: str, dtype: np.dtype[Any], n_bytes: int) -> tuple[Codec, ...]:
+    """Filters, of which one may compress where there is no compressor, then the compressor."""
+    entries = [*(document.get("filters") or ()), document["compressor"]]
+    codecs = tuple(v2_codec(entry, name, dtype) for entry in entries if entry is not None)
+    check_order(codecs, name, n_bytes)
+    return codecs
 
 
 def _dimension_names(attributes: dict[str, Any], n_axes: int) -> tuple[str | None, ...] | None:

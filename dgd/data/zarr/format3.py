@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from dgd.data.zarr.codecs import check_order, unsupported, v3_codec
+from dgd.data.zarr.codecs import Codec, check_order, unsupported, v3_codec
 from dgd.data.zarr.documents import attributes_of, chosen, integers
+from dgd.data.zarr.filters import OF_ARRAYS, filtered_dtype
 from dgd.data.zarr.layout import ArrayFormat, Layout, Shard
 from dgd.errors import UnsupportedFormatError
 
@@ -108,7 +110,7 @@ def _dimension_names(names: Any, shape: tuple[int, ...]) -> tuple[str | None, ..
 
 
 def _layout(entries: Any, shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> tuple[Layout, Shard | None]:
-    """The layout of a chunk from its codec chain: [transpose]* bytes|sharding_indexed [bytes-to-bytes]*."""
+    """The layout of a chunk from its codec chain: [transpose]* [filter]* bytes|sharding_indexed [bytes-to-bytes]*."""
     if not isinstance(entries, list):
         raise ValueError(f"codecs are {entries!r}, expected a list")
     order = tuple(range(len(shape)))
@@ -119,17 +121,37 @@ def _layout(entries: Any, shape: tuple[int, ...], dtype: np.dtype[Any], name: st
             raise ValueError(f"{list(axes)} is not an order of {len(shape)} axes")
         order = tuple(order[axis] for axis in axes)
         at += 1
-    serializer, rest = entries[at], tuple(v3_codec(entry, name) for entry in entries[at + 1 :])
-    check_order(rest, name)
-    if _name(serializer) == "bytes":
-        return Layout(shape, _with_endian(dtype, serializer), order, rest), None
-    if _name(serializer) != "sharding_indexed":
+    filters, stored = _filters(entries[at:], dtype, name)
+    serializer = entries[at + len(filters)]
+    if _name(serializer) not in ("bytes", "sharding_indexed"):
         raise unsupported(name, str(_name(serializer)))
-    if rest or at:
+    rest = tuple(v3_codec(entry, name, dtype) for entry in entries[at + len(filters) + 1 :])
+    for codec in rest:
+        if codec.name in OF_ARRAYS:
+            raise unsupported(name, f"{codec.name} after {_name(serializer)}")
+    check_order((*filters, *rest), name, math.prod(shape) * dtype.itemsize)
+    if _name(serializer) == "bytes":
+        endian = _with_endian(stored, serializer)
+        if filters and endian.newbyteorder("=") != endian:
+            raise unsupported(name, f"bytes of numbers that {filters[-1].name} made, in another byte order")
+        return Layout(shape, dtype if filters else endian, order, (*filters, *rest)), None
+    if rest or at or filters:
         raise UnsupportedFormatError(
             f"array {name!r} has codecs around its shards, expected them inside; rewrite the array", array=name
         )
     return Layout(shape, dtype, order, ()), _shard(_configuration(serializer), dtype, name)
+
+
+def _filters(entries: list[Any], dtype: np.dtype[Any], name: str) -> tuple[tuple[Codec, ...], np.dtype[Any]]:
+    """The filters of arrays that stand first, and the dtype of what they make."""
+    found: list[Codec] = []
+    for entry in entries:
+        if str(_name(entry)).removeprefix("numcodecs.") not in OF_ARRAYS:
+            break
+        codec = v3_codec(entry, name, dtype)
+        dtype = filtered_dtype(codec.name, codec.configuration, dtype)
+        found.append(codec)
+    return tuple(found), dtype
 
 
 def _with_endian(dtype: np.dtype[Any], serializer: Any) -> np.dtype[Any]:
@@ -142,10 +164,6 @@ def _with_endian(dtype: np.dtype[Any], serializer: Any) -> np.dtype[Any]:
 
 def _shard(configuration: dict[str, Any], dtype: np.dtype[Any], name: str) -> Shard:
     inner, nested = _layout(configuration["codecs"], integers(configuration["chunk_shape"]), dtype, name)
-    if nested is not None:
-        raise UnsupportedFormatError(
-            f"array {name!r} has shards within shards, expected one level; rewrite the array", array=name
-        )
     index = configuration["index_codecs"]
     names = [_name(entry) for entry in index]
     if names not in (["bytes"], ["bytes", "crc32c"]):
@@ -153,7 +171,7 @@ def _shard(configuration: dict[str, Any], dtype: np.dtype[Any], name: str) -> Sh
     if _configuration(index[0]).get("endian") != "little":
         raise unsupported(name, "a shard index that is not little-endian")
     location = chosen(configuration.get("index_location", "end"), ("start", "end"), "index_location")
-    return Shard(inner=inner, index_at_end=location == "end", index_checksum="crc32c" in names)
+    return Shard(inner=inner, index_at_end=location == "end", index_checksum="crc32c" in names, nested=nested)
 
 
 def _name(entry: Any) -> Any:

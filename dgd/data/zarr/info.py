@@ -176,7 +176,8 @@ def _array_info(rows: ZarrRows) -> ArrayInfo:
         found_objects=n_files,
         stored_bytes=stored,
         decoded_bytes=math.prod(found.shape) * found.chunk.dtype.itemsize,
-        read_path=f"{rows.source.read_path}, decoded by dgd",
+        read_path=f"{rows.source.read_path}, "
+        + ("values decoded by zarr, slowly" if found.decoded_by_zarr else "decoded by dgd"),
         read_ahead=READ_AHEAD[rows.source.read_ahead],
         dimension_names=found.dimension_names,
         meaning=_meaning(found),

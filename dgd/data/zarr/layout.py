@@ -64,6 +64,23 @@ class Shard:
     index_checksum: bool
     transposed: bool = False
     """Whether its axes are read the other way round than its index has them."""
+    nested: Shard | None = None
+    """The inner chunks of each of its inner chunks, where those are shards themselves."""
+
+    @property
+    def piece(self) -> Layout:
+        """The innermost chunk."""
+        return self.inner if self.nested is None else self.nested.piece
+
+    def encoded_bound(self, shape: tuple[int, ...]) -> int:
+        """The most bytes that a shard of this shape can take."""
+        inner = self.inner.encoded_bound if self.nested is None else self.nested.encoded_bound(self.inner.shape)
+        return math.prod(self.per_shard(shape)) * inner + self.index_bytes(shape)
+
+    def the_other_way_round(self) -> Shard:
+        """The same bytes with the axes the other way round."""
+        nested = self.nested and self.nested.the_other_way_round()
+        return replace(self, inner=self.inner.transposed, transposed=not self.transposed, nested=nested)
 
     def per_shard(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The inner chunks of a shard along each axis."""
@@ -103,7 +120,7 @@ class ArrayFormat:
     @property
     def piece(self) -> Layout:
         """The unit of decoding: a chunk, or an inner chunk of a shard."""
-        return self.chunk if self.shard is None else self.shard.inner
+        return self.chunk if self.shard is None else self.shard.piece
 
     def key(self, place: tuple[int, ...]) -> str:
         """The store's key of a chunk."""
@@ -118,7 +135,7 @@ class ArrayFormat:
             self,
             shape=self.shape[::-1],
             chunk=self.chunk.transposed,
-            shard=shard and replace(shard, inner=shard.inner.transposed, transposed=not shard.transposed),
+            shard=shard and shard.the_other_way_round(),
             dimension_names=names and names[::-1],
             is_transposed=not self.is_transposed,
         )
@@ -126,10 +143,7 @@ class ArrayFormat:
     @property
     def encoded_bound(self) -> int:
         """The most bytes a stored object can have."""
-        if self.shard is None:
-            return self.chunk.encoded_bound
-        inner = math.prod(self.shard.per_shard(self.chunk.shape))
-        return inner * self.shard.inner.encoded_bound + self.shard.index_bytes(self.chunk.shape)
+        return self.chunk.encoded_bound if self.shard is None else self.shard.encoded_bound(self.chunk.shape)
 
     @property
     def codec_names(self) -> tuple[str, ...]:
@@ -139,7 +153,12 @@ class ArrayFormat:
     @property
     def checksummed(self) -> bool:
         """Whether every stored value has a checksum."""
-        return any(codec.is_checksum for codec in self.piece.codecs)
+        return any(codec.checks for codec in self.piece.codecs)
+
+    @property
+    def decoded_by_zarr(self) -> bool:
+        """Whether a filter is undone by zarr's numcodecs."""
+        return any(codec.is_filter for codec in self.piece.codecs)
 
     @property
     def ends_with_checksum(self) -> bool:

@@ -86,11 +86,16 @@ def _v2_attributes(source: Source) -> dict[str, Any]:
 
 def _check_grid(found: ArrayFormat) -> None:
     """Raise ValueError where shape, chunks and shards contradict each other."""
-    shape, chunk, inner = found.shape, found.chunk.shape, found.piece.shape
+    shape, chunk, outer = found.shape, found.chunk.shape, found.chunk.shape
     if len(shape) != len(chunk) or min((*chunk, 1)) < 1 or min((*shape, 0)) < 0:
         raise ValueError(f"shape {shape} and chunks {chunk} contradict each other")
-    if len(inner) != len(chunk) or any(c < 1 or s % c for s, c in zip(chunk, inner, strict=True)):
-        raise ValueError(f"shards {chunk} are not whole inner chunks {inner}")
+    level = found.shard
+    while level is not None:
+        if len(level.inner.shape) != len(chunk) or any(
+            c < 1 or s % c for s, c in zip(outer, level.inner.shape, strict=True)
+        ):
+            raise ValueError(f"shards {outer} are not whole inner chunks {level.inner.shape}")
+        outer, level = level.inner.shape, level.nested
     if math.prod(found.grid) > MOST_CHUNKS or math.prod(chunk) * found.chunk.dtype.itemsize > LARGEST_CHUNK:
         raise UnsupportedFormatError(
             f"array {found.name!r} has shape {shape} in chunks {chunk}: that is more than {MOST_CHUNKS:,} chunks, or "

@@ -19,7 +19,7 @@ ABSENT = 2**64 - 1
 def inner_chunks(
     shard: Shard, shape: tuple[int, ...], encoded: Bytes, panel: tuple[int, ...], corner: tuple[int, ...]
 ) -> Iterator[tuple[tuple[int, ...], Bytes | None]]:
-    """The place of each inner chunk in the panel, and its bytes; chunks beyond the panel's edge are left out.
+    """The place of each innermost chunk in the panel, and its bytes; chunks beyond the panel's edge are left out.
 
     shape: the shard's. corner: where the shard goes in the panel. None: the chunk was never written. Raises Damaged.
     """
@@ -34,11 +34,22 @@ def inner_chunks(
             continue
         start, length = int(entry[0]), int(entry[1])
         if start == ABSENT and length == ABSENT:
-            yield offset, None
+            yield from ((inside, None) for inside in _innermost(shard, offset, panel))
             continue
         if start + length > encoded.nbytes:
             raise Damaged(f"inner chunk {place} lies beyond the end of the shard")
-        yield offset, encoded[start : start + length]
+        stored = encoded[start : start + length]
+        if shard.nested is None:
+            yield offset, stored
+        else:
+            yield from inner_chunks(shard.nested, shard.inner.shape, stored, panel, offset)
+
+
+def _innermost(shard: Shard, offset: tuple[int, ...], panel: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """The places of the innermost chunks of an inner chunk, within the panel."""
+    steps = shard.piece.shape
+    ends = (min(o + c, size) for o, c, size in zip(offset, shard.inner.shape, panel, strict=True))
+    return product(*(range(o, end, step) for o, end, step in zip(offset, ends, steps, strict=True)))
 
 
 def _check_apart(index: NDArray[np.uint64], n_bytes: int) -> None:

@@ -237,10 +237,10 @@ class ZarrRows:
         try:
             for offset, inner in inner_chunks(self.format.shard, self.format.chunk.shape, encoded, panel.shape, corner):
                 if inner is None and self.fill is None:
-                    sizes = self.format.shard.inner.shape
+                    sizes = self.format.piece.shape
                     which = tuple((o - c) // size for o, c, size in zip(offset, corner, sizes, strict=True))
                     raise self._at(place).missing(f"lacks its inner chunk {which}")
-                paste(panel, self._decode(self.format.shard.inner, inner, place, buffers), offset)
+                paste(panel, self._decode(self.format.piece, inner, place, buffers), offset)
         except Damaged as error:
             raise self._at(place).damaged(str(error)) from error
 
