@@ -194,9 +194,11 @@ def test_values_of_options_are_numbers_truths_and_texts() -> None:
 
 @pytest.mark.slow
 def test_a_server_of_s3(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Buckets that are there and not there, and keys; `pip install "dgd[test-s3]"` brings the server."""
-    server = pytest.importorskip("moto.server", reason="needs the extra test-s3").ThreadedMotoServer("127.0.0.1", 0)
-    s3fs = pytest.importorskip("s3fs", reason="needs the extra test-s3")
+    """Buckets that are there and not there, and keys; `pip install s3fs "moto[server]"` brings the server."""
+    import s3fs
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     server.start()
