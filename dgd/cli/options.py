@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from dgd.cli.output import note
 from dgd.passes.execution import Execution
 
 CONNECT_SECONDS = 10.0
@@ -49,6 +50,7 @@ class Where:
     worker_timeout: float
     read_timeout: float
     same_bits: str = "report"
+    require_tls: bool = False
     resident: str | int = "auto"
 
     @contextmanager
@@ -60,14 +62,20 @@ class Where:
             "worker_timeout": self.worker_timeout,
             "read_timeout": self.read_timeout,
             "same_bits": self.same_bits,
+            "require_tls": self.require_tls,
         }
         if not self.on_cluster:
             yield Execution(threads=self.threads, **limits)
             return
         from dgd.passes.cluster.connection import connected, scheduler_address
+        from dgd.passes.cluster.encryption import refuse_plain, warning_of
 
         address = scheduler_address(self.scheduler_file) if self.scheduler_file is not None else self.scheduler
         assert address is not None
+        if self.require_tls:
+            refuse_plain(address)
+        elif (warning := warning_of(address)) is not None:
+            note(warning)
         with connected(address, timeout=min(CONNECT_SECONDS, self.worker_timeout)) as client:
             yield Execution(client=client, **limits)
 
@@ -106,6 +114,7 @@ def where_to_run(command: Command) -> Command:
         metavar="S",
         help="Seconds that reading a chunk may take, retries included [120].",
     )
+    @click.option("--require-tls", is_flag=True, help="Refuse a scheduler that is not reached by TLS.")
     @functools.wraps(command)
     def with_where(
         *,
@@ -116,13 +125,16 @@ def where_to_run(command: Command) -> Command:
         worker_timeout: float,
         read_timeout: float,
         same_bits: str,
+        require_tls: bool,
         **others: Any,
     ) -> int:
         given = {"--scheduler": scheduler, "--scheduler-file": scheduler_file, "--threads": threads}
         chosen = [name for name, value in given.items() if value is not None]
         if len(chosen) > 1:
             raise click.UsageError(f"{' and '.join(chosen)} exclude each other: give one of them")
-        where = Where(scheduler, scheduler_file, threads, memory_limit, worker_timeout, read_timeout, same_bits)
+        where = Where(
+            scheduler, scheduler_file, threads, memory_limit, worker_timeout, read_timeout, same_bits, require_tls
+        )
         return command(where=where, **others)
 
     return with_where

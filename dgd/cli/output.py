@@ -47,10 +47,9 @@ ARGUMENT = re.compile(
 )
 OPTIONS = {
     "chunk_rows", "classes", "compression", "dtype", "features", "l1", "l2", "learning_rate", "loss", "lower",
-    "max_iter", "max_seconds", "memory_limit", "out", "overwrite", "patience", "precision", "read_timeout", "resident",
-    "same_bits", "seed", "solver", "standardize", "target", "threads", "tol", "upper", "validation",
-    "validation_fraction", "weight",
-    "worker_timeout", "y",
+    "max_iter", "max_seconds", "memory_limit", "out", "overwrite", "patience", "precision", "read_timeout",
+    "require_tls", "resident", "same_bits", "seed", "solver", "standardize", "target", "threads", "tol", "upper",
+    "validation", "validation_fraction", "weight", "worker_timeout", "y",
 }  # fmt: skip
 """Arguments of the library that are options of a command."""
 

@@ -22,15 +22,19 @@ def choose_executor(execution: Execution, tell: Tell = tell_nobody) -> Executor:
         from dgd.passes.threads import ThreadExecutor
 
         return ThreadExecutor(execution.threads, memory_limit=execution.memory_limit, tell=tell)
+    from dgd.passes.cluster.encryption import refuse_plain
     from dgd.passes.cluster.executor import ClusterExecutor
 
-    return ClusterExecutor(
+    executor = ClusterExecutor(
         client,
         worker_timeout=execution.worker_timeout,
         memory_limit=execution.memory_limit,
         same_bits=execution.same_bits == "require",
         tell=tell,
     )
+    if execution.require_tls:
+        refuse_plain(executor.client.scheduler.address)
+    return executor
 
 
 def active_client() -> Any:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dgd.errors import ConfigurationError
-from dgd.errors.checks import checked_integer, checked_number, checked_word
+from dgd.errors.checks import checked_flag, checked_integer, checked_number, checked_word
 from dgd.errors.words import shown
 
 SAME_BITS = ("report", "require")
@@ -28,6 +28,7 @@ class Execution:
     same_bits: "report": workers with another NumPy or BLAS kernel than this process take part, and the result says so
         (`Result.same_bits`). "require": they are left out, with a warning each.
     read_timeout: seconds that reading a stored chunk may take, retries included; after that it is a ReadError.
+    require_tls: refuse a scheduler that is not reached by TLS: whoever reaches one can run code on its workers.
 
     Raises ConfigurationError for a value that cannot be.
     """
@@ -39,6 +40,7 @@ class Execution:
     worker_timeout: float = 300.0
     read_timeout: float = 120.0
     same_bits: str = "report"
+    require_tls: bool = False
 
     def __post_init__(self) -> None:
         if self.client is not None and self.threads is not None:
@@ -49,6 +51,7 @@ class Execution:
             checked_number("Execution(memory_limit", self.memory_limit, above=0)
         checked_number("Execution(worker_timeout", self.worker_timeout, above=0)
         checked_number("Execution(read_timeout", self.read_timeout, above=0)
+        checked_flag("Execution(require_tls", self.require_tls)
         checked_word("Execution(same_bits", self.same_bits, SAME_BITS)
         object.__setattr__(self, "resident", _checked_resident(self.resident))
 
