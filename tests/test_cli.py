@@ -221,7 +221,7 @@ def test_every_option_of_fit_reaches_the_library(
         "--y y --weight weight --loss squared --solver gd --learning-rate 1e-4 --max-iter 7 --tol 0.5 --max-seconds 9 "
         f"--no-intercept --standardize {standardize} --precision single --memory-limit 1.5GiB --threads 1 "
         "--worker-timeout 8 --validation-fraction 0.25 --patience 3 --seed 4 --l1 0.5 --l2 2 --lower -3 --upper 5 "
-        "--resident 1MiB --read-timeout 7"
+        "--resident 1MiB --read-timeout 7 --checkpoint-every 9.5"
     )
     assert run("fit", store, *words.split()).code == 0
     given.pop("callbacks")
@@ -242,6 +242,9 @@ def test_every_option_of_fit_reaches_the_library(
         "fit_intercept": False,
         "standardize": reached,
         "precision": "single",
+        "theta0": None,
+        "checkpoint": None,
+        "checkpoint_every": 9.5,
         "execution": dgd.Execution(
             threads=1, memory_limit=3 * 2**29, worker_timeout=8.0, read_timeout=7.0, resident=2**20
         ),

@@ -1,7 +1,8 @@
-"""The command line: `dgd demo | ingest | info | plan | fit | predict | score | guide`.
+"""The command line: `dgd demo | ingest | info | plan | fit | resume | predict | score | guide`.
 
 Exit codes: 0 done · 1 a bug · 2 usage · 3 data missing, corrupt or invalid · 4 not converged (with
---require-convergence) · 5 cluster lost · 6 diverged · 130 and 143 stopped by SIGINT and SIGTERM · 141 stdout closed.
+--require-convergence) · 5 cluster lost · 6 diverged · 75 stopped, with a checkpoint · 129, 130, 138 and 143
+stopped by SIGHUP, SIGINT, SIGUSR1 and SIGTERM · 141 stdout closed.
 Results go to stdout, everything else to stderr. The only folder that imports click.
 """
 
@@ -26,6 +27,7 @@ COMMANDS = {
     "info": "Describe a dataset, with warnings.",
     "plan": "Say what a fit costs: bytes, tasks, memory.",
     "fit": "Fit a linear model.",
+    "resume": "Go on with a fit from its checkpoint.",
     "predict": "Predict with a model.",
     "score": "Measure a model's error on a dataset.",
     "guide": "Read about fitting, stores, memory, clusters.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +10,15 @@ import click
 from dgd.cli import options
 from dgd.cli.arrays import Arrays
 from dgd.cli.arrays import arrays as with_arrays
+from dgd.cli.job import Job, checkpoint_every, job
 from dgd.cli.method import Chosen, method
-from dgd.cli.model_out import check_place, deliver, try_model_room
-from dgd.cli.options import Where
+from dgd.cli.model_out import check_place, try_model_room
 from dgd.cli.output import note
 from dgd.cli.progress import pass_progress
-from dgd.cli.signals import StopRequest, stop_on_signal
+from dgd.cli.signals import StopRequest
 from dgd.fitting.stopping import MAX_ITER, TOL
-from dgd.solvers.base import Status
+from dgd.passes.execution import Execution
 
-NOT_CONVERGED, DIVERGED = 4, 6
 STANDARDIZE: dict[str, bool | str] = {"auto": "auto", "yes": True, "no": False}
 
 
@@ -48,30 +46,16 @@ STANDARDIZE: dict[str, bool | str] = {"auto": "auto", "yes": True, "no": False}
 @click.option("--patience", type=click.IntRange(1), metavar="N", help="Stop when that has not fallen for N passes.")
 @click.option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Draws the rows that are held out [0].")
 @options.precision
-@click.option("--out", metavar="MODEL.dgd", help="Save the model there.")
-@options.overwrite
-@options.quiet
-@click.option("--require-convergence", is_flag=True, help="Exit with code 4 unless the fit converged.")
-@options.where_to_run
-@options.resident
-@options.as_json
-def fit(
-    store: str,
-    arrays: Arrays,
-    chosen: Chosen,
-    out: str | None,
-    overwrite: bool,
-    quiet: bool,
-    require_convergence: bool,
-    where: Where,
-    as_json: bool,
-    **control: Any,
-) -> int:
+@click.option("--start", metavar="MODEL.dgd", help="Begin at the coefficients of a saved model [the best constant].")
+@click.option("--checkpoint", metavar="FILE", help="Bring the state of the fit there, for `dgd resume` [nowhere].")
+@checkpoint_every
+@job
+def fit(store: str, arrays: Arrays, chosen: Chosen, job: Job, start: str | None, **control: Any) -> int:
     """Fit a linear model to the dataset STORE, a path or URL; every step is one exact pass over all the data.
 
-    Ctrl-C stops after the pass under way, or in it if it does not get on for 5 s, prints and saves what was reached,
-    and exits with code 130; twice stops at once. Other exit codes: 0 done, 2 usage, 3 data, 4 not converged, 5 cluster
-    lost, 6 diverged.
+    Ctrl-C, SIGTERM, SIGHUP and SIGUSR1 stop after the pass under way, or in it if it does not get on for 5 s, print and
+    save what was reached, and exit with code 75 if there is a checkpoint, else with 130, 143, 129, 138; Ctrl-C twice
+    stops at once. Other exit codes: 0 done, 2 usage, 3 data, 4 not converged, 5 cluster lost, 6 diverged.
     """
     from dgd.data.opening import open_dataset
     from dgd.data.reading import for_urls
@@ -80,17 +64,20 @@ def fit(
     from dgd.fitting.fit import planned
     from dgd.fitting.interruption import Interruption
 
-    if out is not None:
-        check_place(out, overwrite=overwrite)
+    if job.out is not None:
+        check_place(job.out, overwrite=job.overwrite)
     dataset = arrays.open(store)
-    if control["validation"] is not None:
+    if control["validation"] is not None and control["checkpoint"] is None:
         control["validation"] = open_dataset(control["validation"], **for_urls(arrays.reading, control["validation"]))
     chosen, what = chosen.of(dataset)
-    if out is not None:
-        try_model_room(Path(out), what.n_parameters, dataset.feature_names)
+    if job.out is not None:
+        try_model_room(Path(job.out), what.n_parameters, dataset.feature_names)
     given: dict[str, Any] = {**chosen.arguments, "precision": control.pop("precision")}
-    with where.execution() as execution, stop_on_signal() as request:
-        if not quiet:
+    # A checkpoint stores where the data lie, and not the data.
+    data: Any = (dataset, {}) if control["checkpoint"] is None else (store, arrays.arguments)
+
+    def run(execution: Execution, request: StopRequest) -> Any:
+        if not job.quiet:
             note(str(what.choice))
             ends = Interruption(None, [request])
             cost = planned(dataset, what, given["precision"], execution, measure=True, tell=ends)
@@ -99,16 +86,8 @@ def fit(
             if control["validation_fraction"] is not None:
                 held_out = RowSplit(control["validation_fraction"], control["seed"]).count(0, dataset.shape[0])
                 note(f"{held_out:,} of {dataset.shape[0]:,} rows are held out, drawn from every chunk")
-        with pass_progress(max_iter=control["max_iter"], tol=control["tol"], quiet=quiet) as show:
-            result = fit_dataset(dataset, callbacks=[show, request], execution=execution, **given, **control)
-        deliver(result, out, overwrite=overwrite, as_json=as_json)
-    return exit_code(result.status, request, require_convergence=require_convergence)
+        with pass_progress(max_iter=control["max_iter"], tol=control["tol"], quiet=job.quiet) as show:
+            given["callbacks"] = [show, request]
+            return fit_dataset(data[0], **data[1], execution=execution, theta0=start, **given, **control)
 
-
-def exit_code(status: Status, request: StopRequest, *, require_convergence: bool) -> int:
-    """What the fit's end means to a script."""
-    if status is Status.INTERRUPTED:
-        return 128 + (request.signal or signal.SIGINT)
-    if status is Status.DIVERGED:
-        return DIVERGED
-    return NOT_CONVERGED if require_convergence and status is not Status.CONVERGED else 0
+    return job.run(run)

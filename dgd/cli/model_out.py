@@ -56,9 +56,7 @@ def deliver(result: Any, out: str | None, *, overwrite: bool, as_json: bool) -> 
         elif out is not None and not result.history:
             note(f"no pass was finished: no model is saved to {out}")
         elif out is not None:
-            saved = _save(result.model, Path(out), overwrite=overwrite)
-            reached = "" if result.converged else f", as far as it was reached ({result.status.label})"
-            note(f"model saved to {saved}{reached}")
+            saved = _save(result, Path(out), overwrite=overwrite)
             if Path(saved) != Path(out):
                 raise WriteError(f"the model is not at {out} but at {saved}; make room and move it", path=out)
     except WriteError:
@@ -71,8 +69,23 @@ def deliver(result: Any, out: str | None, *, overwrite: bool, as_json: bool) -> 
             say(result.summary())
 
 
-def _save(model: Any, out: Path, *, overwrite: bool) -> str:
-    """Where the model was saved: at `out`, or where that fails in the working folder or that of temporary files."""
+def save_so_far(result: Any, out: str, *, overwrite: bool) -> None:
+    """Save the model of a fit that an error has ended, or else print it: the error is told by others."""
+    try:
+        _save(result, Path(out), overwrite=overwrite)
+    except WriteError:
+        print_json(result.as_json())
+
+
+def _save(result: Any, out: Path, *, overwrite: bool) -> str:
+    """Save the model at `out`, or where that fails in the working folder or that of temporary files; say where."""
+    found = _saved(result.model, out, overwrite=overwrite)
+    reached = "" if result.converged else f", as far as it was reached ({result.status.label})"
+    note(f"model saved to {found}{reached}")
+    return found
+
+
+def _saved(model: Any, out: Path, *, overwrite: bool) -> str:
     try:
         model.save(out, overwrite=overwrite)
     except WriteError as error:

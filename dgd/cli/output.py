@@ -50,8 +50,11 @@ OPTIONS = {
     "max_iter", "max_seconds", "memory_limit", "out", "overwrite", "patience", "precision", "read_timeout",
     "require_tls", "resident", "same_bits", "seed", "solver", "standardize", "target", "threads", "tol", "upper",
     "validation", "validation_fraction", "weight", "worker_timeout", "y",
+    "any_version", "checkpoint", "checkpoint_every", "start",
 }  # fmt: skip
 """Arguments of the library that are options of a command."""
+RENAMED = {"theta0": "start"}
+RESUME = re.compile(r"`dgd\.resume\('([^']*)'\)`")
 
 
 def in_options(text: str) -> str:
@@ -62,10 +65,11 @@ def in_options(text: str) -> str:
 
     def option(match: re.Match[str]) -> str:
         name, value = match["name"] or match["bare"], (match["value"] or "").strip("'")
+        name = RENAMED.get(name, name)
         if name not in OPTIONS:
             return match[0]
         if name == "standardize" and value == "True":
             value = "yes"
         return f"--{name.replace('_', '-')}" + ("" if value in ("", "...", "True") else f" {value}")
 
-    return ARGUMENT.sub(option, text)
+    return ARGUMENT.sub(option, RESUME.sub(r"`dgd resume \1`", text))

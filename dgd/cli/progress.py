@@ -17,13 +17,12 @@ REDRAW_SECONDS = 0.05
 
 
 @contextmanager
-def pass_progress(*, max_iter: int, tol: float, quiet: bool) -> Iterator[Callable[[Record], None]]:
-    """A callback that shows each pass."""
+def pass_progress(*, max_iter: int, tol: float, quiet: bool, first: float = 0.0) -> Iterator[Callable[[Record], None]]:
+    """A callback that shows each pass. `first`: the gradient norm of the first pass, where that was made before."""
     if quiet:
         yield lambda record: None
         return
     line = RedrawnLine() if on_terminal() else None
-    first = 0.0
 
     def show(record: Record) -> None:
         nonlocal first

@@ -1,6 +1,7 @@
 """Ctrl-C: once asks a fit to stop after this pass, twice ends the process at once. SIGTERM is the same.
 
 A pass that does not get on, such as one whose store hangs, is ended in the middle.
+A terminal that closes (SIGHUP) and a warning of a batch system (SIGUSR1) ask only.
 
 Other commands stop at the first signal; the second does not wait for threads either.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
@@ -22,6 +23,9 @@ STOPPED = "stopped at once"
 STUCK_SECONDS = 5.0
 """A pass that has not got on for so long is not waited for, once a signal has come."""
 
+AT_ONCE = (signal.SIGINT, signal.SIGTERM)
+"""The second one of these ends the process."""
+
 Handler = Callable[[int, FrameType | None], None]
 
 
@@ -30,6 +34,7 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.signal: int | None = None
+        self._terminals = [number for number in (1, 2) if os.isatty(number)]
 
     def __call__(self, record: object) -> bool:
         return self.signal is not None
@@ -39,18 +44,28 @@ class StopRequest:
         return self.signal is not None and event.stuck >= STUCK_SECONDS
 
     def receive(self, number: int, frame: FrameType | None) -> None:
-        """The first signal is a request."""
-        if self.signal is not None:
+        """The first signal is a request; another one is none where it only announces the end."""
+        if number == signal.SIGHUP:
+            self._leave_terminal()
+        elif self.signal in AT_ONCE and number in AT_ONCE:
             _end(number)
         self.signal = number
         _say(STOPPING)
 
+    def _leave_terminal(self) -> None:
+        """Write to nowhere what was for a terminal that has gone: it would be an error."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for number in self._terminals:
+            os.dup2(nowhere, number)
+        os.close(nowhere)
+
 
 @contextmanager
 def stop_on_signal() -> Iterator[StopRequest]:
-    """Within it, SIGINT and SIGTERM ask a fit to stop."""
+    """Within it, SIGINT, SIGTERM, SIGUSR1 and, unless it is ignored (`nohup`), SIGHUP ask a fit to stop."""
     request = StopRequest()
-    with _handled(request.receive, signal.SIGINT, signal.SIGTERM):
+    hangup = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
+    with _handled(request.receive, *AT_ONCE, signal.SIGUSR1, *hangup):
         yield request
 
 
@@ -102,4 +117,5 @@ def _end(number: int) -> NoReturn:
 
 def _say(text: str) -> None:
     """Write without Python's buffers, which the signal may have interrupted."""
-    os.write(2, f"\n{text}\n".encode())
+    with suppress(OSError):
+        os.write(2, f"\n{text}\n".encode())

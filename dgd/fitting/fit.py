@@ -20,8 +20,10 @@ from dgd.fitting.keeping import Keeping
 from dgd.fitting.problem import Method, make_method, validation_rows
 from dgd.fitting.result import Result
 from dgd.fitting.run import Task, run
+from dgd.fitting.start import start_of
 from dgd.fitting.stopping import MAX_ITER, TOL, Callback
 from dgd.losses import Loss
+from dgd.models.model import Model
 from dgd.passes.events import PassStopped, Tell, tell_nobody
 from dgd.passes.execution import Execution, execution_of
 from dgd.passes.executor import Executor
@@ -48,7 +50,7 @@ def fit(
     solver: str | Solver = "auto",
     learning_rate: float | str | Callable[[int], float] = "auto",
     standardize: bool | str = "auto",
-    theta0: Sequence[float] | Vector | Result | None = None,
+    theta0: Sequence[float] | Vector | Result | Model | str | os.PathLike[str] | None = None,
     max_iter: int = MAX_ITER,
     tol: float = TOL,
     max_seconds: float | None = None,
@@ -91,9 +93,9 @@ def fit(
         a number where their page says so.
     standardize: whether the descent runs in standardised columns, as a change of variables that costs no pass and does
         not change the solution; "auto": yes, unless the learning rate is a number or a function.
-    theta0: where to begin, in the coordinates of the data, or the result of an earlier fit; by default at the null
-        model: b = 0, and for b₀ the best constant, for which the targets are read once before the first pass. By the
-        textbook, with a number or a function for the learning rate, it is θ = 0.
+    theta0: where to begin, in the coordinates of the data: θ, the result of an earlier fit, a model, or the path of a
+        saved one. By default at the null model: b = 0, and for b₀ the best constant, for which the targets are read
+        once before the first pass; by the textbook, with a number or a function for the learning rate, at θ = 0.
     max_iter, tol, max_seconds: stop after so many passes, at ‖∇F‖ ≤ tol·‖∇F(null model)‖ wherever the fit starts, or
         when that many seconds are over, if need be in the middle of a pass, with what the last whole one reached.
         Gradients (with l1 or bounds, least subgradients) are measured in standardised columns, and at the null model
@@ -136,6 +138,7 @@ def fit(
     )
     standardizing = checked_standardize(standardize, method.rate)
     held_out = validation_rows(validation, validation_fraction, seed, dataset, **reading)
+    theta0 = start_of(theta0, dataset, method)
     task = Task(dataset, method, held_out, precision, standardizing, stopping)
     if checkpoint is None:
         return run(task, where, listening, theta0=theta0)

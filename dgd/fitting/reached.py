@@ -81,7 +81,7 @@ class Checkpoints(Reached):
 
     def go_on_from(self, running: Solver | None, state: FitState) -> None:
         """Begin there, and not at a θ; `running`: the solver that has taken over, if one has."""
-        self.solver, self.state, self.passes = running, state, len(state.history)
+        self.solver, self.state, self.passes, self.written = running, state, len(state.history), True
 
     def pass_made(self, solver: Solver, state: FitState, evaluation: Evaluation, *, ends: bool) -> None:
         """Remember the state, unless the fit would not go on from it."""

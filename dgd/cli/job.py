@@ -1,0 +1,116 @@
+"""A fit as a job of the shell: signals ask it to stop, what was reached is delivered, a code says how it ended."""
+
+from __future__ import annotations
+
+import functools
+import shlex
+import signal
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from dgd.cli import options
+from dgd.cli.model_out import deliver, save_so_far
+from dgd.cli.options import Command, Where
+from dgd.cli.output import note
+from dgd.cli.signals import StopRequest, stop_on_signal
+from dgd.errors import ClusterLostError
+from dgd.passes.execution import Execution
+from dgd.solvers.base import Status
+
+NOT_CONVERGED, DIVERGED, CHECKPOINTED = 4, 6, 75
+
+
+@dataclass(frozen=True)
+class Job:
+    """Where a fit runs and what becomes of its result, as the command line says it."""
+
+    where: Where
+    out: str | None
+    overwrite: bool
+    quiet: bool
+    as_json: bool
+    require_convergence: bool
+
+    def run(self, fit: Callable[[Execution, StopRequest], Any]) -> int:
+        """The exit code; the result has been printed and saved, or the model so far where the cluster is lost."""
+        with self.where.execution() as execution, stop_on_signal() as request, _noted_warnings():
+            try:
+                result = fit(execution, request)
+            except ClusterLostError as error:
+                if error.result is not None:
+                    self._tell_checkpoint(error.result)
+                    if self.out is not None:
+                        save_so_far(error.result, self.out, overwrite=self.overwrite)
+                raise
+            self._tell_checkpoint(result)
+            deliver(result, self.out, overwrite=self.overwrite, as_json=self.as_json)
+        return self._exit_code(result, request)
+
+    def _tell_checkpoint(self, result: Any) -> None:
+        if result.checkpoint is not None:
+            note(f"checkpoint after pass {result.n_iter_}; go on with `dgd resume {shlex.quote(result.checkpoint)}`")
+
+    def _exit_code(self, result: Any, request: StopRequest) -> int:
+        """What the fit's end means to a script."""
+        if result.status is Status.INTERRUPTED:
+            return CHECKPOINTED if result.checkpoint is not None else 128 + (request.signal or signal.SIGINT)
+        if result.status is Status.DIVERGED:
+            return DIVERGED
+        return NOT_CONVERGED if self.require_convergence and not result.converged else 0
+
+
+def job(command: Command) -> Command:
+    """The options of a `Job`; the command gets it as `job`."""
+
+    @options.overwrite
+    @click.option("--out", metavar="MODEL.dgd", help="Save the model there.")
+    @options.quiet
+    @click.option("--require-convergence", is_flag=True, help="Exit with code 4 unless the fit converged.")
+    @options.where_to_run
+    @options.resident
+    @options.as_json
+    @functools.wraps(command)
+    def with_job(
+        where: Where,
+        out: str | None,
+        overwrite: bool,
+        quiet: bool,
+        as_json: bool,
+        require_convergence: bool,
+        **others: Any,
+    ) -> int:
+        return command(job=Job(where, out, overwrite, quiet, as_json, require_convergence), **others)
+
+    return with_job
+
+
+def every(ctx: click.Context, param: click.Parameter, value: str) -> float | str:
+    """Seconds, or "pass"."""
+    if value == "pass":
+        return value
+    try:
+        return float(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is neither a number of seconds nor 'pass'") from None
+
+
+checkpoint_every = click.option(
+    "--checkpoint-every",
+    callback=every,
+    default="60",
+    metavar="S|pass",
+    help="Seconds between two checkpoints, or after every pass [60].",
+)
+
+
+@contextmanager
+def _noted_warnings() -> Iterator[None]:
+    """Warnings as lines on stderr."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: note(f"warning: {message}")
+        yield
