@@ -13,7 +13,8 @@ import dgd
 from dgd import testing
 from dgd.data.buffers import Buffers
 from dgd.data.memory_rows import MemoryRows, as_rows
-from dgd.data.zarr.group import Group, open_group
+from dgd.data.zarr.dataset import open_group
+from dgd.data.zarr.group import Group
 from dgd.data.zarr.locations import source_of
 from dgd.errors import ClusterLostError, CorruptChunkError, DataError, MissingChunkError
 from dgd.fitting.objective import Objective

@@ -52,6 +52,7 @@ def reading(command: Command) -> Command:
 
     @functools.wraps(command)
     def with_reading(
+        matrix: str | None,
         features: str | None,
         no_decode: bool,
         time_unit: str | None,
@@ -61,6 +62,8 @@ def reading(command: Command) -> Command:
         **rest: Any,
     ) -> int:
         given = ReadingOptions()
+        if matrix is not None:
+            given["X"] = matrix
         if features is not None:
             given["features"] = [name.strip() for name in features.split(",")]
         if no_decode:
@@ -99,6 +102,7 @@ def reading(command: Command) -> Command:
         metavar="A,B,…",
         help="Columns of X by name, or variables of a store without X [all columns].",
     )(found)
+    found = click.option("--x", "matrix", metavar="NAME", help="The matrix, such as layers/counts [X].")(found)
     return click.option(
         "--no-decode",
         is_flag=True,

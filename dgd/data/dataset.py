@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dgd._typing import Array, Integers
 from dgd.data.buffers import Buffers
-from dgd.data.missing import LeftOut, cells_missing, missing_rows
+from dgd.data.missing import LeftOut, cells_missing, check_labels, missing_rows
 from dgd.data.rows import Footprint, Rows, as_made, check_dtype
 from dgd.data.schema import check_column, check_matrix, not_as_declared
 from dgd.errors import ConfigurationError, SchemaError
@@ -257,6 +257,8 @@ class Dataset:
                 raise not_as_declared(rows, values, index, start, stop)
             if values.dtype != rows.dtype:
                 check_dtype(rows.name, values.dtype, labels=role.labels)
+            if role.labels and self.missing == "error":
+                check_labels(rows.name, values, start)
             found[role.name] = values
             bytes_read += n_bytes
         filled = buffers.watch.filled - filled

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dgd.data.buffers import Buffers
-from dgd.data.missing import missing_rows
+from dgd.data.missing import check_labels, missing_rows
 from dgd.data.rows import Rows
 from dgd.errors import ConfigurationError, DataError
 
@@ -22,6 +22,8 @@ def distinct(y: Rows, *, missing: str = "error") -> list[Any]:
     found = np.empty(0, dtype=y.dtype)
     for start, stop in zip(y.bounds[:-1], y.bounds[1:], strict=True):
         values, _ = y.read(int(start), int(stop), buffers)
+        if missing == "error":
+            check_labels(y.name, values, int(start))
         gone = missing_rows(values) if missing == "drop" else None
         found = np.union1d(found, np.unique(values if gone is None else values[~gone]))
         if len(found) > MOST_CLASSES:

@@ -36,7 +36,9 @@ class Meaning:
     scale: float | None = None
     offset: float | None = None
     labels: tuple[tuple[int, str], ...] = ()
-    """The name of each stored code."""
+    """The name of each stored code; "" for one that stands for no label."""
+    table: tuple[float, ...] = ()
+    """The number of each stored code; another code is a missing cell."""
     boolean: bool = False
     unit: str = ""
     """Of the values, where they are times: "days since 2020-01-01"."""
@@ -48,6 +50,8 @@ class Meaning:
             return np.dtype(f"U{max(len(name) for _, name in self.labels)}")
         if self.boolean:
             return np.dtype(bool)
+        if self.table:
+            return np.dtype(np.float64)
         seen = self.seen_as or self.stored
         if self.scale is not None or self.offset is not None:
             return np.dtype(np.float64)
@@ -71,6 +75,7 @@ class Meaning:
         if self.labels:
             parts.append("labels " + ", ".join(f"{code}: {name}" for code, name in self.labels[:6]))
         parts += ["true or false"] * self.boolean
+        parts += [f"{len(self.table):,} different numbers by code"] * bool(self.table)
         return "; ".join(parts)
 
     def decode(self, stored: Array, buffers: Buffers) -> Array:
@@ -80,6 +85,10 @@ class Meaning:
         if self.labels:
             return self._labelled(stored)
         values = buffers.take("decoded", stored.shape, self.dtype)
+        if self.table:
+            known = (stored >= 0) & (stored < len(self.table))
+            values[...] = np.where(known, np.array(self.table)[np.where(known, stored, 0)], np.nan)
+            return values
         if self.boolean:
             np.not_equal(stored, 0, out=values)
             return values

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgd._typing import Array, Integers
-from dgd.errors import DataError
+from dgd.errors import DataError, ValueRangeError
 
 NO_LABEL = ""
 """What a label is where there is none."""
@@ -58,6 +58,19 @@ def missing_rows(values: Array) -> NDArray[np.bool_] | None:
     found = suspect.copy()
     found[suspect] = np.isnan(values[suspect]).any(axis=1)
     return _or_none(found)
+
+
+def check_labels(name: str, labels: Array, start: int) -> None:
+    """Raise ValueRangeError at the first row without a label, if there is one."""
+    if labels.dtype.kind in "US" and (bare := labels == labels.dtype.type(NO_LABEL)).any():
+        row = start + int(np.argwhere(bare)[0][0])
+        raise ValueRangeError(
+            f"array {name!r}, row {row} has no label (it is missing, or an empty text); leave such rows out "
+            f"(missing='drop', or --missing drop), or give them one",
+            array=name,
+            rows=(row, row + 1),
+            row=row,
+        )
 
 
 def cells_missing(values: Array) -> Integers:

@@ -49,6 +49,8 @@ def open_dataset(
     their weight were 0; they are counted.
     missing_chunks ("error"): "fill" takes a stored chunk that is not there as the array's fill value, as zarr does, and
     counts it; what dgd wrote has all its chunks, and lacks none unless it is damaged.
+    X ("X"): the name of the matrix in the group, such as "layers/counts" of an AnnData store, whose sparse matrices,
+    categories ("obs/cell_type") and columns with a mask are read as what they are.
     features (None): names. Of X the columns that are called so; where there is no X, the variables of a group or of an
     xarray Dataset. Variables may have any number of dimensions: a row is a cell of all dimensions of y, in C order, and
     a variable that lacks some of them is repeated along them.
@@ -144,15 +146,15 @@ def _meant(found: dict[str, Rows | None], reading: Reading, *, stored: bool) -> 
 def _open_group(
     group: Group, y: Any, weight: Any, offset: Any, reading: Reading, known: tuple[str, ...] | None
 ) -> Dataset:
-    from dgd.data.zarr.group import open_group
+    from dgd.data.zarr.dataset import open_group
     from dgd.data.zarr.variables import open_variables
 
     given = {"y": y, "weight": weight, "offset": offset}
     named: dict[str, Any] = {
         role: each if isinstance(each, str) else _or_none(role, each, reading) for role, each in given.items()
     }
-    if group.has("X") or (reading.features is None and known is None):
-        dataset = open_group(group, **named, reading=reading)
+    if group.has(reading.X) or (reading.features is None and known is None):
+        dataset = open_group(group, X=reading.X, **named, reading=reading)
         return dataset if reading.features is None else select_columns(dataset, reading.features)
     return open_variables(group, reading.features or known or (), named, reading)
 

@@ -30,6 +30,7 @@ class ReadingOptions(TypedDict, total=False):
 
     decode: bool
     time_unit: str | None
+    X: str
     features: Sequence[str] | None
     missing: str
     missing_chunks: str
@@ -57,6 +58,8 @@ class Reading:
     """Whether they are used; if not, numbers are read as they are stored."""
     time_unit: str | None = None
     """The unit in which times are numbers since 1970-01-01; None: times are refused."""
+    X: str = "X"
+    """The name of the matrix in a group."""
     features: tuple[str, ...] | None = None
     """Which columns of X, or which variables, are used; None: X, whole."""
     missing: str = "error"
@@ -67,6 +70,8 @@ class Reading:
     """What fsspec needs to open URLs; may be secret."""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.X, str):
+            raise ConfigurationError(f"X must be the name of an array in the group, got a {type(self.X).__name__}")
         if self.missing not in MISSING:
             raise ConfigurationError(f"missing must be 'error' or 'drop', got {self.missing!r}")
         if self.missing_chunks not in MISSING_CHUNKS:

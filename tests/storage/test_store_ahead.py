@@ -15,7 +15,8 @@ import dgd
 from dgd.data.buffers import Buffers
 from dgd.data.memory_rows import as_rows
 from dgd.data.zarr import read_ahead as reading
-from dgd.data.zarr.group import Group, open_group
+from dgd.data.zarr.dataset import open_group
+from dgd.data.zarr.group import Group
 from dgd.data.zarr.locations import source_of
 from dgd.errors import CorruptChunkError, MissingChunkError, ReadError
 from dgd.passes.executor import InlineExecutor

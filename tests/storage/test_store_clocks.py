@@ -19,7 +19,8 @@ from zarr.storage import MemoryStore, WrapperStore
 
 import dgd
 from dgd.data.zarr import event_loop, retries
-from dgd.data.zarr.group import Group, open_group
+from dgd.data.zarr.dataset import open_group
+from dgd.data.zarr.group import Group
 from dgd.data.zarr.locations import source_of
 from dgd.errors import CorruptChunkError, MissingChunkError, ReadError
 from dgd.testing import Fault, FaultySource, dropped, flipped

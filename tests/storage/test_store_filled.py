@@ -30,13 +30,11 @@ LAYOUTS: dict[str, tuple[dict[str, Any], int]] = {
 }
 
 
-@pytest.mark.parametrize("zarr_format", [2, 3])
-@pytest.mark.parametrize(("layout", "absent"), LAYOUTS.values(), ids=LAYOUTS)
-def test_what_zarr_left_out_is_its_fill_value(
-    tmp_path: Path, layout: dict[str, Any], absent: int, zarr_format: int
-) -> None:
-    if "shards" in layout and zarr_format == 2:
-        pytest.skip("format 2 has no shards")
+@pytest.mark.parametrize(
+    ("name", "zarr_format"), [("rows", 2), ("rows", 3), ("columns", 2), ("columns", 3), ("shards", 3)]
+)
+def test_what_zarr_left_out_is_its_fill_value(tmp_path: Path, name: str, zarr_format: int) -> None:
+    layout, absent = LAYOUTS[name]
     X, y = sparse()
     group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=zarr_format)
     group.create_array("X", data=X, **layout)

@@ -20,7 +20,8 @@ import dgd
 from dgd import testing
 from dgd.data.buffers import Buffers
 from dgd.data.memory_rows import as_rows
-from dgd.data.zarr.group import Group, open_group
+from dgd.data.zarr.dataset import open_group
+from dgd.data.zarr.group import Group
 from dgd.data.zarr.locations import source_of
 from dgd.losses import Squared
 from dgd.passes.executor import Executor, InlineExecutor

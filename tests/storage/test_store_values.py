@@ -12,7 +12,8 @@ from sums import gradient_sum
 
 import dgd
 from dgd import testing
-from dgd.data.zarr.group import Group, open_group
+from dgd.data.zarr.dataset import open_group
+from dgd.data.zarr.group import Group
 from dgd.data.zarr.locations import source_of
 from dgd.errors import CorruptChunkError, ValueRangeError
 from dgd.losses import Squared

@@ -6,19 +6,15 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from dgd.data.dataset import Dataset
-from dgd.data.reading import Reading
-from dgd.data.rows import Rows
 from dgd.data.zarr.commit_marker import check_committed, check_marker, committed_arrays, is_part
 from dgd.data.zarr.documents import attributes_of, checked_attributes, parse_document, read_document
 from dgd.data.zarr.listing import not_found
 from dgd.data.zarr.locations import source_of
 from dgd.data.zarr.manifest import MANIFEST
-from dgd.data.zarr.meant import meant
 from dgd.data.zarr.metadata import ArrayDocument, array_format, find_array
 from dgd.data.zarr.sources import Source
 from dgd.data.zarr.zarr_rows import ZarrRows
-from dgd.errors import DatasetNotFoundError, MetadataError, UnsupportedFormatError
+from dgd.errors import DataError, DatasetNotFoundError, MetadataError, SchemaError, UnsupportedFormatError
 from dgd.errors.checks import is_file_name
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -37,7 +33,28 @@ def open_array(location: Any, name: str, storage_options: Mapping[str, Any] | No
     if is_part(found.attributes):
         return _part_of_dataset(source, document, name)
     check_marker(document.parsed(), document.where)
+    above = source.parent()
+    if above is not None:
+        try:
+            attributes = Group(above[0]).attributes
+        except DataError:  # what lies around an array is not always a store, nor readable
+            attributes = {}
+        refuse_part(attributes, above[0].label, name)
     return ZarrRows(source, found)
+
+
+PARTS = ("categorical", "nullable-integer", "nullable-boolean", "nullable-string-array", "csr_matrix", "csc_matrix")
+"""AnnData's elements of several arrays, of which one alone says something else."""
+
+
+def refuse_part(attributes: Mapping[str, Any], element: str, name: str) -> None:
+    """Raise SchemaError for an array that is a part of an element with these attributes."""
+    kind = attributes.get("encoding-type")
+    if kind in PARTS:
+        raise SchemaError(
+            f"array {name!r} is a part of {element!r} ({kind}), and means nothing by itself; name {element!r}",
+            array=name,
+        )
 
 
 def _part_of_dataset(source: Source, document: ArrayDocument, name: str) -> ZarrRows:
@@ -75,7 +92,7 @@ class Group:
 
     def rows(self, key: str, *, name: str | None = None) -> ZarrRows:
         """One array of the group; `name` is what errors call it, by default its key."""
-        source, name = self._child(key), name or key
+        source, name = self.child(key), name or key
         document = find_array(source)
         if self.marker is not None:
             check_committed(None if document is None else document.digest, key, self.marker, self.source.label)
@@ -91,9 +108,10 @@ class Group:
 
     def has(self, key: str) -> bool:
         """Whether there is something of that name."""
-        return key in self.committed or find_array(self._child(key)) is not None
+        inner = self.child(key)
+        return key in self.committed or find_array(inner) is not None or read_document(inner, ".zgroup") is not None
 
-    def _child(self, key: str) -> Source:
+    def child(self, key: str) -> Source:
         """The source of an array of the group, however deep below. Raises DatasetNotFoundError for another name."""
         if ".." in key.split("/") or key.startswith("/"):
             raise DatasetNotFoundError(
@@ -153,27 +171,4 @@ def _unmarked(where: str, name: str) -> MetadataError:
         f"{where}: array {name!r} was written by dgd as part of a dataset whose commit marker is gone; open it where "
         f"it was written, or write the dataset again",
         array=name,
-    )
-
-
-def open_group(
-    group: Group,
-    *,
-    X: str = "X",
-    y: Rows | str | None = "y",
-    weight: Rows | str | None = None,
-    offset: Rows | str | None = None,
-    reading: Reading | None = None,
-) -> Dataset:
-    """A dataset of a group's arrays; y, weight and offset may be rows from elsewhere."""
-    given = {"X": X, "y": y, "weight": weight, "offset": offset}
-    found = {role: group.rows(array) if isinstance(array, str) else array for role, array in given.items()}
-    reading = reading or Reading()
-    beside = group.find("y") if reading.decode and y is None else None
-    arrays: dict[str, Any] = dict(meant(found, reading, beside=beside))
-    return Dataset(
-        **arrays,
-        feature_names=group.feature_names,
-        target_name=group.target_name,
-        source=group.source.label,
     )

@@ -14,7 +14,8 @@ from typing import Any
 from dgd.data.reading import Reading
 from dgd.data.zarr.advice import Finding, findings
 from dgd.data.zarr.attributes import meaning_of
-from dgd.data.zarr.group import Group, open_array, open_group
+from dgd.data.zarr.dataset import open_group
+from dgd.data.zarr.group import Group, open_array
 from dgd.data.zarr.layout import ArrayFormat
 from dgd.data.zarr.listing import arrays_below, not_found
 from dgd.data.zarr.locations import source_of
