@@ -41,8 +41,9 @@ class Problem:
 
 @pytest.fixture
 def tiny_data_are_divided_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For tests of what threads do with problems that are far too small to be worth several of them."""
+    """For tests of what threads and workers do with problems that are far too small to be worth several of them."""
     monkeypatch.setattr("dgd.passes.threads.LEAST_NODE_BYTES", 1)
+    monkeypatch.setattr("dgd.passes.cluster.cut.TASK_SECONDS", 1e-9)
 
 
 @pytest.fixture(scope="session")

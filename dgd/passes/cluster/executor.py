@@ -1,4 +1,4 @@
-"""Passes on a Dask cluster: O(threads) tasks a pass, sums on the workers, one vector back to the driver.
+"""Passes on a Dask cluster: a few tasks a pass, sums on the workers, one vector back to the driver.
 
     resident chunks ─▶ sweep_node(node 0) ─┐
                        sweep_node(node 1) ─┼─▶ sum of 8 neighbours ─▶ … ─▶ one sum ─▶ driver
@@ -29,6 +29,7 @@ from dgd.data.seen import hold, seen
 from dgd.errors import ClusterLostError, ConfigurationError
 from dgd.passes.cluster import tasks
 from dgd.passes.cluster.client import checked_client, freed_thread
+from dgd.passes.cluster.cut import Cut
 from dgd.passes.cluster.graph import Graph, tasks_over
 from dgd.passes.cluster.pass_clock import PassClock
 from dgd.passes.cluster.resources import resources_of
@@ -36,9 +37,8 @@ from dgd.passes.cluster.software import software
 from dgd.passes.cluster.workers import CANCELLED, POLL_SECONDS, Workers
 from dgd.passes.events import Tell, tell_nobody
 from dgd.passes.executor import ChunkSum, Fold, PassResult, Resources, S, V
-from dgd.passes.tree import Node, cut_level, nodes_at
+from dgd.passes.tree import Node
 
-NODES_PER_THREAD = 4
 ATTEMPTS = 5
 """Submissions of one pass before the cluster is called lost; Dask repeats tasks of dead workers within each."""
 LIGHT_BYTES = 2**16
@@ -87,6 +87,7 @@ class ClusterExecutor:
         self._last: Future | None = None
         """Result of the last pass. Released together with the next submission; a separate message would delay it by
         the client's 10 ms batching interval."""
+        self._cut = Cut()
         self._known_threads = 0
         self._addresses: list[str] = []
         self._looked = -float("inf")
@@ -136,7 +137,7 @@ class ClusterExecutor:
         self._workers.handshake.must_see(dataset)
         workers = self._workers.wait()
         threads = sum(worker["nthreads"] for worker in workers.values())
-        nodes = len(nodes_at(cut_level(dataset.n_chunks, NODES_PER_THREAD * threads), dataset.n_chunks))
+        nodes = len(self._cut.nodes(dataset, threads, guess=True))
         return resources_of(workers, tasks_over(nodes) + (8 * dataset.shape[1] > LIGHT_BYTES), self._memory_limit)
 
     def unlike(self) -> str:
@@ -173,18 +174,20 @@ class ClusterExecutor:
     def _summed(self, graph: Graph, dataset: Dataset, chunk_sum: ChunkSum[S]) -> PassResult[S]:
         source = self._dataset(graph, dataset)
         self._name_workers(graph, named=isinstance(source, bytes))
-        nodes = nodes_at(cut_level(dataset.n_chunks, NODES_PER_THREAD * self._known_threads), dataset.n_chunks)
+        resident = self._wanted is not None and self._wanted[0] is dataset
+        nodes = self._cut.nodes(dataset, self._known_threads, guess=resident)
         known = {node: tasks.packed(seen(dataset, node.chunks(dataset.n_chunks))) for node in nodes}
-        resident, fresh = self._resident_chunks(graph, dataset, known, source)
+        held, fresh = self._resident_chunks(graph, dataset, known, source)
         pickled = pickle.dumps(chunk_sum)
         # As bytes: Dask would search any other object for tasks.
         theta = pickled if len(pickled) <= LIGHT_BYTES else graph.add("theta", pickle.loads, pickled)
         level = [
-            graph.add("sweep", tasks.sweep, source, theta, (*node,), resident.get(node), fresh, known[node])
+            graph.add("sweep", tasks.sweep, source, theta, (*node,), held.get(node), fresh, known[node])
             for node in nodes
         ]
         result: PassResult[S] = self._result(graph, graph.sum_of(level))
         hold(dataset, result.seen)
+        self._cut.took(dataset, result.seconds)
         return result
 
     def _resident_chunks(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -96,6 +97,7 @@ def sweep(
     known: bytes,
 ) -> PassResult[S]:
     """A worker's task: the sum over one node. The dataset and the chunk sum may come pickled."""
+    began = time.perf_counter()
     dataset, node = _dataset(sent), Node(*place)
     chunk_sum: ChunkSum[S] = pickle.loads(theta) if isinstance(theta, bytes) else theta
     chunks: Chunks = dataset if resident is None else PartlyResident(dataset, 0, resident.chunks)
@@ -104,9 +106,9 @@ def sweep(
             hold(dataset, resident.seen)
         result = _watched(dataset, partial(sweep_node, chunks, chunk_sum, node))
     news = _news(dataset, node.chunks(dataset.n_chunks), known)
-    if resident is None or not fresh:
-        return replace(result, seen=news)
-    return replace(result, bytes_read=result.bytes_read + resident.bytes_read, resident=0, seen=news)
+    if resident is not None and fresh:
+        result = replace(result, bytes_read=result.bytes_read + resident.bytes_read, resident=0)
+    return replace(result, seen=news, seconds=time.perf_counter() - began)
 
 
 def fold(
