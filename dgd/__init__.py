@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from dgd.models.predict import predict, predict_to
     from dgd.models.score import score
     from dgd.passes.execution import Execution
+    from dgd.passes.verify import verify
     from dgd.solvers import Status
 
 _HOMES = {
@@ -51,6 +52,7 @@ _HOMES = {
     "predict_to": "dgd.models.predict",
     "resume": "dgd.fitting.resume",
     "score": "dgd.models.score",
+    "verify": "dgd.passes.verify",
 }
 _PACKAGES = {"errors", "estimators", "losses", "penalties", "solvers", "testing"}
 
@@ -95,4 +97,5 @@ __all__ = [
     "score",
     "solvers",
     "testing",
+    "verify",
 ]

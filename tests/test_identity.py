@@ -273,3 +273,28 @@ def test_what_workers_have_read_is_held_to_by_all(two_copies: tuple[Cluster, Pat
     with pytest.raises(DatasetChangedError, match=r"chunk c/1 \(rows 90 to 179\) is not what was read before"):
         dgd.fit(SAME_PATH, client=found.client, callbacks=[meanwhile], **options)
     assert meanwhile.last == 3
+
+
+def test_chunks_of_any_number_of_dimensions_are_told_apart(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w")
+    for name in ("t", "p", "y"):
+        array = group.create_array(
+            name, shape=(6, 4, 4), chunks=(2, 2, 2), dtype="f8", dimension_names=("time", "lat", "lon")
+        )
+        array[...] = rng.normal(size=(6, 4, 4))
+    dataset = dgd.open_dataset(tmp_path / "a.zarr", features=["t", "p"])
+    dgd.fit(dataset, max_iter=3, tol=0)
+    for rows in dataset.arrays:
+        for stored in rows.stored(0, rows.shape[0]):
+            assert len(set(stored.values.tolist())) == 12
+    swap_within(tmp_path / "a.zarr" / "t" / "c" / "0" / "0")
+    with pytest.raises(DatasetChangedError, match=r"array 't' .* chunk c/0/0/0"):
+        dgd.fit(dataset)
+
+
+def swap_within(folder: Path) -> None:
+    """Exchange the first two chunks of a folder."""
+    (folder / "0").rename(folder / "2")
+    (folder / "1").rename(folder / "0")
+    (folder / "2").rename(folder / "1")

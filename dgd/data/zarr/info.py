@@ -119,9 +119,16 @@ def info(location: Any, *, storage_options: Mapping[str, Any] | None = None) -> 
     Raises DatasetNotFoundError if no array is there, IncompleteDatasetError for an interrupted write, MetadataError for
     a torn or edited document.
     """
+    return _info(*readable_arrays(location, storage_options))
+
+
+def readable_arrays(
+    location: Any, storage_options: Mapping[str, Any] | None
+) -> tuple[Group, dict[str, ZarrRows], dict[str, str]]:
+    """The group at a location, its arrays by name, and why others cannot be read. Raises what `info` raises."""
     group = Group(source_of(location, storage_options))
     if group.is_array:
-        return _info(group, {"": open_array(location, _last_name(group.source), storage_options)}, {})
+        return group, {"": open_array(location, _last_name(group.source), storage_options)}, {}
     found: dict[str, ZarrRows] = {}
     unreadable: dict[str, str] = {}
     for name in _array_names(group):
@@ -133,7 +140,7 @@ def info(location: Any, *, storage_options: Mapping[str, Any] | None = None) -> 
             continue
     if not found and not unreadable:
         raise DatasetNotFoundError(not_found(group.source, "X", ()))
-    return _info(group, found, unreadable)
+    return group, found, unreadable
 
 
 def _info(group: Group, found: dict[str, ZarrRows], unreadable: dict[str, str]) -> Info:
