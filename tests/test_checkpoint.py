@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
+from dataclasses import is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -13,8 +13,11 @@ from methods import CASES, TARGETS, WEIGHT, Case, X
 
 import dgd
 from dgd.errors import ConfigurationError
+from dgd.fitting.encoding import OWN
+from dgd.fitting.state import FitState
 from dgd.penalties import L1, L2, Box, ElasticNet, NonNegative, NoPenalty
 from dgd.solvers import SOLVERS, Constant, MiniBatch
+from dgd.solvers.base import State
 from dgd.testing import MemoryChunks
 
 PASSES = 8
@@ -163,3 +166,30 @@ def test_functions_and_classes_of_ones_own_are_given_again(tmp_path: Path) -> No
     with pytest.raises(ConfigurationError, match=r"resume\(solver=\.\.\.\)` is missing"):
         dgd.resume(path, *data)
     assert bits(dgd.resume(path, *data, learning_rate=options["learning_rate"])) == bits(expected)
+
+
+def test_rows_that_are_left_out_are_left_out_again(tmp_path: Path) -> None:
+    data = X.copy()
+    data[::20, 1] = np.nan
+    check_resumed(tmp_path / "c", data, TARGETS["squared"], missing="drop", solver="nesterov", max_iter=4, every=2)
+
+
+def test_whatever_a_state_may_hold_can_be_read_again() -> None:
+    """Every dataclass in the annotations of a state, and in those of their fields, is of a module that may be made."""
+    kinds, seen = [FitState, *_subclasses(State)], set()
+    while kinds:
+        kind = kinds.pop()
+        if kind not in seen:
+            seen.add(kind)
+            assert any(kind.__module__.startswith(own) for own in OWN), kind
+            kinds += [each for hint in get_type_hints(kind).values() for each in _dataclasses(hint)]
+    assert {"Coordinates", "Centre", "LeftOut", "LBFGSState", "EpochSoFar"} <= {kind.__name__ for kind in seen}
+
+
+def _subclasses(kind: type) -> list[type]:
+    return [found for each in kind.__subclasses__() for found in (each, *_subclasses(each))]
+
+
+def _dataclasses(hint: Any) -> list[type]:
+    inner = [found for each in get_args(hint) for found in _dataclasses(each)]
+    return [hint, *inner] if isinstance(hint, type) and is_dataclass(hint) else inner

@@ -17,7 +17,7 @@ from methods import TARGETS, X
 
 import dgd
 from dgd.errors import CheckpointError, ConfigurationError, WriteError
-from dgd.fitting.checkpoint_file import before, read_checkpoint, write_checkpoint
+from dgd.fitting.checkpoint_file import before, read_checkpoint, to_bytes
 from dgd.penalties import L2
 
 Y = TARGETS["squared"]
@@ -288,6 +288,21 @@ def test_a_dataset_that_was_written_anew_is_refused(tmp_path: Path) -> None:
         dgd.resume(tmp_path / "c")
 
 
+def test_chunks_of_a_store_without_checksums_are_held_to_what_was_read_before_the_break(tmp_path: Path) -> None:
+    store, path = tmp_path / "d.zarr", tmp_path / "c"
+    group = zarr.open_group(store, mode="w")
+    for name, values in (("X", X), ("y", Y)):
+        array = group.create_array(name, shape=values.shape, chunks=(50, *values.shape[1:]), dtype="f8")
+        array[...] = values
+    dgd.fit(store, **OPTIONS, checkpoint=path, validation=store)
+    assert dgd.resume(path, max_iter=12).n_iter_ == 12
+    group["X"][60, 0] += 1
+    with pytest.raises(
+        dgd.errors.DatasetChangedError, match=r"chunk c/1/0 \(rows 50 to 99\) is not what was read before"
+    ):
+        dgd.resume(path, max_iter=13)
+
+
 def test_another_problem_is_refused_by_name(path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"with penalty=NoPenalty\(\), not L2\(l2=0.1\)"):
         dgd.resume(path, X, Y, penalty=L2(0.1))
@@ -346,7 +361,7 @@ def test_a_checkpoint_that_was_made_up_is_a_typed_error(path: Path, count: int) 
         places = list(_places(changed))
         parent, key = places[rng.integers(len(places))]
         parent[key] = odd[rng.integers(len(odd))]
-        write_checkpoint(path, changed, arrays)
+        path.write_bytes(to_bytes(changed, arrays))
         try:
             dgd.fitting.checkpoint.Stored.read(path)
         except CheckpointError:

@@ -18,6 +18,7 @@ from dgd.data.memory_rows import MemoryRows
 from dgd.data.reading import Reading
 from dgd.data.row_split import RowSplit
 from dgd.data.rows import Rows
+from dgd.data.seen import Seen, hold, seen
 from dgd.data.zarr.crc32c import crc32c
 from dgd.errors import CheckpointError, ConfigurationError
 from dgd.fitting.auto_solver import Choice
@@ -46,6 +47,9 @@ class Stored:
     validation: list[dict[str, Any]]
     places: dict[str, str | None]
     reading: Reading
+    seen: tuple[Seen, ...]
+    """The checksums of the stored chunks that were read, where their writer left none."""
+    seen_validation: tuple[Seen, ...]
     parts: dict[str, Any]
     split: RowSplit | None
     null: NullModel | None
@@ -74,6 +78,8 @@ class Stored:
                 validation=list(document["validation"]),
                 places={name: document["places"][name] for name in PLACES},
                 reading=Reading.of("resume", document["reading"]),
+                seen=decoded(document["seen"], arrays),
+                seen_validation=decoded(document["seen_validation"], arrays),
                 parts={n: decoded(part, arrays, allowed) for n, part in parts.items() if part != NOT_STORED},
                 split=decoded(document["split"], arrays),
                 null=decoded(document["null"], arrays),
@@ -92,7 +98,8 @@ class Stored:
     def _check(self) -> None:
         kinds: dict[str, Any] = {
             "split": (RowSplit, type(None)), "null": (NullModel, type(None)), "stopping": Stopping, "precision": str,
-            "standardize": bool, "running": (Solver, type(None)), "finished": bool,
+            "seen": tuple, "seen_validation": tuple, "standardize": bool, "running": (Solver, type(None)),
+            "finished": bool,
         }  # fmt: skip
         for name, kind in kinds.items():
             if not isinstance(getattr(self, name), kind):
@@ -124,7 +131,10 @@ class Stored:
             )
 
     def check_data(self, dataset: Dataset, validation: Dataset | None) -> None:
-        """Raise CheckpointError unless the data are those of the first run, naming what changed."""
+        """Raise CheckpointError unless the data are those of the first run, naming what changed.
+
+        What is read of them from now on is held to what was read then.
+        """
         pairs = [("", self.data, described(dataset))]
         pairs.append(("validation ", self.validation, [] if validation is None else described(validation)))
         for kind, before, now in pairs:
@@ -133,20 +143,30 @@ class Stored:
                 raise CheckpointError(
                     f"{self.path} was made on other {kind}data: {changed}; give the data of the first run, or fit anew"
                 )
+        try:
+            hold(dataset, self.seen)
+            if validation is not None:
+                hold(validation, self.seen_validation)
+        except UNREADABLE as error:
+            raise CheckpointError(f"{self.path} is not a checkpoint that this dgd can read: {error!r}") from error
 
 
 def header_of(
     task: Task, places: dict[str, str | None], reading: Mapping[str, Any], null: NullModel | None
 ) -> Callable[[dict[str, Array]], dict[str, Any]]:
     """A function that adds what `Stored` reads, but the state, to a checkpoint."""
-    data = described(task.dataset)
-    validation = described(task.held_out) if isinstance(task.held_out, Dataset) else []
+    dataset, validation = task.dataset, task.held_out if isinstance(task.held_out, Dataset) else None
+    data, validation_data = described(dataset), [] if validation is None else described(validation)
 
     def header(arrays: dict[str, Array]) -> dict[str, Any]:
         return {
             "bits": bits(),
             "data": data,
-            "validation": validation,
+            "validation": validation_data,
+            "seen": encoded(seen(dataset, range(dataset.n_chunks)), arrays),
+            "seen_validation": encoded(
+                () if validation is None else seen(validation, range(validation.n_chunks)), arrays
+            ),
             "places": places,
             "reading": {name: value for name, value in reading.items() if name != "storage_options"},
             "method": {name: _part(getattr(task.method, name), arrays) for name in PARTS},

@@ -30,7 +30,7 @@ from dgd.fitting.encoding import UNREADABLE
 FIRST_LINE = re.compile(rb"dgd checkpoint (\d{1,9}) sha256=([0-9a-f]{64}) document=(\d{1,12}) bytes=(\d{1,12})\n")
 FORMAT = 1
 LONGEST_LINE, LARGEST_DOCUMENT, LARGEST = 160, 2**28, 2**34
-DTYPES = ("<f8", "<f4", "<i8", "<i4", "|b1")
+DTYPES = ("<f8", "<f4", "<i8", "<i4", "<u4", "|b1")
 
 
 def before(path: Path) -> Path:

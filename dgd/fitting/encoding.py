@@ -30,7 +30,9 @@ OWN = (
     "dgd.losses",
     "dgd.penalties",
     "dgd.data.centre",
+    "dgd.data.missing",
     "dgd.data.row_split",
+    "dgd.data.seen",
     "dgd.passes.sums",
 )
 """Whose dataclasses may be made from a document."""
