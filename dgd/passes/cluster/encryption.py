@@ -38,7 +38,7 @@ def _is_here(place: str) -> bool:
         found = {entry[4][0] for entry in socket.getaddrinfo(host, None)}
     except (OSError, UnicodeError):
         return False
-    return bool(found) and all(map(_is_own, found))
+    return all(map(_is_own, found))
 
 
 def _is_own(address: object) -> bool:
@@ -46,8 +46,6 @@ def _is_own(address: object) -> bool:
     text = str(address)
     with suppress(OSError, ValueError):
         ip = ipaddress.ip_address(text.partition("%")[0])
-        if ip.is_loopback:
-            return True
         with socket.socket(socket.AF_INET if ip.version == 4 else socket.AF_INET6, socket.SOCK_DGRAM) as listening:
             listening.bind((text, 0))
             return True
