@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack, cast
@@ -12,11 +13,12 @@ from dgd.data.dataset import Dataset
 from dgd.data.frames import array_of, is_frame
 from dgd.data.memory_rows import MemoryRows
 from dgd.data.other_arrays import rows_of_array
-from dgd.data.reading import Reading, ReadingOptions
+from dgd.data.reading import Reading, ReadingOptions, is_url
 from dgd.data.rows import ReadAtOnce, Rows
 from dgd.data.selected_columns import select_columns
+from dgd.data.stacked_rows import stacked
 from dgd.data.xarray_rows import is_xarray, open_xarray
-from dgd.errors import ConfigurationError
+from dgd.errors import ConfigurationError, DatasetNotFoundError
 from dgd.errors.words import without_secrets
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ def open_dataset(
     of scipy, or a Dask array of such blocks; an Arrow table, or of any library that hands out Arrow's streams; an open
     `h5py.Dataset`, read by rows; a tensor on the CPU. Any other array is loaded, up to 64 MiB where it is not in memory
     already.
+    A list of locations, or a pattern of paths ("year-*.zarr", in sorted order), is one dataset, one below the other.
     y, weight, offset: the array's name in the group (y: "y" by default; the others: none) or the array itself; weight
     has shape (m,), y and offset (m,) or (m, q). Where y holds classes, its labels may be strings or categories.
     decode (True): whether stored arrays are read as what their attributes and dimension names say, as xarray does:
@@ -78,6 +81,16 @@ def open_data(
     known: the features that a model was fitted on, which are read where there is no X.
     """
     reading = reading or Reading()
+    several = _several(data)
+    if several is not None:
+        if not all(each is None or isinstance(each, str) for each in (y, weight, offset)):
+            raise ConfigurationError("y, weight and offset of several datasets are named, and lie in each of them")
+        return stacked(
+            [
+                open_data(one, y, weight, offset, need_target=need_target, reading=reading, known=known)
+                for one in several
+            ]
+        )
     if isinstance(data, Dataset):
         if not (y is None and weight is None and offset is None):
             raise ConfigurationError("a `dgd.Dataset` brings its own y, weight and offset; give them to `open_dataset`")
@@ -119,6 +132,21 @@ def open_data(
     if dataset.y is None:
         raise ConfigurationError("X was given as an array and there is no y: pass it as the second argument")
     return dataset
+
+
+def _several(data: Any) -> list[Any] | None:
+    """The locations of a list, or of a pattern that names no file itself; None for one location or an array."""
+    if isinstance(data, (list, tuple)) and data and all(map(_may_be_location, data)):
+        return list(data)
+    if not isinstance(data, (str, os.PathLike)):
+        return None
+    pattern = os.fspath(data)
+    if is_url(data) or not glob.has_magic(pattern) or os.path.exists(pattern):
+        return None
+    found = sorted(glob.glob(os.path.expanduser(pattern)))
+    if not found:
+        raise DatasetNotFoundError(f"no path is like {pattern!r}; check the pattern")
+    return list(found)
 
 
 def _group(data: Any, reading: Reading) -> Group | None:
