@@ -50,7 +50,12 @@ HOMES = {
     "fsspec": "data/zarr",
     "crc32c": "data/zarr",
     "dask": ("data/dask_rows.py", "data/dask_frames.py", "passes/cluster", "passes/memory.py"),
-    "distributed": ("data/dask_rows.py", "passes/cluster"),
+    "distributed": (
+        "data/dask_rows.py",
+        "passes/cluster",
+        "testing/simulated_client.py",
+        "testing/simulated_cluster.py",
+    ),
     "pyarrow": "data/tables",
     "sklearn": "estimators",
     "scipy": ("data/sparse_rows.py", "estimators"),

@@ -7,6 +7,8 @@
     check_rows         whether rows keep the contract of `dgd.data.rows.Rows`
     check_executor     whether an executor keeps the contract of `dgd.passes.executor.Executor`
 
+`dgd.testing.simulated_cluster` has a Dask cluster in one thread whose workers and scheduler fail from a seed.
+
 A fake that is sent to another process is a copy, whose counts stay there.
 """
 
