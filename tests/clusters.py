@@ -42,8 +42,10 @@ class Cluster:
         end(self.scheduler)
         self.scheduler = self.start_scheduler(port=int(self.client.scheduler.address.rpartition(":")[2]))
 
-    def add_worker(self, *, threads: int = 1, nanny: bool = False, cwd: Path | None = None) -> subprocess.Popen[bytes]:
-        """One more worker, connected; `cwd`: the folder it runs in."""
+    def add_worker(
+        self, *, threads: int = 1, nanny: bool = False, cwd: Path | None = None, **variables: str
+    ) -> subprocess.Popen[bytes]:
+        """One more worker, connected; `cwd`: the folder it runs in, `variables`: more of its environment."""
         before = len(self.addresses())
         worker = self._start(
             "worker",
@@ -60,6 +62,7 @@ class Cluster:
             "--death-timeout",
             "30",
             cwd=cwd,
+            **variables,
         )
         self.workers.append(worker)
         wait_until(lambda: len(self.addresses()) > before, "a worker")
@@ -86,10 +89,11 @@ class Cluster:
         for process in [*self.workers, self.scheduler]:
             end(process)
 
-    def _start(self, *arguments: str, cwd: Path | None = None) -> subprocess.Popen[bytes]:
+    def _start(self, *arguments: str, cwd: Path | None = None, **variables: str) -> subprocess.Popen[bytes]:
+        environment = {**self.environment, **variables}
         with (self.folder / f"{arguments[0]}.log").open("ab") as log:
             return subprocess.Popen(
-                [*DASK, *arguments], env=self.environment, stdout=log, stderr=log, start_new_session=True, cwd=cwd
+                [*DASK, *arguments], env=environment, stdout=log, stderr=log, start_new_session=True, cwd=cwd
             )
 
 

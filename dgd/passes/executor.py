@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk, Dataset
@@ -139,6 +139,7 @@ class _Each:
     """The chunk sum that calls an effect and counts the rows."""
 
     effect: Effect
+    has_effect: ClassVar[bool] = True
 
     def __call__(self, chunk: Chunk, buffers: Buffers) -> _Rows:
         self.effect(chunk, buffers)

@@ -15,13 +15,12 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
 from dask.task_spec import TaskRef
 from distributed import Client, Future, KilledWorker
-from distributed.client import ClosedClientError
 from distributed.protocol import pickle
 
 from dgd.data.dataset import Dataset
@@ -32,22 +31,23 @@ from dgd.passes.cluster.client import checked_client, freed_thread
 from dgd.passes.cluster.cut import Cut
 from dgd.passes.cluster.graph import Graph, tasks_over
 from dgd.passes.cluster.pass_clock import PassClock
+from dgd.passes.cluster.recipes import FoldTask, Sent, SweepTask
 from dgd.passes.cluster.resources import resources_of
 from dgd.passes.cluster.software import software
-from dgd.passes.cluster.workers import CANCELLED, POLL_SECONDS, Workers
+from dgd.passes.cluster.stragglers import Stragglers
+from dgd.passes.cluster.waiting import Stranded, Waiting
+from dgd.passes.cluster.workers import CANCELLED, Workers
 from dgd.passes.events import Tell, tell_nobody
 from dgd.passes.executor import ChunkSum, Fold, PassResult, Resources, S, V
 from dgd.passes.tree import Node
 
-ATTEMPTS = 5
-"""Submissions of one pass before the cluster is called lost; Dask repeats tasks of dead workers within each."""
 LIGHT_BYTES = 2**16
 """A dataset or chunk sum of at most so many bytes is part of each task: fetching it elsewhere takes longer."""
+ATTEMPTS = 5
+"""Submissions of one pass before the cluster is called lost; Dask repeats tasks of dead workers within each."""
 LARGEST_DATASET = 64 * 2**20
 """Bytes of arrays in this process's memory that are sent along; a stored dataset is paths and metadata."""
 LOOK_AGAIN_SECONDS = 5.0
-ANSWER_SECONDS = 0.2
-"""Between two looks at the clock during a pass."""
 
 T = TypeVar("T")
 
@@ -73,6 +73,8 @@ class ClusterExecutor:
         self._freed_thread = freed_thread()
         self._clock = PassClock(tell)
         self._workers = Workers(client, worker_timeout, self._clock, same_bits=same_bits)
+        self._stragglers = Stragglers(client, self._clock)
+        self._waiting = Waiting(client, self._workers, self._stragglers, self._clock)
         self._memory_limit = memory_limit
         self._run = uuid.uuid4().hex[:12]
         self._passes = 0
@@ -94,7 +96,8 @@ class ClusterExecutor:
 
     def sweep(self, dataset: Dataset, chunk_sum: ChunkSum[S]) -> PassResult[S]:
         """The sum over all chunks; workers may die meanwhile."""
-        return self._persist(lambda graph: self._summed(graph, dataset, chunk_sum))
+        kind = (id(dataset), type(chunk_sum), *(type(part) for part in getattr(chunk_sum, "parts", ())))
+        return self._persist(lambda graph: self._summed(graph, dataset, chunk_sum), kind)
 
     def fold(self, dataset: Dataset, fold: Fold[V], value: V, order: Sequence[int]) -> PassResult[V]:
         """The value after the last chunk, in one task."""
@@ -103,18 +106,17 @@ class ClusterExecutor:
             source, chunks = self._dataset(graph, dataset), range(dataset.n_chunks)
             self._name_workers(graph, named=True)
             known = tasks.packed(seen(dataset, chunks))
-            found: PassResult[V] = self._result(
-                graph, graph.add("fold", tasks.fold, source, fold, value, order, chunks, known)
-            )
+            task = FoldTask(self._sent(dataset, source), fold, value, order, chunks, known)
+            found: PassResult[V] = self._result(graph, graph.again(task))
             hold(dataset, found.seen)
             return found
 
-        return self._persist(folded)
+        return self._persist(folded, (id(dataset), type(fold)))
 
-    def _persist(self, run: Callable[[Graph], T]) -> T:
+    def _persist(self, run: Callable[[Graph], T], kind: Hashable) -> T:
         """Run one pass; submit it again, under a new attempt, if the cluster failed."""
         self._passes += 1
-        self._clock.begin()
+        self._clock.begin(kind)
         for attempt in range(ATTEMPTS):
             try:
                 result = run(Graph(f"{self._run}-{self._passes}-{attempt}"))
@@ -178,14 +180,14 @@ class ClusterExecutor:
         nodes = self._cut.nodes(dataset, self._known_threads, guess=resident)
         known = {node: tasks.packed(seen(dataset, node.chunks(dataset.n_chunks))) for node in nodes}
         held, fresh = self._resident_chunks(graph, dataset, known, source)
-        pickled = pickle.dumps(chunk_sum)
-        # As bytes: Dask would search any other object for tasks.
-        theta = pickled if len(pickled) <= LIGHT_BYTES else graph.add("theta", pickle.loads, pickled)
-        level = [
-            graph.add("sweep", tasks.sweep, source, theta, (*node,), held.get(node), fresh, known[node])
-            for node in nodes
-        ]
-        result: PassResult[S] = self._result(graph, graph.sum_of(level))
+        sent, theta = self._sent(dataset, source), pickle.dumps(chunk_sum)
+        light = len(theta) <= LIGHT_BYTES
+        level = [graph.again(SweepTask(sent, theta, light, node, known[node], held.get(node), fresh)) for node in nodes]
+        root = graph.sum_of(level)
+        if getattr(chunk_sum, "has_effect", False):
+            # Two workers must not write the same chunk at a time.
+            graph.recipes.clear()
+        result: PassResult[S] = self._result(graph, root)
         hold(dataset, result.seen)
         self._cut.took(dataset, result.seconds)
         return result
@@ -199,7 +201,7 @@ class ClusterExecutor:
         fresh = self._resident.keys() != known.keys()
         if fresh:
             self._release_resident()
-            count = self._wanted[1]
+            count = int(self._wanted[1] * self._clock.present)
             self._resident = {
                 node: graph.keep("resident", tasks.load, source, (*node,), count, held) for node, held in known.items()
             }
@@ -217,11 +219,13 @@ class ClusterExecutor:
         """
         now = time.monotonic()
         if now - self._looked >= LOOK_AGAIN_SECONDS:
-            workers = self._workers.wait()
+            found = self._workers.wait()
+            workers = self._stragglers.present(found)
+            self._clock.present = len(workers) / len(found)
             self._known_threads = sum(worker["nthreads"] for worker in workers.values())
             self._addresses = list(workers)
             self._looked = time.monotonic()
-        graph.strict = self._workers.restricted
+        graph.strict = self._workers.restricted or self._clock.present < 1
         if named or graph.strict:
             graph.workers = self._addresses
 
@@ -239,58 +243,34 @@ class ClusterExecutor:
                 f"workers; write them to a zarr dataset that the workers can read (`dgd.DatasetWriter`), or fit with "
                 f"`threads=`"
             )
-        # With the run's name: a worker caches what it has opened, and the files may change before the next fit.
-        pickled = pickle.dumps((self._run, software()["digest"], dataset))
+        pickled = self._pickled(dataset)
         light = len(pickled) <= LIGHT_BYTES
         self._datasets.append((dataset, pickled if light else graph.keep("dataset", tasks.opened, pickled)))
         return self._datasets[-1][1]
 
-    def _result(self, graph: Graph, last: TaskRef) -> Any:
-        """Submit a graph in one message; the result of its last task. Kept results stay on the workers."""
-        try:
-            found, *kept = self.client.get(
-                graph.tasks,
-                [last.key, *graph.kept],
-                workers=graph.workers,
-                allow_other_workers=graph.workers is not None and not graph.strict,
-                sync=False,
-            )
-        except ClosedClientError as error:
-            raise ClusterLostError(self._workers.closed()) from error
+    def _pickled(self, dataset: Dataset) -> bytes:
+        # With the run's name: a worker caches what it has opened, and the files may change before the next fit.
+        pickled: bytes = pickle.dumps((self._run, software()["digest"], dataset))
+        return pickled
+
+    def _sent(self, dataset: Dataset, source: bytes | TaskRef) -> Sent:
+        return Sent(source, lambda: self._pickled(dataset))
+
+    def _result(self, graph: Graph, root: TaskRef) -> Any:
+        """Submit a graph; the result of its root. Kept results stay on the workers."""
+        graph.root = root.key
+        found, kept = self._waiting.submit(graph)
         self._futures.update(zip(graph.kept, kept, strict=True))
         self._release_last()
         self._last = found
-        return self._wait_for(found, graph.workers)
+        value, late = self._waiting.answer(graph, found)
+        if late:
+            self._release_last()
+            self._move_from_late()
+        return value
 
-    def _wait_for(self, future: Future, named: list[str] | None) -> Any:
-        """Wait for a future as long as there are workers, and at most `worker_timeout` without any.
-
-        Raises Stranded once there are workers, but none of the named ones; or where it failed, and a worker that came
-        since the pass began turns out to be unfit.
-        """
-        looked = time.monotonic()
-        left_out = len(self._workers.handshake.unfit)
-        while True:
-            try:
-                return future.result(timeout=ANSWER_SECONDS)
-            except TimeoutError:
-                if future.status == "error":
-                    raise  # the task's own
-                self._clock.say("running")
-                if not future.done() and time.monotonic() - looked >= POLL_SECONDS:
-                    looked = time.monotonic()
-                    workers = self._workers.wait()
-                    if named is not None and workers.keys().isdisjoint(named):
-                        raise Stranded("none of the workers it was submitted for is left") from None
-            except CANCELLED:
-                raise
-            except Exception as error:
-                if isinstance(error, UnboundLocalError) and future.status != "error":
-                    continue  # Client.sync was cancelled at its timeout, and has no result bound.
-                if self._workers.left_out_since(left_out):
-                    raise Stranded(f"a worker that is not fit for it had a part in the pass: {error!r}") from error
-                raise
-
-
-class Stranded(Exception):
-    """The workers of a pass are others than it was submitted for, and it has to be submitted again."""
+    def _move_from_late(self) -> None:
+        """What late workers hold is made again by the others with the next pass."""
+        for future in self._futures.values():
+            future.release()
+        self._forget()

@@ -14,6 +14,10 @@ from dgd.passes.cluster import tasks
 FAN_IN = 8
 
 
+Recipe = Callable[["Graph", Callable[[str], TaskRef]], TaskRef]
+"""Adds a task to a graph; the second argument says where another task's result is, by its key."""
+
+
 class Graph:
     """The tasks of one pass, to be submitted together."""
 
@@ -26,6 +30,13 @@ class Graph:
         """All workers, named explicitly: otherwise Dask queues root tasks and releases them one by one."""
         self.strict = False
         """Whether no other worker may have a part in it."""
+        self.root = ""
+        """The key of the result."""
+        self.recipes: dict[str, Recipe] = {}
+        """How a task is made again in another graph, by its key."""
+        self.is_second = False
+        """Whether it does what another one has not done."""
+        self._once: dict[str, TaskRef] = {}
 
     def add(self, what: str, function: Callable[..., Any], *arguments: Any) -> TaskRef:
         """Add a task. Dask learns from the first word of a key how long such tasks take.
@@ -46,8 +57,23 @@ class Graph:
         """The last task of a tree that adds the sums of neighbouring nodes."""
         while len(level) > 1:
             parts = [level[start : start + FAN_IN] for start in range(0, len(level), FAN_IN)]
-            level = [self.add("sum", tasks.sum_of, List(*part)) for part in parts]
+            level = [self._sum([ref.key for ref in part]) for part in parts]
         return level[0]
+
+    def _sum(self, keys: list[str]) -> TaskRef:
+        return self.again(lambda graph, make: graph.add("sum", tasks.sum_of, List(*[make(key) for key in keys])))
+
+    def again(self, recipe: Recipe) -> TaskRef:
+        """Make a task by a recipe, and keep the recipe."""
+        ref = recipe(self, TaskRef)
+        self.recipes[ref.key] = recipe
+        return ref
+
+    def once(self, what: str, function: Callable[..., Any], *arguments: Any) -> TaskRef:
+        """A task on which several others of this graph depend."""
+        if what not in self._once:
+            self._once[what] = self.add(what, function, *arguments)
+        return self._once[what]
 
 
 def tasks_over(nodes: int) -> int:

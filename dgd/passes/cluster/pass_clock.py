@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections import deque
+from collections.abc import Hashable
 
 from dgd.passes.events import Event, PassStopped, Tell, tell_nobody
 
@@ -17,21 +18,25 @@ UNKNOWN_SECONDS = 10.0
 
 
 class PassClock:
-    """The seconds of the pass that runs, beside those of the passes before."""
+    """The seconds of the pass that runs, beside those of the passes of its kind before."""
 
     def __init__(self, tell: Tell = tell_nobody) -> None:
         self._tell = tell
         self._began = time.monotonic()
+        self.present = 1.0
+        """The part of the workers that has a part in passes; with half of them a pass takes twice as long."""
+        self._of_kind: dict[Hashable, deque[float]] = {}
         self._seconds: deque[float] = deque(maxlen=PASSES)
 
-    def begin(self) -> None:
-        """A pass begins."""
+    def begin(self, kind: Hashable) -> None:
+        """A pass begins. Those of one kind read the same and sum the same."""
+        self._seconds = self._of_kind.setdefault(kind, deque(maxlen=PASSES))
         self._began = time.monotonic()
         self.say("running")
 
     def end(self) -> None:
         """It has ended."""
-        self._seconds.append(self.seconds)
+        self._seconds.append(self.seconds * self.present)
 
     @property
     def seconds(self) -> float:
@@ -40,8 +45,8 @@ class PassClock:
 
     @property
     def median(self) -> float | None:
-        """Of the last passes; None before the first has ended."""
-        return statistics.median(self._seconds) if self._seconds else None
+        """Of the last passes of this kind; None before the first has ended."""
+        return statistics.median(self._seconds) / self.present if self._seconds else None
 
     def say(self, kind: str, message: str = "") -> None:
         """Tell who listens. Raises PassStopped where the pass is to end."""

@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import time
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 from distributed import Client, Future
@@ -19,6 +20,8 @@ from dgd.passes.cluster.pass_clock import PassClock
 
 POLL_SECONDS = 1.0
 ANSWER_SECONDS = 5.0
+LEAST_SILENCE_SECONDS = 5.0
+"""Workers give signs of life every half second; busy ones may miss some."""
 MOST_NAMED = 3
 """Workers that an error names."""
 
@@ -33,6 +36,8 @@ class Workers:
         self.client, self.timeout, self._clock, self.same_bits = client, timeout, clock, same_bits
         self.handshake = Handshake(client, same_bits=same_bits)
         self.address = str(client.scheduler.address)
+        self._heard: dict[str, tuple[Any, float]] = {}
+        """The last sign of life of each worker, by the scheduler's clock, and when it was new by ours."""
         self._scheduler_lost = False
         """Whether the client was without its scheduler when last seen: it closes itself if that lasts."""
 
@@ -55,7 +60,16 @@ class Workers:
         fit = self.handshake.fit_among(
             (name, worker["id"]) for name, worker in workers.items() if worker.get("status", "running") == "running"
         )
+        now = time.monotonic()
+        for name, worker in workers.items():
+            if self._heard.get(name, (None, now))[0] != worker["last_seen"]:
+                self._heard[name] = worker["last_seen"], now
         return {name: workers[name] for name, _ in sorted(fit)}
+
+    def silence(self, workers: Iterable[str]) -> float:
+        """The seconds since any of these workers has given a sign of life: frozen ones stay connected."""
+        now = time.monotonic()
+        return now - max(self._heard[name][1] for name in workers)
 
     @property
     def restricted(self) -> bool:
@@ -85,6 +99,8 @@ class Workers:
                     waiting = self.client.submit(tasks.identity, None, key=key, pure=False)
                 self._clock.say("running")
                 time.sleep(min(POLL_SECONDS, self.timeout / 10))
+            if self.silence(workers) >= max(self.timeout, LEAST_SILENCE_SECONDS):
+                raise ClusterLostError(self._frozen(len(workers)))
             return workers
         finally:
             if waiting is not None:
@@ -103,6 +119,12 @@ class Workers:
         return (
             f"the scheduler at {self.address} did not answer for {self.timeout:g} s, which is not to say that it has "
             f"no workers; see whether it is running and can be reached, and fit again, or raise `worker_timeout`"
+        )
+
+    def _frozen(self, count: int) -> str:
+        return (
+            f"{counted(count, 'worker')} of {self.address} gave no sign of life for {self.timeout:g} s; see whether "
+            f"they are frozen, overloaded or cut off, or raise `worker_timeout`"
         )
 
     def _none_fit(self) -> str:
