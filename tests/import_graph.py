@@ -59,6 +59,7 @@ HOMES = {
     "pyarrow": "data/tables",
     "sklearn": "estimators",
     "scipy": ("data/sparse_rows.py", "estimators"),
+    "xarray": "models/labelled.py",
     "click": "cli",
     "threadpoolctl": "passes/blas.py",
     "psutil": "passes/memory.py",

@@ -184,3 +184,16 @@ def test_the_command_line_fits_variables(store: Path, tmp_path: Path, capsys: py
     assert main(["predict", out, str(store)]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 12 * 5 * 7
     assert main(["score", out, str(store), "--y", "tp"]) == 0
+
+
+def test_coefficients_have_their_names(store: Path) -> None:
+    result = dgd.fit(store, "tp", features=FEATURES)
+    found = result.to_xarray()
+    assert float(found.coef.sel(feature="height")) == result.coef_[2]
+    assert float(found.intercept) == result.intercept_
+    assert found.attrs == {"loss": "squared", "target": "tp"}
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    several = dgd.fit(X, np.arange(60) % 3, loss="softmax", penalty=dgd.penalties.L2(1.0)).to_xarray()
+    assert several.coef.dims == ("class", "feature")
+    assert several.coef.shape == (3, 2)
+    assert list(several.feature.values) == ["x0", "x1"]

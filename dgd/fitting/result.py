@@ -99,6 +99,10 @@ class Result:
         """How well the model predicts a dataset; see `dgd.score`."""
         return self.model.score(data, y, **options)
 
+    def to_xarray(self) -> Any:
+        """The coefficients with their names, as an `xarray.Dataset`; see `Model.to_xarray`."""
+        return self.model.to_xarray()
+
     def explain(self) -> str:
         """Which solver was taken, and why, in a line."""
         return "" if self.choice is None else str(self.choice)

@@ -9,6 +9,7 @@ from typing import Any, Unpack
 from dgd._typing import Array, Vector
 from dgd.data.reading import ReadingOptions
 from dgd.models.files import read_predictor, write_predictor
+from dgd.models.labelled import to_xarray
 from dgd.models.predict import predict
 from dgd.models.predictor import Predictor
 from dgd.models.score import ClassScore, Score, score
@@ -72,6 +73,10 @@ class Model(Predictor):
         return score(
             self, data, y, weight=weight, offset=offset, client=client, threads=threads, execution=execution, **reading
         )
+
+    def to_xarray(self) -> Any:
+        """The coefficients with their names, as an `xarray.Dataset`; raises ConfigurationError without xarray."""
+        return to_xarray(self)
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write the model as a folder: model.json, coef.npy, intercept.npy, with their checksums.
