@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from dgd.models.model import Model, load_model
     from dgd.models.predict import predict, predict_to
     from dgd.models.score import score
+    from dgd.passes.copying import copy
     from dgd.passes.execution import Execution
     from dgd.passes.verify import verify
     from dgd.solvers import Status
@@ -42,6 +43,7 @@ _HOMES = {
     "Record": "dgd.fitting.record",
     "Result": "dgd.fitting.result",
     "Status": "dgd.solvers",
+    "copy": "dgd.passes.copying",
     "fit": "dgd.fitting.fit",
     "info": "dgd.data.zarr.info",
     "ingest": "dgd.data.tables.ingest",
@@ -81,6 +83,7 @@ __all__ = [
     "Result",
     "Status",
     "__version__",
+    "copy",
     "errors",
     "estimators",
     "fit",

@@ -31,7 +31,7 @@ from dgd.cli import main
 for arguments in {arguments!r}:
     assert main(arguments) == 0
 """
-COMMANDS = ["demo", "ingest", "info", "plan", "fit", "resume", "predict", "score", "guide"]
+COMMANDS = ["demo", "ingest", "copy", "info", "plan", "fit", "resume", "predict", "score", "guide"]
 PROGRAMS = {
     "import dgd": "import dgd",
     "dgd --help": HELP.format(arguments=[["--help"]]),

@@ -58,6 +58,7 @@ def reading(command: Command) -> Command:
         time_unit: str | None,
         missing: str,
         missing_chunks: str,
+        transpose: bool,
         storage_options: dict[str, Any] | None,
         **rest: Any,
     ) -> int:
@@ -74,11 +75,14 @@ def reading(command: Command) -> Command:
             given["missing"] = missing
         if missing_chunks != "error":
             given["missing_chunks"] = missing_chunks
+        if transpose:
+            given["transpose"] = True
         if storage_options is not None:
             given["storage_options"] = storage_options
         return command(reading=given, **rest)
 
     found = options.storage_options(with_reading)
+    found = click.option("--transpose", is_flag=True, help="A stored X is feature × row: read it by rows.")(found)
     found = click.option(
         "--time-unit",
         type=click.Choice(TIME_UNITS),

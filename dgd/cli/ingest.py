@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import click
 from dgd.cli import options
 from dgd.cli.output import note, on_terminal, print_json, say
 from dgd.cli.progress import RedrawnLine, bar
+from dgd.cli.redo import redo_command
 from dgd.errors.words import visible
 
 LINE_SECONDS = 5.0
@@ -70,31 +70,13 @@ def ingest(
             compression=compression,
             overwrite=overwrite,
             progress=progress,
-            redo=redo_command(click.get_current_context()),
+            redo=redo_command(click.get_current_context(), *map(os.path.abspath, [*files, out])),
         )
     if as_json:
         print_json(asdict(written))
     else:
         say(f"{written.path}: {written.rows:,} rows × {len(written.features)} features, target {visible(target)}")
     return 0
-
-
-def redo_command(ctx: click.Context) -> str:
-    """The command line that repeats this one, for whoever finds the dataset unfinished."""
-    words = ["dgd", "ingest"]
-    paths = map(os.path.abspath, [*ctx.params["files"], ctx.params["out"]])
-    for param in ctx.command.params:
-        value = ctx.params.get(param.name or "")
-        if not isinstance(param, click.Option) or value in (param.default, None, False) or param.name == "overwrite":
-            continue
-        words += [param.opts[0]] + ([] if value is True else [_joined(value)])
-    return shlex.join([*words, "--overwrite", "--", *paths])
-
-
-def _joined(value: object) -> str:
-    if not isinstance(value, list):
-        return str(value)
-    return ",".join(f'"{name}"' if "," in name else name for name in value)
 
 
 @contextmanager

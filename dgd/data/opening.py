@@ -13,7 +13,7 @@ from dgd.data.dataset import Dataset
 from dgd.data.frames import array_of, is_frame
 from dgd.data.memory_rows import MemoryRows
 from dgd.data.other_arrays import rows_of_array
-from dgd.data.reading import Reading, ReadingOptions, is_url
+from dgd.data.reading import TURN, Reading, ReadingOptions, is_url
 from dgd.data.rows import ReadAtOnce, Rows
 from dgd.data.selected_columns import select_columns
 from dgd.data.stacked_rows import stacked
@@ -57,6 +57,7 @@ def open_dataset(
     features (None): names. Of X the columns that are called so; where there is no X, the variables of a group or of an
     xarray Dataset. Variables may have any number of dimensions: a row is a cell of all dimensions of y, in C order, and
     a variable that lacks some of them is repeated along them.
+    transpose (False): whether a stored X is feature × row, as genotypes and expressions mostly are.
     storage_options (None): what fsspec needs to open URLs, as a dictionary: {"anon": True}, a profile, an endpoint.
     They appear in no error, plan or model.
 
@@ -100,6 +101,8 @@ def open_data(
             )
         dataset = data
     elif is_xarray(data):
+        if reading.transpose:
+            raise ConfigurationError("transpose=True is for a matrix in a Zarr store; transpose this by `.transpose()`")
         given = {"y": y, "weight": weight, "offset": offset}
         named = {
             role: each if isinstance(each, str) or is_xarray(each) else _or_none(role, each, reading)
@@ -149,6 +152,14 @@ def _several(data: Any) -> list[Any] | None:
     return list(found)
 
 
+def stored_roles(data: Any, reading: Reading) -> tuple[str, ...]:
+    """Those of `y`, `weight` and `offset` that lie beside a stored X."""
+    group = _group((_several(data) or [data])[0], reading)
+    if group is None or not group.has("X"):
+        return ()
+    return tuple(role for role in ("y", "weight", "offset") if group.has(role))
+
+
 def _group(data: Any, reading: Reading) -> Group | None:
     """The zarr group that `data` names; None if it names an array, or is one."""
     if isinstance(data, np.ndarray) or not _may_be_location(data):
@@ -165,6 +176,8 @@ def _group(data: Any, reading: Reading) -> Group | None:
 def _meant(found: dict[str, Rows | None], reading: Reading, *, stored: bool) -> dict[str, Any]:
     """The arrays as what they mean; without an import of zarr where none is stored."""
     if not stored:
+        if reading.transpose:
+            raise ConfigurationError(f"transpose=True is for a matrix in a Zarr store; {TURN}")
         return found
     from dgd.data.zarr.meant import meant
 

@@ -22,6 +22,7 @@ NANOSECONDS = {
 TIME_UNITS = tuple(f"{unit}s" for unit in NANOSECONDS)
 MISSING = ("error", "drop")
 MISSING_CHUNKS = ("error", "fill")
+TURN = "transpose an array in memory yourself (`.T`)"
 RAW = "decode=False, or --no-decode"
 
 
@@ -34,6 +35,7 @@ class ReadingOptions(TypedDict, total=False):
     features: Sequence[str] | None
     missing: str
     missing_chunks: str
+    transpose: bool
     storage_options: Mapping[str, Any] | None
 
 
@@ -66,6 +68,8 @@ class Reading:
     """What is done with rows that have a missing cell."""
     missing_chunks: str = "error"
     """What is done with stored chunks that are not there: an error, or "fill", the array's fill value."""
+    transpose: bool = False
+    """Whether a stored X is feature × row."""
     storage_options: Mapping[str, Any] | None = field(default=None, repr=False)
     """What fsspec needs to open URLs; may be secret."""
 
@@ -78,6 +82,8 @@ class Reading:
             raise ConfigurationError(f"missing_chunks must be 'error' or 'fill', got {self.missing_chunks!r}")
         if self.features is not None:
             object.__setattr__(self, "features", _checked_names(self.features))
+        if not isinstance(self.transpose, bool):
+            raise ConfigurationError(f"transpose must be True or False, got {self.transpose!r}")
         if not isinstance(self.decode, bool):
             raise ConfigurationError(f"decode must be True or False, got {self.decode!r}")
         if self.time_unit is not None and self.time_unit not in TIME_UNITS:

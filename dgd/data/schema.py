@@ -44,8 +44,10 @@ def check_column(column: Rows, X: Rows, dimensions: tuple[int, ...]) -> None:
             array=column.name,
         )
     if column.shape[0] != X.shape[0]:
+        turned = column.shape[0] == X.shape[1]
         raise SchemaError(
             f"array {column.name!r} has {column.shape[0]} rows and {X.name!r} has {X.shape[0]}; "
-            f"they must be the same rows",
+            f"they must be the same rows"
+            + (f"; {X.name!r} has {X.shape[1]} columns: if it is feature × row, read it transposed" if turned else ""),
             array=column.name,
         )

@@ -45,7 +45,7 @@ def test_chunk_sizes(chunks: tuple[int, int], shards: tuple[int, int] | None, te
         assert [array for array, _, _ in found] == ["X"]
         assert text in found[0][1]
         assert "write it again in chunks of about 524,288 rows × 1 columns" in found[0][2]
-        assert "chunk_rows=524288" in found[0][2]
+        assert "`dgd copy STORE OUT.zarr --chunk-rows 524288`" in found[0][2]
 
 
 def test_a_small_array_in_one_chunk_is_not_warned_of(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_misaligned(chunks: int, warned: bool, tmp_path: Path) -> None:
     if warned:
         assert found[0][0] == "weight"
         assert f"its chunks of {chunks:,} rows are not those of X, 5,000" in found[0][1]
-        assert found[0][2] == "write it again in chunks of 5,000 rows"
+        assert found[0][2] == "write it again in chunks of 5,000 rows (`dgd copy STORE OUT.zarr`)"
 
 
 def test_other_lengths(tmp_path: Path) -> None:
@@ -108,4 +108,4 @@ def test_the_table_ends_with_the_warnings_and_their_fixes(tmp_path: Path) -> Non
         assert lines[at + 1] == f"    fix: {each.fix}"
     assert len(found.warnings) == 2
     assert json.loads(json.dumps(found.as_json()))["warnings"][0]["fix"] == found.warnings[0].fix
-    assert "chunk_rows=100" in found.warnings[0].fix, "no more rows than there are"
+    assert "--chunk-rows 100`" in found.warnings[0].fix, "no more rows than there are"

@@ -13,6 +13,7 @@ from dgd.data.zarr.zarr_rows import ZarrRows
 from dgd.errors.words import size
 
 SMALLEST_CHUNK, LARGEST_CHUNK = 2**20, 256 * 2**20
+SHOWN = 6
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,11 @@ def findings(arrays: list[ZarrRows], found_objects: dict[str, int | None]) -> It
     for rows in arrays:
         yield from _missing(rows, found_objects[rows.name])
         yield from _chunk_size(rows)
-        yield from _checksum(rows)
+    yield from _checksums(arrays)
     X = next((rows for rows in arrays if rows.name == "X"), None)
     for rows in arrays:
         if X is not None and rows is not X and len(rows.shape) == 1:
-            yield from _beside(rows, X)
+            yield from _beside(rows, X, small=any(_chunk_size(X)))
 
 
 def _missing(rows: ZarrRows, found: int | None) -> Iterator[Finding]:
@@ -57,7 +58,7 @@ def _chunk_size(rows: ZarrRows) -> Iterator[Finding]:
     what = "chunks" if rows.format.shard is None else "shards"
     fix = (
         f"write it again in chunks of about {better:,} rows × {rows.shape[1]:,} columns "
-        f"(`dgd.DatasetWriter(path, chunk_rows={better})`)"
+        f"(`dgd copy STORE OUT.zarr --chunk-rows {better}`)"
     )
     if n_bytes < SMALLEST_CHUNK and math.prod(rows.format.grid) > 1:
         text = f"{rows.name}: {what} of {size(n_bytes)} are smaller than 1 MiB, so opening them costs more than reading"
@@ -67,26 +68,34 @@ def _chunk_size(rows: ZarrRows) -> Iterator[Finding]:
         yield Finding(rows.name, text, fix)
 
 
-def _checksum(rows: ZarrRows) -> Iterator[Finding]:
-    if not rows.format.checksummed:
+def _checksums(arrays: list[ZarrRows]) -> Iterator[Finding]:
+    """One warning for all arrays without a checksum."""
+    names = [rows.name for rows in arrays if not rows.format.checksummed]
+    if names:
+        more = f", … ({len(names)} arrays)" if len(names) > SHOWN else ""
         yield Finding(
-            rows.name,
-            f"{rows.name}: no checksum, so a flipped bit may go unnoticed",
-            "write it again with the codec crc32c (`dgd.DatasetWriter` does; in zarr, `Crc32cCodec` comes last)",
+            ", ".join(names),
+            f"{', '.join(names[:SHOWN])}{more}: no checksum, so a flipped bit may go unnoticed",
+            "write it again with the codec crc32c (`dgd copy STORE OUT.zarr`; in zarr, `Crc32cCodec` comes last)",
         )
 
 
-def _beside(rows: ZarrRows, X: ZarrRows) -> Iterator[Finding]:
+def _beside(rows: ZarrRows, X: ZarrRows, *, small: bool) -> Iterator[Finding]:
+    """small: whether the chunks of X are to be changed anyhow."""
     if rows.shape[0] != X.shape[0]:
+        turned = len(X.shape) == 2 and rows.shape[0] == X.shape[1]
         yield Finding(
             rows.name,
             f"{rows.name} has {rows.shape[0]:,} rows and X has {X.shape[0]:,}: they cannot be fitted together",
-            "write the arrays again with the same rows",
+            "X is stored the other way round, feature × row: read it with --transpose, or write it again so once "
+            "(`dgd copy STORE OUT.zarr --transpose`)"
+            if turned
+            else "write the arrays again with the same rows",
         )
-    elif not np.array_equal(rows.bounds, X.bounds):
+    elif not small and not np.array_equal(rows.bounds, X.bounds):
         yield Finding(
             rows.name,
             f"{rows.name}: its chunks of {rows.format.chunk.shape[0]:,} rows are not those of X, "
             f"{X.format.chunk.shape[0]:,}, so some are read again and put together",
-            f"write it again in chunks of {X.format.chunk.shape[0]:,} rows",
+            f"write it again in chunks of {X.format.chunk.shape[0]:,} rows (`dgd copy STORE OUT.zarr`)",
         )

@@ -105,8 +105,10 @@ class Column:
         self._written, self._filled = stop, 0
 
 
-def check_values(name: str, block: Array, dtype: np.dtype[Any], first_row: int) -> None:
+def check_values(name: str, block: Array, dtype: np.dtype[Any], first_row: int, *, missing: bool = False) -> None:
     """Raise ValueRangeError at the first value that is not finite, or that `dtype` cannot hold.
+
+    missing: whether NaN will do.
 
     A float may be rounded to a shorter one; a number that would wrap around, be cut off or become infinite is refused.
     """
@@ -116,7 +118,7 @@ def check_values(name: str, block: Array, dtype: np.dtype[Any], first_row: int) 
         with np.errstate(over="ignore", invalid="ignore"):
             stored = piece.astype(dtype, copy=False)
         if dtype.kind == "f":
-            bad = ~np.isfinite(stored)
+            bad = ~np.isfinite(stored) & ~(missing & np.isnan(stored))
         elif dtype == block.dtype:
             return
         else:

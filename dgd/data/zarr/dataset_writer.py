@@ -23,6 +23,7 @@ from dgd.data.zarr.folders import local_folder
 from dgd.data.zarr.manifest import MANIFEST
 from dgd.data.zarr.owner import OutputLock, check_owner, in_use
 from dgd.errors import ConfigurationError, SchemaError, ValueRangeError
+from dgd.errors.checks import checked_word
 from dgd.errors.writing import writing
 
 
@@ -39,7 +40,8 @@ class DatasetWriter:
 
     path: a local folder. chunk_rows: rows of a chunk, by default 4 MiB of X. dtype: of X, by default that of the first
     block; y and weight keep the dtype of their first block. compression: "none" (the default, fastest to read), "zstd",
-    "blosc" or "gzip". overwrite: replace what dgd wrote at `path` before.
+    "blosc" or "gzip". missing: "error", or "keep" for NaN as missing cells. overwrite: replace what dgd wrote at
+    `path` before.
 
     Raises OutputInUseError while another writer is at work there, in any process, until it is committed or closed;
     ConfigurationError if something is there already or the writer is used after its end, SchemaError for blocks
@@ -56,6 +58,7 @@ class DatasetWriter:
         feature_names: Sequence[str] | None = None,
         target_name: str | None = None,
         compression: str | None = None,
+        missing: str = "error",
         overwrite: bool = False,
         redo: str | None = None,
     ) -> None:
@@ -66,6 +69,7 @@ class DatasetWriter:
         self._names = None if feature_names is None else [str(name) for name in feature_names]
         self._target_name = target_name
         self._compression = checked_compression(compression)
+        self._keeps_missing = checked_word("DatasetWriter(missing", missing, ["error", "keep"]) == "keep"
         self._redo = redo
         self._columns: dict[str, Column] = {}
         self._ended: str | None = None
@@ -175,7 +179,7 @@ class DatasetWriter:
             if name != "X" and block.shape != (X.shape[0], *self._tail(name, block)):
                 expected = (X.shape[0], *self._tail(name, block))
                 raise SchemaError(f"{name} has shape {block.shape}, expected {expected}", array=name)
-            check_values(name, block, self._dtype_of(name, block), self.rows)
+            check_values(name, block, self._dtype_of(name, block), self.rows, missing=self._keeps_missing)
         if "weight" in blocks and (blocks["weight"] < 0).any():
             row = int((blocks["weight"] < 0).argmax())
             raise ValueRangeError(

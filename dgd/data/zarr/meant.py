@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dgd.data.meaning import DecodedRows
-from dgd.data.reading import Reading
+from dgd.data.reading import TURN, Reading
 from dgd.data.rows import Rows
 from dgd.data.zarr.attributes import meaning_of
 from dgd.data.zarr.dimensions import check_same_rows, oriented
 from dgd.data.zarr.zarr_rows import ZarrRows
+from dgd.errors import ConfigurationError
 
 
 def meant(found: dict[str, Rows | None], reading: Reading, *, beside: ZarrRows | None = None) -> dict[str, Rows | None]:
@@ -15,13 +18,22 @@ def meant(found: dict[str, Rows | None], reading: Reading, *, beside: ZarrRows |
 
     beside: an array of the same rows that is not read, for the name of its dimension.
     """
-    if reading.decode:
+    if reading.transpose:
+        found = {**found, "X": _transposed(found.get("X"))}
+    elif reading.decode:
         columns = [rows for role, rows in found.items() if role != "X" and isinstance(rows, ZarrRows)]
         check_same_rows(columns)
         X = found.get("X")
         if isinstance(X, ZarrRows):
             found = {**found, "X": oriented(X, columns or ([] if beside is None else [beside]))}
     return {role: _decoded(role, rows, reading) for role, rows in found.items()}
+
+
+def _transposed(X: Rows | None) -> Rows:
+    """A stored X, feature × row, by rows."""
+    if not isinstance(X, ZarrRows) or len(X.shape) != 2:
+        raise ConfigurationError(f"transpose=True is for a matrix in a Zarr store; {TURN}")
+    return replace(X, format=X.format.transposed)
 
 
 def _decoded(role: str, rows: Rows | None, reading: Reading) -> Rows | None:

@@ -53,7 +53,7 @@ class RowWriter:
         where another writer is at work.
         """
         target = local_folder(out)
-        _refuse_own_input(dataset, target)
+        refuse_own_input("predict_to", dataset, target)
         lengths = np.diff(dataset.bounds)
         if len(lengths) > 1 and (lengths[:-1] != lengths[0]).any():
             raise ConfigurationError(
@@ -95,11 +95,11 @@ class RowWriter:
             replace_file(root, sealed(document, {"dataset": fingerprint}))
 
 
-def _refuse_own_input(dataset: Dataset, target: Path) -> None:
+def refuse_own_input(call: str, dataset: Dataset, out: str | os.PathLike[str]) -> None:
     """The output must not replace the input, nor anything beside it in its group."""
     inputs = [Path(rows.source.label) for rows in dataset.arrays if isinstance(rows, ZarrRows)]
     inputs += [Path(dataset.source)] if inputs else []
-    out = target.resolve()
+    target = local_folder(out).resolve()
     for path in (path.resolve() for path in inputs):
-        if out == path or out in path.parents or path in out.parents:
-            raise ConfigurationError(f"`predict_to` would write into its own input {path}; give another path")
+        if target == path or target in path.parents or path in target.parents:
+            raise ConfigurationError(f"`{call}` would write into its own input {path}; give another path")

@@ -1,0 +1,102 @@
+"""`dgd copy`."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+
+import click
+
+from dgd.cli import options
+from dgd.cli.arrays import Arrays, arrays
+from dgd.cli.output import note, on_terminal, print_json
+from dgd.cli.progress import RedrawnLine, bar
+from dgd.cli.redo import redo_command
+from dgd.data.reading import is_url
+
+LINE_SECONDS = 5.0
+
+
+@click.command
+@click.argument("store")
+@click.argument("out", metavar="OUT.zarr")
+@arrays
+@click.option("--chunk-rows", type=click.IntRange(1), metavar="N", help="Rows of a chunk [4 MiB of X].")
+@click.option("--dtype", type=click.Choice(["float64", "float32"]), help="Of X [as it is].")
+@click.option(
+    "--compression",
+    type=click.Choice(["none", "zstd", "blosc", "gzip"]),
+    default="none",
+    help="Of the chunks [none, the fastest to read].",
+)
+@click.option("--memory-limit", callback=options.size, metavar="SIZE", help="Memory it may use, like 2GiB [all].")
+@options.overwrite
+@options.quiet
+@options.as_json
+def copy(
+    store: str,
+    out: str,
+    arrays: Arrays,
+    chunk_rows: int | None,
+    dtype: str | None,
+    compression: str,
+    memory_limit: int | None,
+    overwrite: bool,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Write the dataset STORE, a path or URL, again as OUT.zarr: in other chunks, decoded, with checksums.
+
+    X, y, weight and offset go along where they are called so; missing cells stay missing.
+    """
+    from dgd.passes.copying import copy as write
+    from dgd.passes.execution import Execution
+
+    place = store if is_url(store) else os.path.abspath(store)
+    with copy_progress(quiet=quiet) as progress:
+        written = write(
+            store,
+            out,
+            **arrays.arguments,
+            chunk_rows=chunk_rows,
+            dtype=dtype,
+            compression=compression,
+            overwrite=overwrite,
+            progress=progress,
+            redo=redo_command(click.get_current_context(), place, os.path.abspath(out)),
+            execution=Execution(threads=1, memory_limit=memory_limit),
+        )
+    if as_json:
+        print_json(asdict(written))
+    else:
+        left_out = f", {written.rows_left_out:,} with a missing cell left out" if written.rows_left_out else ""
+        click.echo(f"{written.path}: {written.rows:,} rows × {written.features} features{left_out}")
+    return 0
+
+
+@contextmanager
+def copy_progress(*, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """A callback of rows written and all rows: a bar on a terminal, else a line every few seconds."""
+    if quiet:
+        yield None
+        return
+    line = RedrawnLine() if on_terminal() else None
+    shown = time.monotonic()
+
+    def show(rows: int, total: int) -> None:
+        nonlocal shown
+        text = f"{rows:,} of {total:,} rows"
+        if line is not None:
+            line.draw(f"{bar(rows / total)} {text}")
+        elif time.monotonic() - shown >= LINE_SECONDS:
+            shown = time.monotonic()
+            note(text)
+
+    try:
+        yield show
+    finally:
+        if line is not None:
+            line.finish()

@@ -1,0 +1,133 @@
+"""`dgd.copy`: the rows of any dataset, written again as one of dgd's own, in one pass and bounded memory."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Unpack
+
+from dgd.data.buffers import Buffers
+from dgd.data.dataset import Chunk, Dataset
+from dgd.data.opening import open_data, stored_roles
+from dgd.data.reading import Reading, ReadingOptions
+from dgd.data.rows import LABEL_KINDS
+from dgd.errors import ConfigurationError
+from dgd.errors.checks import checked_integer
+from dgd.passes.execution import Execution, execution_of
+from dgd.passes.plan import Need
+from dgd.passes.session import session
+
+COPIES = 5
+"""Copies of a row while it is written: a chunk that is gathered, and those that zarr's codecs make of it."""
+
+
+@dataclass(frozen=True)
+class Copied:
+    """What a copy wrote: the dataset at `path`, its arrays, and how long that took."""
+
+    path: str
+    rows: int
+    features: int
+    arrays: tuple[str, ...]
+    rows_left_out: int
+    """Rows with a missing cell, where they were to be dropped."""
+    bytes_read: int
+    seconds: float
+
+
+def copy(
+    data: Any,
+    out: str | os.PathLike[str],
+    y: Any = None,
+    *,
+    weight: Any = None,
+    offset: Any = None,
+    chunk_rows: int | None = None,
+    dtype: str | None = None,
+    compression: str | None = None,
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+    redo: str | None = None,
+    execution: Execution | None = None,
+    **reading: Unpack[ReadingOptions],
+) -> Copied:
+    """Write the rows of a dataset again at `out`: in other chunks, some columns, decoded, each chunk with a checksum.
+
+    data, y, weight, offset, reading: see `open_dataset`. Arrays `y`, `weight` and `offset` beside a stored X go along
+        without being named; there need be no target. Values are written as what they mean, unless decode=False, X by
+        rows, and missing cells as NaN, unless missing="drop" leaves their rows out.
+    out: a local folder. chunk_rows: rows of a chunk [4 MiB of X]. dtype: of X, "float64" or "float32" [as it is].
+        compression: "none", "zstd", "blosc" or "gzip". overwrite: replace what dgd wrote there before.
+    progress: called with the rows written and all rows, after each chunk that was read. redo: the command that repeats
+        the copy, for whoever finds it interrupted: it is then marked so, and refused on opening.
+    execution: how much memory may be used; reading is by one thread of this process.
+
+    Memory: one chunk of each array as it is stored, and about five chunks as they are written.
+
+    Raises PlanError where that does not fit, ConfigurationError, DataError or WriteError.
+    """
+    from dgd.data.zarr.array_writer import CHUNK_BYTES
+    from dgd.data.zarr.dataset_writer import DatasetWriter
+    from dgd.data.zarr.row_writer import refuse_own_input
+
+    began = time.perf_counter()
+    if dtype not in (None, "float32", "float64"):
+        raise ConfigurationError(f"`copy(dtype=...)` must be 'float32' or 'float64', got {dtype!r}")
+    if chunk_rows is not None:
+        checked_integer("copy(chunk_rows", chunk_rows, least=1)
+    dataset = _opened(data, y, weight, offset, Reading.of("copy", reading))
+    refuse_own_input("copy", dataset, out)
+    where = replace(execution_of(execution, None, None), client=None, threads=1)
+    with session(where) as running:
+        dataset = running.open(
+            dataset, Need(held_bytes=COPIES * (chunk_rows * dataset.row_bytes if chunk_rows else CHUNK_BYTES))
+        )
+        with DatasetWriter(
+            out,
+            chunk_rows=chunk_rows,
+            dtype=dtype,
+            feature_names=dataset.feature_names,
+            target_name=dataset.target_name,
+            compression=compression,
+            missing="keep",
+            overwrite=overwrite,
+            redo=redo,
+        ) as writer:
+            rows = dataset.shape[0]
+
+            def append(value: DatasetWriter, chunk: Chunk, buffers: Buffers) -> DatasetWriter:
+                if len(chunk.X):
+                    value.append(chunk.X, chunk.y, chunk.weight, chunk.offset)
+                if progress is not None:
+                    progress(chunk.start + chunk.rows_read, rows)
+                return value
+
+            found = running.executor.fold(dataset, append, writer, range(dataset.n_chunks))
+    return Copied(
+        path=os.fspath(out),
+        rows=writer.rows,
+        features=dataset.shape[1],
+        arrays=tuple(dataset.by_role),
+        rows_left_out=0 if found.left_out is None else found.left_out.rows,
+        bytes_read=found.bytes_read,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _opened(data: Any, y: Any, weight: Any, offset: Any, reading: Reading) -> Dataset:
+    """The dataset with all the arrays that are named or lie beside a stored X; its numbers can be written."""
+    given = {"y": y, "weight": weight, "offset": offset}
+    there = stored_roles(data, reading)
+    roles = {role: role if value is None and role in there else value for role, value in given.items()}
+    need_target = roles["y"] is not None or isinstance(data, Dataset)
+    if not need_target and roles["weight"] is not None:
+        raise ConfigurationError("`copy(weight=...)` needs a target beside it: name it (`y=...`)")
+    dataset = open_data(data, roles["y"], roles["weight"], roles["offset"], need_target=need_target, reading=reading)
+    if dataset.y is not None and dataset.y.dtype.kind in LABEL_KINDS:
+        raise ConfigurationError(
+            f"array {dataset.y.name!r} holds labels that are texts, and dgd writes numbers; copy codes with "
+            f"decode=False, or give class numbers (`y=...`)"
+        )
+    return dataset
