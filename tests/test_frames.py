@@ -51,15 +51,19 @@ def parquet(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder)
 
 
-@pytest.fixture(params=["pandas", "parquet", "filtered", "persisted"])
+@pytest.fixture(
+    params=[
+        pytest.param("pandas", marks=pytest.mark.slow),
+        "filtered",
+        pytest.param("persisted", marks=pytest.mark.slow),
+    ]
+)
 def lazy(request: pytest.FixtureRequest, parquet: str) -> Any:
     """A Dask DataFrame; of some the lengths of the partitions are unknown."""
     if request.param == "pandas":
         return dd.from_pandas(FRAME, npartitions=PARTS)
     frame = dd.read_parquet(parquet)
-    if request.param == "filtered":
-        return frame[frame.a > -1]
-    return frame.persist() if request.param == "persisted" else frame
+    return frame.persist() if request.param == "persisted" else frame[frame.a > -1]
 
 
 def test_dask_partition_by_partition_is_the_table_in_memory(lazy: Any) -> None:
@@ -186,7 +190,8 @@ def _failing(part: pd.DataFrame) -> pd.DataFrame:
     raise OSError("gone")
 
 
-@pytest.mark.parametrize("where", ["parquet", pytest.param("cluster", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["parquet", "cluster"])
 def test_same_bits_on_threads_and_workers(parquet: str, two_workers: Cluster, where: str) -> None:
     lazy = dd.read_parquet(parquet)
     if where == "cluster":

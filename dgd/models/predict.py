@@ -14,7 +14,7 @@ from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk, Dataset
 from dgd.data.missing import NO_LABEL, missing_rows
 from dgd.data.opening import open_data
-from dgd.data.reading import Reading, ReadingOptions
+from dgd.data.reading import Reading, ReadingOptions, for_urls, is_url
 from dgd.data.rows import READABLE_KINDS
 from dgd.errors import ConfigurationError
 from dgd.models.predictor import Predictor
@@ -79,13 +79,16 @@ def predict_to(
     """Predict every row of a dataset and write the predictions to a Zarr array, chunk by chunk.
 
     Memory is bounded by the chunks being read. An interrupted write is marked as such. The arguments are those of
-    `predict`; `out` is a local path, and what dgd wrote there is replaced only with `overwrite`.
+    `predict`; `out` is a local path or a URL, and what dgd wrote there is replaced only with `overwrite`. A URL is
+    opened with the `storage_options`; a store there has no locks, and of two writers the first is not sealed.
 
     Raises WriteError if the disk is full or the system forbids it, and what `predict` raises.
     """
     from dgd.data.zarr.row_writer import COPIES, RowWriter
+    from dgd.data.zarr.url_writer import UrlWriter
 
-    prediction, dataset = _opened(model, data, offset, probabilities, reading)
+    given = for_urls(reading, data, offset) if is_url(out) else reading
+    prediction, dataset = _opened(model, data, offset, probabilities, given)
     if prediction.dtype.kind not in READABLE_KINDS:
         raise ConfigurationError(
             "`predict_to` writes numbers, and the classes are strings; write their probabilities with "
@@ -94,7 +97,12 @@ def predict_to(
     row_shape, dtype = prediction.row_shape, prediction.dtype
     with session(execution_of(execution, client, threads)) as running:
         dataset = running.open(dataset, Need(bytes_per_row=COPIES * dtype.itemsize * math.prod(row_shape)))
-        with RowWriter.created(dataset, out, row_shape=row_shape, dtype=dtype, overwrite=overwrite) as writer:
+        rows: Any = {"row_shape": row_shape, "dtype": dtype, "overwrite": overwrite}
+        with (
+            UrlWriter.created(dataset, os.fspath(out), reading.get("storage_options"), **rows)
+            if is_url(out)
+            else RowWriter.created(dataset, out, **rows)
+        ) as writer:
             for_each(running.executor, dataset, IntoStore(prediction, writer))
             writer.commit(fingerprint=dataset.identity)
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import zarr
+from zarr.abc.store import Store
 from zarr.buffer import default_buffer_prototype
 from zarr.codecs import BloscCodec, Crc32cCodec, GzipCodec, ZstdCodec
-from zarr.storage import LocalStore
 
 from dgd._typing import Array
 from dgd.data.zarr.commit_marker import KEY
@@ -149,7 +149,7 @@ def _refuse(name: str, value: Any, dtype: np.dtype[Any], row: int, column: int |
 
 
 def create_array(
-    group: zarr.Group | LocalStore,
+    group: zarr.Group | Store,
     name: str = "",
     *,
     shape: tuple[int, ...],

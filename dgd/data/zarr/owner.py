@@ -51,8 +51,7 @@ class OutputLock:
     @property
     def marker(self) -> dict[str, Any]:
         """The marker of a root document that is being written."""
-        owner = {"id": self.id, "host": socket.gethostname(), "pid": os.getpid()}
-        return {"format": FORMAT, "state": WRITING, "owner": owner}
+        return marker_of(self.id)
 
     def release(self) -> None:
         """Let others write there."""
@@ -64,7 +63,13 @@ class OutputLock:
         self.release()
 
 
-def check_owner(document: dict[str, Any], owner: str, path: Path) -> None:
+def marker_of(owner: str) -> dict[str, Any]:
+    """The marker of a root document that is being written by this process."""
+    named = {"id": owner, "host": socket.gethostname(), "pid": os.getpid()}
+    return {"format": FORMAT, "state": WRITING, "owner": named}
+
+
+def check_owner(document: dict[str, Any], owner: str, path: Path | str) -> None:
     """Raise OutputInUseError unless a root document is that of this writer."""
     found = _owner(document)
     if found.get("id") != owner:

@@ -54,18 +54,13 @@ class RowWriter:
         """
         target = local_folder(out)
         refuse_own_input("predict_to", dataset, target)
-        lengths = np.diff(dataset.bounds)
-        if len(lengths) > 1 and (lengths[:-1] != lengths[0]).any():
-            raise ConfigurationError(
-                "`predict_to` writes one zarr chunk for each chunk of X, and these are irregular; rechunk X evenly, or "
-                "use `predict`, which returns an array"
-            )
+        chunk_rows = regular_rows(dataset)
         with writing(target):
             lock = OutputLock.create(target, overwrite=overwrite)
             create_array(
                 LocalStore(target),
                 shape=(dataset.shape[0], *row_shape),
-                chunks=(int(lengths[0]), *row_shape),
+                chunks=(chunk_rows, *row_shape),
                 dtype=dtype,
                 dimension_names=("row", "output")[: 1 + len(row_shape)],
                 compression="none",
@@ -93,6 +88,17 @@ class RowWriter:
             check_owner(document, self.owner, path)
             sync_tree(path)
             replace_file(root, sealed(document, {"dataset": fingerprint}))
+
+
+def regular_rows(dataset: Dataset) -> int:
+    """The rows of each chunk. Raises ConfigurationError where they differ."""
+    lengths = np.diff(dataset.bounds)
+    if len(lengths) > 1 and (lengths[:-1] != lengths[0]).any():
+        raise ConfigurationError(
+            "`predict_to` writes one zarr chunk for each chunk of X, and these are irregular; rechunk X evenly, or "
+            "use `predict`, which returns an array"
+        )
+    return int(lengths[0])
 
 
 def refuse_own_input(call: str, dataset: Dataset, out: str | os.PathLike[str]) -> None:
