@@ -252,7 +252,11 @@ def _rows(name: str, values: Any, reading: Reading) -> Rows:
 
 
 def _may_be_location(data: Any) -> bool:
-    return isinstance(data, (str, os.PathLike)) or _module(data) == "zarr" or hasattr(data, "get_partial_values")
+    return (
+        isinstance(data, (str, os.PathLike))
+        or _module(data) in ("zarr", "fsspec")
+        or hasattr(data, "get_partial_values")
+    )
 
 
 def _module(value: Any) -> str:

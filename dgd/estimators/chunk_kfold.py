@@ -51,7 +51,7 @@ class ChunkKFold(BaseCrossValidator):  # type: ignore[misc]
             return regular_bounds(X.shape[0] if hasattr(X, "shape") else len(X), rows)
         if hasattr(X, "bounds"):
             return np.asarray(X.bounds, dtype=np.int64)
-        if hasattr(X, "__dask_graph__"):
+        if hasattr(X, "__dask_graph__") and hasattr(X, "chunks"):
             return np.concatenate(([0], np.cumsum(X.chunks[0]))).astype(np.int64)
         raise ConfigurationError(
             f"`ChunkKFold` splits by the chunks of X, and a {type(X).__name__} has none; give `chunk_rows=`, or a "

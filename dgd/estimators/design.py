@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from dgd._typing import Array, Integers
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Dataset
 from dgd.data.opening import open_data
+from dgd.data.reading import Reading, ReadingOptions
 from dgd.data.rows import Rows
 from dgd.data.selected_rows import Selection, select
 from dgd.errors import ConfigurationError
@@ -28,16 +29,16 @@ from dgd.errors.words import visible
 class ZarrDesign:
     """X (m × n) as scikit-learn may slice it, read chunk by chunk by dgd's estimators alone.
 
-    data, y, weight: anything `dgd.open_dataset` takes; a target need not be there. Rows may be selected by slices,
-    integer arrays and boolean masks, in any order; they are read in the order they are stored, each chunk once a pass,
-    and predictions come back in the order that was asked for.
+    data, y, weight, reading: anything `dgd.open_dataset` takes; a target need not be there. Rows may be selected by
+    slices, integer arrays and boolean masks, in any order; they are read in the order they are stored, each chunk once
+    a pass, and predictions come back in the order that was asked for.
     """
 
     ndim = 2
 
-    def __init__(self, data: Any, y: Any = None, *, weight: Any = None) -> None:
-        given = isinstance(data, Dataset) and y is None and weight is None
-        self._whole: Dataset = data if given else _opened(data, y, weight)
+    def __init__(self, data: Any, y: Any = None, *, weight: Any = None, **reading: Unpack[ReadingOptions]) -> None:
+        given = isinstance(data, Dataset) and y is None and weight is None and not reading
+        self._whole: Dataset = data if given else _opened(data, y, weight, Reading.of("ZarrDesign", reading))
         self._index: Integers | None = None
 
     @property
@@ -107,14 +108,14 @@ class ZarrDesign:
         return f"ZarrDesign({visible(self._whole.source)}: {rows:,} rows × {n:,} columns)"
 
 
-def _opened(data: Any, y: Any, weight: Any) -> Dataset:
+def _opened(data: Any, y: Any, weight: Any, reading: Reading) -> Dataset:
     """With the target where there is one."""
     try:
-        return open_data(data, y, weight, need_target=True)
+        return open_data(data, y, weight, need_target=True, reading=reading)
     except (ConfigurationError, FileNotFoundError):
         if y is not None or weight is not None or isinstance(data, Dataset):
             raise
-        return open_data(data, None, None, need_target=False)
+        return open_data(data, None, None, need_target=False, reading=reading)
 
 
 def _places(key: Any, length: int) -> Integers:

@@ -22,7 +22,7 @@ from dgd.errors import ConfigurationError, DataError
 from dgd.estimators.design import ZarrDesign, chunks_of, in_order, read_whole
 from dgd.passes.memory import available_processors
 
-LAZY_LIBRARIES = ("zarr", "h5py", "pyarrow")
+LAZY_LIBRARIES = ("zarr", "fsspec", "h5py", "pyarrow", "xarray")
 SMALL_BYTES = 4 * 2**20
 """In-memory X up to this is fitted by one thread."""
 

@@ -59,6 +59,9 @@ def test_what_is_there_is_not_replaced(shelf: Any, store: Path) -> None:
         with pytest.raises(ConfigurationError, match="exists"):
             dgd.predict_to(model, store, "memory://shelf/q.zarr", overwrite=overwrite)
     assert shelf.cat("/shelf/q.zarr/notes.txt") == b"mine"
+    shelf.pipe("/shelf/z.zarr/zarr.json", b'{"zarr_format": 3, "node_type": "group", "attributes": {}}')
+    with pytest.raises(ConfigurationError, match="exists and was not written by dgd"):
+        dgd.predict_to(model, store, "memory://shelf/z.zarr", overwrite=True)
     shelf.put(str(store), "/shelf/a.zarr", recursive=True)
     for out in ("memory://shelf/a.zarr", "memory://shelf/a.zarr/p"):
         with pytest.raises(ConfigurationError, match="would write into its own input"):
@@ -90,11 +93,19 @@ def test_until_it_is_complete_it_is_marked(shelf: Any, store: Path, monkeypatch:
         dgd.predict_to(model, store, OUT, threads=1, overwrite=True)
 
 
-def test_a_store_that_takes_nothing(store: Path) -> None:
+def test_a_store_that_takes_nothing(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = dgd.fit(store).model
+    with monkeypatch.context() as patched:
+        patched.setattr("zarr.storage.FsspecStore.set", refusing)
+        with pytest.raises(WriteError, match=r"key 'zarr.json' cannot be written \(OSError: … may not\)"):
+            dgd.predict_to(model, store, OUT, storage_options={"token": "hunter2hunter2"})
     with pytest.raises(WriteError, match=r"http://127.0.0.1:9/p.zarr: key 'zarr.json' cannot be") as caught:
         dgd.predict_to(model, store, "http://me:hunter2@127.0.0.1:9/p.zarr", storage_options={"token": "hunter2"})
     assert "hunter2" not in str(caught.value)
+
+
+async def refusing(self: Any, key: str, value: Any) -> None:
+    raise OSError("hunter2hunter2 may not")
 
 
 def test_the_command_line_writes_to_a_url(shelf: Any, store: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
+from zipfile import is_zipfile
 
 import fsspec
 from fsspec.implementations.asyn_wrapper import AsyncFileSystemWrapper
@@ -22,19 +23,38 @@ from dgd.data.zarr.zip_source import ZipSource
 from dgd.errors import ConfigurationError, DatasetNotFoundError, ReadError
 from dgd.errors.words import without_secrets
 
+CONVERT = "turn a CSV or Parquet table into one with `dgd ingest`"
+FILES = {
+    (".npy",): "give the array, `numpy.load(path, mmap_mode='r')`",
+    (".npz",): "give its arrays, `numpy.load(path)['…']`",
+    (
+        ".nc",
+        ".nc4",
+        ".cdf",
+        ".grib",
+        ".grb",
+    ): "open it with xarray and give the Dataset, or write that with `.to_zarr()`",
+    (".h5", ".hdf5", ".hdf"): "open it with h5py, and give its datasets",
+    (".h5ad",): "open it with anndata, and write it with `.write_zarr()`",
+    (".json",): "references of kerchunk are opened by the URL reference:// and the storage option fo",
+}
+"""What to do with a file that holds no Zarr, by how its name ends."""
+
 _own: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 """File systems that are used in dgd's event loop, by those that were given."""
 
 
 def is_location(data: Any) -> bool:
     """Whether `data` says where a zarr array or group lies."""
-    return isinstance(data, (str, os.PathLike, Store, StorePath, ZarrGroup, ZarrArray))
+    return isinstance(data, (str, os.PathLike, Store, StorePath, ZarrGroup, ZarrArray, fsspec.FSMap))
 
 
 def source_of(location: Any, storage_options: Mapping[str, Any] | None = None) -> Source:
-    """The source behind a path, a URL (with fsspec and these options), a zarr store, store path, group or array."""
+    """The source behind a path, a URL (with fsspec and these options), fsspec's mapper, or any object of zarr."""
     if isinstance(location, (ZarrGroup, ZarrArray)):
         location = location.store_path
+    if isinstance(location, fsspec.FSMap):
+        location = FsspecStore.from_mapper(location, read_only=True)
     if isinstance(location, StorePath):
         return _of_store(location.store, location.path)
     if isinstance(location, Store):
@@ -59,11 +79,11 @@ def _of_path(path: Path) -> Source:
         raise DatasetNotFoundError(f"nothing is at {path}; check the path")
     if is_file and path.suffix == ".zip":
         return ZipSource(path)
+    if is_file and path.suffix == ".zarr" and is_zipfile(path):
+        return ZipSource(path)
     if is_file:
-        raise DatasetNotFoundError(
-            f"{path} is a file, expected the folder of a Zarr group or array; turn a CSV or Parquet table into one "
-            f"with `dgd ingest`"
-        )
+        hint = next((hint for suffixes, hint in FILES.items() if path.name.lower().endswith(suffixes)), CONVERT)
+        raise DatasetNotFoundError(f"{path} is a file, expected the folder of a Zarr group or array; {hint}")
     return LocalSource(path)
 
 
