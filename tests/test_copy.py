@@ -104,6 +104,8 @@ def test_some_columns_another_dtype_no_target(store: Path, tmp_path: Path) -> No
     zarr.open_group(tmp_path / "x.zarr", mode="w").create_array("X", data=X, chunks=(9, 4))
     assert copy(tmp_path / "x.zarr", tmp_path / "c.zarr").arrays == ("X",)
     assert copy(X, tmp_path / "d.zarr", Y).arrays == ("X", "y")
+    joined = copy([store, store], tmp_path / "f.zarr")
+    assert (joined.rows, joined.arrays) == (460, ("X", "y", "weight", "offset"))
     memory = fsspec.filesystem("memory")
     memory.put(str(store), "/shelf/a.zarr", recursive=True)
     assert copy("memory://shelf/a.zarr", tmp_path / "e.zarr").rows == 230
@@ -146,6 +148,9 @@ def test_secrets_are_not_part_of_the_command(tmp_path: Path, store: Path, monkey
 def test_what_is_refused(store: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="`copy` would write into its own input"):
         copy(store, store, overwrite=True)
+    copy(store, tmp_path / "z.zarr")
+    with pytest.raises(ConfigurationError, match="`copy` would write into its own input"):
+        copy([store, tmp_path / "z.zarr"], tmp_path / "z.zarr", overwrite=True)
     with pytest.raises(ConfigurationError, match="exists; give another path"):
         copy(X, store, Y)
     with pytest.raises(PlanError, match="raise the limit"):

@@ -104,7 +104,9 @@ def regular_rows(dataset: Dataset) -> int:
 def refuse_own_input(call: str, dataset: Dataset, out: str | os.PathLike[str]) -> None:
     """The output must not replace the input, nor anything beside it in its group."""
     inputs = [Path(rows.source.label) for rows in dataset.arrays if isinstance(rows, ZarrRows)]
-    inputs += [Path(dataset.source)] if inputs else []
+    # Rows may be decoded, selected or from several stores, which the source names one after the other.
+    sources = {dataset.source, *dataset.source.split(", ")} - {"memory"}
+    inputs += [Path(source) for source in sorted(sources) if "://" not in source]
     target = local_folder(out).resolve()
     for path in (path.resolve() for path in inputs):
         if target == path or target in path.parents or path in target.parents:
