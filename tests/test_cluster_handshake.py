@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from clusters import Cluster, cluster
 from distributed import Client, LocalCluster
 
 import dgd
+from dgd.cli import main
 from dgd.errors import ConfigurationError
 from dgd.passes.cluster import handshake
 from dgd.passes.cluster.software import software
@@ -170,3 +172,18 @@ def test_every_worker_is_asked_once(store: str, client: Client, monkeypatch: pyt
     monkeypatch.setattr("dgd.passes.cluster.executor.LOOK_AGAIN_SECONDS", 0.0)
     dgd.fit(store, client=client, max_iter=5, tol=0)
     assert len(asked) == len(set(asked)) == 2
+
+
+def test_in_a_shell_a_worker_that_is_left_out_is_one_line(
+    store: str, two_workers: Cluster, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    own = {**software(), "digest": "other"}
+    monkeypatch.setattr(handshake, "software", lambda: own)
+    model = dgd.fit(store, threads=1, max_iter=2).model
+    model.save(Path(store).parent / "m.dgd", overwrite=True)
+    warnings.simplefilter("always")
+    address = two_workers.client.scheduler.address
+    assert main(["score", str(Path(store).parent / "m.dgd"), store, "--scheduler", address]) == 2
+    lines = capfd.readouterr().err.splitlines()
+    assert [line.split(" is left out")[0].startswith("warning: worker tcp://") for line in lines] == [True, True, False]
+    assert lines[2].startswith("error: no worker of tcp://")

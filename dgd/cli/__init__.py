@@ -15,7 +15,7 @@ from importlib import import_module
 import click
 
 from dgd._version import __version__
-from dgd.cli.output import in_options, note
+from dgd.cli.output import in_options, note, noted_warnings
 from dgd.cli.signals import interrupt_on_signal
 from dgd.errors import ClusterLostError, ConfigurationError, DgdError
 
@@ -77,6 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     try:
         with (
+            noted_warnings(),
             interrupt_on_signal(),
             commands.make_context("dgd", list(sys.argv[1:] if arguments is None else arguments)) as context,
         ):

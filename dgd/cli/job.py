@@ -5,9 +5,7 @@ from __future__ import annotations
 import functools
 import shlex
 import signal
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +36,7 @@ class Job:
 
     def run(self, fit: Callable[[Execution, StopRequest], Any]) -> int:
         """The exit code; the result has been printed and saved, or the model so far where the cluster is lost."""
-        with self.where.execution() as execution, stop_on_signal() as request, _noted_warnings():
+        with self.where.execution() as execution, stop_on_signal() as request:
             try:
                 result = fit(execution, request)
             except ClusterLostError as error:
@@ -106,11 +104,3 @@ checkpoint_every = click.option(
     metavar="S|pass",
     help="Seconds between two checkpoints, or after every pass [60].",
 )
-
-
-@contextmanager
-def _noted_warnings() -> Iterator[None]:
-    """Warnings as lines on stderr."""
-    with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_, **__: note(f"warning: {message}")
-        yield

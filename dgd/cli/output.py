@@ -5,11 +5,22 @@ from __future__ import annotations
 import json
 import re
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
 from dgd.errors.words import visible, without_secrets
+
+
+@contextmanager
+def noted_warnings() -> Iterator[None]:
+    """Warnings as lines on stderr."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: note(f"warning: {message}")
+        yield
 
 
 def print_json(document: dict[str, Any]) -> None:
