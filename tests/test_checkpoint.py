@@ -131,9 +131,13 @@ def test_mini_batches_go_on_in_mid_epoch(tmp_path: Path, monkeypatch: pytest.Mon
     assert bits(dgd.fit(data, **options, checkpoint=path, checkpoint_every=1e-9)) == expected
     within = [content for content in found if b'"epoch": {"class"' in content]
     assert len(within) == 6 * 3
-    for content in within[::2]:
+    chunks_read = []
+    for content in within[:4]:
         path.write_bytes(content)
+        data.X.reads.clear()  # type: ignore[attr-defined]
         assert bits(dgd.resume(path, data, checkpoint_every=1e9)) == expected
+        chunks_read.append(len(data.X.reads))  # type: ignore[attr-defined]
+    assert chunks_read == [chunks_read[0] - k for k in range(4)], "what was done of an epoch was done again"
 
 
 def test_a_limit_is_not_the_end(tmp_path: Path) -> None:

@@ -231,6 +231,7 @@ def test_an_unfinished_checkpoint_is_not_replaced_and_a_finished_one_is(path: Pa
     assert expected.converged
     result = dgd.fit(X, Y, checkpoint=path, tol=1e-6, solver="nesterov")
     assert (result.theta.tobytes(), result.checkpoint) == (expected.theta.tobytes(), None)
+    assert dgd.fit(X, Y, checkpoint=path, max_iter=1, solver="nesterov").checkpoint
     assert not before(path).exists(), "a checkpoint of another fit was left"
     path.write_text("precious")
     with pytest.raises(ConfigurationError, match="exists and is not a checkpoint"):
@@ -288,15 +289,19 @@ def test_a_dataset_that_was_written_anew_is_refused(tmp_path: Path) -> None:
         dgd.resume(tmp_path / "c")
 
 
-def test_chunks_of_a_store_without_checksums_are_held_to_what_was_read_before_the_break(tmp_path: Path) -> None:
-    store, path = tmp_path / "d.zarr", tmp_path / "c"
-    group = zarr.open_group(store, mode="w")
-    for name, values in (("X", X), ("y", Y)):
-        array = group.create_array(name, shape=values.shape, chunks=(50, *values.shape[1:]), dtype="f8")
-        array[...] = values
-    dgd.fit(store, **OPTIONS, checkpoint=path, validation=store)
+@pytest.mark.parametrize("changed", [0, 1], ids=["data", "validation"])
+def test_chunks_of_a_store_without_checksums_are_held_to_what_was_read_before_the_break(
+    tmp_path: Path, changed: int
+) -> None:
+    stores, path = [tmp_path / "d.zarr", tmp_path / "v.zarr"], tmp_path / "c"
+    groups = [zarr.open_group(store, mode="w") for store in stores]
+    for group in groups:
+        for name, values in (("X", X), ("y", Y)):
+            array = group.create_array(name, shape=values.shape, chunks=(50, *values.shape[1:]), dtype="f8")
+            array[...] = values
+    dgd.fit(stores[0], **OPTIONS, checkpoint=path, validation=stores[1])
     assert dgd.resume(path, max_iter=12).n_iter_ == 12
-    group["X"][60, 0] += 1
+    groups[changed]["X"][60, 0] += 1
     with pytest.raises(
         dgd.errors.DatasetChangedError, match=r"chunk c/1/0 \(rows 50 to 99\) is not what was read before"
     ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import pickle
 from typing import Any
 
@@ -13,6 +14,8 @@ from methods import TARGETS, X
 import dgd
 from dgd.errors import CheckpointError
 from dgd.fitting.arguments import make_loss
+from dgd.fitting.checkpoint_file import from_bytes, to_bytes
+from dgd.fitting.encoding import decoded, encoded
 from dgd.fitting.objective import Objective
 from dgd.fitting.state import FitState
 from dgd.passes.executor import InlineExecutor
@@ -139,3 +142,19 @@ def test_the_state_of_a_real_fit_with_history_and_validation() -> None:
 def test_what_is_not_a_state_is_refused(document: Any) -> None:
     with pytest.raises(CheckpointError, match="state of a fit"):
         FitState.from_arrays(document, {})
+
+
+def test_what_is_stored_comes_back_as_it_was() -> None:
+    """Kinds of numbers, the order of an array in memory, and arrays that are one: the next bits may depend on them."""
+    array = np.arange(6.0)
+    values = [np.float64(0.0), np.float32(0.1), np.int64(3), np.bool_(True), 0.1, 7, True, None, "x", math.inf]
+    values += [array, array, array.reshape(2, 3).T, (1, [2.0])]
+    arrays: dict[str, Any] = {}
+    document = encoded(values, arrays)
+    content = to_bytes(document, arrays)
+    found = decoded(*from_bytes(content, "here"))
+    assert [type(value) for value in found] == [type(value) for value in values]
+    assert repr(found) == repr(values)
+    assert found[10] is found[11]
+    assert found[12].flags.f_contiguous
+    assert from_bytes(content, "here")[0] == document
