@@ -162,6 +162,16 @@ def test_what_was_a_path_is_found_there(store: str, tmp_path: Path, monkeypatch:
     assert result.n_iter_ == 6
 
 
+def test_several_stores_are_found_again(store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "c"
+    monkeypatch.chdir(Path(store).parent)
+    part = dgd.fit([Path(store).name, store], solver="gd", tol=0, max_iter=2, checkpoint=path)
+    monkeypatch.chdir(tmp_path)
+    assert part.checkpoint
+    again = dgd.fit([store, store], solver="gd", tol=0, max_iter=4)
+    assert dgd.resume(path, max_iter=4).theta.tobytes() == again.theta.tobytes()
+
+
 def test_functions_and_classes_of_ones_own_are_given_again(tmp_path: Path) -> None:
     data, path = (X, TARGETS["squared"]), tmp_path / "c"
     options: dict[str, Any] = {"solver": "gd", "learning_rate": lambda t: 0.02 / (1 + t), "max_iter": 6, "tol": 0}

@@ -23,7 +23,7 @@ from dgd.data.zarr.crc32c import crc32c
 from dgd.errors import CheckpointError, ConfigurationError
 from dgd.fitting.auto_solver import Choice
 from dgd.fitting.checkpoint_file import read_last_checkpoint
-from dgd.fitting.encoding import OWN, UNREADABLE, decoded, encoded
+from dgd.fitting.encoding import OWN, UNREADABLE, decoded, encoded, fits
 from dgd.fitting.null_model import NullModel
 from dgd.fitting.run import Task
 from dgd.fitting.state import FitState
@@ -31,6 +31,8 @@ from dgd.fitting.stopping import Stopping
 from dgd.passes.blas import blas_kernel
 from dgd.solvers.base import Solver
 
+Place = str | list[str] | None
+"""Where an array is found again."""
 NOT_STORED = "not stored"
 PLACES = ("data", "y", "weight", "offset", "validation")
 PARTS = ("loss", "penalty", "solver", "choice", "rate", "outputs", "n_parameters", "fit_intercept")
@@ -45,7 +47,7 @@ class Stored:
     bits: dict[str, str]
     data: list[dict[str, Any]]
     validation: list[dict[str, Any]]
-    places: dict[str, str | None]
+    places: dict[str, Place]
     reading: Reading
     seen: tuple[Seen, ...]
     """The checksums of the stored chunks that were read, where their writer left none."""
@@ -115,7 +117,7 @@ class Stored:
         for name, part in self.parts.items():
             if not isinstance(part, method.get(name, object)) or not hasattr(part, acts.get(name, "__class__")):
                 raise TypeError(f"{name} is a {type(part).__name__}")
-        if not all(place is None or isinstance(place, str) for place in self.places.values()):
+        if not all(fits(place, Place) for place in self.places.values()):
             raise TypeError("a place is no text")
 
     def check_bits(self) -> None:
@@ -152,7 +154,7 @@ class Stored:
 
 
 def header_of(
-    task: Task, places: dict[str, str | None], reading: Mapping[str, Any], null: NullModel | None
+    task: Task, places: dict[str, Place], reading: Mapping[str, Any], null: NullModel | None
 ) -> Callable[[dict[str, Array]], dict[str, Any]]:
     """A function that adds what `Stored` reads, but the state, to a checkpoint."""
     dataset, validation = task.dataset, task.held_out if isinstance(task.held_out, Dataset) else None

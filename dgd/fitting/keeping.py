@@ -15,7 +15,7 @@ from dgd.errors import CheckpointError, ConfigurationError
 from dgd.errors.checks import checked_number
 from dgd.errors.words import shown
 from dgd.errors.writing import writing
-from dgd.fitting.checkpoint import header_of
+from dgd.fitting.checkpoint import Place, header_of
 from dgd.fitting.checkpoint_file import before, read_checkpoint
 from dgd.fitting.encoding import encoded
 from dgd.fitting.null_model import NullModel
@@ -34,7 +34,7 @@ class Keeping:
     path: Path
     every: float | str
     task: Task
-    places: dict[str, str | None]
+    places: dict[str, Place]
     reading: Mapping[str, Any]
 
     @classmethod
@@ -108,8 +108,14 @@ def _check_replaceable(path: Path, *, finished: bool) -> None:
         )
 
 
-def _place(name: str, value: Any) -> str | None:
-    """An absolute path, a URL or an array's name. None for an array, and for a URL that may hold a password."""
+def _place(name: str, value: Any) -> Place:
+    """An absolute path, a URL or an array's name; a list of them for several stores.
+
+    None for an array, and for a URL that may hold a password.
+    """
+    if isinstance(value, list):
+        found = [_place(name, each) for each in value]
+        return [each for each in found if isinstance(each, str)] if all(isinstance(e, str) for e in found) else None
     if not isinstance(value, (str, os.PathLike)):
         return None
     text = os.fspath(value)
