@@ -49,4 +49,6 @@ def hold(dataset: Dataset, found: Iterable[Seen]) -> None:
         try:
             stored.checksums.hold(each.first, each.values)
         except DatasetChangedError as error:
-            raise error if each.worker is None else error.on(each.worker) from error
+            if each.worker is None:
+                raise
+            raise error.on(each.worker) from error
