@@ -83,9 +83,9 @@ def load(sent: Dataset | bytes, place: tuple[int, int], count: int, known: bytes
             chunks.append(memory.copy(chunk, slot))
         return ResidentNode(tuple(chunks), bytes_read)
 
-    with _held(dataset, known):
+    with _held(dataset, known) as tried:
         found = _watched(dataset, read)
-    return replace(found, seen=_news(dataset, node.chunks(total), b""))
+    return replace(found, seen=tried + _news(dataset, node.chunks(total), b""))
 
 
 def sweep(
@@ -101,12 +101,13 @@ def sweep(
     dataset, node = _dataset(sent), Node(*place)
     chunk_sum: ChunkSum[S] = pickle.loads(theta) if isinstance(theta, bytes) else theta
     chunks: Chunks = dataset if resident is None else PartlyResident(dataset, 0, resident.chunks)
-    with single_threaded_blas(), _held(dataset, known):
+    with single_threaded_blas(), _held(dataset, known) as tried:
         if resident is not None:
             hold(dataset, resident.seen)
         result = _watched(dataset, partial(sweep_node, chunks, chunk_sum, node))
-    news = _news(dataset, node.chunks(dataset.n_chunks), known)
+    news = tried + _news(dataset, node.chunks(dataset.n_chunks), known)
     if resident is not None and fresh:
+        news += resident.seen
         result = replace(result, bytes_read=result.bytes_read + resident.bytes_read, resident=0)
     return replace(result, seen=news, seconds=time.perf_counter() - began)
 
@@ -116,9 +117,9 @@ def fold(
 ) -> PassResult[V]:
     """A worker's task: a fold over some chunks, in an order."""
     dataset = _dataset(sent)
-    with single_threaded_blas(), _held(dataset, known):
+    with single_threaded_blas(), _held(dataset, known) as tried:
         result = _watched(dataset, partial(fold_chunks, dataset, fold, value, order))
-    return replace(result, seen=_news(dataset, chunks, known))
+    return replace(result, seen=tried + _news(dataset, chunks, known))
 
 
 def packed(found: tuple[Seen, ...]) -> bytes:
@@ -133,13 +134,28 @@ def _unpacked(known: bytes) -> tuple[Seen, ...]:
 
 
 @contextmanager
-def _held(dataset: Dataset, known: bytes) -> Iterator[None]:
+def _held(dataset: Dataset, known: bytes) -> Iterator[tuple[Seen, ...]]:
     """Hold reads to what the driver knows; say which worker sees other data, perhaps a copy of its own."""
     try:
-        hold(dataset, _unpacked(known))
-        yield
+        tried = _last_chunk(dataset)
+        hold(dataset, tried + _unpacked(known))
+        yield tried
     except DatasetChangedError as error:
-        raise (error if error.worker else error.on(get_worker().address)) from error
+        if error.worker is not None:
+            raise
+        raise error.on(get_worker().address) from error
+
+
+def _last_chunk(dataset: Dataset) -> tuple[Seen, ...]:
+    """The checksums of the last chunk, which each worker reads first: one that sees another copy is noticed at once.
+
+    Nothing where the writer left a list of checksums, which tells copies apart, or where the worker knows the chunk.
+    """
+    last = range(dataset.n_chunks - 1, dataset.n_chunks)
+    if all(each.is_complete for each in seen(dataset, last)):
+        return ()
+    _watched(dataset, lambda buffers, check: dataset.read(last.start, buffers))
+    return seen(dataset, last, worker=get_worker().address)
 
 
 def _news(dataset: Dataset, chunks: range, known: bytes) -> tuple[Seen, ...]:
