@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import statistics
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -14,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import zarr
-from clusters import cluster, wait_until
+from clusters import cluster, end, wait_until
 from distributed import Client, LocalCluster
 from hanging import hang, reading
 
@@ -190,3 +192,35 @@ def test_what_is_written_is_not_written_by_two_at_a_time(files: Path, tmp_path: 
         dgd.predict_to(model, files, tmp_path / "found.zarr", client=found.client)
     expected, written = (zarr.open_array(tmp_path / f"{name}.zarr", mode="r")[:] for name in ("expected", "found"))
     assert (expected == written).all()
+
+
+def test_while_it_waits_it_says_so(files: Path, tmp_path: Path) -> None:
+    with cluster(tmp_path) as found:
+        listener = Listener()
+        execution = dgd.Execution(client=found.client, worker_timeout=30)
+        threading.Timer(0.5, found.add_worker).start()
+        dgd.fit(files, execution=execution, callbacks=[listener], max_iter=1)
+    assert listener.said[0] == "no worker; waiting up to 30 s"
+
+
+@pytest.mark.slow
+def test_the_command_says_what_it_waits_for(files: Path, tmp_path: Path) -> None:
+    with cluster(tmp_path, slowly(0.05)) as found:
+        scheduler = str(found.client.scheduler.address)
+        command = [sys.executable, "-m", "dgd", "fit", str(files), "--scheduler", scheduler, "--resident", "0"]
+        child = subprocess.Popen(
+            [*command, "--solver", "gd", "--tol", "0", "--max-iter", "5"], stderr=subprocess.PIPE, text=True
+        )
+        assert child.stderr is not None
+        said: list[str] = []
+        for line in child.stderr:
+            said.append(line)
+            if line.startswith("no worker"):
+                for _ in range(2):
+                    worker = found.add_worker()
+            if line.startswith("pass 2 "):
+                (lost,) = [address for address, pid in found.worker_pids().items() if pid == worker.pid]
+                end(worker)
+        assert child.wait() == 0
+    assert said[1] == "no worker; waiting up to 300 s\n"
+    assert f"worker {lost} lost, its part is computed again\n" in said

@@ -14,7 +14,7 @@ from dgd.cli.job import Job, checkpoint_every, job
 from dgd.cli.method import Chosen, method
 from dgd.cli.model_out import check_place, try_model_room
 from dgd.cli.output import note
-from dgd.cli.progress import pass_progress
+from dgd.cli.progress import Waits, pass_progress
 from dgd.cli.signals import StopRequest
 from dgd.fitting.stopping import MAX_ITER, TOL
 from dgd.passes.execution import Execution
@@ -79,7 +79,7 @@ def fit(store: str, arrays: Arrays, chosen: Chosen, job: Job, start: str | None,
     def run(execution: Execution, request: StopRequest) -> Any:
         if not job.quiet:
             note(str(what.choice))
-            ends = Interruption(None, [request])
+            ends = Interruption(None, [request, Waits()])
             cost = planned(dataset, what, given["precision"], execution, measure=True, tell=ends)
             note(cost.line())
             note(cost.reading_line())

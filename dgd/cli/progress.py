@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from dgd.cli.output import on_terminal
+from dgd.cli.output import note, on_terminal
 from dgd.fitting.record import Record
+from dgd.passes.events import Event
 
 BAR = 20
 REDRAW_SECONDS = 0.05
@@ -18,27 +19,52 @@ REDRAW_SECONDS = 0.05
 
 @contextmanager
 def pass_progress(*, max_iter: int, tol: float, quiet: bool, first: float = 0.0) -> Iterator[Callable[[Record], None]]:
-    """A callback that shows each pass. `first`: the gradient norm of the first pass, where that was made before."""
+    """A callback that shows each pass, and what it waits for. `first`: the gradient norm of the first pass, where that
+    was made before.
+    """
     if quiet:
         yield lambda record: None
         return
     line = RedrawnLine() if on_terminal() else None
-
-    def show(record: Record) -> None:
-        nonlocal first
-        first = first or record.grad_norm
-        ratio = record.grad_norm / first if first else 0.0
-        text = pass_text(record, ratio)
-        if line is None:
-            print(text, file=sys.stderr, flush=True)
-        else:
-            line.draw(f"{bar(done(record.iteration, max_iter, ratio, tol))} {text}")
-
     try:
-        yield show
+        yield Shown(line, max_iter, tol, first)
     finally:
         if line is not None:
             line.finish()
+
+
+class Waits:
+    """Says on stderr what a pass waits for."""
+
+    def __init__(self, line: RedrawnLine | None = None) -> None:
+        self._line = line
+
+    def __call__(self, record: Record) -> None:
+        """Passes are shown by others."""
+
+    def on_event(self, event: Event) -> None:
+        """A line, where there is something to say."""
+        if event.message:
+            if self._line is not None:
+                self._line.clear()
+            note(event.message)
+
+
+class Shown(Waits):
+    """Shows each pass as well."""
+
+    def __init__(self, line: RedrawnLine | None, max_iter: int, tol: float, first: float) -> None:
+        super().__init__(line)
+        self._max_iter, self._tol, self._first = max_iter, tol, first
+
+    def __call__(self, record: Record) -> None:
+        self._first = self._first or record.grad_norm
+        ratio = record.grad_norm / self._first if self._first else 0.0
+        text = pass_text(record, ratio)
+        if self._line is None:
+            print(text, file=sys.stderr, flush=True)
+        else:
+            self._line.draw(f"{bar(done(record.iteration, self._max_iter, ratio, self._tol))} {text}")
 
 
 def pass_text(record: Record, ratio: float) -> str:
@@ -87,6 +113,11 @@ class RedrawnLine:
         self._text, self._pending = text, True
         if time.monotonic() - self._drawn >= REDRAW_SECONDS:
             self._write()
+
+    def clear(self) -> None:
+        """Make room for another line; the next text is drawn below it."""
+        if self._text:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
     def finish(self) -> None:
         """Leave the last text on the terminal."""

@@ -38,6 +38,8 @@ class Workers:
         self.address = str(client.scheduler.address)
         self._heard: dict[str, tuple[Any, float]] = {}
         """The last sign of life of each worker, by the scheduler's clock, and when it was new by ours."""
+        self._lost: set[str] = set()
+        """Workers that have gone, and nobody has been told."""
         self._scheduler_lost = False
         """Whether the client was without its scheduler when last seen: it closes itself if that lasts."""
 
@@ -60,11 +62,19 @@ class Workers:
         fit = self.handshake.fit_among(
             (name, worker["id"]) for name, worker in workers.items() if worker.get("status", "running") == "running"
         )
+        self._lost |= self._heard.keys() - workers.keys()
+        self._heard = {name: heard for name, heard in self._heard.items() if name in workers}
         now = time.monotonic()
         for name, worker in workers.items():
             if self._heard.get(name, (None, now))[0] != worker["last_seen"]:
                 self._heard[name] = worker["last_seen"], now
         return {name: workers[name] for name, _ in sorted(fit)}
+
+    def _tell_of_lost(self) -> None:
+        """Say once of each worker that has gone."""
+        lost, self._lost = sorted(self._lost), set()
+        for name in lost:
+            self._clock.say("worker lost", f"worker {name} lost, its part is computed again")
 
     def silence(self, workers: Iterable[str]) -> float:
         """The seconds since any of these workers has given a sign of life: frozen ones stay connected."""
@@ -88,6 +98,7 @@ class Workers:
         """
         began = time.monotonic()
         waiting: Future | None = None
+        said = False
         try:
             while not (workers := self.now()):
                 if self.handshake.unfit and not (self.handshake.found_some or self.handshake.silent):
@@ -97,8 +108,13 @@ class Workers:
                 if workers is not None and (waiting is None or waiting.cancelled()):
                     key = f"dgd-wanted-{uuid.uuid4().hex[:12]}"
                     waiting = self.client.submit(tasks.identity, None, key=key, pure=False)
+                if workers is not None and not said:
+                    said = True
+                    self._clock.say("no worker", f"no worker; waiting up to {self.timeout:g} s")
+                self._tell_of_lost()
                 self._clock.say("running")
                 time.sleep(min(POLL_SECONDS, self.timeout / 10))
+            self._tell_of_lost()
             if self.silence(workers) >= max(self.timeout, LEAST_SILENCE_SECONDS):
                 raise ClusterLostError(self._frozen(len(workers)))
             return workers
