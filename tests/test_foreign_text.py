@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -140,3 +141,13 @@ def test_a_stored_command_is_quoted_and_not_advised(tmp_path: Path, capsys: pyte
     (tmp_path / "u.zarr" / "zarr.json").write_text(json.dumps(document))
     with pytest.raises(IncompleteDatasetError, match=r"“x{500}”"):
         dgd.open_dataset(tmp_path / "u.zarr")
+
+
+def test_commands_print_by_what_escapes_only() -> None:
+    """The guide and the demo print their own text, the bar its own line."""
+    folder = Path(main.__code__.co_filename).parent
+    own = {"output.py", "guide.py", "demo", "progress.py"}
+    files = [file for file in folder.rglob("*.py") if not own & {*file.relative_to(folder).parts}]
+    printing = [file.name for file in files if re.search(r"\b(click\.echo|print)\(", file.read_text())]
+    assert len(files) > 10
+    assert not printing

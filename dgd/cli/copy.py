@@ -12,7 +12,7 @@ import click
 
 from dgd.cli import options
 from dgd.cli.arrays import Arrays, arrays
-from dgd.cli.output import note, on_terminal, print_json
+from dgd.cli.output import note, on_terminal, print_json, say
 from dgd.cli.progress import RedrawnLine, bar
 from dgd.cli.redo import redo_command
 from dgd.data.reading import is_url
@@ -73,7 +73,7 @@ def copy(
         print_json(asdict(written))
     else:
         left_out = f", {written.rows_left_out:,} with a missing cell left out" if written.rows_left_out else ""
-        click.echo(f"{written.path}: {written.rows:,} rows × {written.features} features{left_out}")
+        say(f"{written.path}: {written.rows:,} rows × {written.features} features{left_out}")
     return 0
 
 

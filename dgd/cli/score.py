@@ -10,7 +10,7 @@ from dgd.cli import options
 from dgd.cli.arrays import Arrays
 from dgd.cli.arrays import arrays as with_arrays
 from dgd.cli.options import Where
-from dgd.cli.output import print_json
+from dgd.cli.output import print_json, say
 from dgd.errors.words import finite_or_none
 
 
@@ -32,5 +32,5 @@ def score(model: str, store: str, arrays: Arrays, where: Where, as_json: bool) -
         if not found["rows_left_out"]:
             del found["rows_left_out"]
         width = max(map(len, found)) + 2
-        click.echo("\n".join(f"{name:<{width}}{value:.12g}" for name, value in found.items()))
+        say("\n".join(f"{name:<{width}}{value:.12g}" for name, value in found.items()))
     return 0
