@@ -58,9 +58,10 @@ def test_any_schedule_has_the_bits_of_a_healthy_one_or_an_error() -> None:
 
 
 @pytest.mark.slow
-def test_ten_thousand_schedules() -> None:
-    found = ends(range(1000, 11_000))
-    assert found["same"] > found["lost"] > 500
+@pytest.mark.parametrize("first", range(1000, 11_000, 500))
+def test_ten_thousand_schedules(first: int) -> None:
+    found = ends(range(first, first + 500))
+    assert found["same"] > found["lost"] > 50
 
 
 def test_a_seed_is_a_schedule() -> None:

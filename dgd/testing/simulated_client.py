@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from distributed import Client
@@ -29,10 +30,26 @@ class SimulatedClient(Client):  # type: ignore[misc]
         found = self.cluster.workers.values()
         return {
             "workers": {
-                each.address: {"id": each.name, "nthreads": each.threads, "status": "running", "memory_limit": None}
+                each.address: {
+                    "id": each.name,
+                    "nthreads": each.threads,
+                    "status": "running",
+                    "memory_limit": None,
+                    "last_seen": self.cluster.now if each.hung_at is None else each.hung_at,
+                }
                 for each in found
             }
         }
+
+    def processing(self) -> dict[str, list[str]]:
+        found = self.cluster.tasks.items()
+        return {each: [key for key, task in found if each in task.runs_on] for each in self.cluster.workers}
+
+    def who_has(self, keys: list[str]) -> dict[str, list[str]]:
+        return {key: sorted(self.cluster.tasks[key].held_by) for key in keys if key in self.cluster.tasks}
+
+    def as_current(self) -> AbstractContextManager[Any]:
+        return nullcontext()
 
     def sync(self, func: Any, *args: Any, callback_timeout: float | None = None, **kwargs: Any) -> Any:
         assert callback_timeout is not None
@@ -105,6 +122,15 @@ class SimulatedFuture:
 
     def release(self) -> None:
         self.client.cluster.wanted.discard(self.key)
+
+
+def wait(futures: list[SimulatedFuture], *, timeout: float, return_when: str) -> None:
+    """`distributed.wait` for the first of some futures."""
+    assert return_when == "FIRST_COMPLETED"
+    cluster = futures[0].client.cluster
+    end = cluster.now + timeout
+    while cluster.now < end and not any(future.done() for future in futures):
+        cluster.sleep(0.05)
 
 
 class AllFit:

@@ -23,7 +23,7 @@ from distributed import KilledWorker
 from distributed.client import FutureCancelledError
 
 from dgd.passes.cluster.executor import ClusterExecutor
-from dgd.testing.simulated_client import AllFit, SimulatedClient
+from dgd.testing.simulated_client import AllFit, SimulatedClient, wait
 
 ALLOWED_DEATHS = 3
 RECONNECT_SECONDS = 30.0
@@ -40,7 +40,7 @@ class _Worker:
     address: str
     name: str
     threads: int
-    hung: bool = False
+    hung_at: float | None = None
     busy: int = 0
     late: list[Callable[[], None]] = field(default_factory=list)
     """What it does when it goes on."""
@@ -88,11 +88,13 @@ class SimulatedCluster:
 
     def __enter__(self) -> Self:
         package = "dgd.passes.cluster"
-        clocks = [patch(f"{package}.{name}.time", self) for name in ("executor", "workers", "pass_clock", "tasks")]
+        timed = ("executor", "workers", "waiting", "stragglers", "pass_clock", "tasks")
+        clocks = [patch(f"{package}.{name}.time", self) for name in timed]
         self._patches = [
             *clocks,
             patch(f"{package}.tasks.get_worker", lambda: _Worker("simulated", "", 1)),
             patch(f"{package}.workers.Handshake", AllFit),
+            patch(f"{package}.waiting.wait", wait),
             patch(f"{package}.cut.TASK_SECONDS", 10 ** self._random.uniform(-9, -3)),
         ]
         for each in self._patches:
@@ -178,7 +180,7 @@ class SimulatedCluster:
     def _hang(self, name: str) -> None:
         """It goes on later, or is taken for dead; then it may come back, with answers nobody waits for."""
         worker = self.workers[name]
-        worker.hung = True
+        worker.hung_at = self.now
         if self._random.random() < 0.5:
             self._later(self._random.uniform(0, 40), lambda: self._go_on(worker))
         else:
@@ -186,7 +188,7 @@ class SimulatedCluster:
             self._later(self._random.uniform(60, 90), lambda: self._go_on(worker))
 
     def _go_on(self, worker: _Worker) -> None:
-        worker.hung = False
+        worker.hung_at = None
         for answer in worker.late:
             answer()
         worker.late.clear()
@@ -276,7 +278,7 @@ class SimulatedCluster:
         values = {other: self.tasks[other].value for other in task.spec.dependencies}
 
         def answer() -> None:
-            if worker.hung:
+            if worker.hung_at is not None:
                 worker.late.append(answer)
                 return
             worker.busy -= 1
