@@ -128,7 +128,7 @@ def test_every_array_of_a_local_group(tmp_path: Path) -> None:
         group.create_group("deeper").create_array("X", data=np.ones(3))
         (path / "not an array").mkdir()
         (path / "file").write_text("")
-        assert [array.name for array in dgd.info(path).arrays] == ["X", "y", "weight", "a"]
+        assert [array.name for array in dgd.info(path).arrays] == ["X", "y", "weight", "a", "deeper/X"]
 
 
 def test_a_group_without_y(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from dgd.data.zarr.attributes import meaning_of
 from dgd.data.zarr.dataset import open_group
 from dgd.data.zarr.group import Group, open_array
 from dgd.data.zarr.layout import ArrayFormat
-from dgd.data.zarr.listing import arrays_below, not_found
+from dgd.data.zarr.listing import arrays_below, entries, not_found
 from dgd.data.zarr.locations import source_of
 from dgd.data.zarr.manifest import MANIFEST
 from dgd.data.zarr.sources import LocalSource, ReadAhead, Source
@@ -161,6 +161,8 @@ def _info(group: Group, found: dict[str, ZarrRows], unreadable: dict[str, str]) 
 
 def _array_names(group: Group) -> list[str]:
     """Where to look for arrays, the usual names first."""
+    if not group.committed:
+        entries(group.source)  # Raises ReadError for a local folder that may not be listed.
     names = set(group.committed or arrays_below(group.source) or USUAL)
     return [name for name in USUAL if name in names] + sorted(names - set(USUAL))
 

@@ -14,7 +14,7 @@ from zarr.storage import FsspecStore
 
 from dgd.data.zarr import event_loop
 from dgd.data.zarr.documents import read_document
-from dgd.data.zarr.sources import LocalSource, Source, StoreSource
+from dgd.data.zarr.sources import LocalSource, Source, StoreSource, unreadable
 from dgd.data.zarr.zip_source import ZipSource
 from dgd.errors import DataError
 
@@ -41,7 +41,7 @@ def not_found(source: Source, key: str, committed: tuple[str, ...]) -> str:
     if arrays:
         hint = "name the variables that are features (features=[…], --features)" if key == "X" else "name one of them"
         return f"{source.label} has no array {key!r}, it has {_listed(arrays)}; {hint}"
-    inside = entries(source)
+    inside = _entries(source)
     if inside is None:
         return f"{source.label} has no array {key!r}, and it cannot be listed; check the path and the name"
     if inside:
@@ -50,7 +50,7 @@ def not_found(source: Source, key: str, committed: tuple[str, ...]) -> str:
         return f"{source.label} has no array {key!r}, for the folder is empty; check the path"
     missing, above = "", _above(source)
     while above is not None:
-        found = entries(above)
+        found = _entries(above)
         if found:
             return f"nothing is at {source.label}, and {above.label} holds {_listed(found)}; check the path"
         if found is None:
@@ -66,20 +66,30 @@ def _above(source: Source) -> Source | None:
     return None if found is None or found[0].label.endswith(":") else found[0]
 
 
+def _entries(source: Source) -> list[str] | None:
+    """The names directly at a source; None for whatever cannot be listed."""
+    try:
+        return entries(source)
+    except DataError:
+        return None
+
+
 def entries(source: Source) -> list[str] | None:
-    """The names directly at a source, sorted; None if it cannot be listed."""
+    """The names directly at a source, sorted; None if it cannot be listed. Raises ReadError for a local folder then."""
     try:
         if isinstance(source, LocalSource):
-            return sorted(os.listdir(source.root)) if source.root.is_dir() else []
+            with os.scandir(source.root) as found:
+                return sorted(entry.name for entry in found)
         if isinstance(source, ZipSource):
             return sorted(source.names())
         if isinstance(source, StoreSource):
             names = event_loop.run(_names(source), timeout=LIST_SECONDS)
             return sorted({name.rstrip("/").rpartition("/")[2] for name in names} - {""})
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    except Exception:  # whatever a store answers that is asked for a list, the caller has a better error
-        return None
+    except Exception as error:  # whatever a store answers that is asked for a list, the caller has a better error
+        if isinstance(source, LocalSource):
+            raise unreadable(source.label, "", error) from error
     return None
 
 
@@ -121,7 +131,7 @@ def _arrays(source: Source) -> Iterator[str]:
     looked_at = 0
     while groups:
         group = groups.pop(0)
-        for name in entries(source.child(group) if group else source) or []:
+        for name in _entries(source.child(group) if group else source) or []:
             looked_at += 1
             if looked_at > MOST_NODES:
                 return
