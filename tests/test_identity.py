@@ -89,7 +89,9 @@ def test_a_chunk_from_elsewhere_is_refused(tmp_path: Path, change: Callable[[Pat
     assert (found.array, found.chunk, found.rows) == ("X", f"c/{index}/0", (90 * index, 90 * index + 90))
 
 
-@pytest.mark.parametrize("compression", ["none", "zstd", "blosc", "gzip"])
+@pytest.mark.parametrize(
+    "compression", ["none", "zstd", *[pytest.param(c, marks=pytest.mark.slow) for c in ("blosc", "gzip")]]
+)
 def test_a_rewritten_chunk_is_refused_and_an_equal_one_is_not(tmp_path: Path, compression: str) -> None:
     path = written(tmp_path / "a.zarr", compression=compression)
     expected = dgd.fit(path).theta
@@ -254,7 +256,7 @@ def test_copies_without_a_list_are_told_apart_in_the_first_pass(
     assert found.worker_pids()[str(caught.value.worker)] in odd
 
 
-@pytest.mark.parametrize("solver", ["gd", "minibatch"])
+@pytest.mark.parametrize("solver", ["gd", pytest.param("minibatch", marks=pytest.mark.slow)])
 def test_what_workers_have_read_is_held_to_by_all(two_copies: tuple[Cluster, Path, Path], solver: str) -> None:
     found, here, there = two_copies
     for path in (here, there):

@@ -138,6 +138,7 @@ def test_what_is_no_whole_dataset_is_an_error(tmp_path: Path) -> None:
         dgd.verify(tmp_path / "b.zarr")
 
 
+@pytest.mark.slow
 def test_on_a_cluster(tmp_path: Path, two_workers: Cluster) -> None:
     path = written(tmp_path / "a.zarr")
     assert dgd.verify(path, client=two_workers.client) == dgd.verify(path)
