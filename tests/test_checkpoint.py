@@ -69,7 +69,10 @@ def check_resumed(path: Path, *data: Any, every: int = 1, **options: Any) -> int
     return len(found[::every])
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.label)
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, id=case.label, marks=[] if k % 2 == 0 else pytest.mark.slow) for k, case in enumerate(CASES)],
+)
 def test_every_method_goes_on_to_the_same_bits(case: Case, tmp_path: Path) -> None:
     data = chunked(case.y)
     check_resumed(tmp_path / "c", data, loss=case.loss, max_iter=PASSES, threads=1, every=4, **case.options)
