@@ -194,7 +194,7 @@ def _open_group(
     named: dict[str, Any] = {
         role: each if isinstance(each, str) else _or_none(role, each, reading) for role, each in given.items()
     }
-    if group.has(reading.X) or (reading.features is None and known is None):
+    if (reading.features is None and known is None) or group.has(reading.X):
         dataset = open_group(group, X=reading.X, **named, reading=reading)
         return dataset if reading.features is None else select_columns(dataset, reading.features)
     return open_variables(group, reading.features or known or (), named, reading)

@@ -6,7 +6,6 @@ Source: the on-disk format of anndata, https://anndata.readthedocs.io/en/stable/
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,14 +25,24 @@ from dgd.errors import SchemaError, UnsupportedFormatError
 MASKED = ("nullable-integer", "nullable-boolean")
 
 
+def labelled(group: Group, key: str, rows: ZarrRows) -> Rows:
+    """A plain array of a group, with its labels where it holds codes. Raises SchemaError for a part of an element."""
+    above = key.rpartition("/")[0]
+    if above:
+        refuse_part(Group(group.child(above)).attributes, above, key)
+    where = rows.format.attributes.get("categories")
+    if not isinstance(where, str):
+        return rows
+    # As anndata wrote until 0.7: codes that name an array of categories beside them.
+    place = f"{above}/{where}" if above else where
+    return _categorical(rows, read_whole(group.child(place), place))
+
+
 def element(group: Group, key: str) -> Rows | None:
-    """The element of a group that is not a plain array, as rows; None if it is one, or not there."""
+    """The element of a group that is not a plain array, as rows; None if there is none."""
     inner = Group(group.child(key))
     if inner.is_array:
-        above = key.rpartition("/")[0]
-        if above:
-            refuse_part(Group(group.child(above)).attributes, above, key)
-        return _old_categories(group, key, inner.attributes.get("categories"))
+        return None
     kind = inner.attributes.get("encoding-type")
     if kind == "csr_matrix":
         return _csr(inner, key)
@@ -92,15 +101,6 @@ def _categorical(codes: ZarrRows, labels: Array) -> DecodedRows:
     if labels.dtype.kind not in "biuf":
         raise UnsupportedFormatError(f"the categories of {codes.name!r} are {labels.dtype}", array=codes.name)
     return DecodedRows(codes, Meaning(codes.dtype, table=tuple(float(label) for label in labels.tolist())))
-
-
-def _old_categories(group: Group, key: str, where: Any) -> Rows | None:
-    """Codes that name an array of categories beside them, as anndata wrote until 0.7."""
-    if not isinstance(where, str):
-        return None
-    above = key.rpartition("/")[0]
-    place = f"{above}/{where}" if above else where
-    return _categorical(group.rows(key), read_whole(group.child(place), place))
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,9 +7,10 @@ from typing import Any
 from dgd.data.dataset import Dataset
 from dgd.data.reading import Reading
 from dgd.data.rows import Rows
-from dgd.data.zarr.anndata import element, variable_names
+from dgd.data.zarr.anndata import element, labelled, variable_names
 from dgd.data.zarr.group import Group
 from dgd.data.zarr.meant import meant
+from dgd.errors import DatasetNotFoundError
 
 
 def open_group(
@@ -37,8 +38,11 @@ def open_group(
 
 def _named(group: Group, key: str, reading: Reading) -> Rows:
     """An array of the group, or what stands for one."""
-    if reading.decode and key not in group.committed:
-        found = element(group, key)
-        if found is not None:
-            return found
-    return group.rows(key)
+    try:
+        rows = group.rows(key)
+    except DatasetNotFoundError:
+        found = element(group, key) if reading.decode else None
+        if found is None:
+            raise
+        return found
+    return labelled(group, key, rows) if reading.decode and key not in group.committed else rows
