@@ -208,19 +208,17 @@ def test_the_command_says_what_it_waits_for(files: Path, tmp_path: Path) -> None
     with cluster(tmp_path, slowly(0.05)) as found:
         scheduler = str(found.client.scheduler.address)
         command = [sys.executable, "-m", "dgd", "fit", str(files), "--scheduler", scheduler, "--resident", "0"]
-        child = subprocess.Popen(
-            [*command, "--solver", "gd", "--tol", "0", "--max-iter", "5"], stderr=subprocess.PIPE, text=True
-        )
-        assert child.stderr is not None
+        command += ["--solver", "gd", "--tol", "0", "--max-iter", "5"]
         said: list[str] = []
-        for line in child.stderr:
-            said.append(line)
-            if line.startswith("no worker"):
-                for _ in range(2):
-                    worker = found.add_worker()
-            if line.startswith("pass 2 "):
-                (lost,) = [address for address, pid in found.worker_pids().items() if pid == worker.pid]
-                end(worker)
-        assert child.wait() == 0
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as child:
+            for line in child.stderr or ():
+                said.append(line)
+                if line.startswith("no worker"):
+                    for _ in range(2):
+                        worker = found.add_worker()
+                if line.startswith("pass 2 "):
+                    (lost,) = [address for address, pid in found.worker_pids().items() if pid == worker.pid]
+                    end(worker)
+        assert child.returncode == 0
     assert said[1] == "no worker; waiting up to 300 s\n"
     assert f"worker {lost} lost, its part is computed again\n" in said
