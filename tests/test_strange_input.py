@@ -105,7 +105,7 @@ def test_numbers_of_every_kind_are_numbers(problem: Problem, rate: Any, tmp_path
         {"tol": None}, {"tol": float("nan")}, {"tol": True}, {"max_iter": 2.5}, {"max_iter": True}, {"max_iter": None},
         {"max_iter": float("nan")}, {"max_seconds": "1"}, {"threads": "2"}, {"threads": 2.5}, {"learning_rate": None},
         {"learning_rate": True}, {"learning_rate": [0.1]}, {"learning_rate": float("inf")}, {"fit_intercept": "no"},
-        {"fit_intercept": 2}, {"solver": ["gd"]}, {"precision": ["double"]}, {"theta0": "abc"}, {"theta0": [1j] * 6},
+        {"fit_intercept": 2}, {"solver": ["gd"]}, {"precision": ["double"]}, {"theta0": 1.5}, {"theta0": [1j] * 6},
         {"theta0": np.zeros((2, 3))}, {"loss": None}, {"loss": int}, {"callbacks": print}, {"callbacks": [None]},
         {"client": "tcp://127.0.0.1:8786"}, {"execution": {"threads": 2}}, {"validation_fraction": "0.2"},
     ],

@@ -42,8 +42,9 @@ def open_dataset(
     `h5py.Dataset`, read by rows; a tensor on the CPU. Any other array is loaded, up to 64 MiB where it is not in memory
     already.
     A list of locations, or a pattern of paths ("year-*.zarr", in sorted order), is one dataset, one below the other.
-    y, weight, offset: the array's name in the group (y: "y" by default; the others: none) or the array itself; weight
-    has shape (m,), y and offset (m,) or (m, q). Where y holds classes, its labels may be strings or categories.
+    y, weight, offset: the array's name in the group (y: "y" by default; the others: none), an absolute path or URL, or
+    the array itself; weight has shape (m,), y and offset (m,) or (m, q). Where y holds classes, its labels may be
+    strings or categories.
     decode (True): whether stored arrays are read as what their attributes and dimension names say, as xarray does:
     `scale_factor`, `add_offset`, `_FillValue`, `missing_value`, `_Unsigned`, `valid_range`, `flag_values`; X is
     transposed where its second dimension is that of y. False: the numbers as they are stored.
@@ -192,12 +193,17 @@ def _open_group(
 
     given = {"y": y, "weight": weight, "offset": offset}
     named: dict[str, Any] = {
-        role: each if isinstance(each, str) else _or_none(role, each, reading) for role, each in given.items()
+        role: each if _is_name(each) else _or_none(role, each, reading) for role, each in given.items()
     }
     if (reading.features is None and known is None) or group.has(reading.X):
         dataset = open_group(group, X=reading.X, **named, reading=reading)
         return dataset if reading.features is None else select_columns(dataset, reading.features)
     return open_variables(group, reading.features or known or (), named, reading)
+
+
+def _is_name(given: Any) -> bool:
+    """Whether it names an array of the group; an absolute path or a URL says where another array lies."""
+    return isinstance(given, str) and not os.path.isabs(given) and not is_url(given)
 
 
 def _falling_back(reading: Reading, known: tuple[str, ...] | None, data: Any) -> Reading:

@@ -87,13 +87,13 @@ def test_links_are_seen_on_systems_without_proc(path: Path, tmp_path: Path, monk
 def test_an_array_elsewhere_is_given_by_its_path(path: Path, tmp_path: Path) -> None:
     group = zarr.create_group(tmp_path / "other.zarr")
     group.create_array("y", data=np.arange(53.0), chunks=(10,))
-    for name in ("../other.zarr/y", str(tmp_path / "other.zarr" / "y"), "X/../y"):
-        with pytest.raises(DatasetNotFoundError, match="leads out of it; give an array elsewhere as a path"):
+    for name in ("../other.zarr/y", "X/../y"):
+        with pytest.raises(DatasetNotFoundError, match="leads out of it; give an array elsewhere by its absolute path"):
             dgd.open_dataset(path, name)
-    dataset = dgd.open_dataset(path, tmp_path / "other.zarr" / "y")
-    y = dataset.read(0).y
-    assert y is not None
-    assert y.tolist() == list(range(10))
+    for place in (tmp_path / "other.zarr" / "y", str(tmp_path / "other.zarr" / "y")):
+        y = dgd.open_dataset(path, place).read(0).y
+        assert y is not None
+        assert y.tolist() == list(range(10))
     other = written(tmp_path / "committed.zarr")
     check(dgd.open_dataset(path, other / "y"), path)
 

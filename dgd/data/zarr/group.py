@@ -116,7 +116,7 @@ class Group:
         if ".." in key.split("/") or key.startswith("/"):
             raise DatasetNotFoundError(
                 f"{key!r} is not the name of an array in {self.source.label}: it leads out of it; give an array "
-                f"elsewhere as a path, `pathlib.Path({key!r})`",
+                f"elsewhere by its absolute path",
                 array=key,
             )
         if not is_file_name(key):
