@@ -82,3 +82,16 @@ def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         found.add_worker()
         found.add_worker()
         yield found
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of a family that is marked `each(n)`, all but each n-th case are slow; before pytest's own choice by markers."""
+    seen: dict[str, int] = {}
+    for item in items:
+        marker = item.get_closest_marker("each")
+        if marker is not None:
+            family = item.nodeid.partition("[")[0]
+            seen[family] = seen.get(family, -1) + 1
+            if seen[family] % marker.args[0]:
+                item.add_marker(pytest.mark.slow)

@@ -47,6 +47,7 @@ class TestPeers:
         assert found["distance"] < 1e-6, found
         assert 0 < found["per_iteration"] < found["to_optimum"]
 
+    @pytest.mark.slow
     def test_a_peer_is_followed_until_its_time_is_over(self, folder: Path) -> None:
         found = peers.once(run_of("with_sgd.py"), folder, Path(sys.executable), 0.1)
         assert found["iterations"] >= 3, found
@@ -143,6 +144,7 @@ print(json.dumps(course.answer()))
 
 
 class TestGrowth:
+    @pytest.mark.slow
     def test_every_table_is_filled(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(growth, "WIDTHS", (16,))
         monkeypatch.setattr(growth, "FACTORS", (1, 4))
@@ -272,6 +274,7 @@ class TestLimits:
         assert set(dropped) == files
 
 
+@pytest.mark.slow
 def test_options_reach_the_benchmark_and_the_table_can_be_pasted() -> None:
     command = [sys.executable, "-m", "tests.benchmarks", "growth", "--markdown", "--only", "features", "--bytes", "128"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)

@@ -596,6 +596,7 @@ def test_other_commands_stop_at_the_first_signal(
 # ---------------------------------------------------------------- clusters
 
 
+@pytest.mark.slow
 def test_a_scheduler_by_address_or_file_gives_the_same_bits(
     run: Run, store: str, cluster: Cluster, tmp_path: Path, model: Path
 ) -> None:
@@ -647,6 +648,7 @@ def test_something_else_at_the_address_ends_with_5_and_one_line(start: Start, st
     assert re.fullmatch(r"error: no scheduler answers at .*\n", err)
 
 
+@pytest.mark.slow
 def test_a_cluster_that_dies_ends_with_5_and_one_line(start: Start, store: str, tmp_path: Path) -> None:
     with local_cluster(tmp_path, workers=1, memory_limit=2**30) as doomed:
         child = start("fit", store, "--scheduler", doomed.scheduler, *ENDLESS[:-2], "--worker-timeout", "2")
@@ -664,6 +666,7 @@ def test_a_cluster_that_dies_ends_with_5_and_one_line(start: Start, store: str, 
 # ---------------------------------------------------------------- memory
 
 
+@pytest.mark.slow
 def test_the_plan_is_kept(tmp_path: Path) -> None:
     """Peak memory of a fit of 240 MiB stays within 10 % of what `dgd plan` says, which `dgd fit` says too."""
     store = tmp_path / "large.zarr"

@@ -141,6 +141,7 @@ def test_max_seconds_ends_a_fit_before_its_first_pass(
     assert result.as_json()["loss"] is None
 
 
+@pytest.mark.each(3)
 @pytest.mark.parametrize("solver", ["gd", "lbfgs", "newton", "fista", "minibatch"])
 def test_max_seconds_ends_a_pass_in_the_middle_with_the_last_whole_one(
     files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, solver: str

@@ -140,6 +140,7 @@ def test_a_worker_killed_in_mid_pass_changes_nothing(
     assert len(result.history) == 6
 
 
+@pytest.mark.slow
 def test_killed_worker_is_submitted_again(
     slow_store: str, expected: dgd.Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,6 +174,7 @@ def test_killed_worker_is_submitted_again(
     assert attempts.count(1) == 1
 
 
+@pytest.mark.slow
 def test_all_workers_lost_is_an_error_in_time_and_a_new_one_in_time_is_none(
     slow_store: str, expected: dgd.Result, tmp_path: Path
 ) -> None:
@@ -247,6 +249,7 @@ def test_a_scheduler_that_comes_back_is_used_again(slow_store: str, expected: dg
     assert bits(result) == bits(expected)
 
 
+@pytest.mark.slow
 def test_tasks_per_pass_do_not_grow_with_chunks(tmp_path: Path, two_workers: Cluster) -> None:
     rng = np.random.default_rng(0)
     counts = {}
@@ -272,6 +275,7 @@ def tasks_done(found: Cluster, part: str) -> int:
     return len({key for key in done if key.split("-")[2] == run and part in key})
 
 
+@pytest.mark.each(4)
 @pytest.mark.parametrize("sent", ["in every task", "as a task"])
 @pytest.mark.parametrize("resident", [0, 10**6])
 def test_everything_is_released(

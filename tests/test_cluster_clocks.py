@@ -115,6 +115,7 @@ def seconds_of(result: dgd.Result, first: int, last: int) -> list[float]:
     return [record.seconds for record in result.history[first - 1 : last]]
 
 
+@pytest.mark.slow
 def test_a_late_workers_part_is_computed_elsewhere(files: Path, tmp_path: Path) -> None:
     """One of two reads 50 times as long; its part comes twice, then it is left out, and the bits are the same."""
     with cluster(tmp_path) as found:

@@ -174,6 +174,7 @@ def test_every_worker_is_asked_once(store: str, client: Client, monkeypatch: pyt
     assert len(asked) == len(set(asked)) == 2
 
 
+@pytest.mark.slow
 def test_in_a_shell_a_worker_that_is_left_out_is_one_line(
     store: str, two_workers: Cluster, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -90,6 +90,7 @@ def test_a_worker_that_joins_gets_work_in_the_pass_under_way() -> None:
     assert [len(readers[i]) for i in (1, 2, 3)] == [1, 1, 2]
 
 
+@pytest.mark.slow
 def test_a_frozen_scheduler_is_not_called_one_without_workers(store: str, tmp_path: Path) -> None:
     with cluster(tmp_path) as found:
         found.add_worker()

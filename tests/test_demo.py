@@ -85,6 +85,7 @@ def test_a_measured_command_ends_with_the_demonstration(surroundings: Surroundin
     assert surroundings.leftovers() == []
 
 
+@pytest.mark.slow
 def test_the_cluster_listens_on_127_0_0_1_only_and_dies_with_its_owner(surroundings: Surroundings) -> None:
     program = (
         "import pathlib, time; from dgd.cli.demo.processes import local_cluster\n"

@@ -88,6 +88,7 @@ def test_a_fit_has_the_same_bits_as_on_threads(store: str, surroundings: Surroun
     assert result["theta"] == on_threads.theta.tolist()
 
 
+@pytest.mark.slow
 def test_every_port_is_bound_to_127_0_0_1(tmp_path: Path, surroundings: Surroundings) -> None:
     ready = tmp_path / "ready"
     options = ["--workers", "2", "--threads", "3", "--memory-limit", "1GiB"]
@@ -117,6 +118,7 @@ def test_ctrl_c_lets_the_fit_end_its_pass(store: str, surroundings: Surroundings
     assert json.loads(output)["status"] == "interrupted"
 
 
+@pytest.mark.slow
 def test_what_the_job_leaves_running_is_told_to_end(tmp_path: Path, surroundings: Surroundings) -> None:
     ended = tmp_path / "ended"
     # Half a second to end in an orderly way, as a worker may need: force is for what hangs.

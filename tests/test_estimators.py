@@ -216,6 +216,7 @@ def test_the_progress_bar_counts_passes(capsys: pytest.CaptureFixture[str]) -> N
     assert "LogisticRegression - fit" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_without_callbacks_in_scikit_learn_nothing_is_missing() -> None:
     program = """
 import sklearn.linear_model, sklearn.model_selection, sys

@@ -91,6 +91,7 @@ def store(tmp_path: Path) -> str:
     return written(tmp_path / "train.zarr", feature_names=list("abcd"))
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize(("way", "fit"), WAYS, ids=lambda value: value if isinstance(value, str) else str(value[0]))
 def test_lazy_fits_equal_fits_from_memory(way: str, fit: Any, tmp_path: Path) -> None:
     estimator, y = clone(fit[0]), fit[1]
@@ -209,6 +210,7 @@ def test_predictions_come_back_in_order(store: str) -> None:
     assert_allclose(found, cross_val_predict(Ridge(), X, NUMBER, cv=cv), rtol=1e-11)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_jobs", [None, 2])
 def test_grid_search_is_that_of_memory(store: str, n_jobs: int | None) -> None:
     design = ZarrDesign(store)

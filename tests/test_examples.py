@@ -83,6 +83,7 @@ def test_flights(surroundings: Surroundings) -> None:
     assert run.errors == ""
 
 
+@pytest.mark.slow
 def test_bigger_than_memory(surroundings: Surroundings) -> None:
     run = run_example("bigger_than_memory.py", surroundings)
     assert run.number(r"the data are (\S+) × the cap") >= 4
@@ -97,6 +98,7 @@ def test_bigger_than_memory(surroundings: Surroundings) -> None:
     assert run.errors == ""
 
 
+@pytest.mark.slow
 def test_cluster(surroundings: Surroundings) -> None:
     run = run_example("cluster.py", surroundings)
     assert run.claims().count("θ is the same to the bit") == 2

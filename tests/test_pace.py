@@ -29,6 +29,7 @@ def test_a_plan_reads_nothing_unless_it_is_to_measure(tmp_path: Path) -> None:
     assert not X.reads
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rows", "chunks", "reads"), [(4000, 50, 2 + 50), (40, 2, 2 + 2), (10, 1, 1 + 1)])
 def test_few_chunks_are_timed_after_a_first_one_for_each_thread(
     tmp_path: Path, rows: int, chunks: int, reads: int
@@ -42,6 +43,7 @@ def test_few_chunks_are_timed_after_a_first_one_for_each_thread(
     assert pace.seconds_per_pass == pytest.approx(rows * 24 / pace.bytes_per_second)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_read_has_no_pace(tmp_path: Path) -> None:
     counted(tmp_path / "a.zarr")
     (tmp_path / "a.zarr" / "X" / "c" / "0" / "0").unlink()

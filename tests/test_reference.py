@@ -11,7 +11,7 @@ from conftest import DATA, EXAMPLES, read_csv, read_json
 
 import dgd
 
-LONG = {"longley_standardised-0.1"}
+LONG = {"longley_standardised-0.1", "longley_standardised-0.2"}
 TRAJECTORIES = read_json(DATA / "gd" / "trajectories.json")["problems"]
 
 

@@ -232,6 +232,7 @@ def test_softmax_by_batch_gradient_descent(edition: str, eta: float, accuracy: f
     assert score.accuracy == pytest.approx(FIGURES[f"softmax_gd_{edition}_valid_accuracy"]["printed"][0], abs=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("edition", "start", "eta", "alpha"),
     [pytest.param("ml3", "Theta0", 0.5, 0.01, marks=pytest.mark.slow), ("ml2", "Theta0_l2_run", 0.1, 0.1)],
@@ -247,6 +248,7 @@ def test_softmax_with_l2(edition: str, start: str, eta: float, alpha: float) -> 
         np.testing.assert_allclose(found, recomputed("softmax_gd_l2_ml2_losses_every_500"), rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("edition", "start", "eta", "alpha", "steps_before"),
     [("ml3", "Theta0", 0.5, 0.01, 0), ("ml2", "Theta0_early_stop_run", 0.1, 0.1, 1)],

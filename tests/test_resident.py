@@ -156,6 +156,7 @@ def targets(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 class TestBits:
+    @pytest.mark.each(2)
     @pytest.mark.parametrize("case", [c for c in CASES if c.label in LABELS], ids=lambda case: case.label)
     @pytest.mark.parametrize("validation", [None, 0.25])
     def test_are_the_same_whatever_stays(
@@ -299,6 +300,7 @@ def keys(found: Cluster, part: str, *, ever: bool = False) -> list[str]:
 
 
 class TestCluster:
+    @pytest.mark.slow
     @pytest.mark.parametrize(("resident", "count"), [(0, 0), (5 * CHUNK, 6), ("auto", 21)])
     def test_same_bits_and_each_read_once(self, store: str, two_workers: Cluster, resident: Any, count: int) -> None:
         held: list[int] = []

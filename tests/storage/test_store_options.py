@@ -86,6 +86,7 @@ def test_every_function_opens_with_the_options(url: str, folder: Path, tmp_path:
     assert pickle.loads(pickle.dumps(dataset)).read(0).y.tolist() == Y[:10].tolist()
 
 
+@pytest.mark.slow
 def test_a_checkpoint_keeps_no_options(url: str, tmp_path: Path) -> None:
     given: Any = {"storage_options": options()}
     path = tmp_path / "fit.ckpt"

@@ -161,6 +161,7 @@ def test_a_changed_chunk_is_seen_by_the_next_pass(tmp_path: Path) -> None:
     executor.close()
 
 
+@pytest.mark.slow
 def test_what_a_worker_is_sent_does_not_grow_with_the_number_of_chunks(tmp_path: Path) -> None:
     sizes = []
     for chunk_rows in (500, 1):

@@ -152,6 +152,7 @@ def test_urls_that_cannot_be_opened() -> None:
         dgd.open_dataset("memory://nowhere")
 
 
+@pytest.mark.slow
 def test_no_secret_of_a_url_is_told() -> None:
     """Labels go into errors, models and logs; so does the repr of a task's arguments."""
     for url in ("http://user:hunter2@127.0.0.1:9/a.zarr", "http://127.0.0.1:9/a.zarr?token=hunter2"):
@@ -172,6 +173,7 @@ def test_no_secret_is_told_by_a_server_that_fails(http_url: str, path: Path) -> 
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_store_that_zarr_has_read_from_and_reads_on(http_url: str, path: Path) -> None:
     """Its connections belong to zarr's event loop: dgd opens its own."""
     group = zarr.open_group(f"{http_url}/a.zarr", mode="r")
