@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -102,7 +103,9 @@ class ZipSource:
         if not self.prefix:
             return None
         above, _, name = self.prefix.rpartition("/")
-        return ZipSource(self.path, above), name
+        around = ZipSource(self.path, above)
+        around.__dict__.update(_archive=self._archive, _ambiguous=self._ambiguous)
+        return around, name
 
     def names(self) -> set[str]:
         """The names directly below the prefix."""
@@ -120,9 +123,17 @@ class ZipSource:
     @cached_property
     def _archive(self) -> ZipFile:
         try:
-            return ZipFile(self.path)
-        except Exception as error:
+            file = open(self.path, "rb")  # noqa: SIM115
+        except OSError as error:
             raise unreadable(str(self.path), "", error) from error
+        try:
+            archive = ZipFile(file)
+        except Exception as error:
+            file.close()
+            raise unreadable(str(self.path), "", error) from error
+        # In a circle of garbage the file could come before the archive that would close it.
+        weakref.finalize(archive, file.close)
+        return archive
 
     @cached_property
     def _ambiguous(self) -> set[str]:
