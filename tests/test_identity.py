@@ -83,7 +83,7 @@ def test_a_chunk_from_elsewhere_is_refused(tmp_path: Path, change: Callable[[Pat
     path = written(tmp_path / "a.zarr")
     change(path)
     with pytest.raises(DatasetChangedError, match="is not what was written") as caught:
-        dgd.fit(path)
+        dgd.fit(path, threads=1)
     index = 0 if change is swap else 1
     found = caught.value
     assert (found.array, found.chunk, found.rows) == ("X", f"c/{index}/0", (90 * index, 90 * index + 90))
@@ -150,7 +150,8 @@ def test_data_changed_during_a_fit_end_it_in_that_pass(
     with pytest.raises(DatasetChangedError, match="is not what was written" if made is written else "read before") as e:
         dgd.fit(path, callbacks=[meanwhile], **OWN_WAY)
     assert meanwhile.last == 3
-    assert e.value.rows == ((90, 180) if change is rewrite else (0, 90))
+    # Of several chunks that are wrong at once, either thread may be the first to say so.
+    assert e.value.rows == (90, 180) if change is rewrite else e.value.rows[0] % 90 == 0
 
 
 @pytest.mark.parametrize("made", [written, foreign])
