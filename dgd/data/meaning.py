@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from dgd._typing import Array
 from dgd.data.buffers import Buffers
-from dgd.data.checksums import HeldChunks
-from dgd.data.rows import Footprint, Rows
+from dgd.data.rows import Footprint, RowsOfRows
 from dgd.errors import ValueRangeError
 
 
@@ -127,21 +126,10 @@ class Meaning:
 
 
 @dataclass(frozen=True, eq=False)
-class DecodedRows:
+class DecodedRows(RowsOfRows):
     """Rows whose stored values are read as what they stand for."""
 
-    rows: Rows
     meaning: Meaning
-
-    @property
-    def name(self) -> str:
-        """The array's name."""
-        return self.rows.name
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The array's shape."""
-        return self.rows.shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -149,25 +137,10 @@ class DecodedRows:
         return self.meaning.dtype
 
     @property
-    def bounds(self) -> NDArray[np.int64]:
-        """The array's row chunks."""
-        return self.rows.bounds
-
-    @property
-    def lies_in_memory(self) -> bool:
-        """Values are decoded at each read."""
-        return False
-
-    @property
-    def asks_ahead(self) -> bool:
-        """Whether the array does."""
-        return self.rows.asks_ahead
-
-    @property
     def footprint(self) -> Footprint:
         """The stored chunk, its values, and two bytes for each that may be missing."""
         whole = self.rows.footprint
-        cells = int(np.diff(self.bounds).max(initial=0)) * int(np.prod(self.shape[1:], dtype=np.int64))
+        cells = self.longest * int(np.prod(self.shape[1:], dtype=np.int64))
         masks = 2 if self.meaning.fills or self.meaning.valid else 0
         labels = 2 * (8 + self.dtype.itemsize) if self.meaning.labels else 0
         return replace(whole, decoded=whole.decoded + cells * (self.dtype.itemsize + masks + labels))
@@ -177,25 +150,9 @@ class DecodedRows:
         """That of the array, read so."""
         return f"{self.rows.fingerprint}:{self.meaning}"
 
-    def ahead(self, start: int, stop: int, buffers: Buffers) -> bool:
-        """Ask for the stored rows; whether more should be asked for."""
-        return self.rows.ahead(start, stop, buffers.within("stored"))
-
-    def reading_ahead(self, chunks: int) -> DecodedRows:
-        """The same rows, asking for so many chunks at most."""
-        return DecodedRows(self.rows.reading_ahead(chunks), self.meaning)
-
-    def waiting_at_most(self, seconds: float) -> DecodedRows:
-        """The same rows, each stored chunk of which may take so many seconds to read."""
-        return DecodedRows(self.rows.waiting_at_most(seconds), self.meaning)
-
-    def stored(self, start: int, stop: int) -> tuple[HeldChunks, ...]:
-        """The array's."""
-        return self.rows.stored(start, stop)
-
     def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Array, int]:
         """The values of the rows from start to stop."""
-        stored, bytes_read = self.rows.read(start, stop, buffers.within("stored"))
+        stored, bytes_read = self.rows.read(start, stop, self.inside(buffers))
         try:
             return self.meaning.decode(stored, buffers), bytes_read
         except KeyError as error:

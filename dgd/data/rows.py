@@ -5,7 +5,8 @@ The protocol that every kind of array fulfils. It is narrow because a pass needs
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -127,6 +128,64 @@ class ReadAtOnce:
     def stored(self, start: int, stop: int) -> tuple[HeldChunks, ...]:
         """None."""
         return ()
+
+
+@dataclass(frozen=True, eq=False)
+class RowsOfRows:
+    """Rows that are made of those of another array at each read; who derives says how, and what it takes."""
+
+    rows: Rows
+
+    lies_in_memory = False
+
+    @property
+    def name(self) -> str:
+        """The array's name."""
+        return self.rows.name
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The array's shape."""
+        return self.rows.shape
+
+    @property
+    def bounds(self) -> NDArray[np.int64]:
+        """The array's row chunks."""
+        return self.rows.bounds
+
+    @property
+    def asks_ahead(self) -> bool:
+        """Whether the array does."""
+        return self.rows.asks_ahead
+
+    def ahead(self, start: int, stop: int, buffers: Buffers) -> bool:
+        """Ask for the array's rows; whether more should be asked for."""
+        return self.rows.ahead(start, stop, self.inside(buffers))
+
+    def stored(self, start: int, stop: int) -> tuple[HeldChunks, ...]:
+        """The array's."""
+        return self.rows.stored(start, stop)
+
+    def reading_ahead(self, chunks: int) -> Self:
+        """The same rows, asking for so many chunks at most."""
+        return self.changed(lambda rows: rows.reading_ahead(chunks))
+
+    def waiting_at_most(self, seconds: float) -> Self:
+        """The same rows, each stored chunk of which may take so many seconds to read."""
+        return self.changed(lambda rows: rows.waiting_at_most(seconds))
+
+    def changed(self, change: Callable[[Rows], Rows]) -> Self:
+        """The same rows of a changed array."""
+        return replace(self, rows=change(self.rows))
+
+    def inside(self, buffers: Buffers) -> Buffers:
+        """The buffers in which the array is read."""
+        return buffers.within("made of")
+
+    @property
+    def longest(self) -> int:
+        """The rows of the largest chunk."""
+        return int(np.diff(self.bounds).max(initial=0))
 
 
 def as_made(made: Any) -> tuple[type, tuple[Any, ...]]:

@@ -6,27 +6,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dgd._typing import Array
 from dgd.data.buffers import Buffers
-from dgd.data.checksums import HeldChunks
 from dgd.data.dataset import Dataset
-from dgd.data.rows import Footprint, Rows
+from dgd.data.rows import Footprint, RowsOfRows
 from dgd.errors import SchemaError
 
 
 @dataclass(frozen=True, eq=False)
-class SelectedColumns:
+class SelectedColumns(RowsOfRows):
     """Columns of other rows, which are read whole."""
 
-    rows: Rows
     columns: tuple[int, ...]
-
-    @property
-    def name(self) -> str:
-        """The array's name."""
-        return self.rows.name
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -39,25 +31,10 @@ class SelectedColumns:
         return self.rows.dtype
 
     @property
-    def bounds(self) -> NDArray[np.int64]:
-        """The array's row chunks."""
-        return self.rows.bounds
-
-    @property
-    def lies_in_memory(self) -> bool:
-        """Columns are copied at each read."""
-        return False
-
-    @property
-    def asks_ahead(self) -> bool:
-        """Whether the array does."""
-        return self.rows.asks_ahead
-
-    @property
     def footprint(self) -> Footprint:
         """That of the array, and the chosen columns."""
         whole = self.rows.footprint
-        cells = int(np.diff(self.bounds).max(initial=0)) * len(self.columns)
+        cells = self.longest * len(self.columns)
         return replace(whole, decoded=whole.decoded + cells * self.dtype.itemsize)
 
     @property
@@ -65,25 +42,9 @@ class SelectedColumns:
         """That of the array, with the columns."""
         return f"{self.rows.fingerprint}{list(self.columns)}"
 
-    def ahead(self, start: int, stop: int, buffers: Buffers) -> bool:
-        """Ask for the rows; whether more should be asked for."""
-        return self.rows.ahead(start, stop, buffers.within("whole"))
-
-    def reading_ahead(self, chunks: int) -> SelectedColumns:
-        """The same rows, asking for so many chunks at most."""
-        return replace(self, rows=self.rows.reading_ahead(chunks))
-
-    def waiting_at_most(self, seconds: float) -> SelectedColumns:
-        """The same rows, each stored chunk of which may take so many seconds to read."""
-        return replace(self, rows=self.rows.waiting_at_most(seconds))
-
-    def stored(self, start: int, stop: int) -> tuple[HeldChunks, ...]:
-        """The array's."""
-        return self.rows.stored(start, stop)
-
     def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Array, int]:
         """The chosen columns of the rows from start to stop."""
-        block, bytes_read = self.rows.read(start, stop, buffers.within("whole"))
+        block, bytes_read = self.rows.read(start, stop, self.inside(buffers))
         chosen = buffers.take("chosen", (stop - start, len(self.columns)), self.dtype)
         np.take(block, self.columns, axis=1, out=chosen, mode="clip")
         return chosen, bytes_read

@@ -5,17 +5,17 @@ Source: the on-disk format of anndata, https://anndata.readthedocs.io/en/stable/
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dgd._typing import Array
 from dgd.data.buffers import Buffers
 from dgd.data.checksums import HeldChunks
 from dgd.data.meaning import DecodedRows, Meaning
 from dgd.data.missing import NO_LABEL
-from dgd.data.rows import Footprint, Rows
+from dgd.data.rows import Footprint, Rows, RowsOfRows
 from dgd.data.zarr.csr_rows import CsrRows
 from dgd.data.zarr.group import Group, refuse_part
 from dgd.data.zarr.whole_arrays import read_whole
@@ -104,10 +104,9 @@ def _categorical(codes: ZarrRows, labels: Array) -> DecodedRows:
 
 
 @dataclass(frozen=True, eq=False)
-class MaskedRows:
+class MaskedRows(RowsOfRows):
     """A column whose mask says where there is no value: float64, NaN there."""
 
-    rows: Rows
     mask: Rows
 
     def __post_init__(self) -> None:
@@ -117,36 +116,10 @@ class MaskedRows:
     dtype = np.dtype(np.float64)
 
     @property
-    def name(self) -> str:
-        """The column's name."""
-        return self.rows.name
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The column's shape."""
-        return self.rows.shape
-
-    @property
-    def bounds(self) -> NDArray[np.int64]:
-        """The values' chunks."""
-        return self.rows.bounds
-
-    @property
-    def lies_in_memory(self) -> bool:
-        """Values are put together at each read."""
-        return False
-
-    @property
-    def asks_ahead(self) -> bool:
-        """Whether the values do."""
-        return self.rows.asks_ahead
-
-    @property
     def footprint(self) -> Footprint:
         """Values, mask, and both joined."""
         values, mask = self.rows.footprint, self.mask.footprint
-        rows = int(np.diff(self.bounds).max(initial=0))
-        decoded = values.decoded + mask.decoded + rows * 18
+        decoded = values.decoded + mask.decoded + self.longest * 18
         per_pass = values.per_pass + mask.per_pass
         return replace(values, encoded=values.encoded + mask.encoded, decoded=decoded, per_pass=per_pass)
 
@@ -155,17 +128,9 @@ class MaskedRows:
         """Those of values and mask."""
         return f"{self.rows.fingerprint}|{self.mask.fingerprint}"
 
-    def ahead(self, start: int, stop: int, buffers: Buffers) -> bool:
-        """Ask for the values; whether more should be asked for."""
-        return self.rows.ahead(start, stop, buffers.within("values"))
-
-    def reading_ahead(self, chunks: int) -> MaskedRows:
-        """The same rows, asking for so many chunks at most."""
-        return MaskedRows(self.rows.reading_ahead(chunks), self.mask.reading_ahead(chunks))
-
-    def waiting_at_most(self, seconds: float) -> MaskedRows:
-        """The same rows, each stored chunk of which may take so many seconds to read."""
-        return MaskedRows(self.rows.waiting_at_most(seconds), self.mask.waiting_at_most(seconds))
+    def changed(self, change: Callable[[Rows], Rows]) -> MaskedRows:
+        """The same rows of a changed column and mask."""
+        return MaskedRows(change(self.rows), change(self.mask))
 
     def stored(self, start: int, stop: int) -> tuple[HeldChunks, ...]:
         """The chunks of values and mask."""
@@ -173,7 +138,7 @@ class MaskedRows:
 
     def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Array, int]:
         """The values from start to stop."""
-        stored, n_bytes = self.rows.read(start, stop, buffers.within("values"))
+        stored, n_bytes = self.rows.read(start, stop, self.inside(buffers))
         mask, more = self.mask.read(start, stop, buffers.within("mask"))
         values = buffers.take("column", stored.shape, self.dtype)
         values[...] = stored
