@@ -122,6 +122,11 @@ def test_values_outside_of_the_valid_range_are_missing(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found, np.where((raw < 2) | (raw > 6), np.nan, raw))
 
 
+def test_a_valid_range_has_the_sign_of_what_is_stored(tmp_path: Path) -> None:
+    path = store(tmp_path / "a.zarr", X={"_Unsigned": "true", "valid_range": [0, -2]})
+    assert not np.isnan(values(path)).any()
+
+
 def test_a_fill_value_of_format_2_counts_where_netcdf_wrote_it(tmp_path: Path) -> None:
     raw = values(store(tmp_path / "a.zarr", format_=2))
     assert not np.isnan(raw).any()

@@ -48,7 +48,7 @@ def meaning_of(array: ArrayFormat, reading: Reading, *, labels: bool) -> Meaning
         stored=dtype,
         seen_as=seen,
         fills=() if names else _fills(array, seen or dtype),
-        valid=None if names else _valid(array),
+        valid=None if names else _valid(array, seen or dtype),
         scale=_number(array, "scale_factor"),
         offset=_number(array, "add_offset"),
         labels=names,
@@ -142,7 +142,7 @@ def _representable(value: float, dtype: np.dtype[Any]) -> float | None:
     return number if limits.min <= number <= limits.max else None
 
 
-def _valid(array: ArrayFormat) -> tuple[float, float] | None:
+def _valid(array: ArrayFormat, seen: np.dtype[Any]) -> tuple[float, float] | None:
     both = _numbers(array, "valid_range")
     if both and len(both) != 2:
         raise _refused(array, "valid_range", array.attributes["valid_range"], "two numbers")
@@ -150,7 +150,12 @@ def _valid(array: ArrayFormat) -> tuple[float, float] | None:
     high = both[1:] or _numbers(array, "valid_max")
     if not low and not high:
         return None
-    return (low or (-np.inf,))[0], (high or (np.inf,))[0]
+    limits = [(low or (-np.inf,))[0], (high or (np.inf,))[0]]
+    if seen != array.chunk.dtype:
+        # As the fill values, limits are written with the sign that the stored dtype has.
+        found = [None if np.isinf(limit) else _representable(limit, seen) for limit in limits]
+        limits = [limit if value is None else value for limit, value in zip(limits, found, strict=True)]
+    return limits[0], limits[1]
 
 
 def _boolean(array: ArrayFormat) -> bool:
