@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 
 import click
 
 from dgd.cli import options
 from dgd.cli.arrays import Arrays, arrays
-from dgd.cli.output import note, on_terminal, print_json, say
-from dgd.cli.progress import RedrawnLine, bar
+from dgd.cli.output import print_json, say
+from dgd.cli.progress import writing_progress
 from dgd.cli.redo import redo_command
 from dgd.data.reading import is_url
-
-LINE_SECONDS = 5.0
 
 
 @click.command
@@ -56,7 +51,7 @@ def copy(
     from dgd.passes.execution import Execution
 
     place = store if is_url(store) else os.path.abspath(store)
-    with copy_progress(quiet=quiet) as progress:
+    with writing_progress(_of_rows, quiet=quiet) as progress:
         written = write(
             store,
             out,
@@ -77,26 +72,5 @@ def copy(
     return 0
 
 
-@contextmanager
-def copy_progress(*, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
-    """A callback of rows written and all rows: a bar on a terminal, else a line every few seconds."""
-    if quiet:
-        yield None
-        return
-    line = RedrawnLine() if on_terminal() else None
-    shown = time.monotonic()
-
-    def show(rows: int, total: int) -> None:
-        nonlocal shown
-        text = f"{rows:,} of {total:,} rows"
-        if line is not None:
-            line.draw(f"{bar(rows / total)} {text}")
-        elif time.monotonic() - shown >= LINE_SECONDS:
-            shown = time.monotonic()
-            note(text)
-
-    try:
-        yield show
-    finally:
-        if line is not None:
-            line.finish()
+def _of_rows(rows: int, total: int) -> tuple[float, str]:
+    return rows / total, f"{rows:,} of {total:,} rows"

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import csv
 import os
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 
 import click
 
 from dgd.cli import options
-from dgd.cli.output import note, on_terminal, print_json, say
-from dgd.cli.progress import RedrawnLine, bar
+from dgd.cli.output import print_json, say
+from dgd.cli.progress import writing_progress
 from dgd.cli.redo import redo_command
 from dgd.errors.words import visible
-
-LINE_SECONDS = 5.0
 
 
 def column_names(ctx: click.Context, param: click.Parameter, value: str | None) -> list[str] | None:
@@ -58,7 +54,7 @@ def ingest(
     """Write the rows of CSV and Parquet FILEs, one after the other, as one dataset OUT.zarr."""
     from dgd.data.tables.ingest import ingest as write
 
-    with ingest_progress(files, quiet=quiet) as progress:
+    with writing_progress(_of_bytes(files), quiet=quiet) as progress:
         written = write(
             files,
             out,
@@ -79,27 +75,11 @@ def ingest(
     return 0
 
 
-@contextmanager
-def ingest_progress(files: tuple[str, ...], *, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
-    """A callback of rows and bytes: a bar on a terminal, else a line every few seconds."""
-    if quiet:
-        yield None
-        return
+def _of_bytes(files: tuple[str, ...]) -> Callable[[int, int], tuple[float, str]]:
     total = sum(os.path.getsize(path) for path in files if os.path.isfile(path))
-    line = RedrawnLine() if on_terminal() else None
-    shown = time.monotonic()
 
-    def show(rows: int, bytes_read: int) -> None:
-        nonlocal shown
+    def say_bytes(rows: int, bytes_read: int) -> tuple[float, str]:
         text = f"{rows:,} rows  {bytes_read / 1e6:.1f} of {total / 1e6:.1f} MB"
-        if line is not None:
-            line.draw(f"{bar(min(1.0, bytes_read / max(total, 1)))} {text}")
-        elif time.monotonic() - shown >= LINE_SECONDS:
-            shown = time.monotonic()
-            note(text)
+        return min(1.0, bytes_read / max(total, 1)), text
 
-    try:
-        yield show
-    finally:
-        if line is not None:
-            line.finish()
+    return say_bytes

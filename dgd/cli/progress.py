@@ -15,6 +15,8 @@ from dgd.passes.events import Event
 
 BAR = 20
 REDRAW_SECONDS = 0.05
+LINE_SECONDS = 5.0
+"""Between two lines of what is written."""
 
 
 @contextmanager
@@ -28,6 +30,36 @@ def pass_progress(*, max_iter: int, tol: float, quiet: bool, first: float = 0.0)
     line = RedrawnLine() if on_terminal() else None
     try:
         yield Shown(line, max_iter, tol, first)
+    finally:
+        if line is not None:
+            line.finish()
+
+
+@contextmanager
+def writing_progress(
+    say: Callable[[int, int], tuple[float, str]], *, quiet: bool
+) -> Iterator[Callable[[int, int], None] | None]:
+    """A callback of two counts for what is written: a bar on a terminal, else a line every few seconds.
+
+    say: the part that is done and a text, of those counts.
+    """
+    if quiet:
+        yield None
+        return
+    line = RedrawnLine() if on_terminal() else None
+    shown = time.monotonic()
+
+    def show(first: int, second: int) -> None:
+        nonlocal shown
+        part, text = say(first, second)
+        if line is not None:
+            line.draw(f"{bar(part)} {text}")
+        elif time.monotonic() - shown >= LINE_SECONDS:
+            shown = time.monotonic()
+            note(text)
+
+    try:
+        yield show
     finally:
         if line is not None:
             line.finish()

@@ -92,17 +92,17 @@ def compute(block: DaskArray, *, whole: bool = False) -> Any:
     """
     keys = set(flatten(block.__dask_keys__()))
     futures = [value for value in dict(block.__dask_graph__().cull(keys)).values() if isinstance(value, Future)]
-    in_task = _in_task()
+    inside = in_task()
     if not futures:
-        return block.compute(scheduler="threads" if in_task else None) if whole else block.compute(scheduler="sync")
-    if not in_task:
+        return block.compute(scheduler="threads" if inside else None) if whole else block.compute(scheduler="sync")
+    if not inside:
         return futures[0].client.compute(block).result()
     # A task that waits for another one frees its thread meanwhile; otherwise all threads could wait for ever.
     with worker_client() as client:
         return client.compute(block).result()
 
 
-def _in_task() -> bool:
+def in_task() -> bool:
     """Whether this thread runs a task of a Dask worker."""
     try:
         get_worker()

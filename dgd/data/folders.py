@@ -75,7 +75,7 @@ def read_steady(folder: Path, read: Callable[[], T]) -> T:
         try:
             return read()
         except DgdError:
-            if handle is not None and _is_at(handle, folder):
+            if handle is not None and is_at(handle, folder):
                 raise
             if handle is None:
                 replacing = not os.path.lexists(folder) and _left(Path(os.path.realpath(folder)), "old")
@@ -178,7 +178,7 @@ def _locked_draft(target: Path) -> tuple[Path, int]:
         handle = os.open(draft, os.O_RDONLY)
         with suppress(OSError):  # Some network file systems have no locks.
             fcntl.flock(handle, fcntl.LOCK_EX)
-        if _is_at(handle, draft):
+        if is_at(handle, draft):
             return draft, handle
         os.close(handle)  # Another writer took it for one that was left.
 
@@ -215,7 +215,7 @@ def _opened(folder: Path) -> int | None:
         return None
 
 
-def _is_at(handle: int, path: Path) -> bool:
+def is_at(handle: int, path: Path) -> bool:
     """Whether the open folder is the one at that path."""
     try:
         return os.path.samestat(os.fstat(handle), os.stat(path))

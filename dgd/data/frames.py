@@ -105,10 +105,6 @@ def check_columns(name: str, frame: Any, *, objects: bool = True) -> None:
     )
 
 
-def _holds_numbers(column: Any) -> bool:
-    return plain(column_values(column)).dtype.kind in READABLE_KINDS
-
-
 def labels_of(name: str, values: Array, first_row: int = 0) -> Array:
     """Objects as strings, numbers or bools. Raises ValueRangeError at the first that is missing."""
     missing = np.array([value is None for value in values], dtype=bool)

@@ -8,13 +8,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dgd._typing import Array
 from dgd.data.buffers import Buffers
-from dgd.data.checksums import HeldChunks
 from dgd.data.dataset import Chunk, Dataset
-from dgd.data.rows import Footprint
+from dgd.data.rows import Footprint, RowsOfRows
 from dgd.data.zarr.commit_marker import KEY
 from dgd.data.zarr.info import readable_arrays
 from dgd.data.zarr.zarr_rows import ZarrRows
@@ -146,32 +144,15 @@ class _Read:
 
 
 @dataclass(frozen=True, eq=False)
-class _Touched:
+class _Touched(RowsOfRows):
     """The rows of an array, read and not looked at: whatever their dtype and rank, they are a matrix of zeros."""
 
-    rows: ZarrRows
-    lies_in_memory = False
     dtype = np.dtype(np.float64)
-
-    @property
-    def name(self) -> str:
-        """The array's name."""
-        return self.rows.name
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The array's rows, and all their values as columns."""
         return self.rows.shape[0], math.prod(self.rows.shape[1:])
-
-    @property
-    def bounds(self) -> NDArray[np.int64]:
-        """The array's row chunks."""
-        return self.rows.bounds
-
-    @property
-    def asks_ahead(self) -> bool:
-        """As the array does."""
-        return self.rows.asks_ahead
 
     @property
     def footprint(self) -> Footprint:
@@ -183,25 +164,9 @@ class _Touched:
         """The array's."""
         return self.rows.fingerprint
 
-    def ahead(self, start: int, stop: int, buffers: Buffers) -> bool:
-        """Ask for the array's rows."""
-        return self.rows.ahead(start, stop, buffers.within("touched"))
-
-    def reading_ahead(self, chunks: int) -> _Touched:
-        """The same rows, asking for so many chunks at most."""
-        return _Touched(self.rows.reading_ahead(chunks))
-
-    def waiting_at_most(self, seconds: float) -> _Touched:
-        """The same rows, each stored chunk of which may take so many seconds to read."""
-        return _Touched(self.rows.waiting_at_most(seconds))
-
-    def stored(self, start: int, stop: int) -> tuple[HeldChunks, ...]:
-        """The array's."""
-        return self.rows.stored(start, stop)
-
     def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Array, int]:
         """Zeros, once the rows were read."""
-        _, bytes_read = self.rows.read(start, stop, buffers.within("touched"))
+        _, bytes_read = self.rows.read(start, stop, self.inside(buffers))
         return _zeros(stop - start, self.shape[1]), bytes_read
 
 

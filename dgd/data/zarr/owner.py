@@ -15,6 +15,7 @@ import uuid
 from pathlib import Path
 from typing import Any, Self
 
+from dgd.data.folders import is_at
 from dgd.data.zarr.commit_marker import FORMAT, KEY, WRITING
 from dgd.data.zarr.folders import make_room
 from dgd.errors import OutputInUseError
@@ -101,17 +102,10 @@ def _locked(path: Path) -> int:
         if error.errno in HELD:
             os.close(handle)
             raise in_use(path) from None
-    if not _is_at(handle, path):
+    if not is_at(handle, path):
         os.close(handle)
         raise in_use(path)
     return handle
-
-
-def _is_at(handle: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(handle), os.stat(path))
-    except OSError:
-        return False
 
 
 def _owner(document: Any) -> dict[str, Any]:

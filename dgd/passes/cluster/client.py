@@ -7,8 +7,9 @@ import uuid
 from contextlib import ExitStack
 from typing import Any
 
-from distributed import Client, default_client, get_worker, worker_client
+from distributed import Client, default_client, worker_client
 
+from dgd.data.dask_rows import in_task
 from dgd.errors import ConfigurationError
 
 
@@ -19,7 +20,7 @@ def active_client() -> Client | None:
     worker's own client, in a thread that a task started; one that was opened before this process was forked, which is
     dead here; one of the event loop that runs in this thread.
     """
-    if _in_task():
+    if in_task():
         return None
     try:
         client = default_client()
@@ -52,17 +53,9 @@ def checked_client(client: Any) -> Client:
 def freed_thread() -> ExitStack:
     """Inside a Dask task, gives the task's thread to others until it is closed; elsewhere nothing."""
     stack = ExitStack()
-    if _in_task():
+    if in_task():
         stack.enter_context(worker_client())
     return stack
-
-
-def _in_task() -> bool:
-    try:
-        get_worker()
-    except ValueError:
-        return False
-    return True
 
 
 def _of_a_worker(client: Client) -> bool:
