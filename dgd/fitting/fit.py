@@ -16,7 +16,8 @@ from dgd.data.reading import ReadingOptions
 from dgd.errors import ConfigurationError
 from dgd.errors.checks import checked_word
 from dgd.fitting.arguments import checked_callbacks, checked_standardize, make_stopping
-from dgd.fitting.keeping import Keeping
+from dgd.fitting.checkpoint_lock import checkpoint_lock
+from dgd.fitting.keeping import Keeping, checked_path
 from dgd.fitting.problem import Method, make_method, validation_rows
 from dgd.fitting.result import Result
 from dgd.fitting.run import Task, run
@@ -145,8 +146,9 @@ def fit(
     if checkpoint is None:
         return run(task, where, listening, theta0=theta0)
     places = {"data": data, "y": y, "weight": weight, "offset": offset, "validation": validation}
-    keeping = Keeping.new(checkpoint, checkpoint_every, task, places, reading)
-    return run(task, where, listening, theta0=theta0, reached_of=keeping.checkpoints)
+    with checkpoint_lock(checked_path(checkpoint)) as lock:
+        keeping = Keeping.new(lock, checkpoint_every, task, places, reading)
+        return run(task, where, listening, theta0=theta0, reached_of=keeping.checkpoints)
 
 
 def plan(

@@ -17,6 +17,7 @@ from dgd.errors.words import shown
 from dgd.errors.writing import writing
 from dgd.fitting.checkpoint import Place, header_of
 from dgd.fitting.checkpoint_file import before, read_checkpoint
+from dgd.fitting.checkpoint_lock import CheckpointLock
 from dgd.fitting.encoding import encoded
 from dgd.fitting.null_model import NullModel
 from dgd.fitting.reached import EVERY_PASS, Checkpoints
@@ -31,20 +32,21 @@ VECTORS = 16
 class Keeping:
     """A file for the checkpoints of a task, the seconds between them or "pass", and where the data are found again."""
 
-    path: Path
+    lock: CheckpointLock
     every: float | str
     task: Task
     places: dict[str, Place]
     reading: Mapping[str, Any]
 
     @classmethod
-    def new(cls, checkpoint: Any, every: Any, task: Task, data: Mapping[str, Any], reading: Mapping[str, Any]) -> Self:
+    def new(
+        cls, lock: CheckpointLock, every: Any, task: Task, data: Mapping[str, Any], reading: Mapping[str, Any]
+    ) -> Self:
         """For a fit that begins; `data` are its arguments, `reading` says how they are read.
 
         Raises ConfigurationError where something is in the way, WriteError where nothing can be written.
         """
-        path = checked_path(checkpoint)
-        _make_free(path)
+        _make_free(lock.path)
         method = task.method
         try:
             encoded(method.solver.init(np.zeros(method.n_parameters)), {})
@@ -54,15 +56,15 @@ class Keeping:
                 f"State must be a dataclass of numbers and arrays"
             ) from error
         need = method.need(task.dataset, task.precision, task.split)
-        try_room(path, 8 * VECTORS * method.n_parameters + 2 * need.hessian_bytes + SPARE)
+        try_room(lock.path, 8 * VECTORS * method.n_parameters + 2 * need.hessian_bytes + SPARE)
         return cls(
-            path, checked_every(every), task, {name: _place(name, value) for name, value in data.items()}, reading
+            lock, checked_every(every), task, {name: _place(name, value) for name, value in data.items()}, reading
         )
 
     def checkpoints(self, null: NullModel | None) -> Checkpoints:
         """What writes them."""
         return Checkpoints(
-            path=self.path, every=self.every, header=header_of(self.task, self.places, self.reading, null)
+            lock=self.lock, every=self.every, header=header_of(self.task, self.places, self.reading, null)
         )
 
 

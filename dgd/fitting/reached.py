@@ -9,12 +9,12 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from dgd._typing import Array
-from dgd.errors import WriteError
+from dgd.errors import OutputInUseError, WriteError
 from dgd.fitting.checkpoint_file import write_checkpoint
+from dgd.fitting.checkpoint_lock import CheckpointLock
 from dgd.fitting.encoding import encoded
 from dgd.fitting.epoch import EpochPart, Pause
 from dgd.fitting.state import FitState
@@ -62,7 +62,8 @@ class Reached:
 class Checkpoints(Reached):
     """What a fit has reached, brought to disk every so many seconds or after every pass, and at its end."""
 
-    path: Path = field(kw_only=True)
+    lock: CheckpointLock = field(kw_only=True)
+    """On the path that they are written to."""
     every: float | str = field(kw_only=True)
     header: Callable[[dict[str, Array]], dict[str, Any]] = field(kw_only=True)
     """What the fit is, as JSON; its arrays are added to those of the state."""
@@ -118,7 +119,7 @@ class Checkpoints(Reached):
         if self._ended:
             return None
         self._write_latest()
-        return str(self.path) if self.written else None
+        return str(self.lock.path) if self.written else None
 
     def _write_if_due(self) -> None:
         if self.every == EVERY_PASS or time.monotonic() - self._last >= float(self.every):
@@ -136,8 +137,9 @@ class Checkpoints(Reached):
         running = encoded(solver, arrays) if state.handed_over else None
         whole = {**self.header(arrays), "state": document, "running": running, "finished": finished, "passes": passes}
         try:
-            write_checkpoint(self.path, whole, arrays, keep=self._has_written)
-        except WriteError as error:
+            self.lock.check()
+            write_checkpoint(self.lock.path, whole, arrays, keep=self._has_written)
+        except (WriteError, OutputInUseError) as error:
             if not self._warned:
                 warnings.warn(f"no checkpoint: {error}. The fit goes on and tries again", RuntimeWarning, stacklevel=2)
             self._warned = True

@@ -14,6 +14,7 @@ from dgd.errors import CheckpointError, ConfigurationError
 from dgd.errors.checks import checked_flag, checked_integer, checked_number
 from dgd.fitting.arguments import checked_callbacks, checked_rate, make_loss, make_penalty
 from dgd.fitting.checkpoint import Stored
+from dgd.fitting.checkpoint_lock import checkpoint_lock
 from dgd.fitting.encoding import encoded
 from dgd.fitting.keeping import Keeping, checked_every, checked_path
 from dgd.fitting.null_model import NullModel
@@ -63,39 +64,40 @@ def resume(
     callbacks, client, threads, execution: as in `fit`; none of them is stored, and none changes a bit.
 
     Raises CheckpointError where the checkpoint is missing or damaged, or where data, problem or versions have changed,
-    naming what; and what `fit` raises.
+    naming what; OutputInUseError while another fit writes its checkpoints there; and what `fit` raises.
     """
     path = checked_path(checkpoint)
     where = execution_of(execution, client, threads)
     listening = checked_callbacks(callbacks)
     every = checked_every(checkpoint_every)
-    stored = Stored.read(path, () if solver is None else (type(solver).__module__,))
-    if not checked_flag("resume(any_version", any_version):
-        stored.check_bits()
-    reading = replace(stored.reading, storage_options=storage_options)
-    dataset = _dataset(stored, data, y, weight, offset, reading).waiting_at_most(where.read_timeout)
-    held_out = stored.split or validation_rows(
-        _found(stored, "validation", validation), None, 0, dataset, **cast(ReadingOptions, vars(reading))
-    )
-    stored.check_data(dataset, held_out if isinstance(held_out, Dataset) else None)
-    method = _method(stored, loss, penalty, solver, learning_rate)
-    stopping = stored.stopping
-    if max_iter is not None:
-        stopping = replace(stopping, max_iter=checked_integer("resume(max_iter", max_iter, least=1))
-    if max_seconds is not None:
-        stopping = replace(stopping, max_seconds=checked_number("resume(max_seconds", max_seconds, above=0))
-    task = Task(dataset, method, held_out, stored.precision, stored.standardize, stopping)
-    if stored.state.start.size != method.n_parameters:
-        raise CheckpointError(
-            f"{path} has {stored.state.start.size} parameters, and the data give {method.n_parameters}"
+    with checkpoint_lock(path) as lock:
+        stored = Stored.read(path, () if solver is None else (type(solver).__module__,))
+        if not checked_flag("resume(any_version", any_version):
+            stored.check_bits()
+        reading = replace(stored.reading, storage_options=storage_options)
+        dataset = _dataset(stored, data, y, weight, offset, reading).waiting_at_most(where.read_timeout)
+        held_out = stored.split or validation_rows(
+            _found(stored, "validation", validation), None, 0, dataset, **cast(ReadingOptions, vars(reading))
         )
+        stored.check_data(dataset, held_out if isinstance(held_out, Dataset) else None)
+        method = _method(stored, loss, penalty, solver, learning_rate)
+        stopping = stored.stopping
+        if max_iter is not None:
+            stopping = replace(stopping, max_iter=checked_integer("resume(max_iter", max_iter, least=1))
+        if max_seconds is not None:
+            stopping = replace(stopping, max_seconds=checked_number("resume(max_seconds", max_seconds, above=0))
+        task = Task(dataset, method, held_out, stored.precision, stored.standardize, stopping)
+        if stored.state.start.size != method.n_parameters:
+            raise CheckpointError(
+                f"{path} has {stored.state.start.size} parameters, and the data give {method.n_parameters}"
+            )
 
-    def reached(null: NullModel | None) -> Checkpoints:
-        made = Keeping(path, every, task, stored.places, vars(stored.reading)).checkpoints(null)
-        made.go_on_from(stored.running, stored.state)
-        return made
+        def reached(null: NullModel | None) -> Checkpoints:
+            made = Keeping(lock, every, task, stored.places, vars(stored.reading)).checkpoints(null)
+            made.go_on_from(stored.running, stored.state)
+            return made
 
-    return run(task, where, listening, null=stored.null, reached_of=reached)
+        return run(task, where, listening, null=stored.null, reached_of=reached)
 
 
 def _dataset(stored: Stored, data: Any, y: Any, weight: Any, offset: Any, reading: Reading) -> Dataset:
