@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import socket
-import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hostile_model import document_of, replace_array, reseal, sha256
+from traced import peak_of
 
 import dgd
 from dgd.data.plain_files import read_plain_file
@@ -35,6 +35,11 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def folder(saved: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(saved, tmp_path / "m.dgd"))
+
+
+def refused(folder: Path, says: str) -> None:
+    with pytest.raises(ModelError, match=says):
+        dgd.load_model(folder)
 
 
 @pytest.mark.parametrize(
@@ -151,12 +156,7 @@ def test_an_array_is_float64_finite_and_of_its_shape(folder: Path, content: byte
     replace_array(folder, "coef.npy", content)
     document = document_of(folder)
     reseal(folder, {**document, "feature_names": None})
-    tracemalloc.start()
-    with pytest.raises(ModelError, match=says):
-        dgd.load_model(folder)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 2**20
+    assert peak_of(lambda: refused(folder, says), 2**20) < 2**20
 
 
 @pytest.mark.parametrize("values", [np.ones(2), np.ones((1, 1)), np.array(np.nan), np.ones(5000)])
@@ -214,12 +214,8 @@ KINDS: list[Callable[[Path], None]] = [fifo, link_to_a_device, link_out, link_to
 def test_what_is_not_a_file_is_refused_at_once(folder: Path, name: str, make: Callable[[Path], None]) -> None:
     (folder / name).unlink()
     make(folder / name)
-    tracemalloc.start()
-    with pytest.raises(ModelError, match=rf"{name} is damaged: it (is a .*, expected a file|has .* bytes)"):
-        dgd.load_model(folder)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 2**20
+    says = rf"{name} is damaged: it (is a .*, expected a file|has .* bytes)"
+    assert peak_of(lambda: refused(folder, says), 2**20) < 2**20
 
 
 @pytest.mark.parametrize(
