@@ -35,7 +35,7 @@ from dgd.passes.session import Session
 from dgd.passes.sums.gradient import NullSums
 from dgd.passes.sums.moments import Moments
 from dgd.penalties import L2
-from dgd.solvers import Epoch, Evaluation, Solver, Status
+from dgd.solvers import Evaluation, Solver, Status
 
 LEAST_SCALE = 1e-10
 """The least σ, as a part of the targets' spread: residuals of that size begin to be rounding."""
@@ -84,12 +84,11 @@ class ScaleObjective(Objective):
         found = Coordinates.standardising(sums, intercept=self.free_intercept, outputs=self.outputs)
         return replace(found, intercept=True)
 
-    def evaluate(self, asked: Vector | Epoch, known: Known, *, hessian: bool = False) -> Pass:
-        """Infinite below the least σ, else what a pass finds; rounding may move a σ that is fixed."""
-        assert not isinstance(asked, Epoch)
+    def without_pass(self, asked: Vector, known: Known) -> Pass | None:
+        """Infinite below the least σ; rounding may move a σ that is fixed."""
         if not self.scale_is_fixed and asked.reshape(self.theta_shape)[0, 1] < self.least_scale:
             return Pass(Evaluation(point=asked, value=math.inf, gradient=np.zeros_like(asked)), known)
-        return super().evaluate(asked, known, hessian=hessian)
+        return None
 
     def _evaluation(self, point: Vector, mean: float, gradient: Vector, known: Known, *, hessian: bool) -> Evaluation:
         evaluation = super()._evaluation(point, mean, gradient, known, hessian=hessian)

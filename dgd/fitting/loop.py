@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -14,10 +15,12 @@ from dgd.fitting.collinear import stops_short
 from dgd.fitting.known import Pass
 from dgd.fitting.no_optimum import from_nearer, is_separated, needs_newton
 from dgd.fitting.objective import Objective
+from dgd.fitting.question import Question
 from dgd.fitting.reached import Reached
 from dgd.fitting.record import Record
 from dgd.fitting.state import FitState
 from dgd.fitting.stopping import Callback, Stopping
+from dgd.passes.executor import PassResult
 from dgd.solvers import LBFGS, ConjugateGradient, Newton
 from dgd.solvers.base import Epoch, Evaluation, Solver, State, Status
 
@@ -43,6 +46,10 @@ class Run:
         return self.state.history
 
 
+Descent = Generator[Question, PassResult[Any], Run]
+"""A fit that is under way: it yields the sums it needs, is sent the result of the pass, and returns how it ended."""
+
+
 def minimise(
     objective: Objective,
     solver: Solver,
@@ -57,20 +64,51 @@ def minimise(
 
     reached: what is told after each pass, and may hold a state to go on from in the place of θ.
     """
+    descent = descend(
+        objective,
+        solver,
+        theta,
+        standardize=standardize,
+        stopping=stopping,
+        callbacks=callbacks,
+        reached=reached or Reached(),
+    )
+    try:
+        question = next(descent)
+        while True:
+            question = descent.send(objective.sweep(question))
+    except StopIteration as end:
+        ran: Run = end.value
+        return ran
+
+
+def descend(
+    objective: Objective,
+    solver: Solver,
+    theta: Vector,
+    *,
+    standardize: bool,
+    stopping: Stopping,
+    callbacks: Sequence[Callback],
+    reached: Reached,
+) -> Descent:
+    """The loop of `minimise`: it asks a question for each pass, and is sent the result by whoever makes that."""
     began = started = time.perf_counter()
-    reached, found = reached or Reached(), None
+    found = None
     if reached.state is not None:
         solver, state = reached.solver or solver, reached.going_on
         status = _limit(stopping, False, state, 0.0)
         if status is not None and state.last is not None:
             return ended(status, state, state.last)
     else:
-        found = objective.standardise_at(theta, hessian=solver.wants_hessian) if standardize else None
+        if standardize:
+            asked = objective.ask(theta, None, objective.unknown(), hessian=solver.wants_hessian)
+            found = objective.answer(asked, (yield asked))
         known = found.known if found else objective.unknown()
         start = found.evaluation.point if found else known.coordinates.from_user(theta)
         state = FitState(solver.init(start, tol=stopping.tol), known, start)
     while True:
-        found = found or _evaluate(objective, solver, state, reached)
+        found = found or (yield from _evaluated(objective, solver, state, reached))
         last, state.epoch = state.last, None
         converged = _tell(state, found, solver, objective, stopping)
         successor = _successor(solver, state, last, found, objective, converged=converged)
@@ -91,11 +129,19 @@ def minimise(
         found, started = None, time.perf_counter()
 
 
-def _evaluate(objective: Objective, solver: Solver, state: FitState, reached: Reached) -> Pass:
+def _evaluated(
+    objective: Objective, solver: Solver, state: FitState, reached: Reached
+) -> Generator[Question, PassResult[Any], Pass]:
+    """What a pass finds at the point that the solver asks for. An epoch is run here: it is no sum."""
     asked = solver.ask(state.solver)
     if isinstance(asked, Epoch):
         return objective.epoch(asked, state.known, part=state.epoch, pause=reached.pause_of(solver, state))
-    return objective.evaluate(asked, state.known, hessian=solver.wants_hessian)
+    found = objective.without_pass(asked, state.known)
+    if found is not None:
+        return found
+    theta = state.known.coordinates.to_user(asked)
+    question = objective.ask(theta, asked, state.known, hessian=solver.wants_hessian)
+    return objective.answer(question, (yield question))
 
 
 def _tell(state: FitState, found: Pass, solver: Solver, objective: Objective, stopping: Stopping) -> bool:

@@ -8,7 +8,6 @@ a value that goes from one pass to the next; the objective itself does not chang
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,10 +23,12 @@ from dgd.fitting.coefficient_prox import CoefficientProx, least_subgradient, wit
 from dgd.fitting.coordinates import Coordinates
 from dgd.fitting.epoch import EpochFold, EpochPart, Pause, run_epoch
 from dgd.fitting.known import Known, Pass
+from dgd.fitting.measure import Measure
 from dgd.fitting.null_model import NullModel
-from dgd.fitting.split_sums import OnHeldOut, OnTraining, OnTrainingFold
+from dgd.fitting.question import Question
+from dgd.fitting.split_sums import BothSums, OnHeldOut, OnTraining, OnTrainingFold
 from dgd.losses import Loss
-from dgd.passes.executor import Executor
+from dgd.passes.executor import Executor, PassResult
 from dgd.passes.sums.gradient import AtNull, LossAndGradient, NullSums
 from dgd.passes.sums.hessian import Hessian
 from dgd.passes.sums.loss import LossOnly
@@ -35,9 +36,6 @@ from dgd.passes.sums.moments import ColumnMoments, Moments, TargetMoments
 from dgd.passes.sums.row_sums import Part, RowSums, Sums
 from dgd.penalties import NoPenalty, Penalty
 from dgd.solvers.base import VALUE_ROUNDING, Epoch, Evaluation, no_prox, vector_norm
-
-SUMMED = 32
-"""Units in the last place of a gradient that its sums, and those of a Hessian that led there, may be off."""
 
 SINGLE_VALUE_ROUNDING = 16 * float(np.finfo(np.float32).eps)
 
@@ -110,13 +108,15 @@ class Objective:
 
     def standardise_at(self, theta: Vector, *, hessian: bool = False) -> Pass:
         """The first pass, at a θ of `start`, which also sums what standardising needs."""
-        return self._pass(theta, None, self.unknown(), hessian=hessian)
+        asked = self.ask(theta, None, self.unknown(), hessian=hessian)
+        return self.answer(asked, self.sweep(asked))
 
     def evaluate(self, asked: Vector | Epoch, known: Known, *, hessian: bool = False) -> Pass:
         """Value and gradient at a point of the solver's coordinates, or an epoch of steps from there."""
         if isinstance(asked, Epoch):
             return self.epoch(asked, known)
-        return self._pass(known.coordinates.to_user(asked), asked, known, hessian=hessian)
+        question = self.ask(known.coordinates.to_user(asked), asked, known, hessian=hessian)
+        return self.without_pass(asked, known) or self.answer(question, self.sweep(question))
 
     def standardised(self, sums: Any) -> Coordinates:
         """The coordinates in which columns have mean 0 and deviation 1."""
@@ -158,32 +158,38 @@ class Objective:
         own = self.centres and known.passes == 0
         return RowSums(self.loss, intercept, coef, parts, precision, known.centre, own)
 
-    def _pass(self, theta: Vector, point: Vector | None, known: Known, *, hessian: bool) -> Pass:
-        """Sum what is asked for at θ; `point` is θ in the solver's coordinates, None where this pass finds them."""
+    def ask(self, theta: Vector, point: Vector | None, known: Known, *, hessian: bool = False) -> Question:
+        """What a pass is to sum at θ; `point` is θ in the solver's coordinates, None where this pass finds them."""
         first = known.passes == 0
         sums_hessian = hessian and not (self.loss.quadratic and known.hessian is not None)
-        asked: tuple[Part, ...] = (LossAndGradient(),)
-        asked += (ColumnMoments(),) if first and (point is None or self.measures_standardised) else ()
-        asked += (TargetMoments(), self._at_null(theta)) if first else ()
-        asked += (Hessian(),) if sums_hessian else ()
-        chunk_sum = self._row_sums(known, theta, asked, precision=self.precision)
-        held_out = None
-        if isinstance(self.validation, RowSplit):
-            scored = self._row_sums(known, theta, (LossOnly(),), precision="double")
-            result: Any = self.executor.sweep(self.dataset, OnTraining(chunk_sum, self.validation, scored))
+        parts: tuple[Part, ...] = (LossAndGradient(),)
+        parts += (ColumnMoments(),) if first and (point is None or self.measures_standardised) else ()
+        parts += (TargetMoments(), self._at_null(theta)) if first else ()
+        parts += (Hessian(),) if sums_hessian else ()
+        return Question(self._row_sums(known, theta, parts, precision=self.precision), theta, point, known, hessian)
+
+    def sweep(self, question: Question) -> PassResult[Any]:
+        """One pass: the sums that a question asks for, over all rows to fit, and the loss over those held out."""
+        if not isinstance(self.validation, RowSplit):
+            return self.executor.sweep(self.dataset, question.sums)
+        scored = self._row_sums(question.known, question.theta, (LossOnly(),), precision="double")
+        return self.executor.sweep(self.dataset, OnTraining(question.sums, self.validation, scored))
+
+    def answer(self, question: Question, result: PassResult[Any]) -> Pass:
+        """The evaluation that the sums of a pass make, and what is known after it."""
+        theta, point, known = question.theta, question.point, question.known
+        sums: Sums = result.value
+        held_out: Sums | None = None
+        if isinstance(result.value, BothSums):
             sums, held_out = result.value.training, result.value.held_out
-        else:
-            result = self.executor.sweep(self.dataset, chunk_sum)
-            sums = result.value
         check_counts(sums.weight, result.left_out, self.dataset.feature_names)
-        if chunk_sum.own:
+        if question.sums.own:
             sums, known, theta = self._centred(sums, known, theta)
-        found = {type(part): total for part, total in zip(asked, sums.parts, strict=True)}
-        targets = found.get(TargetMoments, known.targets)
+        found = {type(part): total for part, total in zip(question.sums.parts, sums.parts, strict=True)}
         known = replace(
             known,
             passes=known.passes + 1,
-            targets=targets,
+            targets=found.get(TargetMoments, known.targets),
             left_out=result.left_out,
             chunks_filled=result.filled,
         )
@@ -197,13 +203,21 @@ class Objective:
         scale = self.loss.gradient_scale / sums.weight
         coordinates, loss = known.coordinates, found[LossAndGradient]
         with np.errstate(over="ignore", invalid="ignore"):
-            if sums_hessian:
+            if Hessian in found:
                 known = replace(known, hessian=coordinates.hessian(found[Hessian].values * scale))
             if AtNull in found:
                 known = self._measured(known, found[AtNull], loss.gradient, scale)
             gradient = coordinates.gradient(loss.gradient * scale)
-            evaluation = self._evaluation(point, loss.loss / sums.weight, gradient, known, hessian=hessian)
+            evaluation = self._evaluation(point, loss.loss / sums.weight, gradient, known, hessian=question.hessian)
         return Pass(evaluation, known, result.bytes_read, result.resident, held_out)
+
+    def without_pass(self, asked: Vector, known: Known) -> Pass | None:
+        """What is known at a point before any row is read; None where a pass must say."""
+        return None
+
+    def _measured(self, known: Known, null: NullSums, gradient: Vector, scale: float) -> Known:
+        how = Measure(self.penalty, self.dataset.shape[0], self.precision, centred=self.centres)
+        return how.known(known, null, gradient, scale)
 
     def _evaluation(self, point: Vector, mean: float, gradient: Vector, known: Known, *, hessian: bool) -> Evaluation:
         """F and its gradient, from the mean loss and its gradient in the solver's coordinates."""
@@ -240,29 +254,6 @@ class Objective:
         if (theta == null).all():
             return AtNull(None)
         return AtNull(null[0] if self.fit_intercept else 0.0)
-
-    def _measured(self, known: Known, null: NullSums, gradient: Vector, scale: float) -> Known:
-        """With the norm of the gradient at the best constant, and of what rounding makes of a gradient.
-
-        A sum of m products of deviations x̃ of mean square 1 rounds by less than ε Σ|w r x̃| ≤ ε √(m Σ(w r)²).
-        """
-        coordinates = known.yardstick or known.coordinates
-        summed = null.gradient if isinstance(null.gradient, np.ndarray) else gradient
-        if not (np.isfinite(summed).all() and math.isfinite(null.squares)):
-            return known
-        summed = coordinates.gradient(summed * scale)
-        zero = coordinates.coef_part(np.zeros_like(summed))
-        subgradient = least_subgradient(coordinates.penalty(self.penalty), coordinates, zero, summed)
-        measured = summed if subgradient is None else subgradient
-        epsilon = float(np.finfo(np.float64 if self.precision == "double" else np.float32).eps)
-        rows, n = self.dataset.shape
-        null_norm = vector_norm(measured if self.null is None else coordinates.coef_part(measured).ravel())
-        if not coordinates.standardised:
-            return replace(known, null_norm=null_norm)
-        noise = epsilon * abs(scale) * math.sqrt(rows * null.squares)
-        rounding = max(noise * math.sqrt(n + 1), SUMMED * epsilon * null_norm)
-        by_column = None if known.size is None else noise * known.size
-        return replace(known, null_norm=null_norm, noise=by_column, rounding=rounding)
 
     def grad_norm(self, evaluation: Evaluation, known: Known) -> float:
         """The norm of the gradient, or of the least subgradient, as it is measured."""

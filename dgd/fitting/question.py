@@ -1,0 +1,23 @@
+"""A question: what a pass is to sum at one θ. A fit asks it and is told the answer, by whoever makes the pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dgd._typing import Vector
+from dgd.fitting.known import Known
+from dgd.passes.sums.row_sums import RowSums
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """The sums that a pass is to make, and what their answer is read with."""
+
+    sums: RowSums
+    theta: Vector
+    """Where, for columns less the centre that is known so far."""
+    point: Vector | None
+    """The same in the solver's coordinates; None where this pass finds them."""
+    known: Known
+    hessian: bool
+    """Whether the evaluation is to bring ∇²f, summed by this pass or known."""
