@@ -732,7 +732,7 @@ def test_a_damaged_parquet_page(tmp_path: Path) -> None:
         ({"files": "t.csv"}, "`ingest(files=...)` must be a list of paths, got 't.csv'"),
         (
             {"files": ["t.xlsx"]},
-            "t.xlsx: dgd reads tables whose names end in .csv, .csv.gz, .tsv, .tsv.gz, .parquet, .pq;",
+            "t.xlsx: dgd reads tables whose names end in .csv, .csv.gz, .tsv, .tsv.gz, .parquet, .pq, .parq;",
         ),
         ({"out": "b.CSV"}, "the dataset to write would be 'b.CSV', which is named like a table"),
     ],
@@ -757,11 +757,11 @@ def test_a_file_without_a_header_row_is_recognised(tmp_path: Path) -> None:
         ingest([path], "out.zarr", target="y")
 
 
-def test_a_file_that_is_not_there_and_one_that_is_a_directory(tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_and_a_directory_without_tables(tmp_path: Path) -> None:
     with pytest.raises(DatasetNotFoundError, match=r"none\.csv: no such file"):
         ingest([tmp_path / "none.csv"], "out.zarr", target="y")
     (tmp_path / "folder.parquet").mkdir()
-    with pytest.raises(ConfigurationError, match=r"is a directory: name the files in it, .*/\*\.parquet"):
+    with pytest.raises(IngestError, match=r"folder\.parquet: no file in this directory is named like a table"):
         ingest([tmp_path / "folder.parquet"], "out.zarr", target="y")
 
 

@@ -72,7 +72,15 @@ def ingest(
         print_json(asdict(written))
     else:
         say(f"{written.path}: {written.rows:,} rows × {len(written.features)} features, target {visible(target)}")
+        say(f"features: {_listed(written.features)}")
+        if written.left_out:
+            say(f"left out: {_listed(written.left_out)} (the index of a DataFrame; --features takes it by name)")
     return 0
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    shown = ", ".join(map(visible, names[:20]))
+    return shown if len(names) <= 20 else f"{shown}, … and {len(names) - 20:,} more"
 
 
 def _of_bytes(files: tuple[str, ...]) -> Callable[[int, int], tuple[float, str]]:

@@ -23,6 +23,7 @@ class Column:
     name: str
     kind: Kind
     holds: str  # "numbers", "text", "values of type date32[day]", …
+    index: bool = False  # written by pandas or Dask as the table's index, which is no column that somebody meant
 
 
 def kind_of(type_: pa.DataType) -> tuple[Kind, str]:
@@ -84,11 +85,17 @@ class Selection:
     target: str
     weight: str | None
     from_file: bool  # the features are simply all the others in the first file: none were named
+    elsewhere: tuple[str, ...] = ()  # used columns that are not in the file itself
 
     @property
     def used(self) -> tuple[str, ...]:
         """Every column that is read: the features, then target and weight."""
         return (*self.features, self.target, *([] if self.weight is None else [self.weight]))
+
+    @property
+    def in_file(self) -> tuple[str, ...]:
+        """Every column that is read from the file itself."""
+        return tuple(name for name in self.used if name not in self.elsewhere)
 
     def hint(self, name: str, *others: str) -> str:
         """How to leave `name` (and others) out, with the option ready to paste."""
@@ -102,6 +109,8 @@ class Selection:
 def choose_columns(table: Table, *, target: str, features: Sequence[str] | None, weight: str | None) -> Selection:
     """The selection for a run of files of which `table` is the first; features default to all the others.
 
+    An index that pandas or Dask wrote beside the columns is a feature only if it is named.
+
     Raises ConfigurationError for a name the table does not have, or names that do not go together.
     """
     if weight == target:
@@ -112,7 +121,7 @@ def choose_columns(table: Table, *, target: str, features: Sequence[str] | None,
     if features is not None:
         _check_features(table, features, target=target, weight=weight)
         return Selection(tuple(features), target, weight, from_file=False)
-    names = tuple(column.name for column in table.columns if column.name not in (target, weight))
+    names = tuple(column.name for column in table.columns if column.name not in (target, weight) and not column.index)
     if not names:
         raise ConfigurationError(f"{table.path}: no column is left to be a feature, it has only {_listed(table)}")
     return Selection(names, target, weight, from_file=True)
@@ -184,7 +193,7 @@ def _check_nothing_unexpected(table: Table, selection: Selection, *, first: Tabl
             file=table.path,
             column="",
         )
-    extra = [column.name for column in table.columns if column.name not in selection.used]
+    extra = [column.name for column in table.columns if column.name not in selection.used and not column.index]
     if extra:
         raise IngestError(
             f"{table.path}: has a column {extra[0]!r} that {first.path} has not. Name the columns to use: "

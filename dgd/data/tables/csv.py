@@ -46,7 +46,7 @@ class CsvTable:
         3.5 an error. The bytes run ahead of the rows by what pyarrow has read ahead.
         """
         kinds = {column.name: column.kind for column in self.columns}
-        types = {n: pa.bool_() if kinds[n] == "boolean" else pa.float64() for n in selection.used}
+        types = {n: pa.bool_() if kinds[n] == "boolean" else pa.float64() for n in selection.in_file}
         rows = 0
         try:
             file = pa.OSFile(self.path)
@@ -74,7 +74,7 @@ class CsvTable:
 
     def _refused_text(self, selection: Selection, rows: int) -> IngestError | None:
         """The error for the first used cell after `rows` good rows that is missing or does not convert."""
-        positions = [(self._position(name), name) for name in selection.used]
+        positions = [(self._position(name), name) for name in selection.in_file]
         kinds = {column.name: column.kind for column in self.columns}
         for row, line, cells in _records(self.path):
             if row <= rows:

@@ -10,14 +10,18 @@ from typing import Any
 
 import numpy as np
 
+from dgd.data.tables.files import suffix_of, table_files
+from dgd.data.zarr.commit_marker import redo_of_unfinished
 from dgd.data.zarr.dataset_writer import DatasetWriter
-from dgd.errors import ConfigurationError, DatasetNotFoundError
+from dgd.data.zarr.folders import local_folder
+from dgd.errors import ConfigurationError
 
 try:
     from dgd.data.tables.batches import blocks
     from dgd.data.tables.columns import Selection, Table, check_columns, choose_columns
     from dgd.data.tables.csv import open_csv_table
     from dgd.data.tables.parquet import open_parquet_table
+    from dgd.data.tables.partitions import with_partitions
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] != "pyarrow":
         raise
@@ -26,15 +30,6 @@ except ModuleNotFoundError as error:
     ) from error
 
 __all__ = ["Ingested", "ingest"]
-
-OPENERS: dict[str, Callable[[str], Table]] = {
-    ".csv": open_csv_table,
-    ".csv.gz": open_csv_table,
-    ".tsv": open_csv_table,
-    ".tsv.gz": open_csv_table,
-    ".parquet": open_parquet_table,
-    ".pq": open_parquet_table,
-}
 
 
 @dataclass(frozen=True)
@@ -48,6 +43,7 @@ class Ingested:
     weight: str | None
     files: tuple[str, ...]
     seconds: float
+    left_out: tuple[str, ...] = ()  # columns that hold an index of pandas or Dask
 
 
 def ingest(
@@ -65,6 +61,10 @@ def ingest(
     redo: str | None = None,
 ) -> Ingested:
     """Write the rows of CSV and Parquet files, one after the other, as one dataset at `out`.
+
+    A directory stands for the tables in it, in the order of their paths, without those whose names begin with
+    "_" or "."; a folder named `year=2020` gives its rows a column `year`. An index that pandas or Dask wrote
+    into Parquet beside the columns is a feature only if it is named in `features`.
 
     `target` becomes y, `weight` the weights and `features` X, in this order; without `features` all the
     other columns do, in the order of the first file. Columns are found by name, so files may order them
@@ -84,14 +84,15 @@ def ingest(
 
     Every file's columns are checked before anything is written. If an error comes later the dataset stays
     marked as interrupted, and opening it is refused with a quotation of `redo`, such as the command that
-    repeats the ingest.
+    repeats the ingest. Where an ingest with the same `redo` was interrupted, this one takes its place.
 
     `progress(rows, bytes_read)` is called after each block with the rows written and the bytes of the files
     read so far: as they are on disk, compressed for .gz, and up to 32 MiB of text ahead of the rows.
     """
     started = time.perf_counter()
     paths, float_dtype = _checked_arguments(files, out, features, dtype)
-    tables = [_open_table(path) for path in paths]
+    found = table_files(paths)
+    tables = with_partitions([_open(file.path) for file in found], [file.partition for file in found])
     selection = choose_columns(tables[0], target=target, features=features, weight=weight)
     for table in tables:
         check_columns(table, selection, first=tables[0])
@@ -102,12 +103,15 @@ def ingest(
         feature_names=selection.features,
         target_name=target,
         compression=compression,
-        overwrite=overwrite,
+        overwrite=overwrite or _is_repeated(out, redo),
         redo=redo,
     ) as writer:
         rows = _append_all(writer, tables, selection, float_dtype, progress)
     seconds = time.perf_counter() - started
-    return Ingested(os.fspath(out), rows, selection.features, target, weight, tuple(paths), seconds)
+    used = tuple(table.path for table in tables)
+    return Ingested(
+        os.fspath(out), rows, selection.features, target, weight, used, seconds, _left_out(tables, selection)
+    )
 
 
 def _checked_arguments(
@@ -125,7 +129,7 @@ def _checked_arguments(
         raise ConfigurationError("`ingest(files=...)` is empty: name at least one CSV or Parquet file")
     if dtype not in ("float32", "float64"):
         raise ConfigurationError(f"`ingest(dtype=...)` must be 'float32' or 'float64', got {dtype!r}")
-    if _suffix(os.fspath(out)):
+    if suffix_of(os.fspath(out)):
         raise ConfigurationError(
             f"the dataset to write would be {os.fspath(out)!r}, which is named like a table: "
             f"the last path is the output, for example OUT.zarr"
@@ -133,24 +137,22 @@ def _checked_arguments(
     return [os.fspath(path) for path in files], np.dtype(dtype)
 
 
-def _suffix(path: str) -> str | None:
-    """The suffix by which the file is read, or None."""
-    return next((suffix for suffix in OPENERS if path.lower().endswith(suffix)), None)
+def _open(path: str) -> Table:
+    is_parquet = path.lower().endswith((".parquet", ".pq", ".parq"))
+    return open_parquet_table(path) if is_parquet else open_csv_table(path)
 
 
-def _open_table(path: str) -> Table:
-    if "://" in path:
-        raise ConfigurationError(f"{path} is a URL, and tables are read from local files; download it first")
-    suffix = _suffix(path)
-    if suffix is None:
-        raise ConfigurationError(
-            f"{path}: dgd reads tables whose names end in {', '.join(OPENERS)}; convert or rename the file"
-        )
-    if os.path.isdir(path):
-        raise ConfigurationError(f"{path} is a directory: name the files in it, for example {path}/*{suffix}")
-    if not os.path.exists(path):
-        raise DatasetNotFoundError(f"{path}: no such file")
-    return OPENERS[suffix](path)
+def _is_repeated(out: str | os.PathLike[str], redo: str | None) -> bool:
+    """Whether `out` is what the same command began and did not end."""
+    return redo is not None and redo_of_unfinished(local_folder(out)) == redo
+
+
+def _left_out(tables: Sequence[Table], selection: Selection) -> tuple[str, ...]:
+    """The index columns that are not used, each once, where features were not named."""
+    if not selection.from_file:
+        return ()
+    index = [column.name for table in tables for column in table.columns if column.index]
+    return tuple(name for name in dict.fromkeys(index) if name not in selection.used)
 
 
 def _append_all(

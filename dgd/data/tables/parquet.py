@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,6 +16,9 @@ from dgd.errors import IngestError
 
 BATCH_BYTES = 4 << 20
 """Bytes of a batch as float64, all columns together: the rows of a batch follow."""
+
+INDEX_NAME = re.compile(r"__index_level_\d+__|__null_dask_index__")
+"""What pandas and Dask call an index without a name; it stays where another program has dropped their metadata."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,7 @@ class ParquetTable:
     def batches(self, selection: Selection) -> Iterator[tuple[pa.RecordBatch, int]]:
         """The rows in order, each batch with its share of the file's bytes."""
         done = 0
-        for batch in self._batches(list(selection.used)):
+        for batch in self._batches(list(selection.in_file)):
             done += batch.num_rows
             yield batch, self.size * done // self.rows
 
@@ -53,7 +58,7 @@ class ParquetTable:
             with pq.ParquetFile(
                 self.path, pre_buffer=False, buffer_size=1 << 16, page_checksum_verification=True
             ) as file:
-                for batch in file.iter_batches(max(1, BATCH_BYTES // (8 * len(names))), columns=names):
+                for batch in file.iter_batches(max(1, BATCH_BYTES // (8 * max(1, len(names)))), columns=names):
                     rows += batch.num_rows
                     yield batch
         except (pa.ArrowException, OSError) as error:
@@ -64,13 +69,27 @@ def open_parquet_table(path: str) -> ParquetTable:
     """The table in a Parquet file, from the metadata at its end."""
     try:
         with pq.ParquetFile(path) as file:
-            columns = tuple(Column(field.name, *kind_of(field.type)) for field in file.schema_arrow)
+            index = _index_columns(file.schema_arrow)
+            columns = tuple(
+                Column(field.name, *kind_of(field.type), index=field.name in index) for field in file.schema_arrow
+            )
             rows = file.metadata.num_rows
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(path, error, "as Parquet") from error
     if rows == 0:
         raise IngestError(f"{path}: has no rows, expected at least one", file=path)
     return ParquetTable(path, os.path.getsize(path), rows, columns)
+
+
+def _index_columns(schema: pa.Schema) -> set[str]:
+    """The columns that hold the index of a DataFrame, as pandas' metadata say, or names that only an index has."""
+    try:
+        said = json.loads((schema.metadata or {}).get(b"pandas", b"{}"))
+        index = said.get("index_columns", []) if isinstance(said, dict) else []
+    except ValueError:
+        index = []
+    named = {name for name in index if isinstance(name, str)} if isinstance(index, list) else set()
+    return named | {name for name in schema.names if INDEX_NAME.fullmatch(name)}
 
 
 def _unreadable(path: str, error: Exception, where: str) -> IngestError:

@@ -21,13 +21,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
+from dgd.data.plain_files import read_plain_file
 from dgd.errors import IncompleteDatasetError, MetadataError
 
 FORMAT = 1
 KEY = "dgd"
 LONGEST_NOTE = 500
+LONGEST_BEGUN = 2**20
+"""Bytes of a root document that a writer has begun; a longer one is not looked at."""
 WRITING, COMPLETE = "writing", "complete"
 _AGAIN = "restore it from a copy, or write the dataset again"
 
@@ -70,6 +74,17 @@ def check_marker(document: dict[str, Any], where: str) -> dict[str, Any] | None:
     if marker.get("format") != FORMAT:
         raise MetadataError(f"{where} has dataset format {marker.get('format')}, expected {FORMAT}; use a newer dgd")
     return marker
+
+
+def redo_of_unfinished(path: Path) -> str | None:
+    """What a writer that never ended noted of how the folder is written; None for any other folder."""
+    try:
+        attributes = json.loads(read_plain_file(path / "zarr.json", at_most=LONGEST_BEGUN))["attributes"]
+        marker = attributes[KEY]
+        redo = marker["redo"] if marker["state"] == WRITING and "seal" not in marker else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return redo if isinstance(redo, str) else None
 
 
 def _digest_or_none(document: dict[str, Any]) -> str | None:

@@ -1,0 +1,95 @@
+"""Which files a path names: itself, or the tables in a directory, with what the folders' names say of the rows."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+from dgd.errors import ConfigurationError, DatasetNotFoundError, IngestError
+
+SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".pq", ".parq")
+"""Names of tables end so."""
+NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+"""The name of a folder whose rows have no value."""
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """A file, and the columns that stand in its folders' names, as `year` in `year=2020/part-0.parquet`."""
+
+    path: str
+    partition: tuple[tuple[str, str], ...] = ()
+
+
+def suffix_of(path: str) -> str | None:
+    """The ending by which a file is read, or None."""
+    found = [suffix for suffix in SUFFIXES if path.lower().endswith(suffix)]
+    return max(found, key=len, default=None)
+
+
+def table_files(paths: Sequence[str]) -> list[TableFile]:
+    """Every file that the paths name, in order; those of a directory by their paths, numbers in them by value.
+
+    In a directory, names that begin with "_" or "." are left out, as Spark, Hive and Dask write their own files so.
+
+    Raises DatasetNotFoundError for a path where nothing is, ConfigurationError for a name that no table has,
+    IngestError for a directory without tables, or with tables of different partitions.
+    """
+    found = [file for path in paths for file in _files(path)]
+    names = [tuple(name for name, _ in file.partition) for file in found]
+    for file, mine in zip(found, names, strict=True):
+        if mine != names[0]:
+            raise IngestError(
+                f"{file.path}: its folders name the columns {', '.join(mine) or 'none'}, those of {found[0].path} "
+                f"name {', '.join(names[0]) or 'none'}; give files that are partitioned alike",
+                file=file.path,
+            )
+    return found
+
+
+def _files(path: str) -> Iterator[TableFile]:
+    if "://" in path:
+        raise ConfigurationError(f"{path} is a URL, and tables are read from local files; download it first")
+    if os.path.isdir(path):
+        inside = sorted(_inside(Path(path)), key=_with_numbers)
+        if not inside:
+            raise IngestError(
+                f"{path}: no file in this directory is named like a table (…{', …'.join(SUFFIXES)})", file=path
+            )
+        yield from (TableFile(file, _partition(file)) for file in inside)
+        return
+    if suffix_of(path) is None:
+        raise ConfigurationError(
+            f"{path}: dgd reads tables whose names end in {', '.join(SUFFIXES)}; convert or rename the file"
+        )
+    if not os.path.exists(path):
+        raise DatasetNotFoundError(f"{path}: no such file")
+    yield TableFile(path, _partition(path))
+
+
+def _inside(folder: Path) -> Iterator[str]:
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith(("_", ".")))
+        for name in names:
+            if suffix_of(name) is not None and not name.startswith(("_", ".")):
+                yield os.path.join(place, name)
+
+
+def _with_numbers(path: str) -> list[tuple[int, str]]:
+    """A key that puts part.10 after part.9."""
+    return [(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in re.split(r"([0-9]+)", path)]
+
+
+def _partition(path: str) -> tuple[tuple[str, str], ...]:
+    """The `name=value` of the folders directly above the file, outermost first."""
+    pairs: list[tuple[str, str]] = []
+    for folder in reversed(Path(path).parent.parts):
+        name, equals, value = folder.partition("=")
+        if not equals or not name:
+            break
+        pairs.append((unquote(name), unquote(value)))
+    return tuple(reversed(pairs))
