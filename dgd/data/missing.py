@@ -73,6 +73,14 @@ def check_labels(name: str, labels: Array, start: int) -> None:
         )
 
 
+def without_labels(labels: Array, rows: Array) -> Array:
+    """Labels without those of some rows: no label where they are text, else NaN, in numbers that hold it."""
+    if labels.dtype.kind not in "US":
+        labels = labels.astype(np.float64, copy=False)
+    found: Array = np.where(rows, NO_LABEL if labels.dtype.kind in "US" else np.nan, labels)
+    return found
+
+
 def cells_missing(values: Array) -> Integers:
     """The number of missing cells in each column."""
     cells = values == values.dtype.type(NO_LABEL) if values.dtype.kind in "US" else np.isnan(values)

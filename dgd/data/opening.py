@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack, cast
@@ -13,7 +12,7 @@ from dgd.data.dataset import Dataset
 from dgd.data.frames import array_of, is_frame
 from dgd.data.memory_rows import MemoryRows
 from dgd.data.other_arrays import rows_of_array
-from dgd.data.reading import TURN, Reading, ReadingOptions, is_url
+from dgd.data.reading import TURN, Reading, ReadingOptions, is_url, paths_like
 from dgd.data.rows import ReadAtOnce, Rows
 from dgd.data.selected_columns import select_columns
 from dgd.data.stacked_rows import stacked
@@ -109,7 +108,8 @@ def open_data(
             role: each if isinstance(each, str) or is_xarray(each) else _or_none(role, each, reading)
             for role, each in given.items()
         }
-        dataset = open_xarray(data, **named, reading=_falling_back(reading, known, data), need_target=need_target)
+        how = _falling_back(reading, known, data)
+        dataset = open_xarray(data, **named, reading=how, need_target=need_target, known=known)
     else:
         reading.check_used(data, y, weight, offset)
         names, target_name = _feature_names(data), _target_name(y)
@@ -144,13 +144,10 @@ def _several(data: Any) -> list[Any] | None:
         return list(data)
     if not isinstance(data, (str, os.PathLike)):
         return None
-    pattern = os.fspath(data)
-    if is_url(data) or not glob.has_magic(pattern) or os.path.exists(pattern):
-        return None
-    found = sorted(glob.glob(os.path.expanduser(pattern)))
-    if not found:
-        raise DatasetNotFoundError(f"no path is like {pattern!r}; check the pattern")
-    return list(found)
+    found = paths_like(os.fspath(data))
+    if found == []:
+        raise DatasetNotFoundError(f"no path is like {os.fspath(data)!r}; check the pattern")
+    return None if found is None else list(found)
 
 
 def stored_roles(data: Any, reading: Reading) -> tuple[str, ...]:
@@ -196,7 +193,7 @@ def _open_group(
         role: each if _is_name(each) else _or_none(role, each, reading) for role, each in given.items()
     }
     if (reading.features is None and known is None) or group.has(reading.X):
-        dataset = open_group(group, X=reading.X, **named, reading=reading)
+        dataset = open_group(group, X=reading.X, **named, reading=reading, known=known)
         return dataset if reading.features is None else select_columns(dataset, reading.features)
     return open_variables(group, reading.features or known or (), named, reading)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -43,6 +44,13 @@ def is_url(location: Any) -> bool:
     """Whether it is opened by fsspec."""
     text = os.fspath(location) if isinstance(location, (str, os.PathLike)) else ""
     return not text.startswith("file://") and ("://" in text or "::" in text)
+
+
+def paths_like(pattern: str) -> list[str] | None:
+    """The paths that a pattern stands for, sorted; None for what is no pattern, or is a path itself."""
+    if is_url(pattern) or not glob.has_magic(pattern) or os.path.exists(pattern):
+        return None
+    return sorted(glob.glob(os.path.expanduser(pattern)))
 
 
 def for_urls(reading: ReadingOptions, *locations: Any) -> ReadingOptions:

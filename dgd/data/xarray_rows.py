@@ -107,23 +107,37 @@ def is_xarray(data: Any) -> bool:
     return type(data).__module__.partition(".")[0] == "xarray" and hasattr(data, "dims")
 
 
-def open_xarray(data: Any, y: Any, weight: Any, offset: Any, reading: Reading, *, need_target: bool) -> Dataset:
-    """A Dataset's variables by name, or DataArrays that share their dimensions; y, weight and offset may be rows."""
+def open_xarray(
+    data: Any,
+    y: Any,
+    weight: Any,
+    offset: Any,
+    reading: Reading,
+    *,
+    need_target: bool,
+    known: tuple[str, ...] | None = None,
+) -> Dataset:
+    """A Dataset's variables by name, or DataArrays that share their dimensions; y, weight and offset may be rows.
+
+    known: the features of a model, by which a matrix is turned where there is no target to do so.
+    """
     if not reading.decode:
         raise ConfigurationError("xarray has decoded these values already; decode=False is for stored arrays")
     given = {"y": y, "weight": weight, "offset": offset}
     if hasattr(data, "data_vars"):
-        return _of_dataset(data, given, reading, need_target=need_target)
-    return _of_array(data, given, reading)
+        return _of_dataset(data, given, reading, need_target=need_target, known=known)
+    return _of_array(data, given, reading, known)
 
 
-def _of_dataset(data: Any, given: dict[str, Any], reading: Reading, *, need_target: bool) -> Dataset:
+def _of_dataset(
+    data: Any, given: dict[str, Any], reading: Reading, *, need_target: bool, known: tuple[str, ...] | None
+) -> Dataset:
     if need_target and given["y"] is None:
         given = {**given, "y": "y"}
     features = reading.features
     if features is None and "X" in data and len(data["X"].dims) == 2:
         found = {role: _named(data, each) for role, each in given.items()}
-        return _of_array(data["X"], found, reading)
+        return _of_array(data["X"], found, reading, known)
     if features is None:
         raise ConfigurationError(f"say which variables are the features (features=[…]); there are {_names(data)}")
     variables = [_variable(_named(data, name), reading, name) for name in features]
@@ -157,8 +171,8 @@ def _as_variable(role: str, given: Any, reading: Reading) -> Variable | Rows | N
     return rows
 
 
-def _of_array(X: Any, given: dict[str, Any], reading: Reading) -> Dataset:
-    """A matrix of rows × features, transposed where its second dimension is that of y."""
+def _of_array(X: Any, given: dict[str, Any], reading: Reading, known: tuple[str, ...] | None) -> Dataset:
+    """A matrix of rows × features, transposed where its second dimension is that of y, or its rows are the features."""
     columns = {role: _as_variable(role, each, reading) for role, each in given.items()}
     named = [each for each in columns.values() if isinstance(each, Variable)]
     dims = tuple(str(dim) for dim in X.dims)
@@ -171,10 +185,9 @@ def _of_array(X: Any, given: dict[str, Any], reading: Reading) -> Dataset:
                 f"are not the same rows; rename a dimension",
                 array=each.rows.name,
             )
-    names = None
-    if len(dims) == 2 and dims[1] in X.coords and X.coords[dims[1]].dtype.kind in "OUST":
-        labels = tuple(str(label) for label in X.coords[dims[1]].values)
-        names = labels if len(set(labels)) == len(labels) else None
+    names = _labels(X, 1)
+    if known is not None and not named and names != known and _labels(X, 0) == known:
+        X, names = X.transpose(), known
     y = columns["y"]
     found: dict[str, Any] = {role: each.rows if isinstance(each, Variable) else each for role, each in columns.items()}
     return Dataset(
@@ -184,3 +197,11 @@ def _of_array(X: Any, given: dict[str, Any], reading: Reading) -> Dataset:
         source="xarray",
         **found,
     )
+
+
+def _labels(X: Any, axis: int) -> tuple[str, ...] | None:
+    """The labels along an axis of a matrix, if they are texts that all differ."""
+    if X.ndim != 2 or X.dims[axis] not in X.coords or X.coords[X.dims[axis]].dtype.kind not in "OUST":
+        return None
+    labels = tuple(str(label) for label in X.coords[X.dims[axis]].values)
+    return labels if len(set(labels)) == len(labels) else None

@@ -16,7 +16,7 @@ from dgd._version import __version__
 from dgd.errors.checks import checked_flag, checked_integer, checked_number
 from dgd.estimators.callbacks import CallbackSupportMixin, PassTasks, with_callbacks
 from dgd.estimators.design import in_order
-from dgd.estimators.inputs import Training, check_same_columns, in_memory, is_lazy, lazily, note_columns
+from dgd.estimators.inputs import Training, check_same_columns, in_memory, is_lazy, is_lazy_matrix, lazily, note_columns
 from dgd.fitting.fit import fit
 from dgd.fitting.result import Result
 from dgd.losses import Loss
@@ -85,7 +85,7 @@ class LinearEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc
 
     def _training(self, X: Any, y: Any, sample_weight: Any) -> Training:
         """The data of a fit. Lazy data are recognised first: scikit-learn's own check would compute them."""
-        if not (is_lazy(X) or is_lazy(y) or is_lazy(sample_weight)):
+        if not (is_lazy_matrix(X) or is_lazy(y) or is_lazy(sample_weight)):
             return in_memory(self, X, y, sample_weight, multi_output=self._multi_output, numeric=self._numeric_target)
         training = lazily(X, y, sample_weight, target=True, multi_output=self._multi_output)
         note_columns(self, training.dataset)
@@ -166,7 +166,7 @@ class LinearEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc
         """η = Xb + b₀, (m,) or (m, q), in memory; of a lazy X chunk by chunk."""
         check_is_fitted(self)
         model = self._model()
-        if is_lazy(X):
+        if is_lazy_matrix(X):
             training = lazily(X, target=False)
             check_same_columns(self, training.dataset)
             return in_order(Model(model.coef, model.intercept, "squared").predict(training.dataset), training.order)

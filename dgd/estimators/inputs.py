@@ -5,6 +5,7 @@ from __future__ import annotations
 import numbers
 import os
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,15 +13,21 @@ from scipy import sparse
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
 from dgd._typing import Array, Integers
-from dgd.data.dataset import Dataset
+from dgd.data.buffers import Buffers
+from dgd.data.dataset import Chunk, Dataset
 from dgd.data.frames import array_of, check_columns, is_frame
 from dgd.data.memory_rows import MemoryRows, as_rows
+from dgd.data.missing import check_counts, missing_rows
 from dgd.data.opening import open_data
 from dgd.data.rows import Rows
 from dgd.data.sparse_rows import SparseRows
 from dgd.errors import ConfigurationError, DataError
 from dgd.estimators.design import ZarrDesign, chunks_of, in_order, read_whole
+from dgd.passes.execution import Execution
 from dgd.passes.memory import available_processors
+from dgd.passes.plan import Need
+from dgd.passes.session import session
+from dgd.passes.sums.bad_rows import checked_weight
 
 LAZY_LIBRARIES = ("zarr", "fsspec", "h5py", "pyarrow", "xarray")
 SMALL_BYTES = 4 * 2**20
@@ -37,10 +44,15 @@ class Training:
     order: Integers | None = None
     """Where each row of the dataset stands in the caller's X; None where the order is the same."""
 
-    @property
+    @cached_property
     def weight_sum(self) -> float:
-        """Σw; the weights alone are read for it, chunk by chunk. Without weights the number of rows."""
+        """Σw over the rows that count; without weights their number.
+
+        The weights alone are read for it, chunk by chunk; all is, once, where rows with a missing cell are left out.
+        """
         weight = self.dataset.weight
+        if self.dataset.missing == "drop":
+            return weight_of_complete_rows(self.dataset, self.threads)
         if weight is None:
             return float(self.dataset.shape[0])
         total = sum(float(part.sum(dtype=np.float64)) for part in chunks_of(weight))
@@ -55,6 +67,25 @@ def is_lazy(data: Any) -> bool:
         return True
     library = type(data).__module__.partition(".")[0]
     return library in LAZY_LIBRARIES or hasattr(data, "get_partial_values") or hasattr(data, "__dask_graph__")
+
+
+def is_lazy_matrix(X: Any) -> bool:
+    """Whether X is lazy, or a list of locations, which is one X; a list of texts as y holds labels."""
+    several = isinstance(X, (list, tuple)) and len(X) > 0 and all(isinstance(each, (str, os.PathLike)) for each in X)
+    return several or is_lazy(X)
+
+
+def weight_of_complete_rows(dataset: Dataset, threads: int | None) -> float:
+    """Σw over the rows without a missing cell, which are known when all of them are read: one pass."""
+    with session(Execution(threads=threads)) as running:
+        found = running.executor.sweep(running.open(dataset, Need()), _chunk_weight)
+    check_counts(found.value, found.left_out, dataset.feature_names)
+    return float(found.value)
+
+
+def _chunk_weight(chunk: Chunk, buffers: Buffers) -> float:
+    weight = checked_weight(chunk, np.dtype(np.float64))
+    return float(len(chunk.X)) if weight is None else float(weight.sum())
 
 
 def in_memory(estimator: Any, X: Any, y: Any, sample_weight: Any, *, multi_output: bool, numeric: bool) -> Training:
@@ -147,14 +178,22 @@ def check_same_columns(estimator: Any, dataset: Dataset) -> None:
     )
 
 
-def scored(X: Any, y: Any, sample_weight: Any) -> tuple[Array, Any]:
-    """Target and weights in memory, in the order of X: one number a row, whatever X is."""
-    if not (is_lazy(X) or is_lazy(y) or is_lazy(sample_weight)):
-        return y, sample_weight
+def scored(X: Any, y: Any, sample_weight: Any, predicted: Array) -> tuple[Any, Array, Any]:
+    """Target, predictions and weights in memory, in the order of X, whatever X is; of a design that leaves out rows
+    with a missing cell those of the others.
+    """
+    if not (is_lazy_matrix(X) or is_lazy(y) or is_lazy(sample_weight)):
+        return y, predicted, sample_weight
     training = lazily(X, y, sample_weight, target=True)
     dataset = training.dataset
     assert dataset.y is not None
-    weight = None
+    target, weight = in_order(read_whole(dataset.y), training.order), None
     if sample_weight is not None and dataset.weight is not None:
         weight = in_order(read_whole(dataset.weight), training.order)
-    return in_order(read_whole(dataset.y), training.order), weight
+    if dataset.missing == "error":
+        return target, predicted, weight
+    gone = [
+        rows for each in (target, predicted, weight) if each is not None and (rows := missing_rows(each)) is not None
+    ]
+    kept = ~np.logical_or.reduce([np.zeros(len(target), bool), *gone])
+    return target[kept], predicted[kept], None if weight is None else weight[kept]

@@ -13,11 +13,13 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
 from sklearn.utils.multiclass import check_classification_targets
 
 from dgd._typing import Array, FloatArray, Vector
 from dgd.data.distinct import distinct
 from dgd.data.memory_rows import MemoryRows
+from dgd.data.missing import without_labels
 from dgd.errors.checks import checked_number
 from dgd.estimators.base import MAX_ITER, LinearEstimator, elastic_net
 from dgd.estimators.inputs import Training, scored
@@ -62,11 +64,12 @@ class LogisticRegression(ClassifierMixin, LinearEstimator):  # type: ignore[misc
         return self._raw_prediction(X)
 
     def predict(self, X: Any) -> Array:
-        """The most probable class of each row."""
+        """The most probable class of each row; a row with a missing cell, of a design that may have some, has none."""
         raw = self.decision_function(X)
         winner = (raw > 0).astype(np.intp) if raw.ndim == 1 else raw.argmax(axis=1)
         labels: Array = self.classes_[winner]
-        return labels
+        unknown = np.isnan(raw if raw.ndim == 1 else raw[:, 0])
+        return without_labels(labels, unknown) if unknown.any() else labels
 
     def predict_proba(self, X: Any) -> FloatArray:
         """The probability of each class for each row, (m, K)."""
@@ -85,8 +88,8 @@ class LogisticRegression(ClassifierMixin, LinearEstimator):  # type: ignore[misc
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """The proportion of rows whose class was predicted; a lazy X may bring its own y."""
-        y, sample_weight = scored(X, y, sample_weight)
-        return float(super().score(X, y, sample_weight))
+        y, predicted, sample_weight = scored(X, y, sample_weight, self.predict(X))
+        return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
@@ -98,8 +101,8 @@ class LogisticRegression(ClassifierMixin, LinearEstimator):  # type: ignore[misc
         training = super()._training(X, y, sample_weight)
         target = training.dataset.y
         assert target is not None
-        if not isinstance(target, MemoryRows):
-            self._note_classes(np.array(distinct(target), dtype=target.dtype))
+        if not _in_memory(training) or not isinstance(target, MemoryRows):
+            self._note_classes(np.array(distinct(target, missing=training.dataset.missing), dtype=target.dtype))
             return training
         check_classification_targets(target.array)
         classes, indices = np.unique(target.array, return_inverse=True)
@@ -125,8 +128,7 @@ class LogisticRegression(ClassifierMixin, LinearEstimator):  # type: ignore[misc
         self.classes_ = classes
 
     def _loss(self, training: Training) -> Loss:
-        in_memory = isinstance(training.dataset.y, MemoryRows)
-        labels = tuple(range(len(self.classes_))) if in_memory else tuple(self.classes_.tolist())
+        labels = tuple(range(len(self.classes_))) if _in_memory(training) else tuple(self.classes_.tolist())
         return Logistic(classes=labels) if len(labels) == 2 else Softmax(classes=labels)
 
     def _penalty(self, training: Training) -> Penalty:
@@ -154,3 +156,8 @@ class LogisticRegression(ClassifierMixin, LinearEstimator):  # type: ignore[misc
             loss="logistic" if binary else "softmax",
             classes=tuple(self.classes_.tolist()),
         )
+
+
+def _in_memory(training: Training) -> bool:
+    """Whether y is in memory, and has a label in each row."""
+    return isinstance(training.dataset.y, MemoryRows) and training.dataset.missing == "error"

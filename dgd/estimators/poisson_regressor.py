@@ -51,8 +51,8 @@ class PoissonRegressor(Regression):
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """D²: the part of the deviance explained, 1 − deviance/deviance of the mean."""
-        y, sample_weight = scored(X, y, sample_weight)
-        return float(d2_tweedie_score(y, self.predict(X), sample_weight=sample_weight, power=1))
+        y, predicted, sample_weight = scored(X, y, sample_weight, self.predict(X))
+        return float(d2_tweedie_score(y, predicted, sample_weight=sample_weight, power=1))
 
     def _check_parameters(self) -> None:
         super()._check_parameters()

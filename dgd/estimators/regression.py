@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sklearn.base import RegressorMixin
+from sklearn.metrics import r2_score
 
 from dgd._typing import Vector
 from dgd.estimators.base import LinearEstimator
@@ -20,5 +21,5 @@ class Regression(RegressorMixin, LinearEstimator):  # type: ignore[misc]
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """R² of the predictions; a lazy X may bring its own y."""
-        y, sample_weight = scored(X, y, sample_weight)
-        return float(super().score(X, y, sample_weight))
+        y, predicted, sample_weight = scored(X, y, sample_weight, self.predict(X))
+        return float(r2_score(y, predicted, sample_weight=sample_weight))

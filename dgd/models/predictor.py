@@ -109,11 +109,13 @@ class Predictor:
 
     def check(self, dataset: Dataset) -> None:
         """Raise ModelError unless the dataset has the columns this model was fitted on."""
-        n = dataset.shape[1]
+        m, n = dataset.shape
         if n != self.n_features:
+            turned = m == self.n_features
+            hint = "it is feature × row: read it with transpose=True (--transpose), or give its transpose"
             raise ModelError(
                 f"the model has {self.n_features} coefficients and array {dataset.X.name!r} of {dataset.source} has "
-                f"{n} columns; predict on the columns it was fitted on"
+                f"{n} columns; {hint if turned else 'predict on the columns it was fitted on'}"
             )
         if self.feature_names is None or dataset.feature_names is None:
             return

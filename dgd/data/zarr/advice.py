@@ -43,8 +43,9 @@ def _missing(rows: ZarrRows, found: int | None) -> Iterator[Finding]:
         yield Finding(
             rows.name,
             f"{rows.name}: {expected - found:,} of {expected:,} chunks are not in the store; reading them is refused",
-            "restore them, or write the array again (with zarr's write_empty_chunks=True, if they were left out "
-            "because all their values equal the fill value)",
+            "restore them; if they were left out because all their values equal the fill value, as zarr and xarray do, "
+            "read them as that (missing_chunks='fill', or --missing-chunks fill), or write the array again with "
+            "write_empty_chunks=True",
         )
 
 
@@ -80,8 +81,18 @@ def _checksums(arrays: list[ZarrRows]) -> Iterator[Finding]:
         )
 
 
+def _along_others(rows: ZarrRows, X: ZarrRows) -> bool:
+    """Whether the names of dimensions say that an array is not beside the rows of X as they are stored: a coordinate of
+    the columns, or a target of which X is read transposed.
+    """
+    mine, its = rows.format.dimension_names, X.format.dimension_names
+    return bool(mine and its and mine[0] and its[0] and mine[0] != its[0])
+
+
 def _beside(rows: ZarrRows, X: ZarrRows, *, small: bool) -> Iterator[Finding]:
     """small: whether the chunks of X are to be changed anyhow."""
+    if _along_others(rows, X):
+        return
     if rows.shape[0] != X.shape[0]:
         turned = len(X.shape) == 2 and rows.shape[0] == X.shape[1]
         yield Finding(

@@ -8,6 +8,7 @@ from dgd.data.dataset import Dataset
 from dgd.data.reading import Reading
 from dgd.data.rows import Rows
 from dgd.data.zarr.anndata import element, labelled, variable_names
+from dgd.data.zarr.column_labels import axis_labels, turned_by_labels
 from dgd.data.zarr.group import Group
 from dgd.data.zarr.meant import meant
 from dgd.errors import DatasetNotFoundError
@@ -21,16 +22,23 @@ def open_group(
     weight: Rows | str | None = None,
     offset: Rows | str | None = None,
     reading: Reading | None = None,
+    known: tuple[str, ...] | None = None,
 ) -> Dataset:
-    """A dataset of a group's arrays; y, weight and offset may be rows from elsewhere."""
+    """A dataset of a group's arrays; y, weight and offset may be rows from elsewhere.
+
+    known: the features of a model, by which X is turned where there is no target to do so.
+    """
     given = {"X": X, "y": y, "weight": weight, "offset": offset}
     reading = reading or Reading()
     found = {role: _named(group, array, reading) if isinstance(array, str) else array for role, array in given.items()}
     beside = group.find("y") if reading.decode and y is None else None
     arrays: dict[str, Any] = dict(meant(found, reading, beside=beside))
+    if known is not None and y is None and beside is None and reading.decode and not reading.transpose:
+        arrays["X"] = turned_by_labels(group, arrays["X"], known)
+    labels = axis_labels(group, arrays["X"], 1) if reading.decode and group.marker is None else None
     return Dataset(
         **arrays,
-        feature_names=group.feature_names or variable_names(group, X),
+        feature_names=group.feature_names or variable_names(group, X) or labels,
         target_name=group.target_name,
         source=group.source.label,
     )

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from dgd.data.reading import Reading
+from dgd.data.reading import Reading, paths_like
 from dgd.data.zarr.advice import Finding, findings
 from dgd.data.zarr.attributes import meaning_of
 from dgd.data.zarr.dataset import open_group
@@ -22,7 +22,7 @@ from dgd.data.zarr.locations import source_of
 from dgd.data.zarr.manifest import MANIFEST
 from dgd.data.zarr.sources import LocalSource, ReadAhead, Source
 from dgd.data.zarr.zarr_rows import ZarrRows
-from dgd.errors import DatasetNotFoundError, SchemaError, UnsupportedFormatError
+from dgd.errors import ConfigurationError, DatasetNotFoundError, SchemaError, UnsupportedFormatError
 from dgd.errors.words import counted, size, visible
 
 DOCUMENTS = {"zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata", MANIFEST}
@@ -126,6 +126,10 @@ def readable_arrays(
     location: Any, storage_options: Mapping[str, Any] | None
 ) -> tuple[Group, dict[str, ZarrRows], dict[str, str]]:
     """The group at a location, its arrays by name, and why others cannot be read. Raises what `info` raises."""
+    several = paths_like(os.fspath(location)) if isinstance(location, (str, os.PathLike)) else None
+    if several or isinstance(location, (list, tuple)):
+        first = (several or [*location, ""])[0]
+        raise ConfigurationError(f"{location!s:.200} names several stores; describe or verify one of them, as {first}")
     group = Group(source_of(location, storage_options))
     if group.is_array:
         return group, {"": open_array(location, _last_name(group.source), storage_options)}, {}
