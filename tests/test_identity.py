@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +219,19 @@ def two_copies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Clust
 SAME_PATH = "/proc/self/cwd/a.zarr"
 
 
+@dataclass
+class Heard:
+    """A callback that remembers the messages of events."""
+
+    messages: list[str]
+
+    def __call__(self, record: dgd.Record) -> None:
+        """Goes on."""
+
+    def on_event(self, event: Any) -> None:
+        self.messages += [event.message] if event.message else []
+
+
 def test_a_worker_with_another_copy_is_named(
     two_copies: tuple[Cluster, Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -231,10 +245,13 @@ def test_a_worker_with_another_copy_is_named(
     shutil.rmtree(there / "a.zarr")
     with pytest.warns(RuntimeWarning, match="is left out: it does not see"):
         assert dgd.fit(SAME_PATH, client=found.client).plan.processes == 1
-    # As if it had lost the dataset after the handshake.
+    # As if it had lost the dataset after the handshake: the other one takes its part.
     monkeypatch.setattr("dgd.passes.cluster.handshake.places_of", lambda dataset: frozenset())
-    with pytest.raises(DatasetChangedError, match="is not on this machine"):
-        dgd.fit(SAME_PATH, client=found.client)
+    heard: list[str] = []
+    result = dgd.fit(SAME_PATH, client=found.client, callbacks=[Heard(heard)])
+    assert result.theta.tobytes() == dgd.fit(here / "a.zarr", threads=1).theta.tobytes()
+    (said,) = [message for message in heard if "this machine does not see the dataset any more" in message]
+    assert found.workers[1].pid == found.worker_pids()[said.partition("read by worker ")[2].partition(")")[0]]
 
 
 @pytest.mark.parametrize("resident", [0, 2**20])

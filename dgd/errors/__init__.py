@@ -26,7 +26,8 @@ A message says what, where (array, chunk, rows), what was found, what was expect
 
 from __future__ import annotations
 
-from typing import Any
+from copy import copy
+from typing import Any, Self
 
 from dgd.errors.words import visible, without_secrets
 
@@ -62,8 +63,13 @@ class DataError(DgdError):
     """The data are missing, damaged, or not what a linear model can use.
 
     `array` names the array, `chunk` its chunk (index along the rows, or the store's key) and `rows` the
-    half-open range of rows concerned, each None where it does not apply.
+    half-open range of rows concerned, each None where it does not apply. `worker` is the address of the Dask worker
+    that read it, None for this process.
     """
+
+    worker: str | None = None
+    elsewhere: bool = False
+    """Whether another machine may well succeed: the store did not answer this one, or it does not see the data."""
 
     def __init__(
         self,
@@ -77,6 +83,13 @@ class DataError(DgdError):
         self.array = array
         self.chunk = chunk
         self.rows = rows
+
+    def on(self, worker: str) -> Self:
+        """The error, met by a worker."""
+        error = copy(self)
+        error.args = (f"{self} (read by worker {worker})",)
+        error.worker = worker
+        return error
 
 
 class DatasetNotFoundError(DataError, FileNotFoundError):
@@ -108,18 +121,7 @@ class CorruptChunkError(DataError):
 
 
 class DatasetChangedError(DataError):
-    """A chunk is whole, and is not the one that was written, or that was read before or elsewhere.
-
-    `worker` is the address of the Dask worker that read it, None for this process.
-    """
-
-    worker: str | None = None
-
-    def on(self, worker: str) -> DatasetChangedError:
-        """The error, read by a worker."""
-        error = type(self)(f"{self} (read by worker {worker})", array=self.array, chunk=self.chunk, rows=self.rows)
-        error.worker = worker
-        return error
+    """A chunk is whole, and is not the one that was written, or that was read before or elsewhere."""
 
 
 class ReadError(DataError):

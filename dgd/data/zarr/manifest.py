@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgd.data.buffers import Buffers
+from dgd.data.zarr.metadata import is_there
 from dgd.data.zarr.retries import fetch
 from dgd.data.zarr.sources import Source, TooLong
 from dgd.errors import DatasetChangedError
@@ -27,11 +28,13 @@ def read_manifest(source: Source, count: int, content: str | None, name: str) ->
     except TooLong:
         found = np.zeros(0, np.uint8)
     if found is None:
-        raise DatasetChangedError(
+        error = DatasetChangedError(
             f"array {name!r} of {source.label}: its list of checksums, {MANIFEST}, is gone since the dataset was "
             f"opened, or the dataset is not on this machine; put it where all workers see it, or restore it",
             array=name,
         )
+        error.elsewhere = not is_there(source, 3)
+        raise error
     if found.nbytes != 4 * count or hashlib.sha256(found.tobytes()).hexdigest() != content:
         raise DatasetChangedError(
             f"array {name!r} of {source.label} is not the one that was opened: its list of checksums, {MANIFEST}, is "

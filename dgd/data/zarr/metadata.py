@@ -12,7 +12,7 @@ from dgd.data.zarr import format3 as zarr3
 from dgd.data.zarr.documents import checked_attributes, parse_document, read_document
 from dgd.data.zarr.layout import ArrayFormat
 from dgd.data.zarr.sources import Source
-from dgd.errors import DatasetNotFoundError, MetadataError, UnsupportedFormatError
+from dgd.errors import DataError, DatasetNotFoundError, MetadataError, UnsupportedFormatError
 
 MOST_CHUNKS = 2**24
 """Chunks of an array; bounds of its rows, and what a fit knows of each chunk, are held in memory."""
@@ -50,6 +50,14 @@ def find_array(source: Source) -> ArrayDocument | None:
         if content is not None:
             return ArrayDocument(source, key, content)
     return None
+
+
+def is_there(source: Source, zarr_format: int) -> bool:
+    """Whether an array that was opened is still there; also where that cannot be told."""
+    try:
+        return read_document(source, "zarr.json" if zarr_format == 3 else ".zarray") is not None
+    except DataError:
+        return True
 
 
 def array_format(document: ArrayDocument, name: str) -> ArrayFormat:

@@ -13,7 +13,7 @@ from typing import Any
 
 from dgd._typing import Bytes
 from dgd.data.buffers import Buffers
-from dgd.data.zarr.answers import READ_TIMEOUT
+from dgd.data.zarr.answers import READ_TIMEOUT, Unanswered
 from dgd.data.zarr.sources import Source
 from dgd.errors import ReadError
 
@@ -50,10 +50,13 @@ def fetch(source: Source, key: str, buffers: Buffers, *, at_most: int, timeout: 
             return source.get(key, buffers, at_most=at_most, timeout=max(end - time.monotonic(), 0.0))
         except ReadError as error:
             if not is_transient(error.__cause__):
+                error.elsewhere = isinstance(error.__cause__, Unanswered)
                 raise
             seconds = 0.0 if pause is None else pause * random.uniform(1 - SPREAD, 1 + SPREAD)
             if pause is None or time.monotonic() + seconds >= end:
-                raise ReadError(f"{error}; attempts: {attempt}", chunk=error.chunk) from error.__cause__
+                failure = ReadError(f"{error}; attempts: {attempt}", chunk=error.chunk)
+                failure.elsewhere = True
+                raise failure from error.__cause__
         time.sleep(seconds)
     raise AssertionError("the last attempt returns or raises")
 

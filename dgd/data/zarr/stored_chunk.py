@@ -30,6 +30,16 @@ class StoredChunk:
             **self._place,
         )
 
+    def unseen(self) -> MissingChunkError:
+        """Nothing of its array is there."""
+        error = MissingChunkError(
+            f"{self} is not in the store, and neither is the array's metadata: this machine does not see the dataset "
+            f"any more, or it was removed; mount it here under the same path, or restore it",
+            **self._place,
+        )
+        error.elsewhere = True
+        return error
+
     def damaged(self, what: str) -> CorruptChunkError:
         """It is not what was written."""
         return CorruptChunkError(
@@ -46,15 +56,19 @@ class StoredChunk:
 
     def unreadable(self, error: ReadError) -> ReadError:
         """The store has failed."""
-        return ReadError(f"{self} cannot be read: {error}", **self._place)
+        failure = ReadError(f"{self} cannot be read: {error}", **self._place)
+        failure.elsewhere = error.elsewhere
+        return failure
 
     def unread(self, seconds: float) -> ReadError:
         """The store has not answered, and the thread that asked it hangs."""
-        return ReadError(
+        failure = ReadError(
             f"{self} cannot be read: there was no answer within {seconds:g} s; check the store, or raise "
             f"`read_timeout`",
             **self._place,
         )
+        failure.elsewhere = True
+        return failure
 
     def too_large(self, needed: int) -> ReadError:
         """There is not enough memory for it."""

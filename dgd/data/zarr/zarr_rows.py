@@ -23,6 +23,7 @@ from dgd.data.zarr.codecs import Damaged, decode_bytes
 from dgd.data.zarr.fill_values import ABSENT, fill_value
 from dgd.data.zarr.layout import ArrayFormat, Layout
 from dgd.data.zarr.manifest import read_manifest
+from dgd.data.zarr.metadata import is_there
 from dgd.data.zarr.read_ahead import AHEAD, limit_of
 from dgd.data.zarr.retries import fetch
 from dgd.data.zarr.shards import inner_chunks, paste
@@ -258,6 +259,8 @@ class ZarrRows:
         finally:
             buffers.watch.reading = None
         if encoded is None and self.fill is None:
+            if not is_there(self.source, self.format.zarr_format):
+                raise chunk.unseen()
             self.checksums.ask()
             raise chunk.missing("is not in the store")
         return encoded

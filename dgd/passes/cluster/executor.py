@@ -25,7 +25,7 @@ from distributed.protocol import pickle
 
 from dgd.data.dataset import Dataset
 from dgd.data.seen import hold, seen
-from dgd.errors import ClusterLostError, ConfigurationError
+from dgd.errors import ClusterLostError, ConfigurationError, DataError
 from dgd.passes.cluster import tasks
 from dgd.passes.cluster.client import checked_client, freed_thread
 from dgd.passes.cluster.cut import Cut
@@ -117,6 +117,8 @@ class ClusterExecutor:
         """Run one pass; submit it again, under a new attempt, if the cluster failed."""
         self._passes += 1
         self._clock.begin(kind)
+        self._stragglers.failed.clear()
+        lost: BaseException
         for attempt in range(ATTEMPTS):
             try:
                 result = run(Graph(f"{self._run}-{self._passes}-{attempt}"))
@@ -129,6 +131,8 @@ class ClusterExecutor:
                 # The scheduler went away. The client reconnects, and has forgotten what it had submitted.
                 self._forget()
                 lost = error
+        if isinstance(lost.__cause__, DataError):
+            raise lost.__cause__
         raise ClusterLostError(
             f"pass {self._passes} was submitted {ATTEMPTS} times and lost its workers each time ({lost}); look into "
             f"the workers' logs: too little memory is the usual cause, see `dgd plan`"

@@ -44,6 +44,8 @@ class Stragglers:
         self._suspects: set[str] = set()
         self._late: set[str] = set()
         """Those that were late the last time."""
+        self.failed: set[str] = set()
+        """Those that could not read a part of the pass that others may be able to read."""
         self._next_look = 0.0
         self._idle_since: float | None = None
 
@@ -115,6 +117,14 @@ class Stragglers:
     def leave_out_holders(self, key: str) -> None:
         """The workers that have a result do not send it."""
         self._send_away(self._ask("who_has", keys=[key]).get(key, ()))
+
+    def leave_out_failed(self, worker: str, present: Iterable[str]) -> bool:
+        """A worker could not read its part: it is left out for a while, if there is one that has not failed too."""
+        self.failed.add(worker)
+        if self.failed.issuperset(present):
+            return False
+        self._send_away([worker])
+        return True
 
     def _send_away(self, late: Iterable[str]) -> None:
         for each in late:

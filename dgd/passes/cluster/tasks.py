@@ -17,7 +17,7 @@ from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk, Dataset
 from dgd.data.resident_chunks import Chunks, PartlyResident, ResidentMemory, is_resident
 from dgd.data.seen import Seen, hold, seen
-from dgd.errors import ConfigurationError, DatasetChangedError
+from dgd.errors import ConfigurationError, DataError
 from dgd.passes.blas import single_threaded_blas
 from dgd.passes.cluster.software import software
 from dgd.passes.executor import ChunkSum, Fold, PassResult, S, V, fold_chunks, sweep_node
@@ -135,12 +135,12 @@ def _unpacked(known: bytes) -> tuple[Seen, ...]:
 
 @contextmanager
 def _held(dataset: Dataset, known: bytes) -> Iterator[tuple[Seen, ...]]:
-    """Hold reads to what the driver knows; say which worker sees other data, perhaps a copy of its own."""
+    """Hold reads to what the driver knows; say which worker cannot read, or sees other data than the driver."""
     try:
         tried = _last_chunk(dataset)
         hold(dataset, tried + _unpacked(known))
         yield tried
-    except DatasetChangedError as error:
+    except DataError as error:
         if error.worker is not None:
             raise
         raise error.on(get_worker().address) from error

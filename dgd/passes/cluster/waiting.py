@@ -10,7 +10,7 @@ from typing import Any
 from distributed import Client, Future, wait
 from distributed.client import ClosedClientError
 
-from dgd.errors import ClusterLostError
+from dgd.errors import ClusterLostError, DataError
 from dgd.passes.cluster.graph import Graph
 from dgd.passes.cluster.pass_clock import PassClock
 from dgd.passes.cluster.stragglers import Stragglers
@@ -51,7 +51,8 @@ class Waiting:
         """The root's value, and the late workers that are left out from now on.
 
         Waits as long as there are workers, and at most `worker_timeout` without any. Raises Stranded once there are
-        workers, but none of the named ones; or where it failed, and a worker that came since turns out to be unfit.
+        workers, but none of the named ones; where it failed, and a worker that came since turns out to be unfit; and
+        where a worker could not read what another may be able to, from the error of the first.
         """
         looked = time.monotonic()
         left_out = len(self._workers.handshake.unfit)
@@ -72,6 +73,9 @@ class Waiting:
                 except Exception as error:
                     if self._workers.left_out_since(left_out):
                         raise Stranded(f"a worker that is not fit for it had a part in the pass: {error!r}") from error
+                    if isinstance(error, DataError) and self._may_work_elsewhere(error):
+                        self._clock.say("failed read", f"{error}; another worker tries")
+                        raise Stranded(str(error)) from error
                     raise
                 self._clock.say("running")
                 if second is None and self._stragglers.until_look == 0:
@@ -84,6 +88,12 @@ class Waiting:
         finally:
             if second is not None:
                 second.release()
+
+    def _may_work_elsewhere(self, error: DataError) -> bool:
+        """Whether there is another worker for what one could not read; that one is then left out for a while."""
+        if not error.elsewhere or error.worker is None:
+            return False
+        return self._stragglers.leave_out_failed(error.worker, self._workers.now() or ())
 
     def _ended(self, root: Future, second: Future | None) -> Future | None:
         """The future that has ended, after at most a while of waiting; None while there is none.
