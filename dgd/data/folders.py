@@ -120,7 +120,8 @@ def sync_tree(path: Path) -> None:
     """Bring every file and folder below a path to disk, and the path's own name."""
     for folder, _, files in os.walk(path, topdown=False):
         for name in files:
-            sync(Path(folder, name))
+            with suppress(FileNotFoundError):  # A late worker's draft that was renamed meanwhile.
+                sync(Path(folder, name))
         sync(Path(folder))
     sync(path.parent)
 

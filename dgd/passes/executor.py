@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk, Dataset
@@ -139,7 +139,6 @@ class _Each:
     """The chunk sum that calls an effect and counts the rows."""
 
     effect: Effect
-    has_effect: ClassVar[bool] = True
 
     def __call__(self, chunk: Chunk, buffers: Buffers) -> _Rows:
         self.effect(chunk, buffers)
@@ -149,7 +148,8 @@ class _Each:
 def for_each(executor: Executor, dataset: Dataset, effect: Effect) -> int:
     """Call an effect for each chunk, in any order and in several processes; returns the number of rows.
 
-    When a worker dies the effect may be called again for a chunk: the second call must leave things as the first did.
+    Where a worker dies or is late the effect is called again for its chunks, perhaps while the first call runs, and the
+    first call may end after this has returned: one, two or overlapping calls must leave the same.
     """
     return executor.sweep(dataset, _Each(effect)).value.count
 

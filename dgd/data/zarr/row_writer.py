@@ -72,11 +72,14 @@ class RowWriter:
             lock.release()
 
     def write(self, start: int, rows: Array) -> None:
-        """Write the rows of one chunk; writing them again changes nothing."""
+        """Write the rows of one chunk, in one step; writing them again changes nothing, also at the same time."""
         with writing(self.path):
             # `open_array` ignores `config` for an array that exists: chunks of zeros would be left out.
             array = zarr.open_array(LocalStore(self.path), mode="r+").with_config({"write_empty_chunks": True})
             check_owner({"attributes": array.attrs.asdict()}, self.owner, Path(self.path))
+            place = start // array.chunks[0], *(0 for _ in array.shape[1:])
+            if Path(self.path, "c", *map(str, place)).exists():
+                return  # By another worker, and perhaps brought to disk.
             array[start : start + len(rows)] = rows
 
     def commit(self, *, fingerprint: str) -> None:

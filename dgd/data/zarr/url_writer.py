@@ -78,7 +78,11 @@ class UrlWriter:
         yield made
 
     def write(self, start: int, rows: Array) -> None:
-        """Write the rows of one chunk; writing them again changes nothing."""
+        """Write the rows of one chunk; writing them again changes nothing.
+
+        A late worker may come here after another output has taken this one's place: then it writes nothing.
+        """
+        self._check_owner()
         chunk = np.zeros(self.chunk_shape, self.dtype)
         chunk[: len(rows)] = rows
         body = chunk.tobytes()
@@ -88,9 +92,14 @@ class UrlWriter:
 
     def commit(self, *, fingerprint: str) -> None:
         """Mark the array as complete."""
-        document = json.loads(self._get(ROOT) or b"{}")
-        check_owner(document, self.owner, self.label)
+        document = self._check_owner()
         self._set(ROOT, sealed(document, {"dataset": fingerprint}))
+
+    def _check_owner(self) -> dict[str, Any]:
+        """The root document, which must be this writer's."""
+        document: dict[str, Any] = json.loads(self._get(ROOT) or b"{}")
+        check_owner(document, self.owner, self.label)
+        return document
 
     @property
     def label(self) -> str:

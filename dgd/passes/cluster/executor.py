@@ -188,9 +188,6 @@ class ClusterExecutor:
         light = len(theta) <= LIGHT_BYTES
         level = [graph.again(SweepTask(sent, theta, light, node, known[node], held.get(node), fresh)) for node in nodes]
         root = graph.sum_of(level)
-        if getattr(chunk_sum, "has_effect", False):
-            # Two workers must not write the same chunk at a time.
-            graph.recipes.clear()
         result: PassResult[S] = self._result(graph, root)
         hold(dataset, result.seen)
         self._cut.took(dataset, result.seconds)
