@@ -392,6 +392,26 @@ def test_predict_and_score_on_a_cluster(problem: Problem, store: str, tmp_path: 
     assert model.score(store, client=two_workers.client) == model.score(store, threads=2)
 
 
+def test_two_workers_write_predictions_in_the_shape_of_variables(tmp_path: Path, two_workers: Cluster) -> None:
+    import xarray as xr
+
+    rng = np.random.default_rng(0)
+    a, b = (xr.DataArray(rng.normal(size=(11, 3, 4)), dims=("time", "lat", "lon")) for _ in range(2))
+    weather = xr.Dataset({"a": a, "b": b, "y": a - 2 * b}, coords={"time": np.arange(11)})
+    chunks = {"a": {"chunks": (3, 3, 4)}, "b": {"chunks": (2, 2, 4)}}
+    weather.to_zarr(tmp_path / "w.zarr", encoding=chunks, consolidated=False)
+    model = dgd.fit(tmp_path / "w.zarr", "y", features=["a", "b"], threads=1).model
+    for name, data in (("path", tmp_path / "w.zarr"), ("dask", weather.chunk(time=3))):
+        dgd.predict_to(model, data, tmp_path / f"{name}1.zarr", threads=2)
+        dgd.predict_to(model, data, tmp_path / f"{name}2.zarr", client=two_workers.client)
+        here, there = (sorted((tmp_path / f"{name}{k}.zarr" / "prediction").rglob("c/*/0/0")) for k in (1, 2))
+        assert [file.read_bytes() for file in here] == [file.read_bytes() for file in there]
+        assert len(here) == 4
+        xr.testing.assert_allclose(
+            xr.open_zarr(tmp_path / f"{name}2.zarr", consolidated=False).prediction, weather.y.rename("prediction")
+        )
+
+
 @pytest.mark.parametrize("where", ["threads", "cluster"])
 @pytest.mark.parametrize("kind", ["lazy", "persisted"])
 def test_dask_arrays_are_read_by_blocks(problem: Problem, two_workers: Cluster, where: str, kind: str) -> None:

@@ -13,6 +13,7 @@ from dgd.cli.output import print_json, say
 from dgd.cli.progress import writing_progress
 from dgd.cli.redo import redo_command
 from dgd.data.reading import is_url
+from dgd.errors.words import without_secrets
 
 
 @click.command
@@ -50,7 +51,7 @@ def copy(
     from dgd.passes.copying import copy as write
     from dgd.passes.execution import Execution
 
-    place = store if is_url(store) else os.path.abspath(store)
+    place, target = (without_secrets(each) if is_url(each) else os.path.abspath(each) for each in (store, out))
     with writing_progress(_of_rows, quiet=quiet) as progress:
         written = write(
             store,
@@ -61,7 +62,7 @@ def copy(
             compression=compression,
             overwrite=overwrite,
             progress=progress,
-            redo=redo_command(click.get_current_context(), place, os.path.abspath(out)),
+            redo=redo_command(click.get_current_context(), place, target),
             execution=Execution(threads=1, memory_limit=memory_limit),
         )
     if as_json:

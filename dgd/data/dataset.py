@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from dgd._typing import Array, Integers
 from dgd.data.buffers import Buffers
+from dgd.data.grid import Grid
 from dgd.data.missing import LeftOut, cells_missing, check_labels, missing_rows
 from dgd.data.rows import Footprint, Rows, as_made, check_dtype
 from dgd.data.schema import check_column, check_matrix, not_as_declared
@@ -100,6 +101,8 @@ class Dataset:
     """What is added to each raw prediction, with a coefficient of 1."""
     missing: str = "error"
     """What is done with rows that have a missing cell: "error" (by who finds it) or "drop"."""
+    grid: Grid | None = None
+    """The dimensions and names of the rows, where they have some; stays in the process that opened it."""
     bounds: NDArray[np.int64] = field(init=False, repr=False, compare=False)
     by_role: dict[str, Rows] = field(init=False, repr=False, compare=False)
     """The arrays there are."""
@@ -137,7 +140,7 @@ class Dataset:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the fields of the constructor only: derived fields grow with the number of chunks."""
-        return as_made(self)
+        return as_made(self if self.grid is None else replace(self, grid=None))
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -205,7 +205,7 @@ def _is_name(given: Any) -> bool:
 
 def _falling_back(reading: Reading, known: tuple[str, ...] | None, data: Any) -> Reading:
     """The features a model was fitted on, where a Dataset has no X."""
-    use = reading.features is None and known is not None and hasattr(data, "data_vars") and "X" not in data
+    use = reading.features is None and known is not None and hasattr(data, "data_vars") and reading.X not in data
     return replace(reading, features=known) if use else reading
 
 

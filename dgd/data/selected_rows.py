@@ -160,4 +160,4 @@ class SelectedRows:
 
 def select(dataset: Dataset, selection: Selection) -> Dataset:
     """The dataset of the selected rows alone."""
-    return dataset.map(lambda rows: SelectedRows(rows, selection))
+    return replace(dataset, grid=None).map(lambda rows: SelectedRows(rows, selection))

@@ -136,7 +136,7 @@ def stacked(datasets: Sequence[Dataset]) -> Dataset:
     arrays: dict[str, Any] = {
         role: StackedRows(tuple(each.by_role[role] for each in datasets)) for role in first.by_role
     }
-    return replace(first, **arrays, source=", ".join(dict.fromkeys(each.source for each in datasets)))
+    return replace(first, **arrays, grid=None, source=", ".join(dict.fromkeys(each.source for each in datasets)))
 
 
 def _check_alike(first: Dataset, other: Dataset, k: int) -> None:

@@ -7,7 +7,7 @@ dimensions is repeated along them. They are flattened block by block, along the 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from dgd._typing import Array
 from dgd.data.buffers import Buffers
 from dgd.data.checksums import HeldChunks
 from dgd.data.dataset import Dataset
+from dgd.data.grid import Coordinate, Grid
 from dgd.data.rows import Footprint, Rows, as_made
 from dgd.errors import SchemaError
 
@@ -193,11 +194,15 @@ def _steps(flat: Flattened) -> NDArray[np.int64]:
 
 
 def dataset_of_variables(
-    features: Sequence[Variable], columns: dict[str, Variable | Rows | None], *, source: str
+    features: Sequence[Variable],
+    columns: dict[str, Variable | Rows | None],
+    *,
+    source: str,
+    coordinates: Callable[[tuple[str, ...]], tuple[Coordinate, ...]],
 ) -> Dataset:
     """A dataset of variables: those of the target make the rows, or without one those of the widest feature.
 
-    columns: y, weight and offset, each a variable or rows of their own.
+    columns: y, weight and offset, each a variable or rows of their own. coordinates: finds those along dimensions.
     """
     widest = max(features, key=lambda each: len(each.dims))
     leading = columns.get("y")
@@ -216,6 +221,7 @@ def dataset_of_variables(
         feature_names=tuple(each.rows.name for each in features),
         target_name=y.rows.name if isinstance(y, Variable) else None,
         source=source,
+        grid=Grid(dims, sizes, lambda: coordinates(dims)),
     )
 
 

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from dgd._typing import Array
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Dataset
+from dgd.data.grid import Coordinate, Grid
 from dgd.data.memory_rows import MEMORY_CHUNK_BYTES, plain
 from dgd.data.reading import NANOSECONDS, Reading
 from dgd.data.rows import Footprint, ReadAtOnce, Rows, as_made, regular_bounds
+from dgd.data.selected_columns import select_columns
 from dgd.data.variables import Variable, dataset_of_variables
 from dgd.errors import ConfigurationError, ReadError, SchemaError, UnsupportedFormatError
 
@@ -135,14 +137,21 @@ def _of_dataset(
     if need_target and given["y"] is None:
         given = {**given, "y": "y"}
     features = reading.features
-    if features is None and "X" in data and len(data["X"].dims) == 2:
+    if reading.X in data and len(data[reading.X].dims) == 2:
         found = {role: _named(data, each) for role, each in given.items()}
-        return _of_array(data["X"], found, reading, known)
+        dataset = _of_array(data[reading.X], found, reading, known)
+        return dataset if features is None else select_columns(dataset, features)
     if features is None:
         raise ConfigurationError(f"say which variables are the features (features=[…]); there are {_names(data)}")
     variables = [_variable(_named(data, name), reading, name) for name in features]
     columns = {role: _as_variable(role, _named(data, each), reading) for role, each in given.items()}
-    return dataset_of_variables(variables, columns, source="xarray")
+    return dataset_of_variables(variables, columns, source="xarray", coordinates=lambda dims: _coordinates(data, dims))
+
+
+def _coordinates(data: Any, dims: tuple[str, ...]) -> tuple[Coordinate, ...]:
+    """The coordinates along some of the dimensions."""
+    along = {str(name): (tuple(map(str, each.dims)), each) for name, each in data.coords.items()}
+    return tuple(Coordinate(name, own, each) for name, (own, each) in along.items() if own and set(own) <= set(dims))
 
 
 def _named(data: Any, given: Any) -> Any:
@@ -195,6 +204,7 @@ def _of_array(X: Any, given: dict[str, Any], reading: Reading, known: tuple[str,
         feature_names=names,
         target_name=y.rows.name if isinstance(y, Variable) and y.rows.name != "y" else None,
         source="xarray",
+        grid=Grid(dims[:1], (int(X.shape[0]),), lambda: _coordinates(X, dims[:1])) if dims else None,
         **found,
     )
 

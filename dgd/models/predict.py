@@ -82,10 +82,12 @@ def predict_to(
     `predict`; `out` is a local path or a URL, and what dgd wrote there is replaced only with `overwrite`. A URL is
     opened with the `storage_options`; a store there has no locks, and of two writers the first is not sealed.
 
+    Rows that have names, or are the cells of variables, make a group that `xarray.open_zarr` reads: `prediction` in the
+    shape of the cells, with their dimensions and coordinates (of an AnnData store `obs` with the names of its rows).
+
     Raises WriteError if the disk is full or the system forbids it, and what `predict` raises.
     """
     from dgd.data.zarr.row_writer import COPIES, RowWriter
-    from dgd.data.zarr.url_writer import UrlWriter
 
     given = for_urls(reading, data, offset) if is_url(out) else reading
     prediction, dataset = _opened(model, data, offset, probabilities, given)
@@ -97,11 +99,14 @@ def predict_to(
     row_shape, dtype = prediction.row_shape, prediction.dtype
     with session(execution_of(execution, client, threads)) as running:
         dataset = running.open(dataset, Need(bytes_per_row=COPIES * dtype.itemsize * math.prod(row_shape)))
-        rows: Any = {"row_shape": row_shape, "dtype": dtype, "overwrite": overwrite}
-        with (
-            UrlWriter.created(dataset, os.fspath(out), reading.get("storage_options"), **rows)
-            if is_url(out)
-            else RowWriter.created(dataset, out, **rows)
+        with RowWriter.created(
+            dataset,
+            out,
+            row_shape=row_shape,
+            dtype=dtype,
+            overwrite=overwrite,
+            options=reading.get("storage_options") if is_url(out) else None,
+            classes=model.classes if probabilities else None,
         ) as writer:
             for_each(running.executor, dataset, IntoStore(prediction, writer))
             writer.commit(fingerprint=dataset.identity)

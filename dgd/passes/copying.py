@@ -11,10 +11,11 @@ from typing import Any, Unpack
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk, Dataset
 from dgd.data.opening import open_data, stored_roles
-from dgd.data.reading import Reading, ReadingOptions
+from dgd.data.reading import Reading, ReadingOptions, for_urls, is_url
 from dgd.data.rows import LABEL_KINDS
 from dgd.errors import ConfigurationError
 from dgd.errors.checks import checked_integer
+from dgd.errors.words import without_secrets
 from dgd.passes.execution import Execution, execution_of
 from dgd.passes.plan import Need
 from dgd.passes.session import session
@@ -58,8 +59,9 @@ def copy(
     data, y, weight, offset, reading: see `open_dataset`. Arrays `y`, `weight` and `offset` beside a stored X go along
         without being named; there need be no target. Values are written as what they mean, unless decode=False, X by
         rows, and missing cells as NaN, unless missing="drop" leaves their rows out.
-    out: a local folder. chunk_rows: rows of a chunk [4 MiB of X]. dtype: of X, "float64" or "float32" [as it is].
-        compression: "none", "zstd", "blosc" or "gzip". overwrite: replace what dgd wrote there before.
+    out: a local folder, or a URL, opened with the `storage_options`. chunk_rows: rows of a chunk [4 MiB of X].
+        dtype: of X, "float64" or "float32" [as it is]. compression: "none", "zstd", "blosc" or "gzip". overwrite:
+        replace what dgd wrote there before.
     progress: called with the rows written and all rows, after each chunk that was read. redo: the command that repeats
         the copy, for whoever finds it interrupted: it is then marked so, and refused on opening.
     execution: how much memory may be used; reading is by one thread of this process.
@@ -70,14 +72,15 @@ def copy(
     """
     from dgd.data.zarr.array_writer import CHUNK_BYTES
     from dgd.data.zarr.dataset_writer import DatasetWriter
-    from dgd.data.zarr.row_writer import refuse_own_input
+    from dgd.data.zarr.outputs import refuse_own_input
 
     began = time.perf_counter()
     if dtype not in (None, "float32", "float64"):
         raise ConfigurationError(f"`copy(dtype=...)` must be 'float32' or 'float64', got {dtype!r}")
     if chunk_rows is not None:
         checked_integer("copy(chunk_rows", chunk_rows, least=1)
-    dataset = _opened(data, y, weight, offset, Reading.of("copy", reading))
+    given = for_urls(reading, data, y, weight, offset) if is_url(out) else reading
+    dataset = _opened(data, y, weight, offset, Reading.of("copy", given))
     refuse_own_input("copy", dataset, out)
     where = replace(execution_of(execution, None, None), client=None, threads=1)
     with session(where) as running:
@@ -94,6 +97,7 @@ def copy(
             missing="keep",
             overwrite=overwrite,
             redo=redo,
+            storage_options=reading.get("storage_options") if is_url(out) else None,
         ) as writer:
             rows = dataset.shape[0]
 
@@ -106,7 +110,7 @@ def copy(
 
             found = running.executor.fold(dataset, append, writer, range(dataset.n_chunks))
     return Copied(
-        path=os.fspath(out),
+        path=without_secrets(os.fspath(out)),
         rows=writer.rows,
         features=dataset.shape[1],
         arrays=tuple(dataset.by_role),

@@ -11,8 +11,8 @@ import numpy as np
 
 import dgd
 from dgd.data.zarr import array_writer as columns
-from dgd.data.zarr import dataset_writer as writer
 from dgd.data.zarr import folders
+from dgd.data.zarr import outputs as writer
 
 REDO = "python make_data.py --all"
 

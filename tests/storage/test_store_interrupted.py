@@ -13,7 +13,7 @@ from foreign import sweep
 from killed_writer import REDO
 
 import dgd
-from dgd.data.zarr import dataset_writer as writer_module
+from dgd.data.zarr import outputs as writer_module
 from dgd.errors import ConfigurationError, DataError, IncompleteDatasetError, MetadataError
 
 STEPS = ("appending", "truncating", "syncing", "marking")

@@ -19,6 +19,7 @@ import zarr
 from located import X, Y, files, written
 
 import dgd
+from dgd import testing
 from dgd.cli import main
 from dgd.cli.options import storage_option
 from dgd.data.buffers import Buffers
@@ -218,7 +219,14 @@ def test_a_server_of_s3(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         back = dgd.open_dataset(X, "s3://shelf/p.zarr", storage_options=given).y
         assert back is not None
         assert back.read(0, 53, Buffers())[0].tolist() == found.model.predict(X).tolist()
-        fs.rm("shelf/p.zarr", recursive=True)
+        with dgd.DatasetWriter("s3://shelf/d.zarr", chunk_rows=10, storage_options=given) as writer:
+            writer.append(X, Y)
+        dgd.copy("s3://shelf/d.zarr", "s3://shelf/e.zarr", chunk_rows=20, compression="zstd", storage_options=given)
+        copied = dgd.open_dataset("s3://shelf/e.zarr", storage_options=given)
+        testing.check_rows(copied.X, X)
+        assert dgd.verify("s3://shelf/e.zarr", storage_options=given).damaged == ()
+        for name in "pde":
+            fs.rm(f"shelf/{name}.zarr", recursive=True)
         for url, words in (
             ("s3://shelf/b.zarr", f"s3://shelf/b.zarr {ARRAYS}"),
             (

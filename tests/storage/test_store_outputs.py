@@ -1,7 +1,8 @@
-"""Predictions written to a URL: the same array as on disk, marked until it is complete, and nobody else's replaced."""
+"""Datasets and predictions written to a URL: the same as on disk, marked until complete, and nobody else's replaced."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,12 @@ import fsspec
 import numpy as np
 import pytest
 import zarr
-from located import X, Y, written
+from located import X, Y, check, files, written
 
 import dgd
+from dgd import testing
 from dgd.cli import main
-from dgd.data.zarr.url_writer import UrlWriter
+from dgd.data.zarr.row_writer import RowWriter
 from dgd.errors import ConfigurationError, IncompleteDatasetError, OutputInUseError, WriteError
 
 OUT = "memory://shelf/p.zarr"
@@ -69,26 +71,26 @@ def test_what_is_there_is_not_replaced(shelf: Any, store: Path) -> None:
 
 
 def test_until_it_is_complete_it_is_marked(shelf: Any, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    model, write = dgd.fit(store).model, UrlWriter.write
+    model, write = dgd.fit(store).model, RowWriter.write
 
-    def failing(self: UrlWriter, start: int, rows: np.ndarray) -> None:
+    def failing(self: RowWriter, start: int, rows: np.ndarray) -> None:
         if start == 30:
             raise OSError("gone")
         write(self, start, rows)
 
-    monkeypatch.setattr(UrlWriter, "write", failing)
+    monkeypatch.setattr(RowWriter, "write", failing)
     with pytest.raises(OSError, match="gone"):
         dgd.predict_to(model, store, OUT, threads=1)
     with pytest.raises(IncompleteDatasetError, match="never completed"):
         dgd.open_dataset(X, OUT)
     monkeypatch.undo()
 
-    def taken_over(self: UrlWriter, start: int, rows: np.ndarray) -> None:
+    def taken_over(self: RowWriter, start: int, rows: np.ndarray) -> None:
         write(self, start, rows)
         if start == 10:
             dgd.predict_to(model, X[:3], OUT, overwrite=True)
 
-    monkeypatch.setattr(UrlWriter, "write", taken_over)
+    monkeypatch.setattr(RowWriter, "write", taken_over)
     with pytest.raises(OutputInUseError, match="taken over by another writer"):
         dgd.predict_to(model, store, OUT, threads=1, overwrite=True)
 
@@ -112,3 +114,58 @@ def test_the_command_line_writes_to_a_url(shelf: Any, store: Path, tmp_path: Pat
     assert main(["fit", str(store), "--out", str(tmp_path / "m.dgd"), "--quiet"]) == 0
     assert main(["predict", str(tmp_path / "m.dgd"), str(store), "--out", OUT, "--storage-option", "x=1"]) == 0
     assert zarr.open_array(OUT, mode="r").shape == (53,)
+
+
+def begun(url: str, **options: Any) -> dgd.DatasetWriter:
+    writer = dgd.DatasetWriter(url, chunk_rows=10, compression="zstd", feature_names="abc", **options)
+    writer.append(X[:31], Y[:31])
+    return writer
+
+
+def test_the_same_dataset_as_on_disk(shelf: Any, store: Path) -> None:
+    url = "memory://shelf/d.zarr"
+    writer = begun(url)
+    with pytest.raises(IncompleteDatasetError, match="never completed"):
+        dgd.open_dataset(url)
+    writer.append(X[31:], Y[31:])
+    writer.commit()
+    there = {key.removeprefix("/shelf/d.zarr/"): shelf.cat(key) for key in shelf.find("/shelf/d.zarr")}
+    on_disk = files(store)
+    roots = [json.loads(found.pop("zarr.json")) for found in (there, on_disk)]
+    assert there == on_disk
+    assert roots[0] == roots[1]
+    check(dgd.open_dataset(url), store)
+    assert dgd.verify(url).damaged == ()
+
+
+def test_of_two_writers_at_a_url_the_first_seals_nothing(shelf: Any) -> None:
+    url = "memory://shelf/d.zarr"
+    first = begun(url)
+    with pytest.raises(ConfigurationError, match="exists; give another URL, or overwrite"):
+        begun(url)
+    second = begun(url, overwrite=True)
+    with pytest.raises(OutputInUseError, match="taken over by another writer"):
+        first.commit()
+    second.commit()
+    assert dgd.open_dataset(url).shape == (31, 3)
+    begun(url, overwrite=True).close()
+    with pytest.raises(IncompleteDatasetError, match="never completed"):
+        dgd.open_dataset(url)
+
+
+def test_copies_go_to_urls(shelf: Any, store: Path, tmp_path: Path) -> None:
+    copied = dgd.copy(store, "memory://shelf/c.zarr", chunk_rows=25)
+    assert (copied.path, copied.rows) == ("memory://shelf/c.zarr", 53)
+    check_values(dgd.open_dataset("memory://shelf/c.zarr"))
+    assert main(["copy", "memory://shelf/c.zarr", "memory://shelf/e.zarr", "--chunk-rows", "7", "--quiet"]) == 0
+    assert dgd.open_dataset("memory://shelf/e.zarr").n_chunks == 8
+    with pytest.raises(ConfigurationError, match="`copy` would write into its own input"):
+        dgd.copy("memory://shelf/c.zarr", "memory://shelf/c.zarr", overwrite=True)
+    dgd.copy("memory://shelf/c.zarr", f"file://{tmp_path}/back.zarr")
+    check_values(dgd.open_dataset(tmp_path / "back.zarr"))
+
+
+def check_values(dataset: dgd.Dataset) -> None:
+    testing.check_rows(dataset.X, X)
+    assert dataset.y is not None
+    testing.check_rows(dataset.y, Y)

@@ -13,11 +13,13 @@ import numpy as np
 from dgd._typing import Array
 from dgd.data.buffers import Buffers
 from dgd.data.checksums import HeldChunks
+from dgd.data.grid import Coordinate
 from dgd.data.meaning import DecodedRows, Meaning
 from dgd.data.missing import NO_LABEL
 from dgd.data.rows import Footprint, Rows, RowsOfRows
 from dgd.data.zarr.csr_rows import CsrRows
 from dgd.data.zarr.group import Group, refuse_part
+from dgd.data.zarr.metadata import find_array
 from dgd.data.zarr.whole_arrays import read_whole
 from dgd.data.zarr.zarr_rows import ZarrRows
 from dgd.errors import SchemaError, UnsupportedFormatError
@@ -80,6 +82,14 @@ def variable_names(group: Group, key: str) -> tuple[str, ...] | None:
         return None
     names = tuple(str(name) for name in read_whole(table.child(index), f"var/{index}"))
     return names if len(set(names)) == len(names) else None
+
+
+def observation_names(group: Group) -> tuple[Coordinate, ...]:
+    """The names of the rows, the index of `obs`, as their coordinate."""
+    table = Group(group.child("obs"))
+    index = table.attributes.get("_index")
+    document = find_array(table.child(index)) if isinstance(index, str) else None
+    return () if document is None else (Coordinate("obs", ("obs",), document),)
 
 
 def _csr(inner: Group, key: str) -> CsrRows:

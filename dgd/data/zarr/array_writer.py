@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
-from zarr.abc.store import Store
-from zarr.buffer import default_buffer_prototype
 from zarr.codecs import BloscCodec, Crc32cCodec, GzipCodec, ZstdCodec
+from zarr.storage import MemoryStore
 
 from dgd._typing import Array
 from dgd.data.zarr.commit_marker import KEY
 from dgd.data.zarr.manifest import MANIFEST
+from dgd.data.zarr.outputs import ROOT, Output
 from dgd.errors import ConfigurationError, ValueRangeError
 
 COMPRESSIONS = ("none", "zstd", "blosc", "gzip")
@@ -30,8 +28,7 @@ class Column:
 
     def __init__(
         self,
-        group: zarr.Group,
-        folder: Path,
+        output: Output,
         name: str,
         *,
         width: int | None,
@@ -45,12 +42,10 @@ class Column:
         tail = () if width is None else (width,)
         self._buffer = np.empty((chunk_rows, *tail), dtype=dtype)
         self._filled = 0
-        self._written = 0
+        self._chunks = 0
         self._checksums = bytearray()
-        self._path = folder / name
-        self._array = create_array(
-            group,
-            name,
+        self._output = output
+        self._draft = ArrayDraft(
             shape=(chunk_rows, *tail),
             chunks=(chunk_rows, *tail),
             dtype=dtype,
@@ -58,18 +53,14 @@ class Column:
             compression=compression,
             attributes={KEY: {"part_of": "dataset"}},
         )
+        self.document = self._draft.document
+        """The metadata document as this process has written it."""
+        output.set(f"{name}/{ROOT}", self.document)
 
     @property
     def content(self) -> str:
         """The sha256 of the list of checksums."""
         return hashlib.sha256(self._checksums).hexdigest()
-
-    @property
-    def document(self) -> bytes:
-        """The metadata document as this process has written it."""
-        (found,) = self._array.metadata.to_buffer_dict(default_buffer_prototype()).values()
-        written: bytes = found.to_bytes()
-        return written
 
     def append(self, block: Array) -> None:
         """Add the rows of a block that was checked."""
@@ -84,25 +75,76 @@ class Column:
 
     def finish(self) -> None:
         """Write the last, ragged chunk and the list of checksums, and set the true length."""
+        rows = self._chunks * self._buffer.shape[0] + self._filled
         if self._filled:
+            self._buffer[self._filled :] = 0
             self._flush()
-        if self._array.shape[0] != self._written:
-            self._array.resize((self._written, *self._array.shape[1:]))
-        (self._path / MANIFEST).write_bytes(self._checksums)
+        self.document = self._draft.resized(rows)
+        self._output.set(f"{self.name}/{ROOT}", self.document)
+        self._output.set(f"{self.name}/{MANIFEST}", bytes(self._checksums))
 
     def _flush(self) -> None:
-        rows = self._buffer[: self._filled]
-        start, stop = self._written, self._written + self._filled
-        if stop > self._array.shape[0]:
-            # Doubling, so that the metadata are rewritten a few times rather than once a chunk.
-            chunks = 2 * (self._array.shape[0] // self._buffer.shape[0])
-            self._array.resize((chunks * self._buffer.shape[0], *self._array.shape[1:]))
-        self._array[start:stop] = rows
-        chunk = self._path / "c" / "/".join(map(str, (start // self._buffer.shape[0], *(0 for _ in rows.shape[1:]))))
-        with chunk.open("rb") as file:
-            file.seek(-4, os.SEEK_END)
-            self._checksums += file.read()
-        self._written, self._filled = stop, 0
+        chunk = self._draft.encoded(self._buffer)
+        self._checksums += chunk[-4:]
+        place = (self._chunks, *(0 for _ in self._buffer.shape[1:]))
+        self._output.set(f"{self.name}/c/{'/'.join(map(str, place))}", chunk)
+        self._chunks, self._filled = self._chunks + 1, 0
+
+
+class ArrayDraft:
+    """A zarr 3 array of one chunk in memory, for its metadata and the bytes that zarr's codecs make of a chunk.
+
+    Each chunk has a crc32c at its end, whatever zarr's configuration says. Arguments: those of `zarr.create_array`.
+    """
+
+    def __init__(
+        self,
+        *,
+        shape: tuple[int, ...],
+        chunks: tuple[int, ...],
+        dtype: np.dtype[Any],
+        dimension_names: tuple[str, ...],
+        compression: str,
+        attributes: dict[str, Any],
+    ) -> None:
+        self._kept: dict[str, Any] = {}
+        compressors = {
+            "none": (),
+            "zstd": (ZstdCodec(level=1),),
+            "blosc": (BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle"),),
+            "gzip": (GzipCodec(level=5),),
+        }[compression]
+        self._array = zarr.create_array(
+            MemoryStore(self._kept),
+            zarr_format=3,
+            shape=shape,
+            chunks=chunks,
+            dtype=dtype,
+            compressors=(*compressors, Crc32cCodec()),
+            filters=(),
+            fill_value=dtype.type(0),
+            dimension_names=dimension_names,
+            attributes=attributes,
+            config={"write_empty_chunks": True, "order": "C"},
+        )
+
+    @property
+    def document(self) -> bytes:
+        """The metadata document."""
+        found: bytes = self._kept[ROOT].to_bytes()
+        return found
+
+    def resized(self, rows: int) -> bytes:
+        """The metadata document of an array of so many rows."""
+        self._array.resize((rows, *self._array.shape[1:]))
+        return self.document
+
+    def encoded(self, chunk: Array) -> bytes:
+        """The stored form of a whole chunk."""
+        self._array[tuple(map(slice, chunk.shape))] = chunk
+        (key,) = self._kept.keys() - {ROOT}
+        encoded: bytes = self._kept.pop(key).to_bytes()
+        return encoded
 
 
 def check_values(name: str, block: Array, dtype: np.dtype[Any], first_row: int, *, missing: bool = False) -> None:
@@ -146,40 +188,6 @@ def _refuse(name: str, value: Any, dtype: np.dtype[Any], row: int, column: int |
         row=row,
         column=column,
     )
-
-
-def create_array(
-    group: zarr.Group | Store,
-    name: str = "",
-    *,
-    shape: tuple[int, ...],
-    chunks: tuple[int, ...],
-    dtype: np.dtype[Any],
-    dimension_names: tuple[str, ...],
-    compression: str,
-    attributes: dict[str, Any],
-) -> Any:
-    """Create a zarr 3 array with a crc32c on every chunk and no chunk left out, whatever zarr's configuration says."""
-    compressors = {
-        "none": (),
-        "zstd": (ZstdCodec(level=1),),
-        "blosc": (BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle"),),
-        "gzip": (GzipCodec(level=5),),
-    }[compression]
-    arguments: dict[str, Any] = {
-        "shape": shape,
-        "chunks": chunks,
-        "dtype": dtype,
-        "compressors": (*compressors, Crc32cCodec()),
-        "filters": (),
-        "fill_value": dtype.type(0),
-        "dimension_names": dimension_names,
-        "attributes": attributes,
-        "config": {"write_empty_chunks": True, "order": "C"},
-    }
-    if isinstance(group, zarr.Group):
-        return group.create_array(name, **arguments)
-    return zarr.create_array(group, zarr_format=3, **arguments)
 
 
 def checked_compression(compression: str | None) -> str:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from dgd.data.dataset import Dataset
+from dgd.data.grid import Grid
+from dgd.data.meaning import DecodedRows
 from dgd.data.reading import Reading
 from dgd.data.rows import Rows
-from dgd.data.zarr.anndata import element, labelled, variable_names
+from dgd.data.zarr.anndata import element, labelled, observation_names, variable_names
 from dgd.data.zarr.column_labels import axis_labels, turned_by_labels
+from dgd.data.zarr.coordinates import beside, stored_coordinates
 from dgd.data.zarr.group import Group
 from dgd.data.zarr.meant import meant
+from dgd.data.zarr.zarr_rows import ZarrRows
 from dgd.errors import DatasetNotFoundError
 
 
@@ -31,17 +35,36 @@ def open_group(
     given = {"X": X, "y": y, "weight": weight, "offset": offset}
     reading = reading or Reading()
     found = {role: _named(group, array, reading) if isinstance(array, str) else array for role, array in given.items()}
-    beside = group.find("y") if reading.decode and y is None else None
-    arrays: dict[str, Any] = dict(meant(found, reading, beside=beside))
-    if known is not None and y is None and beside is None and reading.decode and not reading.transpose:
+    target = group.find("y") if reading.decode and y is None else None
+    arrays: dict[str, Any] = dict(meant(found, reading, beside=target))
+    if known is not None and y is None and target is None and reading.decode and not reading.transpose:
         arrays["X"] = turned_by_labels(group, arrays["X"], known)
     labels = axis_labels(group, arrays["X"], 1) if reading.decode and group.marker is None else None
+    dims = _dimensions(group, arrays["X"]) if reading.decode and group.marker is None else None
     return Dataset(
         **arrays,
         feature_names=group.feature_names or variable_names(group, X) or labels,
         target_name=group.target_name,
         source=group.source.label,
+        grid=_grid(group, X, arrays["X"].shape[0], dims),
     )
+
+
+def _dimensions(group: Group, X: Rows) -> tuple[str | None, ...] | None:
+    """The names of X's dimensions as they are read."""
+    stored = X.rows if isinstance(X, DecodedRows) else X
+    names = stored.format.dimension_names if isinstance(stored, ZarrRows) else None
+    return names if names is not None and len(names) == 2 else None
+
+
+def _grid(group: Group, X: str, rows: int, dims: tuple[str | None, ...] | None) -> Grid | None:
+    """The names of the rows: of an AnnData store those of `obs`, else the coordinate of X's rows."""
+    if group.attributes.get("encoding-type") == "anndata":
+        return Grid(("obs",), (rows,), lambda: observation_names(group))
+    if dims is None or dims[0] is None:
+        return None
+    name = dims[0]
+    return Grid((name,), (rows,), lambda: stored_coordinates(group, (name,), beside(group, [X])))
 
 
 def _named(group: Group, key: str, reading: Reading) -> Rows:

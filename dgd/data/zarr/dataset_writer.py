@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-import zarr
 from numpy.typing import DTypeLike
-from zarr.storage import LocalStore
 
 from dgd._typing import Array
-from dgd.data.folders import replace_file, sync_tree
 from dgd.data.rows import check_dtype
 from dgd.data.zarr.array_writer import CHUNK_BYTES, Column, check_values, checked_compression
-from dgd.data.zarr.commit_marker import KEY, sealed
-from dgd.data.zarr.folders import local_folder
+from dgd.data.zarr.commit_marker import sealed
 from dgd.data.zarr.manifest import MANIFEST
-from dgd.data.zarr.owner import OutputLock, check_owner, in_use
+from dgd.data.zarr.outputs import ROOT, begin, open_output, root_of
+from dgd.data.zarr.owner import in_use
 from dgd.errors import ConfigurationError, SchemaError, ValueRangeError
 from dgd.errors.checks import checked_word
-from dgd.errors.writing import writing
 
 
 class DatasetWriter:
@@ -38,7 +33,9 @@ class DatasetWriter:
     with a quotation of `redo`, which may say how it is written again. Memory: about four chunks of `chunk_rows` ×
     (n + 2) numbers, besides the block.
 
-    path: a local folder. chunk_rows: rows of a chunk, by default 4 MiB of X. dtype: of X, by default that of the first
+    path: a local folder, or a URL, opened with `storage_options` as `open_dataset` does; a store behind a URL has no
+    locks, so that two writers there are noticed at the end, and the first is not sealed. chunk_rows: rows of a chunk,
+    by default 4 MiB of X. dtype: of X, by default that of the first
     block; y and weight keep the dtype of their first block. compression: "none" (the default, fastest to read), "zstd",
     "blosc" or "gzip". missing: "error", or "keep" for NaN as missing cells. overwrite: replace what dgd wrote at
     `path` before.
@@ -61,8 +58,8 @@ class DatasetWriter:
         missing: str = "error",
         overwrite: bool = False,
         redo: str | None = None,
+        storage_options: Mapping[str, Any] | None = None,
     ) -> None:
-        self.path = local_folder(path)
         self.rows = 0
         self._chunk_rows = chunk_rows
         self._dtype = None if dtype is None else np.dtype(dtype)
@@ -78,10 +75,13 @@ class DatasetWriter:
             raise ConfigurationError(f"`chunk_rows` must be 1 or more, got {chunk_rows}")
         if self._dtype is not None:
             check_dtype("X", self._dtype)
-        with writing(self.path):
-            self._lock = OutputLock.create(self.path, overwrite=overwrite)
-            begun = {**self._lock.marker, "redo": redo}
-            self._group = zarr.create_group(LocalStore(self.path), zarr_format=3, attributes={KEY: begun})
+        self._output = open_output(path, storage_options, overwrite=overwrite)
+        begin(self._output, {"zarr_format": 3, "node_type": "group", "attributes": {}}, redo)
+
+    @property
+    def path(self) -> str:
+        """Where it writes: an absolute path, or a URL without its secrets."""
+        return self._output.label
 
     def append(
         self, X: Array, y: Array | None = None, weight: Array | None = None, offset: Array | None = None
@@ -93,11 +93,10 @@ class DatasetWriter:
         self._check(blocks)
         # If the disk fails from here on, the arrays no longer have the same rows.
         self._ended = "a block could not be written"
-        with writing(self.path):
-            if not self._columns:
-                self._begin(blocks)
-            for name, block in blocks.items():
-                self._columns[name].append(block)
+        if not self._columns:
+            self._begin(blocks)
+        for name, block in blocks.items():
+            self._columns[name].append(block)
         self.rows += blocks["X"].shape[0]
         self._ended = None
 
@@ -108,24 +107,21 @@ class DatasetWriter:
             raise SchemaError(f"{self.path}: there are no rows to commit; append some first")
         self._ended = "its last rows could not be written"
         try:
-            with writing(self.path):
-                self._seal()
+            self._seal()
         finally:
-            self._lock.release()
+            self._output.release()
         self._ended, self._committed = "the dataset is committed", True
 
     def close(self) -> None:
         """End without committing, so that another writer may begin there."""
-        self._lock.release()
+        self._output.release()
         self._ended = self._ended or "it was closed"
 
     def _seal(self) -> None:
-        """Write what is left, bring it to disk, then replace the marker."""
-        root = self.path / "zarr.json"
-        check_owner(json.loads(root.read_bytes()), self._lock.id, self.path)
+        """Write what is left, and replace the marker at the end."""
+        root_of(self._output)
         for column in self._columns.values():
             column.finish()
-        sync_tree(self.path)
         marker = {
             "redo": self._redo,
             "rows": self.rows,
@@ -135,7 +131,7 @@ class DatasetWriter:
             "manifest": MANIFEST,
             "content": {name: column.content for name, column in self._columns.items()},
         }
-        replace_file(root, sealed(json.loads(root.read_bytes()), marker))
+        self._output.seal(sealed(root_of(self._output), marker))
 
     def __enter__(self) -> Self:
         return self
@@ -155,9 +151,9 @@ class DatasetWriter:
 
     def _digest(self, name: str) -> str:
         """Of an array's metadata document; another writer's is not sealed."""
-        found = (self.path / name / "zarr.json").read_bytes()
-        if found != self._columns[name].document:
-            raise in_use(self.path)
+        found = self._output.get(f"{name}/{ROOT}")
+        if found is None or found != self._columns[name].document:
+            raise in_use(self._output.label, self._output.get(ROOT))
         return hashlib.sha256(found).hexdigest()
 
     def _check(self, blocks: dict[str, Array]) -> None:
@@ -207,8 +203,7 @@ class DatasetWriter:
         chunk_rows = self._chunk_rows or max(1, CHUNK_BYTES // (blocks["X"].shape[1] * dtype.itemsize))
         for name, block in blocks.items():
             self._columns[name] = Column(
-                self._group,
-                self.path,
+                self._output,
                 name,
                 width=block.shape[1] if block.ndim == 2 else None,
                 dtype=self._dtype_of(name, block),

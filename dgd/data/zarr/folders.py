@@ -19,12 +19,8 @@ CHUNKS = re.compile(r"c(/\d+)*")
 
 
 def local_folder(path: str | os.PathLike[str]) -> Path:
-    """The absolute path of a folder to write to; "~" and file:// as in opening. Raises ConfigurationError for a URL."""
+    """The absolute path of a folder to write to; "~" and file:// as in opening."""
     text = os.fspath(path).removeprefix("file://")
-    if "://" in text:
-        raise ConfigurationError(
-            f"{text} is a URL, and dgd writes to local folders; write to one, then copy it with a tool of the store"
-        )
     if not is_file_name(text):
         raise ConfigurationError(f"no file can have the name {text!r}; give another path")
     try:

@@ -49,11 +49,6 @@ class OutputLock:
                 os.close(old)
         return cls(path, _locked(path))
 
-    @property
-    def marker(self) -> dict[str, Any]:
-        """The marker of a root document that is being written."""
-        return marker_of(self.id)
-
     def release(self) -> None:
         """Let others write there."""
         if self._handle is not None:
@@ -80,10 +75,10 @@ def check_owner(document: dict[str, Any], owner: str, path: Path | str) -> None:
         )
 
 
-def in_use(path: Path) -> OutputInUseError:
-    """The error for a path where another writer is at work."""
+def in_use(path: Path | str, root: bytes | None = None) -> OutputInUseError:
+    """The error for a place where another writer is at work; root: its root document, if that is known."""
     try:
-        found = _owner(json.loads((path / "zarr.json").read_bytes()))
+        found = _owner(json.loads(Path(path, "zarr.json").read_bytes() if root is None else root))
     except (OSError, ValueError, RecursionError):
         found = {}
     hint = "commit or close that writer first" if found.get("pid") == os.getpid() else "wait for it, or end it"

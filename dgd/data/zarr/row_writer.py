@@ -1,40 +1,50 @@
-"""An array with a row for each row of a dataset, written chunk by chunk, by any number of processes."""
+"""Results for each row of a dataset, written chunk by chunk, by any number of processes.
+
+Rows without names make an array. Rows that are cells of dimensions, or have names, make a group that xarray reads:
+`prediction` in the shape of the cells, and their coordinates.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
-import zarr
-from zarr.storage import LocalStore
 
 from dgd._typing import Array
 from dgd.data.dataset import Dataset
-from dgd.data.folders import replace_file, sync_tree
-from dgd.data.zarr.array_writer import create_array
+from dgd.data.grid import Grid
+from dgd.data.zarr.array_writer import ArrayDraft
 from dgd.data.zarr.commit_marker import KEY, sealed
-from dgd.data.zarr.folders import local_folder
-from dgd.data.zarr.owner import OutputLock, check_owner
-from dgd.data.zarr.zarr_rows import ZarrRows
+from dgd.data.zarr.coordinates import write_coordinate, write_values
+from dgd.data.zarr.crc32c import crc32c
+from dgd.data.zarr.outputs import ROOT, Output, begin, open_output, refuse_own_input, root_of
 from dgd.errors import ConfigurationError
-from dgd.errors.writing import writing
 
 COPIES = 4
-"""Copies of a row in memory while zarr's codecs write it."""
+"""Copies of a row in memory while it is written."""
+VARIABLE = "prediction"
+"""What the array is called in a group."""
 
 
 @dataclass(frozen=True)
 class RowWriter:
-    """Writes rows to an array whose chunks are the dataset's. Until `commit` the array is marked as interrupted."""
+    """Writes rows to an array whose chunks are the dataset's. Until `commit` it is marked as interrupted."""
 
-    path: str
-    owner: str
+    output: Output
+    chunk_shape: tuple[int, ...]
+    """Of the stored array."""
+    chunk_rows: int
+    row_shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    prefix: str = ""
+    documents: dict[str, str] = field(default_factory=dict)
+    """The digests of the arrays of a group."""
 
     @classmethod
     @contextmanager
@@ -46,51 +56,92 @@ class RowWriter:
         row_shape: tuple[int, ...],
         dtype: np.dtype[Any],
         overwrite: bool,
+        options: Mapping[str, Any] | None = None,
+        classes: tuple[Any, ...] | None = None,
     ) -> Iterator[Self]:
-        """A new array, locked against other writers to the end of the block.
+        """A new array or group at a local path or a URL, locked against other writers to the end of the block.
 
-        Raises ConfigurationError where its chunks cannot be the dataset's, or would replace them, OutputInUseError
-        where another writer is at work.
+        classes: the labels of the columns of a row. Raises ConfigurationError where its chunks cannot be the dataset's,
+        or would replace them, OutputInUseError where another writer is at work.
         """
-        target = local_folder(out)
-        refuse_own_input("predict_to", dataset, target)
+        refuse_own_input("predict_to", dataset, out)
         chunk_rows = regular_rows(dataset)
-        with writing(target):
-            lock = OutputLock.create(target, overwrite=overwrite)
-            create_array(
-                LocalStore(target),
-                shape=(dataset.shape[0], *row_shape),
-                chunks=(chunk_rows, *row_shape),
-                dtype=dtype,
-                dimension_names=("row", "output")[: 1 + len(row_shape)],
-                compression="none",
-                attributes={KEY: lock.marker},
-            )
+        grid = dataset.grid if dataset.grid is not None and dataset.grid.says_something else None
+        cells = (chunk_rows,) if grid is None else _cells(grid, chunk_rows)
+        sizes = dataset.shape[:1] if grid is None else grid.sizes
+        stored = dtype.newbyteorder("<")
+        columns = _new_name("output" if classes is None else "class", grid)
+        draft = ArrayDraft(
+            shape=(*sizes, *row_shape),
+            chunks=(*cells, *row_shape),
+            dtype=stored,
+            dimension_names=(*(("row",) if grid is None else grid.dims), columns)[: len(sizes) + len(row_shape)],
+            compression="none",
+            attributes={} if grid is None else _attributes(grid),
+        )
+        output = open_output(out, options, overwrite=overwrite)
+        made = cls(output, (*cells, *row_shape), chunk_rows, row_shape, stored)
         try:
-            yield cls(str(target), lock.id)
+            if grid is None:
+                begin(output, json.loads(draft.document))
+                yield made
+            else:
+                yield made._in_group(draft.document, grid, columns, classes)
         finally:
-            lock.release()
+            output.release()
+
+    def _in_group(self, document: bytes, grid: Grid, columns: str, classes: tuple[Any, ...] | None) -> Self:
+        """The writer of an array in a group, beside its coordinates."""
+        begin(self.output, {"zarr_format": 3, "node_type": "group", "attributes": {}})
+        self.output.set(f"{VARIABLE}/{ROOT}", document)
+        documents = {each.name: write_coordinate(self.output, each) for each in grid.coordinates}
+        if classes is not None and self.row_shape:
+            labels = np.array(classes)
+            documents[columns] = write_values(
+                self.output, columns, (columns,), labels.shape, labels.dtype, {}, lambda a, b: labels[a:b]
+            )
+        documents = {VARIABLE: document, **documents}
+        digests = {name: hashlib.sha256(found).hexdigest() for name, found in documents.items()}
+        return type(self)(
+            self.output, self.chunk_shape, self.chunk_rows, self.row_shape, self.dtype, f"{VARIABLE}/", digests
+        )
 
     def write(self, start: int, rows: Array) -> None:
-        """Write the rows of one chunk, in one step; writing them again changes nothing, also at the same time."""
-        with writing(self.path):
-            # `open_array` ignores `config` for an array that exists: chunks of zeros would be left out.
-            array = zarr.open_array(LocalStore(self.path), mode="r+").with_config({"write_empty_chunks": True})
-            check_owner({"attributes": array.attrs.asdict()}, self.owner, Path(self.path))
-            place = start // array.chunks[0], *(0 for _ in array.shape[1:])
-            if Path(self.path, "c", *map(str, place)).exists():
-                return  # By another worker, and perhaps brought to disk.
-            array[start : start + len(rows)] = rows
+        """Write the rows of one chunk, in one step; writing them again changes nothing, also at the same time.
+
+        A late worker may come here after another output has taken this one's place: then it writes nothing.
+        """
+        root_of(self.output)
+        chunk = np.zeros((self.chunk_rows, *self.row_shape), self.dtype)
+        chunk[: len(rows)] = rows
+        body = chunk.tobytes()
+        crc = crc32c(np.frombuffer(body, np.uint8)).to_bytes(4, "little")
+        place = (start // self.chunk_rows, *(0 for _ in self.chunk_shape[1:]))
+        self.output.set_once(f"{self.prefix}c/{'/'.join(map(str, place))}", body + crc)
 
     def commit(self, *, fingerprint: str) -> None:
         """Bring the rows to disk and mark the array as complete."""
-        path = Path(self.path)
-        root = path / "zarr.json"
-        with writing(path):
-            document = json.loads(root.read_bytes())
-            check_owner(document, self.owner, path)
-            sync_tree(path)
-            replace_file(root, sealed(document, {"dataset": fingerprint}))
+        marker = {"dataset": fingerprint, **({"arrays": self.documents} if self.documents else {})}
+        self.output.seal(sealed(root_of(self.output), marker))
+
+
+def _cells(grid: Grid, chunk_rows: int) -> tuple[int, ...]:
+    """The shape of a chunk: some steps along the first dimension, and all of the others."""
+    inner = int(np.prod(grid.sizes[1:], dtype=np.int64))
+    return (chunk_rows // max(1, inner), *grid.sizes[1:])
+
+
+def _attributes(grid: Grid) -> dict[str, Any]:
+    """That of a dataset's part, and the coordinates that are no dimension's, as CF has it."""
+    others = " ".join(each.name for each in grid.coordinates if each.name not in grid.dims)
+    return {KEY: {"part_of": "dataset"}, **({"coordinates": others} if others else {})}
+
+
+def _new_name(name: str, grid: Grid | None) -> str:
+    """The name of a dimension that the rows do not have."""
+    while grid is not None and (name in grid.dims or any(each.name == name for each in grid.coordinates)):
+        name += "_"
+    return name
 
 
 def regular_rows(dataset: Dataset) -> int:
@@ -102,15 +153,3 @@ def regular_rows(dataset: Dataset) -> int:
             "use `predict`, which returns an array"
         )
     return int(lengths[0])
-
-
-def refuse_own_input(call: str, dataset: Dataset, out: str | os.PathLike[str]) -> None:
-    """The output must not replace the input, nor anything beside it in its group."""
-    inputs = [Path(rows.source.label) for rows in dataset.arrays if isinstance(rows, ZarrRows)]
-    # Rows may be decoded, selected or from several stores, which the source names one after the other.
-    sources = {dataset.source, *dataset.source.split(", ")} - {"memory"}
-    inputs += [Path(source) for source in sorted(sources) if "://" not in source]
-    target = local_folder(out).resolve()
-    for path in (path.resolve() for path in inputs):
-        if target == path or target in path.parents or path in target.parents:
-            raise ConfigurationError(f"`{call}` would write into its own input {path}; give another path")

@@ -8,6 +8,7 @@ from dgd.data.reading import Reading
 from dgd.data.rows import Rows
 from dgd.data.variables import Variable, dataset_of_variables
 from dgd.data.zarr.attributes import meaning_of
+from dgd.data.zarr.coordinates import beside, stored_coordinates
 from dgd.data.zarr.group import Group
 from dgd.errors import SchemaError
 
@@ -18,7 +19,13 @@ def open_variables(
     """A dataset of the variables of a group. columns: y, weight and offset, by name or as rows."""
     found = {role: _column(group, role, given, reading) for role, given in columns.items()}
     variables = [_variable(group, name, reading, labels=False) for name in features]
-    return dataset_of_variables(variables, found, source=group.source.label)
+    names = [*features, *(given for given in columns.values() if isinstance(given, str))]
+    return dataset_of_variables(
+        variables,
+        found,
+        source=group.source.label,
+        coordinates=lambda dims: stored_coordinates(group, dims, beside(group, names)),
+    )
 
 
 def _column(group: Group, role: str, given: Rows | str | None, reading: Reading) -> Variable | Rows | None:

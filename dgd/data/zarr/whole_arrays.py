@@ -26,8 +26,8 @@ PICKLES = ("pickle", "json2", "msgpack2")
 """Codecs of Python objects: one runs code, the others are not needed."""
 
 
-def read_whole(source: Source, name: str) -> Array:
-    """All values of an array of one dimension, which may be strings of any length.
+def read_whole(source: Source, name: str, *, flat: bool = True) -> Array:
+    """All values of a small array, which may be strings of any length; flat: of one dimension only.
 
     Its stored chunks are copied into a folder of this process first, within `LARGEST` bytes. Raises SchemaError for an
     array that is larger, UnsupportedFormatError for what zarr cannot read or must not.
@@ -36,10 +36,9 @@ def read_whole(source: Source, name: str) -> Array:
     if document is None:
         raise DatasetNotFoundError(f"there is no zarr array at {source.label}; check the path or the name", array=name)
     parsed = document.parsed()
-    try:
-        keys = list(_keys(parsed))
-    except (KeyError, TypeError, ValueError, IndexError, ZeroDivisionError) as error:
-        raise MetadataError(f"{document.where} is not an array's metadata: {error}; restore it", array=name) from error
+    keys = chunk_keys(parsed, name, document.where)
+    if flat and len(parsed["shape"]) != 1:
+        raise SchemaError(f"array {name!r} has shape {parsed['shape']}, expected one dimension", array=name)
     if any(codec in json.dumps(parsed) for codec in PICKLES):
         raise UnsupportedFormatError(f"array {name!r} holds Python objects, expected strings or numbers", array=name)
     with TemporaryDirectory() as folder:
@@ -64,7 +63,15 @@ def read_whole(source: Source, name: str) -> Array:
     return plain(values.astype(object)) if values.dtype.kind == "T" else plain(values)
 
 
-def _keys(parsed: dict[str, Any]) -> list[str]:
+def chunk_keys(parsed: dict[str, Any], name: str, where: str, *, at_most: int = MOST_CHUNKS) -> list[str]:
+    """The keys of an array's chunks, or shards. Raises MetadataError for a document that is not one, or too many."""
+    try:
+        return _keys(parsed, at_most)
+    except (KeyError, TypeError, ValueError, IndexError, ZeroDivisionError) as error:
+        raise MetadataError(f"{where} is not an array's metadata: {error}; restore it", array=name) from error
+
+
+def _keys(parsed: dict[str, Any], at_most: int) -> list[str]:
     """The keys of the chunks, or shards."""
     if parsed["zarr_format"] == 2:
         chunks, prefix, separator = parsed["chunks"], "", parsed.get("dimension_separator", ".")
@@ -75,6 +82,6 @@ def _keys(parsed: dict[str, Any]) -> list[str]:
         separator = (encoding.get("configuration") or {}).get("separator", "/" if usual else ".")
         prefix = f"c{separator}" if usual else ""
     grid = [-(-int(n) // int(c)) for n, c in zip(parsed["shape"], chunks, strict=True)]
-    if len(grid) != 1 or math.prod(grid) > MOST_CHUNKS:
-        raise ValueError(f"shape {parsed['shape']} in chunks {chunks}: expected one dimension, few chunks")
+    if math.prod(grid) > at_most:
+        raise ValueError(f"shape {parsed['shape']} in chunks {chunks}: expected at most {at_most:,} chunks")
     return [prefix + separator.join(map(str, place)) for place in product(*map(range, grid))]
