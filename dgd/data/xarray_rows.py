@@ -196,7 +196,7 @@ def _of_array(X: Any, given: dict[str, Any], reading: Reading, known: tuple[str,
             )
     names = _labels(X, 1)
     if known is not None and not named and names != known and _labels(X, 0) == known:
-        X, names = X.transpose(), known
+        X, dims, names = X.transpose(), dims[::-1], known
     y = columns["y"]
     found: dict[str, Any] = {role: each.rows if isinstance(each, Variable) else each for role, each in columns.items()}
     return Dataset(
