@@ -19,7 +19,6 @@ from hanging import reading
 import dgd
 from dgd.data.zarr.owner import OutputInUseError
 from dgd.data.zarr.row_writer import RowWriter
-from dgd.data.zarr.url_writer import UrlWriter
 from dgd.passes.cluster import cut
 
 ROWS = {"row_shape": (), "dtype": np.dtype("float64"), "overwrite": True}
@@ -109,7 +108,7 @@ def test_a_late_worker_does_not_write_into_the_next_output(where: str, store: Pa
 
     def created() -> Any:
         if where == "url":
-            return UrlWriter.created(dataset, "memory://late/out.zarr", None, **ROWS)
+            return RowWriter.created(dataset, "memory://late/out.zarr", **ROWS)
         return RowWriter.created(dataset, tmp_path / "out.zarr", **ROWS)
 
     with created() as late:
