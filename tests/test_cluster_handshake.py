@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import threading
 import warnings
 from collections.abc import Iterator
@@ -12,13 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 from clusters import Cluster, cluster
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, get_worker
 
 import dgd
 from dgd.cli import main
 from dgd.errors import ConfigurationError
-from dgd.passes.cluster import handshake
-from dgd.passes.cluster.software import software
+from dgd.passes.cluster import cut, handshake, tasks
+from dgd.passes.cluster.software import kernel, software
+from dgd.passes.cluster.workers import Workers
 
 
 def bits(result: dgd.Result) -> bytes:
@@ -36,15 +38,21 @@ def client() -> Iterator[Client]:
 
 
 def stranger(found: Cluster, folder: Path, source: str) -> None:
-    """A worker that imports this source as dgd."""
-    (folder / "dgd").mkdir(parents=True)
+    """A worker that imports this source as dgd; ALTERED: a copy with other sums."""
+    if source == ALTERED:
+        shutil.copytree(Path(dgd.__file__).parent, folder / "dgd")
+        source = (folder / "dgd" / "__init__.py").read_text()
+        squared = folder / "dgd" / "losses" / "squared.py"
+        squared.write_text(squared.read_text().replace("raw_prediction - ", "0.01 + raw_prediction - "))
+        assert "0.01 + " in squared.read_text()
+    (folder / "dgd").mkdir(parents=True, exist_ok=True)
     (folder / "dgd" / "__init__.py").write_text(source)
     own, found.environment = found.environment, {**found.environment, "PYTHONPATH": str(folder), "PYTHONSAFEPATH": "1"}
     found.add_worker()
     found.environment = own
 
 
-NONE, OLD = "raise ModuleNotFoundError('No module named dgd')", "__version__ = '0.0.9'"
+ALTERED, NONE, OLD = "altered", "raise ModuleNotFoundError('No module named dgd')", "__version__ = '0.0.9'"
 
 
 @pytest.mark.parametrize(
@@ -66,7 +74,10 @@ def test_a_worker_with_another_dgd_is_left_out_and_lives(store: str, tmp_path: P
 
 
 @pytest.mark.slow
-def test_a_stranger_that_joins_in_mid_pass_is_found_out_by_its_failure(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("source", "reason"), [(NONE, "it has no dgd"), (ALTERED, "is of another source")])
+def test_a_stranger_that_joins_in_mid_pass_is_found_out_by_its_failure(
+    source: str, reason: str, tmp_path: Path
+) -> None:
     rng = np.random.default_rng(3)
     with dgd.DatasetWriter(tmp_path / "slow.zarr", chunk_rows=2500, compression="gzip") as writer:
         for _ in range(96):
@@ -78,13 +89,50 @@ def test_a_stranger_that_joins_in_mid_pass_is_found_out_by_its_failure(tmp_path:
 
         def join(record: dgd.Record) -> None:
             if record.iteration == 1:
-                threading.Thread(target=stranger, args=(found, tmp_path / "path", NONE)).start()
+                threading.Thread(target=stranger, args=(found, tmp_path / "path", source)).start()
 
         execution = dgd.Execution(client=found.client, resident=0)
-        with pytest.warns(RuntimeWarning, match="it has no dgd"):
+        with pytest.warns(RuntimeWarning, match=reason):
             result = dgd.fit(tmp_path / "slow.zarr", callbacks=[join], execution=execution, **options)
         assert len(found.addresses()) == 2
     assert bits(result) == bits(dgd.fit(tmp_path / "slow.zarr", threads=2, **options))
+
+
+def test_a_worker_that_gets_a_task_before_it_was_asked_refuses_it(
+    store: str, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of two computes with another kernel, which is asked for only when it has refused: no sum is made unsaid."""
+    monkeypatch.setattr(cut, "TASK_SECONDS", 1e-9)
+    own, refused = software(), []
+    other = {**own, "blas": "openblas 0.3 Nehalem"}
+    late = sorted(client.scheduler_info()["workers"])[0]
+    monkeypatch.setattr(tasks, "software", lambda: other if get_worker().address == late else own)
+    left_out_since = Workers.left_out_since
+
+    def asked(self: Workers, count: int) -> bool:
+        refused.append(count)
+        self.handshake._kernels.add(kernel(other))
+        return left_out_since(self, count)
+
+    monkeypatch.setattr(Workers, "left_out_since", asked)
+    options: dict[str, Any] = {"max_iter": 3, "tol": 0}
+    result = dgd.fit(store, client=client, **options)
+    assert len(refused) == 1
+    assert not result.same_bits
+    assert "openblas 0.3 Nehalem" in result.message
+    assert bits(result) == bits(dgd.fit(store, threads=1, **options))
+
+
+def test_a_task_is_for_one_source_and_known_kernels(client: Client) -> None:
+    own = software()
+
+    def run(*expected: str) -> Any:
+        return client.submit(tasks.run_as, expected, len, "four", pure=False).result()
+
+    assert run(own["digest"], "another", kernel(own)) == 4
+    for expected in [("other", kernel(own)), (own["digest"], "another")]:
+        with pytest.raises(tasks.Unasked, match=r"has dgd of source .*, expected"):
+            run(*expected)
 
 
 def test_a_blind_worker_is_named(store: str, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 from distributed import Client
 from distributed.client import ClosedClientError, FutureCancelledError
 
+from dgd.passes.cluster.software import kernel, software
+
 
 class SimulatedClient(Client):  # type: ignore[misc]
     """What dgd uses of a client."""
@@ -141,6 +143,7 @@ class AllFit:
         self.unfit: dict[Any, str] = {}
         self.silent: set[Any] = set()
         self.found_some, self.unlike = True, ""
+        self.kernels = [kernel(software())]
 
     def must_see(self, dataset: Any) -> bool:
         del dataset

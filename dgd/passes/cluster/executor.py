@@ -16,7 +16,6 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Hashable, Sequence
-from contextlib import suppress
 from typing import Any, TypeVar
 
 from dask.task_spec import TaskRef
@@ -121,7 +120,7 @@ class ClusterExecutor:
         lost: BaseException
         for attempt in range(ATTEMPTS):
             try:
-                result = run(Graph(f"{self._run}-{self._passes}-{attempt}"))
+                result = run(Graph(f"{self._run}-{self._passes}-{attempt}", self._expected))
                 self._clock.end()
                 return result
             except (KilledWorker, Stranded) as error:
@@ -147,10 +146,13 @@ class ClusterExecutor:
         return resources_of(workers, tasks_over(nodes) + (8 * dataset.shape[1] > LIGHT_BYTES), self._memory_limit)
 
     def unlike(self) -> str:
-        """Why the workers' sums may differ in their bits, those that came lately included."""
-        with suppress(ClusterLostError):
-            self._workers.now()
+        """Why the workers' sums may differ in their bits."""
         return self._workers.handshake.unlike
+
+    @property
+    def _expected(self) -> tuple[str, ...]:
+        """What workers compute with; one that came lately, and computes with something else, refuses its task."""
+        return software()["digest"], *self._workers.handshake.kernels
 
     def make_resident(self, dataset: Dataset, count: int) -> None:
         """Keep chunks on the workers."""
@@ -226,6 +228,7 @@ class ClusterExecutor:
             self._known_threads = sum(worker["nthreads"] for worker in workers.values())
             self._addresses = list(workers)
             self._looked = time.monotonic()
+            graph.expected = self._expected
         graph.strict = self._workers.restricted or self._clock.present < 1
         if named or graph.strict:
             graph.workers = self._addresses
@@ -251,7 +254,7 @@ class ClusterExecutor:
 
     def _pickled(self, dataset: Dataset) -> bytes:
         # With the run's name: a worker caches what it has opened, and the files may change before the next fit.
-        pickled: bytes = pickle.dumps((self._run, software()["digest"], dataset))
+        pickled: bytes = pickle.dumps((self._run, dataset))
         return pickled
 
     def _sent(self, dataset: Dataset, source: bytes | TaskRef) -> Sent:

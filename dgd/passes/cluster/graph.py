@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from dask.task_spec import List, Task, TaskRef
@@ -21,8 +22,10 @@ Recipe = Callable[["Graph", Callable[[str], TaskRef]], TaskRef]
 class Graph:
     """The tasks of one pass, to be submitted together."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, expected: Sequence[str]) -> None:
         self.name = name
+        self.expected = expected
+        """What workers compute with, see `tasks.run_as`."""
         self.tasks: dict[str, Task] = {}
         self.kept: list[str] = []
         """Keys whose results outlive the pass."""
@@ -44,7 +47,8 @@ class Graph:
         Nothing of dgd is in it but bytes: a worker that cannot unpickle a task ends, one whose task fails goes on.
         """
         key = f"dgd-{what}-{self.name}-{len(self.tasks)}"
-        self.tasks[key] = Task(key, operator.call, Task(None, pickle.loads, pickle.dumps(function)), *arguments)
+        checked = pickle.dumps(partial(tasks.run_as, self.expected, function))
+        self.tasks[key] = Task(key, operator.call, Task(None, pickle.loads, checked), *arguments)
         return TaskRef(key)
 
     def keep(self, what: str, function: Callable[..., Any], *arguments: Any) -> TaskRef:

@@ -71,8 +71,13 @@ class Handshake:
     @property
     def unlike(self) -> str:
         """Why sums may have other bits on one worker than on another, or here; empty if they have the same."""
-        kernels = self._kernels | {kernel(software())}
-        return "" if len(kernels) == 1 else f"workers and this process compute with {' and '.join(sorted(kernels))}"
+        kernels = self.kernels
+        return "" if len(kernels) == 1 else f"workers and this process compute with {' and '.join(kernels)}"
+
+    @property
+    def kernels(self) -> list[str]:
+        """What sums are made with, by the workers that are fit and in this process."""
+        return sorted(self._kernels | {kernel(software())})
 
     def _ask(self, who: Worker) -> concurrent.futures.Future[Any]:
         places = tuple(sorted(self.places))

@@ -91,7 +91,7 @@ class Stragglers:
         if not busy or not idle:
             return None
         self._suspects = busy
-        second = Graph(f"{first.name}-again")
+        second = Graph(f"{first.name}-again", first.expected)
         second.is_second, second.workers, second.strict = True, idle, True
         made: dict[str, TaskRef] = {}
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from distributed import get_worker
 from distributed.protocol import pickle
@@ -17,9 +17,9 @@ from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk, Dataset
 from dgd.data.resident_chunks import Chunks, PartlyResident, ResidentMemory, is_resident
 from dgd.data.seen import Seen, hold, seen
-from dgd.errors import ConfigurationError, DataError
+from dgd.errors import DataError
 from dgd.passes.blas import single_threaded_blas
-from dgd.passes.cluster.software import software
+from dgd.passes.cluster.software import kernel, software
 from dgd.passes.executor import ChunkSum, Fold, PassResult, S, V, fold_chunks, sweep_node
 from dgd.passes.tree import Addable, Node, sum_siblings
 from dgd.passes.watched_threads import Call, Check, WatchedThreads
@@ -27,6 +27,25 @@ from dgd.passes.watched_threads import Call, Check, WatchedThreads
 A = TypeVar("A", bound=Addable)
 T = TypeVar("T")
 _thread = threading.local()
+
+
+class Unasked(Exception):
+    """A worker came to a task before it was asked what it computes with, and that is not what was expected."""
+
+
+def run_as(expected: Sequence[str], function: Callable[..., T], *arguments: Any) -> T:
+    """A worker's task, if it computes with what is expected: a source of dgd, and one of the kernels.
+
+    Workers are asked before they get work, but one that joins may take a task from another before that.
+    """
+    own = software()
+    digest, *kernels = expected
+    if own["digest"] != digest or kernel(own) not in kernels:
+        raise Unasked(
+            f"worker {get_worker().address} has dgd of source {own['digest']} and {kernel(own)}, expected {digest} and "
+            f"{' or '.join(kernels)}"
+        )
+    return function(*arguments)
 
 
 def identity(value: T) -> T:
@@ -52,10 +71,8 @@ class ResidentNode:
 
 def opened(pickled: bytes) -> Dataset:
     """A worker's task: the dataset of a run."""
-    _run, digest, dataset = pickle.loads(pickled)
+    _run, dataset = pickle.loads(pickled)
     assert isinstance(dataset, Dataset)
-    if digest != software()["digest"]:
-        raise ConfigurationError(f"this worker's dgd is of another source ({software()['digest']}, expected {digest})")
     return dataset
 
 

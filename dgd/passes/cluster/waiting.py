@@ -14,6 +14,7 @@ from dgd.errors import ClusterLostError, DataError
 from dgd.passes.cluster.graph import Graph
 from dgd.passes.cluster.pass_clock import PassClock
 from dgd.passes.cluster.stragglers import Stragglers
+from dgd.passes.cluster.tasks import Unasked
 from dgd.passes.cluster.workers import CANCELLED, POLL_SECONDS, Workers
 
 ANSWER_SECONDS = 0.2
@@ -73,6 +74,8 @@ class Waiting:
                 except Exception as error:
                     if self._workers.left_out_since(left_out):
                         raise Stranded(f"a worker that is not fit for it had a part in the pass: {error!r}") from error
+                    if isinstance(error, Unasked):
+                        raise Stranded(str(error)) from None  # Now it has been asked.
                     if isinstance(error, DataError) and self._may_work_elsewhere(error):
                         self._clock.say("failed read", f"{error}; another worker tries")
                         raise Stranded(str(error)) from error
