@@ -17,6 +17,7 @@ from dgd.errors import ConfigurationError
 from dgd.errors.checks import checked_word
 from dgd.fitting.arguments import checked_callbacks, checked_standardize, make_stopping
 from dgd.fitting.checkpoint_lock import checkpoint_lock
+from dgd.fitting.interruption import interrupts_with_result
 from dgd.fitting.keeping import Keeping, checked_path
 from dgd.fitting.problem import Method, make_method, validation_rows
 from dgd.fitting.result import Result
@@ -135,20 +136,21 @@ def fit(
         )
     listening = checked_callbacks(callbacks)
     checked_word("fit(precision", precision, PRECISIONS)
-    dataset = open_dataset(data, y, weight=weight, offset=offset, **reading).waiting_at_most(where.read_timeout)
-    method = make_method(
-        loss, penalty, solver, learning_rate, fit_intercept=fit_intercept, dataset=dataset, read_labels=True
-    )
-    standardizing = checked_standardize(standardize, method.rate)
-    held_out = validation_rows(validation, validation_fraction, seed, dataset, **reading)
-    theta0 = start_of(theta0, dataset, method)
-    task = Task(dataset, method, held_out, precision, standardizing, stopping)
-    if checkpoint is None:
-        return run(task, where, listening, theta0=theta0)
-    places = {"data": data, "y": y, "weight": weight, "offset": offset, "validation": validation}
-    with checkpoint_lock(checked_path(checkpoint)) as lock:
-        keeping = Keeping.new(lock, checkpoint_every, task, places, reading)
-        return run(task, where, listening, theta0=theta0, reached_of=keeping.checkpoints)
+    with interrupts_with_result():
+        dataset = open_dataset(data, y, weight=weight, offset=offset, **reading).waiting_at_most(where.read_timeout)
+        method = make_method(
+            loss, penalty, solver, learning_rate, fit_intercept=fit_intercept, dataset=dataset, read_labels=True
+        )
+        standardizing = checked_standardize(standardize, method.rate)
+        held_out = validation_rows(validation, validation_fraction, seed, dataset, **reading)
+        theta0 = start_of(theta0, dataset, method)
+        task = Task(dataset, method, held_out, precision, standardizing, stopping)
+        if checkpoint is None:
+            return run(task, where, listening, theta0=theta0)
+        places = {"data": data, "y": y, "weight": weight, "offset": offset, "validation": validation}
+        with checkpoint_lock(checked_path(checkpoint)) as lock:
+            keeping = Keeping.new(lock, checkpoint_every, task, places, reading)
+            return run(task, where, listening, theta0=theta0, reached_of=keeping.checkpoints)
 
 
 def plan(

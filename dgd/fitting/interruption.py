@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from dgd.fitting.stopping import Callback
 from dgd.passes.events import Event
 from dgd.solvers.base import Status
+
+
+@contextmanager
+def interrupts_with_result() -> Iterator[None]:
+    """A KeyboardInterrupt out of it has a `result`, None unless it brings one."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        error.result = getattr(error, "result", None)  # type: ignore[attr-defined]
+        raise
 
 
 class Interruption:

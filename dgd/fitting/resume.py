@@ -16,6 +16,7 @@ from dgd.fitting.arguments import checked_callbacks, checked_rate, make_loss, ma
 from dgd.fitting.checkpoint import Stored
 from dgd.fitting.checkpoint_lock import checkpoint_lock
 from dgd.fitting.encoding import encoded
+from dgd.fitting.interruption import interrupts_with_result
 from dgd.fitting.keeping import Keeping, checked_every, checked_path
 from dgd.fitting.null_model import NullModel
 from dgd.fitting.problem import Method, make_solver, validation_rows
@@ -70,7 +71,7 @@ def resume(
     where = execution_of(execution, client, threads)
     listening = checked_callbacks(callbacks)
     every = checked_every(checkpoint_every)
-    with checkpoint_lock(path) as lock:
+    with interrupts_with_result(), checkpoint_lock(path) as lock:
         stored = Stored.read(path, () if solver is None else (type(solver).__module__,))
         if not checked_flag("resume(any_version", any_version):
             stored.check_bits()
