@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from dgd.models.predict import predict, predict_to
     from dgd.models.score import score
     from dgd.passes.copying import copy
+    from dgd.passes.events import Event
     from dgd.passes.execution import Execution
     from dgd.passes.verify import verify
     from dgd.solvers import Status
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Dataset": "dgd.data.dataset",
     "DatasetWriter": "dgd.data.zarr.dataset_writer",
+    "Event": "dgd.passes.events",
     "Execution": "dgd.passes.execution",
     "Model": "dgd.models.model",
     "Record": "dgd.fitting.record",
@@ -77,6 +79,7 @@ def __dir__() -> list[str]:
 __all__ = [
     "Dataset",
     "DatasetWriter",
+    "Event",
     "Execution",
     "Model",
     "Record",

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -21,6 +21,7 @@ from hanging import hang, reading
 
 import dgd
 from dgd.errors import ReadError
+from dgd.passes.events import Kind
 from dgd.passes.threads import ThreadExecutor
 
 pytestmark = pytest.mark.usefixtures("tiny_data_are_divided_too")
@@ -196,6 +197,15 @@ def test_a_callback_hears_of_a_pass_and_ends_it(files: Path, tmp_path: Path, mon
     assert 0.6 < listener.events[-1].stuck < 3
     (slow,) = [event.message for event in listener.events if event.kind == "slow read"]
     assert re.search(r"chunk c/5/0 \(rows 20 to 23\) has not been read for \d s; waiting up to 120 s", slow)
+    assert {type(event) for event in listener.events} == {dgd.Event}
+
+
+def test_the_guide_lists_every_event_and_each_is_made_somewhere() -> None:
+    package = Path(dgd.__file__).parent
+    listed = re.findall(r'^\| `"([a-z ]+)"` \|', (package / "guide" / "jobs.md").read_text(), re.MULTILINE)
+    assert listed == list(get_args(Kind))
+    code = "".join(path.read_text() for path in (package / "passes").rglob("*.py"))
+    assert set(re.findall(r'(?:Event|\.say)\("([a-z ]+)"', code)) == set(listed)
 
 
 @pytest.mark.slow

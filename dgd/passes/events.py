@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["running", "slow read", "failed read", "no worker", "worker lost", "late worker"]
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happens while a pass runs. Callbacks that have a method `on_event` are told.
+    """Something that happens while a pass runs. Callbacks of a fit that have a method `on_event` are told.
 
-    kind: "running" about ten times a second in a pass that lasts, "slow read" when a chunk has not been read for 5 s,
-        "no worker", "worker lost", "late worker" on a cluster.
-    message: a line for whoever waits; empty for "running".
+    kind: "running" some times a second in a pass that lasts; "slow read" when a chunk has not been read for 5 s, on
+        threads; on a cluster "no worker" when one is waited for, "worker lost", "late worker" and "failed read" when
+        another worker takes over.
+    message: a line for whoever waits, as the command line prints it; empty for "running".
     stuck: the seconds for which the slowest thread has been at its chunk, or a cluster is later than usual.
     """
 
-    kind: str
+    kind: Kind
     message: str = ""
     stuck: float = 0.0
 

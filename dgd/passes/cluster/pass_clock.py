@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Hashable
 
-from dgd.passes.events import Event, PassStopped, Tell, tell_nobody
+from dgd.passes.events import Event, Kind, PassStopped, Tell, tell_nobody
 
 PASSES = 9
 """The last so many passes say what one takes."""
@@ -48,7 +48,7 @@ class PassClock:
         """Of the last passes of this kind; None before the first has ended."""
         return statistics.median(self._seconds) / self.present if self._seconds else None
 
-    def say(self, kind: str, message: str = "") -> None:
+    def say(self, kind: Kind, message: str = "") -> None:
         """Tell who listens. Raises PassStopped where the pass is to end."""
         stuck = max(0.0, self.seconds - LATE * (self.median or UNKNOWN_SECONDS))
         reason = self._tell(Event(kind, message, stuck))
