@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dgd import errors, estimators, losses, penalties, solvers, testing
     from dgd.data.dataset import Dataset
     from dgd.data.opening import open_dataset
+    from dgd.data.tables.dialect import Dialect
     from dgd.data.tables.ingest import ingest
     from dgd.data.zarr.dataset_writer import DatasetWriter
     from dgd.data.zarr.info import info
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Dataset": "dgd.data.dataset",
     "DatasetWriter": "dgd.data.zarr.dataset_writer",
+    "Dialect": "dgd.data.tables.dialect",
     "Event": "dgd.passes.events",
     "Execution": "dgd.passes.execution",
     "Model": "dgd.models.model",
@@ -79,6 +81,7 @@ def __dir__() -> list[str]:
 __all__ = [
     "Dataset",
     "DatasetWriter",
+    "Dialect",
     "Event",
     "Execution",
     "Model",

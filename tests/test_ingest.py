@@ -160,6 +160,7 @@ def test_features_default_to_all_other_columns_in_the_order_of_the_first_file(tm
         "feature_names": ("b", "a"),
         "target_name": "y",
         "compression": None,
+        "missing": "error",
         "overwrite": False,
         "redo": "dgd ingest …",
     }
@@ -654,16 +655,6 @@ def test_a_row_longer_than_a_block(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ("t.csv", b"\n\n", "is empty, expected a header row and at least one row of data"),
         ("t.csv", b"a,y", "has a header but no rows, expected a header row and at least one row of data"),
         ("t.csv", b"a,y\n\n", "has a header but no rows, expected a header row and at least one row of data"),
-        (
-            "t.csv",
-            "a,y\n1,2\n".encode("utf-16"),
-            "its text is not UTF-8. Convert it first, for example: iconv -f UTF-16",
-        ),
-        (
-            "t.csv",
-            "é,y\n1,2\n".encode("latin-1"),
-            "its text is not UTF-8. Convert it first, for example: iconv -f LATIN1",
-        ),
         ("t.parquet", b"a,y\n1,2\n", "cannot be read as Parquet: "),
         ("t.parquet", b"", "cannot be read as Parquet: "),
     ],
@@ -732,7 +723,7 @@ def test_a_damaged_parquet_page(tmp_path: Path) -> None:
         ({"files": "t.csv"}, "`ingest(files=...)` must be a list of paths, got 't.csv'"),
         (
             {"files": ["t.xlsx"]},
-            "t.xlsx: dgd reads tables whose names end in .csv, .csv.gz, .tsv, .tsv.gz, .parquet, .pq, .parq;",
+            "t.xlsx: dgd reads tables whose names end in .csv, .tsv, .txt, .dat, .data (or with .gz, .bz2",
         ),
         ({"out": "b.CSV"}, "the dataset to write would be 'b.CSV', which is named like a table"),
     ],
@@ -753,7 +744,7 @@ def test_a_file_of_target_and_weight_has_no_features(tmp_path: Path) -> None:
 
 def test_a_file_without_a_header_row_is_recognised(tmp_path: Path) -> None:
     path = file_of(tmp_path / "t.csv", "1,2.5\n3,4.5\n")
-    with pytest.raises(ConfigurationError, match="Its first row looks like data: dgd needs a header row"):
+    with pytest.raises(ConfigurationError, match=r"It has x0, x1 \(read with no header, columns x0, x1, …\)"):
         ingest([path], "out.zarr", target="y")
 
 

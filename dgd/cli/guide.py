@@ -9,7 +9,7 @@ import click
 from dgd.cli.output import print_json
 
 TOPICS = (
-    "first-fit", "which-solver", "not-converging", "stores", "memory", "bits", "cluster", "jobs", "pipelines",
+    "first-fit", "which-solver", "not-converging", "stores", "tables", "memory", "bits", "cluster", "jobs", "pipelines",
     "coming-from", "speed", "how-it-is-built",
 )  # fmt: skip
 """In the order in which one reads them."""

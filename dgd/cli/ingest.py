@@ -6,6 +6,7 @@ import csv
 import os
 from collections.abc import Callable
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,7 +14,10 @@ from dgd.cli import options
 from dgd.cli.output import print_json, say
 from dgd.cli.progress import writing_progress
 from dgd.cli.redo import redo_command
-from dgd.errors.words import visible
+from dgd.errors.words import counted, visible
+
+if TYPE_CHECKING:
+    from dgd.data.tables.ingest import Ingested
 
 
 def column_names(ctx: click.Context, param: click.Parameter, value: str | None) -> list[str] | None:
@@ -24,9 +28,24 @@ def column_names(ctx: click.Context, param: click.Parameter, value: str | None) 
 @click.command
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.argument("out", metavar="OUT.zarr")
-@click.option("--target", required=True, metavar="COL", help="The column to predict.")
+@click.option("--target", metavar="COL", help="The column to predict [none: rows to predict].")
 @click.option("--features", callback=column_names, metavar="A,B,…", help="Columns of X, in this order [all others].")
 @click.option("--weight", metavar="COL", help="The column of weights [none].")
+@click.option(
+    "--missing",
+    type=click.Choice(["error", "drop", "keep"]),
+    default="error",
+    help="Missing cells: an error, their rows left out, or kept as NaN [error].",
+)
+@click.option("--delimiter", metavar="C", help="Of CSV: between cells; `tab` for a tab [guessed, as all of these].")
+@click.option("--decimal", type=click.Choice([".", ","]), help="Of CSV: the decimal mark.")
+@click.option("--thousands", metavar="C", help="Of CSV: what groups digits.")
+@click.option("--quote", metavar="C", help="Of CSV: around cells.")
+@click.option("--encoding", metavar="NAME", help="Of CSV: such as utf-8, cp1252.")
+@click.option("--comment", metavar="C", help="Of CSV: what a line begins with that is no row.")
+@click.option("--header/--no-header", default=None, help="Of CSV: whether the first row names the columns.")
+@click.option("--skip-lines", type=click.IntRange(0), default=0, metavar="N", help="Of CSV: before the header [0].")
+@click.option("--na-value", "na_values", multiple=True, metavar="TEXT", help="Of CSV: a missing cell; repeatable.")
 @click.option("--dtype", type=click.Choice(["float64", "float32"]), default="float64", help="Of X [float64].")
 @click.option("--chunk-rows", type=click.IntRange(1), metavar="N", help="Rows of a chunk [4 MiB of X].")
 @click.option(
@@ -41,9 +60,19 @@ def column_names(ctx: click.Context, param: click.Parameter, value: str | None) 
 def ingest(
     files: tuple[str, ...],
     out: str,
-    target: str,
+    target: str | None,
     features: list[str] | None,
     weight: str | None,
+    missing: str,
+    delimiter: str | None,
+    decimal: str | None,
+    thousands: str | None,
+    quote: str | None,
+    encoding: str | None,
+    comment: str | None,
+    header: bool | None,
+    skip_lines: int,
+    na_values: tuple[str, ...],
     dtype: str,
     chunk_rows: int | None,
     compression: str,
@@ -52,8 +81,20 @@ def ingest(
     as_json: bool,
 ) -> int:
     """Write the rows of CSV and Parquet FILEs, one after the other, as one dataset OUT.zarr."""
+    from dgd.data.tables.dialect import Dialect
     from dgd.data.tables.ingest import ingest as write
 
+    dialect = Dialect(
+        delimiter="\t" if delimiter in ("tab", "\\t") else delimiter,
+        decimal=decimal,
+        thousands=thousands,
+        quote=quote,
+        encoding=encoding,
+        comment=comment,
+        header=header,
+        skip_lines=skip_lines,
+        missing=na_values or None,
+    )
     with writing_progress(_of_bytes(files), quiet=quiet) as progress:
         written = write(
             files,
@@ -61,6 +102,8 @@ def ingest(
             target=target,
             features=features,
             weight=weight,
+            missing=missing,
+            dialect=dialect,
             dtype=dtype,
             chunk_rows=chunk_rows,
             compression=compression,
@@ -71,11 +114,22 @@ def ingest(
     if as_json:
         print_json(asdict(written))
     else:
-        say(f"{written.path}: {written.rows:,} rows × {len(written.features)} features, target {visible(target)}")
-        say(f"features: {_listed(written.features)}")
-        if written.left_out:
-            say(f"left out: {_listed(written.left_out)} (the index of a DataFrame; --features takes it by name)")
+        _say(written)
     return 0
+
+
+def _say(written: Ingested) -> None:
+    target = "" if written.target is None else f", target {visible(written.target)}"
+    say(f"{written.path}: {written.rows:,} rows × {len(written.features)} features{target}")
+    say(f"features: {_listed(written.features)}")
+    if written.left_out:
+        say(f"left out: {_listed(written.left_out)} (the index of a DataFrame; --features takes it by name)")
+    if written.missing:
+        cells = ", ".join(f"{visible(name)} {count:,}" for name, count in written.missing.items())
+        rows = counted(written.rows_left_out, "row") + " with a missing cell"
+        say(f"left out: {rows} ({cells})" if written.rows_left_out else f"missing cells kept as NaN: {cells}")
+    for path, how in written.read_as.items():
+        say(f"{path}: {visible(how)}")
 
 
 def _listed(names: tuple[str, ...]) -> str:

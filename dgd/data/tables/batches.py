@@ -2,39 +2,74 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from dgd._typing import FloatArray
 from dgd.data.tables.columns import Selection, Table, overflowing_cell, refused_cell
 
+Policy = Literal["error", "drop", "keep"]
 FLOAT64 = np.dtype(np.float64)
 
 
 class Block(NamedTuple):
-    """Some rows: X in C order, y, the weights if there are any, and the bytes of the file read so far."""
+    """Some rows: X in C order, y and the weights if there are any, and the bytes of the file read so far."""
 
     X: FloatArray
-    y: FloatArray
+    y: FloatArray | None
     weight: FloatArray | None
     bytes_read: int
+    left_out: int
 
 
-def blocks(table: Table, selection: Selection, dtype: np.dtype[np.floating[Any]]) -> Iterator[Block]:
-    """The table's rows in order, X in `dtype`; raises IngestError at the first number that is not finite."""
+@dataclass
+class MissingCells:
+    """What is done with rows that have a missing cell, and how many cells there were by column."""
+
+    policy: Policy = "error"
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+def blocks(
+    table: Table, selection: Selection, dtype: np.dtype[np.floating[Any]], missing: MissingCells
+) -> Iterator[Block]:
+    """The table's rows in order, X in `dtype`; raises IngestError at the first number that is not finite.
+
+    Missing cells raise as well, or are NaN, or their rows are left out.
+    """
     n_features = len(selection.features)
     dtypes = [dtype if name in selection.features else FLOAT64 for name in selection.used]
     start = 0
     for batch, bytes_read in table.batches(selection):
         columns = [_floats(batch.column(n), d) for n, d in zip(selection.used, dtypes, strict=True)]
-        _check_finite(table, selection, batch, columns, start)
+        whole = None if missing.policy == "error" else _without_missing(selection, columns, missing)
+        _check_finite(table, selection, batch, columns, start, missing.policy)
         start += batch.num_rows
-        weight = None if selection.weight is None else columns[-1]
-        yield Block(np.stack(columns[:n_features], axis=1), columns[n_features], weight, bytes_read)
+        if whole is not None and missing.policy == "drop":
+            columns = [column[whole] for column in columns]
+        others = iter(columns[n_features:])
+        y = None if selection.target is None else next(others)
+        weight = None if selection.weight is None else next(others)
+        X = np.stack(columns[:n_features], axis=1)
+        yield Block(X, y, weight, bytes_read, batch.num_rows - len(X))
+
+
+def _without_missing(selection: Selection, columns: list[FloatArray], missing: MissingCells) -> NDArray[np.bool_]:
+    """Which rows have no missing cell; counts the cells."""
+    whole = np.ones(len(columns[0]), dtype=bool)
+    for name, values in zip(selection.used, columns, strict=True):
+        is_missing = np.isnan(values)
+        if is_missing.any():
+            missing.counts[name] += int(is_missing.sum())
+            whole &= ~is_missing
+    return whole
 
 
 def _floats(column: pa.Array, dtype: np.dtype[np.floating[Any]]) -> FloatArray:
@@ -50,13 +85,14 @@ def _floats(column: pa.Array, dtype: np.dtype[np.floating[Any]]) -> FloatArray:
 
 
 def _check_finite(
-    table: Table, selection: Selection, batch: pa.RecordBatch, columns: list[FloatArray], start: int
+    table: Table, selection: Selection, batch: pa.RecordBatch, columns: list[FloatArray], start: int, policy: str
 ) -> None:
     """Raise IngestError for the topmost number of the batch that is not finite; `start` rows came before."""
+    is_good = np.isfinite if policy == "error" else lambda values: ~np.isinf(values)
     faults = [
         (int(np.argmin(finite)), name)
         for name, values in zip(selection.used, columns, strict=True)
-        if not (finite := np.isfinite(values)).all()
+        if not (finite := is_good(values)).all()
     ]
     if not faults:
         return

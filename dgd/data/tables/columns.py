@@ -67,6 +67,10 @@ class Table(Protocol):
     def columns(self) -> tuple[Column, ...]:
         """Its columns in the order of the file."""
 
+    @property
+    def read_as(self) -> str:
+        """How the file is read where that is not as usual, for people."""
+
     def batches(self, selection: Selection) -> Iterator[tuple[pa.RecordBatch, int]]:
         """The rows in order, only the columns used, each batch with the bytes of the file read so far."""
 
@@ -79,10 +83,10 @@ class Table(Protocol):
 
 @dataclass(frozen=True)
 class Selection:
-    """The columns to read: `features` become X in this order, `target` y and `weight` the weights."""
+    """The columns to read: `features` become X in this order, `target` y and `weight` the weights, where there are."""
 
     features: tuple[str, ...]
-    target: str
+    target: str | None
     weight: str | None
     from_file: bool  # the features are simply all the others in the first file: none were named
     elsewhere: tuple[str, ...] = ()  # used columns that are not in the file itself
@@ -90,7 +94,7 @@ class Selection:
     @property
     def used(self) -> tuple[str, ...]:
         """Every column that is read: the features, then target and weight."""
-        return (*self.features, self.target, *([] if self.weight is None else [self.weight]))
+        return (*self.features, *(name for name in (self.target, self.weight) if name is not None))
 
     @property
     def in_file(self) -> tuple[str, ...]:
@@ -106,14 +110,16 @@ class Selection:
         return f", or leave {them} out: --features {shlex.quote(','.join(left))}"
 
 
-def choose_columns(table: Table, *, target: str, features: Sequence[str] | None, weight: str | None) -> Selection:
+def choose_columns(
+    table: Table, *, target: str | None, features: Sequence[str] | None, weight: str | None
+) -> Selection:
     """The selection for a run of files of which `table` is the first; features default to all the others.
 
     An index that pandas or Dask wrote beside the columns is a feature only if it is named.
 
     Raises ConfigurationError for a name the table does not have, or names that do not go together.
     """
-    if weight == target:
+    if weight == target is not None:
         raise ConfigurationError(f"target and weight are the same column, {target!r}: name two columns")
     for option, name in (("target", target), ("weight", weight)):
         if name is not None:
@@ -127,7 +133,7 @@ def choose_columns(table: Table, *, target: str, features: Sequence[str] | None,
     return Selection(names, target, weight, from_file=True)
 
 
-def _check_features(table: Table, features: Sequence[str], *, target: str, weight: str | None) -> None:
+def _check_features(table: Table, features: Sequence[str], *, target: str | None, weight: str | None) -> None:
     if not features:
         raise ConfigurationError("features is empty: name a column, or leave it out to take all the others")
     for name, times in Counter(features).items():
@@ -145,17 +151,8 @@ def _check_exists(table: Table, option: str, name: str) -> None:
         return
     close = difflib.get_close_matches(name, names, n=3)
     hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
-    if all(map(_looks_like_number, names)):
-        hint = " Its first row looks like data: dgd needs a header row with the columns' names."
-    raise ConfigurationError(f"{option}: {table.path} has no column {name!r}.{hint} It has {_listed(table)}")
-
-
-def _looks_like_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    read_as = f" (read with {table.read_as})" if table.read_as else ""
+    raise ConfigurationError(f"{option}: {table.path} has no column {name!r}.{hint} It has {_listed(table)}{read_as}")
 
 
 def _listed(table: Table) -> str:

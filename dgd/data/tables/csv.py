@@ -1,4 +1,4 @@
-"""A CSV or TSV file as a table, with the exact row and line of whatever cannot be read.
+"""A CSV file as a table, with the exact row and line of whatever cannot be read.
 
 pyarrow reads the numbers, streaming. Its errors do not say in which line they are, so on an error the file is
 read again with the csv module, up to the place: only an error costs that.
@@ -8,36 +8,37 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import gzip
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import IO
+from itertools import islice
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 
 from dgd.data.tables.columns import Cell, Column, Kind, Selection, kind_of, refused_cell
+from dgd.data.tables.dialect import SAMPLE_BYTES, Dialect, guessed, reader_of
+from dgd.data.tables.text_files import UNREADABLE, beginning, opened_text, stream_of
 from dgd.errors import IngestError
 
 BLOCK_BYTES = 1 << 20
 """Bytes of text parsed at a time, hence also the longest row. pyarrow reads 32 blocks ahead."""
 
-MISSING = (
-    *("", " ", "NA", "N/A", "#N/A", "#N/A N/A", "#NA", "<NA>", "n/a", "NULL", "null", "None"),
-    *("NaN", "nan", "-NaN", "-nan"),
-)
 TRUE = ("true", "True", "TRUE", "1")
 FALSE = ("false", "False", "FALSE", "0")
 
 
 @dataclass(frozen=True)
 class CsvTable:
-    """A text file with a header row: commas or tabs, double quotes, UTF-8; compressed if it ends in .gz."""
+    """A text file of rows and cells, perhaps compressed."""
 
     path: str
     size: int
     columns: tuple[Column, ...]
+    dialect: Dialect
+    read_as: str
+    stored: tuple[str, ...]  # the columns' names as pyarrow reads them
 
     def batches(self, selection: Selection) -> Iterator[tuple[pa.RecordBatch, int]]:
         """The rows in order: one batch per block, booleans as bool and all else as float64.
@@ -46,29 +47,34 @@ class CsvTable:
         3.5 an error. The bytes run ahead of the rows by what pyarrow has read ahead.
         """
         kinds = {column.name: column.kind for column in self.columns}
-        types = {n: pa.bool_() if kinds[n] == "boolean" else pa.float64() for n in selection.in_file}
+        number = pa.string() if self.dialect.thousands else pa.float64()
+        types = {
+            self.stored[self._position(name)]: pa.bool_() if kinds[name] == "boolean" else number
+            for name in selection.in_file
+        }
         rows = 0
         try:
             file = pa.OSFile(self.path)
-            for batch in _reader(self.path, file, types):
+            for batch in _reader(self.path, file, self.dialect, types):
+                columns = [_numbers(column, self.dialect) for column in batch.columns]
                 rows += batch.num_rows
-                yield batch, file.tell()
-        except (pa.ArrowException, OSError) as error:
+                yield pa.RecordBatch.from_arrays(columns, list(selection.in_file)), file.tell()
+        except (pa.ArrowException, *UNREADABLE, zlib.error, UnicodeError) as error:
             fault = self._refused_text(selection, rows) if isinstance(error, pa.ArrowInvalid) else None
-            raise fault or _unreadable(self.path, rows, error) from error
+            raise fault or _unreadable(self.path, self.dialect, rows, error) from error
 
     def cell(self, row: int, name: str) -> Cell:
         """The cell as it stands in the file, with its line."""
-        for index, line, cells in _records(self.path):
+        for index, line, cells in _records(self.path, self.dialect):
             if index == row:
                 return Cell(row, line, cells[self._position(name)])
         return Cell(row)
 
     def first_refused(self, name: str) -> Cell:
         """The first cell that is neither missing nor a number."""
-        position = self._position(name)
-        for row, line, cells in _records(self.path):
-            if row > 0 and cells[position] not in MISSING and not _reads_as("number", cells[position]):
+        position, missing = self._position(name), self.dialect.missing_cells
+        for row, line, cells in _records(self.path, self.dialect):
+            if row > 0 and cells[position] not in missing and not self.dialect.is_number(cells[position]):
                 return Cell(row, line, cells[position])
         return Cell(1)
 
@@ -76,114 +82,147 @@ class CsvTable:
         """The error for the first used cell after `rows` good rows that is missing or does not convert."""
         positions = [(self._position(name), name) for name in selection.in_file]
         kinds = {column.name: column.kind for column in self.columns}
-        for row, line, cells in _records(self.path):
+        for row, line, cells in _records(self.path, self.dialect):
             if row <= rows:
                 continue
             if len(cells) != len(self.columns):
                 return None
             for position, name in positions:
                 cell = Cell(row, line, cells[position])
-                if cells[position].strip() in MISSING:
+                if cells[position].strip() in self.dialect.missing_cells:
                     return refused_cell(self, selection, name, cell, "missing")
-                if not _reads_as(kinds[name], cells[position]):
+                if not self._reads_as(kinds[name], cells[position]):
                     return refused_cell(self, selection, name, cell, "text")
         return None
+
+    def _reads_as(self, kind: Kind, text: str) -> bool:
+        """Whether pyarrow takes the text for a number or boolean: as Python does, but for 1_000 and ١٢٣."""
+        return text in (*TRUE, *FALSE) if kind == "boolean" else self.dialect.is_number(text)
 
     def _position(self, name: str) -> int:
         return [column.name for column in self.columns].index(name)
 
 
-def open_csv_table(path: str) -> CsvTable:
+def open_csv_table(path: str, given: Dialect | None = None) -> CsvTable:
     """The table in a text file; the kind of each column is what its first block of rows looks like."""
+    dialect = given or Dialect()
     try:
+        dialect = guessed(path, beginning(path, SAMPLE_BYTES), dialect)
         file = pa.OSFile(path)
-        reader = _reader(path, file, {})
-        columns = tuple(Column(field.name, *kind_of(field.type)) for field in reader.schema)
-        empty = all(batch.num_rows == 0 for batch in reader)
+        reader = _reader(path, file, dialect, {})
+        first = next((batch for batch in reader if batch.num_rows), None)
+        stored = tuple(reader.schema.names)
     except UnicodeDecodeError as error:
-        raise _not_utf8(path) from error
-    except (pa.ArrowException, OSError) as error:
-        raise _unreadable(path, 0, error) from error
-    if empty:
-        raise _no_rows(path)
-    return CsvTable(path, file.size(), columns)
+        raise _other_encoding(path, dialect) from error
+    except (pa.ArrowException, *UNREADABLE, zlib.error) as error:
+        raise _unreadable(path, dialect, 0, error) from error
+    if first is None:
+        raise _no_rows(path, dialect)
+    names = [name.strip() for name in stored] if dialect.header else [f"x{i}" for i in range(len(stored))]
+    kinds = [_kind_of(column, dialect) for column in first.columns]
+    columns = tuple(Column(name, *kind) for name, kind in zip(names, kinds, strict=True))
+    return CsvTable(path, file.size(), columns, dialect, dialect.said(names if dialect.header else ()), stored)
 
 
-def _reader(path: str, file: pa.NativeFile, types: Mapping[str, pa.DataType]) -> pa.csv.CSVStreamingReader:
+def _kind_of(column: pa.Array, dialect: Dialect) -> tuple[Kind, str]:
+    """The kind of a column; digits in groups are numbers, which pyarrow takes for text."""
+    kind = kind_of(column.type)
+    if not dialect.thousands or kind[1] != "text":
+        return kind
+    texts = column.cast(pa.string(), safe=False).drop_null().to_pylist() if column.type != pa.string() else None
+    texts = column.drop_null().to_pylist() if texts is None else texts
+    return ("number", "numbers") if all(map(dialect.is_number, texts)) else kind
+
+
+def _numbers(column: pa.Array, dialect: Dialect) -> pa.Array:
+    """A column of numbers that was read as text, since digits stand in groups; any other as it is."""
+    if column.type != pa.string():
+        return column
+    texts = pc.replace_substring(pc.utf8_trim_whitespace(column), dialect.thousands, "")
+    if dialect.decimal == ",":
+        texts = pc.replace_substring(texts, ",", ".")
+    return pc.cast(texts, pa.float64())
+
+
+def _reader(
+    path: str, file: pa.NativeFile, dialect: Dialect, types: Mapping[str, pa.DataType]
+) -> pa.csv.CSVStreamingReader:
     """A streaming reader of the columns in `types`, or with none given of all, their types inferred.
 
     It converts on one thread: no slower, since splitting into rows is serial anyway. `file` is left to the
     reader to close: closed before the reader goes, it would be closed under the thread that reads ahead.
     """
     return pa.csv.open_csv(
-        pa.CompressedInputStream(file, "gzip") if _is_gzip(path) else file,
-        read_options=pa.csv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False),
-        parse_options=pa.csv.ParseOptions(delimiter=_delimiter(path), newlines_in_values=True),
+        stream_of(path, file),
+        read_options=pa.csv.ReadOptions(
+            block_size=BLOCK_BYTES,
+            use_threads=False,
+            encoding=dialect.encoding,
+            skip_rows=dialect.skip_lines,
+            autogenerate_column_names=not dialect.header,
+        ),
+        parse_options=pa.csv.ParseOptions(
+            delimiter=dialect.delimiter,
+            quote_char=dialect.quote or False,
+            newlines_in_values=True,
+            invalid_row_handler=_Comments(dialect.comment) if dialect.comment else None,
+        ),
         convert_options=pa.csv.ConvertOptions(
             include_columns=list(types),
             column_types=dict(types),
-            null_values=list(MISSING),
+            null_values=list(dialect.missing_cells),
             true_values=list(TRUE),
             false_values=list(FALSE),
             strings_can_be_null=True,
+            decimal_point=dialect.decimal,
         ),
     )
 
 
-def _records(path: str) -> Iterator[tuple[int, int, list[str]]]:
+@dataclass(frozen=True)
+class _Comments:
+    """What pyarrow does with a row of another width: a comment is no row."""
+
+    mark: str
+
+    def __call__(self, row: pa.csv.InvalidRow) -> str:
+        return "skip" if row.text is not None and row.text.startswith(self.mark) else "error"
+
+
+def _records(path: str, dialect: Dialect) -> Iterator[tuple[int, int, list[str]]]:
     """(row, line, cells) of each record, row 0 being the header; ends early where csv cannot read on.
 
     Empty lines are no rows, here as for pyarrow.
     """
-    with contextlib.suppress(csv.Error, OSError, EOFError, zlib.error), _opened(path) as text:
-        reader = csv.reader(text, delimiter=_delimiter(path))
-        row, line = 0, 1
+    with (
+        contextlib.suppress(csv.Error, *UNREADABLE, zlib.error),
+        opened_text(path, dialect.encoding or "utf-8") as text,
+    ):
+        skipped = sum(1 for _ in islice(text, dialect.skip_lines))
+        mark = dialect.delimiter or ","
+        reader = reader_of(text, mark, dialect.quote)
+        row, line = 0 if dialect.header else 1, skipped + 1
         for cells in reader:
-            if cells:
+            if cells and not (dialect.comment and cells[0].startswith(dialect.comment)):
                 yield row, line, cells
                 row += 1
-            line = reader.line_num + 1
+            line = skipped + reader.line_num + 1
 
 
-def _opened(path: str) -> IO[str]:
-    if _is_gzip(path):
-        return gzip.open(path, "rt", encoding="utf-8-sig", errors="replace", newline="")
-    return open(path, encoding="utf-8-sig", errors="replace", newline="")
-
-
-def _is_gzip(path: str) -> bool:
-    return path.lower().endswith(".gz")
-
-
-def _delimiter(path: str) -> str:
-    return "\t" if path.lower().removesuffix(".gz").endswith(".tsv") else ","
-
-
-def _reads_as(kind: Kind, text: str) -> bool:
-    """Whether pyarrow takes the text for a number or boolean: as Python does, but for 1_000 and ١٢٣."""
-    if kind == "boolean":
-        return text in (*TRUE, *FALSE)
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return text.isascii() and "_" not in text
-
-
-def _unreadable(path: str, rows: int, error: Exception) -> IngestError:
+def _unreadable(path: str, dialect: Dialect, rows: int, error: Exception) -> IngestError:
     """The error for a file whose structure is broken after `rows` good rows, as exact as can be had."""
-    if isinstance(error, OSError):
+    if isinstance(error, (*UNREADABLE, zlib.error)):
         return IngestError(
             f"{path}: cannot be read beyond row {rows}: {error}. If it is damaged or incomplete, "
             f"fetch or compress it again",
             file=path,
         )
-    if _is_utf16(path):
-        return _not_utf8(path)
+    if isinstance(error, UnicodeError):
+        return _other_encoding(path, dialect)
     if "Empty CSV file" in str(error):
-        return _no_rows(path)
+        return _no_rows(path, dialect)
     width, last = 0, -1
-    for row, line, cells in _records(path):
+    for row, line, cells in _records(path, dialect):
         width, last = width or len(cells), row
         if row > rows and len(cells) != width:
             return _ragged(path, Cell(row, line), cells, width)
@@ -210,20 +249,13 @@ def _ragged(path: str, cell: Cell, cells: list[str], width: int) -> IngestError:
     return IngestError(f"{path}: {cell.place} has {found}, the header has {width}. {hint}", file=path, row=cell.row)
 
 
-def _no_rows(path: str) -> IngestError:
-    header = next((cells for _, _, cells in _records(path)), None)
+def _no_rows(path: str, dialect: Dialect) -> IngestError:
+    header = next((cells for _, _, cells in _records(path, dialect)), None)
     found = "is empty" if header is None else "has a header but no rows"
     return IngestError(f"{path}: {found}, expected a header row and at least one row of data", file=path)
 
 
-def _is_utf16(path: str) -> bool:
-    with (gzip.open if _is_gzip(path) else open)(path, "rb") as file:
-        return file.read(2) in (b"\xff\xfe", b"\xfe\xff")
-
-
-def _not_utf8(path: str) -> IngestError:
+def _other_encoding(path: str, dialect: Dialect) -> IngestError:
     return IngestError(
-        f"{path}: its text is not UTF-8. Convert it first, for example: "
-        f"iconv -f {'UTF-16' if _is_utf16(path) else 'LATIN1'} -t UTF-8 OLD > NEW",
-        file=path,
+        f"{path}: its text is not {dialect.encoding}; say how it is encoded, for example --encoding cp1252", file=path
     )

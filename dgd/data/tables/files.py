@@ -11,8 +11,13 @@ from urllib.parse import unquote
 
 from dgd.errors import ConfigurationError, DatasetNotFoundError, IngestError
 
-SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".pq", ".parq")
-"""Names of tables end so."""
+PARQUET = (".parquet", ".pq", ".parq")
+TEXT = (".csv", ".tsv")
+"""Text files that a directory is searched for; their names may end in that of a compression."""
+ENDINGS = (".gz", ".bz2", ".zst", ".xz")
+"""What the name of a compressed text file ends in."""
+OTHER_TEXT = (".txt", ".dat", ".data")
+"""Text files that are tables if they are named."""
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 """The name of a folder whose rows have no value."""
 
@@ -25,10 +30,20 @@ class TableFile:
     partition: tuple[tuple[str, str], ...] = ()
 
 
-def suffix_of(path: str) -> str | None:
-    """The ending by which a file is read, or None."""
-    found = [suffix for suffix in SUFFIXES if path.lower().endswith(suffix)]
-    return max(found, key=len, default=None)
+def without_ending(path: str) -> str:
+    """The path in small letters, without the ending of its compression."""
+    lower = path.lower()
+    return next((lower.removesuffix(ending) for ending in ENDINGS if lower.endswith(ending)), lower)
+
+
+def is_parquet(path: str) -> bool:
+    """Whether a file is named like one of Parquet."""
+    return path.lower().endswith(PARQUET)
+
+
+def is_table(path: str) -> bool:
+    """Whether a file is named like a table."""
+    return is_parquet(path) or without_ending(path).endswith(TEXT)
 
 
 def table_files(paths: Sequence[str]) -> list[TableFile]:
@@ -58,13 +73,15 @@ def _files(path: str) -> Iterator[TableFile]:
         inside = sorted(_inside(Path(path)), key=_with_numbers)
         if not inside:
             raise IngestError(
-                f"{path}: no file in this directory is named like a table (…{', …'.join(SUFFIXES)})", file=path
+                f"{path}: no file in this directory is named like a table (…{', …'.join((*TEXT, *PARQUET))})",
+                file=path,
             )
         yield from (TableFile(file, _partition(file)) for file in inside)
         return
-    if suffix_of(path) is None:
+    if not is_table(path) and not without_ending(path).endswith(OTHER_TEXT):
         raise ConfigurationError(
-            f"{path}: dgd reads tables whose names end in {', '.join(SUFFIXES)}; convert or rename the file"
+            f"{path}: dgd reads tables whose names end in {', '.join((*TEXT, *OTHER_TEXT))} (or with "
+            f"{', '.join(ENDINGS)} after that), {', '.join(PARQUET)}; convert or rename the file"
         )
     if not os.path.exists(path):
         raise DatasetNotFoundError(f"{path}: no such file")
@@ -75,7 +92,7 @@ def _inside(folder: Path) -> Iterator[str]:
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith(("_", ".")))
         for name in names:
-            if suffix_of(name) is not None and not name.startswith(("_", ".")):
+            if is_table(name) and not name.startswith(("_", ".")):
                 yield os.path.join(place, name)
 
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 import numpy as np
 
-from dgd.data.tables.files import suffix_of, table_files
+from dgd.data.tables.dialect import Dialect
+from dgd.data.tables.files import is_parquet, is_table, table_files
 from dgd.data.zarr.commit_marker import redo_of_unfinished
 from dgd.data.zarr.dataset_writer import DatasetWriter
 from dgd.data.zarr.folders import local_folder
-from dgd.errors import ConfigurationError
+from dgd.errors import ConfigurationError, IngestError
+from dgd.errors.checks import checked_word
 
 try:
-    from dgd.data.tables.batches import blocks
+    from dgd.data.tables.batches import MissingCells, Policy, blocks
     from dgd.data.tables.columns import Selection, Table, check_columns, choose_columns
     from dgd.data.tables.csv import open_csv_table
     from dgd.data.tables.parquet import open_parquet_table
@@ -39,20 +41,25 @@ class Ingested:
     path: str
     rows: int
     features: tuple[str, ...]
-    target: str
+    target: str | None
     weight: str | None
     files: tuple[str, ...]
     seconds: float
     left_out: tuple[str, ...] = ()  # columns that hold an index of pandas or Dask
+    rows_left_out: int = 0  # rows with a missing cell, if such are left out
+    missing: dict[str, int] = field(default_factory=dict)  # missing cells by column
+    read_as: dict[str, str] = field(default_factory=dict)  # how CSV files that are not as usual were read
 
 
 def ingest(
     files: Sequence[str | os.PathLike[str]],
     out: str | os.PathLike[str],
     *,
-    target: str,
+    target: str | None = None,
     features: Sequence[str] | None = None,
     weight: str | None = None,
+    missing: str = "error",
+    dialect: Dialect | None = None,
     dtype: str = "float64",
     chunk_rows: int | None = None,
     compression: str | None = None,
@@ -66,17 +73,21 @@ def ingest(
     "_" or "."; a folder named `year=2020` gives its rows a column `year`. An index that pandas or Dask wrote
     into Parquet beside the columns is a feature only if it is named in `features`.
 
-    `target` becomes y, `weight` the weights and `features` X, in this order; without `features` all the
-    other columns do, in the order of the first file. Columns are found by name, so files may order them
-    differently. Other columns are not read.
+    `target` becomes y, `weight` the weights and `features` X, in this order; rows to predict need no target.
+    Without `features` all the other columns become X, in the order of the first file. Columns are found by name, so
+    files may order them differently. Other columns are not read.
 
-    Numbers and booleans (as 0 and 1) can be used. Text, dates, a missing or infinite value in a used column
-    raise IngestError, which names file, column and row. `dtype` is that of X, "float64" or "float32"; y and
-    the weights are float64. Rounded are integers beyond 2**53 and decimals of more than 15 digits.
+    Numbers and booleans (as 0 and 1) can be used. Text, dates, an infinite value in a used column raise
+    IngestError, which names file, column and row; so does a missing cell, unless `missing` is "drop" (its row is
+    left out, and counted) or "keep" (it is written as NaN, for `fit(missing="drop")`). `dtype` is that of X,
+    "float64" or "float32"; y and the weights are float64. Rounded are integers beyond 2**53 and decimals of more
+    than 15 digits.
     WriteError: the disk is full, or the system forbids to write there.
 
-    CSV: a header row, commas (tabs in .tsv), double quotes, UTF-8, rows of up to 1 MiB; .gz is read as it is.
-    A column is boolean if all of its first mebibyte of rows is true or false.
+    CSV: separator, decimal mark, quotes, encoding, comments, header and spellings of missing cells are guessed from
+    the first mebibyte of each file unless `dialect` gives them; what is not as usual is in `Ingested.read_as`. Rows
+    of up to 1 MiB; .gz, .bz2, .zst and .xz are read as they are. A column is boolean if all of its first mebibyte of
+    rows is true or false.
 
     Memory, however long the files: for CSV about 40 blocks of 1 MiB, which is how far pyarrow reads ahead
     (the process grows by 100 to 150 MiB, its allocators' reserves included); for Parquet four batches of
@@ -87,12 +98,13 @@ def ingest(
     repeats the ingest. Where an ingest with the same `redo` was interrupted, this one takes its place.
 
     `progress(rows, bytes_read)` is called after each block with the rows written and the bytes of the files
-    read so far: as they are on disk, compressed for .gz, and up to 32 MiB of text ahead of the rows.
+    read so far: as they are on disk, compressed for .gz and its like, and up to 32 MiB of text ahead of the rows.
     """
     started = time.perf_counter()
     paths, float_dtype = _checked_arguments(files, out, features, dtype)
+    cells = MissingCells(cast(Policy, checked_word("ingest(missing", missing, ["error", "drop", "keep"])))
     found = table_files(paths)
-    tables = with_partitions([_open(file.path) for file in found], [file.partition for file in found])
+    tables = with_partitions([_open(file.path, dialect) for file in found], [file.partition for file in found])
     selection = choose_columns(tables[0], target=target, features=features, weight=weight)
     for table in tables:
         check_columns(table, selection, first=tables[0])
@@ -103,14 +115,23 @@ def ingest(
         feature_names=selection.features,
         target_name=target,
         compression=compression,
+        missing="keep" if missing == "keep" else "error",
         overwrite=overwrite or _is_repeated(out, redo),
         redo=redo,
     ) as writer:
-        rows = _append_all(writer, tables, selection, float_dtype, progress)
-    seconds = time.perf_counter() - started
-    used = tuple(table.path for table in tables)
+        rows, rows_left_out = _append_all(writer, tables, selection, float_dtype, cells, progress)
     return Ingested(
-        os.fspath(out), rows, selection.features, target, weight, used, seconds, _left_out(tables, selection)
+        os.fspath(out),
+        rows,
+        selection.features,
+        target,
+        weight,
+        tuple(table.path for table in tables),
+        time.perf_counter() - started,
+        _left_out(tables, selection),
+        rows_left_out,
+        dict(cells.counts),
+        {table.path: table.read_as for table in tables if table.read_as},
     )
 
 
@@ -129,7 +150,7 @@ def _checked_arguments(
         raise ConfigurationError("`ingest(files=...)` is empty: name at least one CSV or Parquet file")
     if dtype not in ("float32", "float64"):
         raise ConfigurationError(f"`ingest(dtype=...)` must be 'float32' or 'float64', got {dtype!r}")
-    if suffix_of(os.fspath(out)):
+    if is_table(os.fspath(out)):
         raise ConfigurationError(
             f"the dataset to write would be {os.fspath(out)!r}, which is named like a table: "
             f"the last path is the output, for example OUT.zarr"
@@ -137,9 +158,8 @@ def _checked_arguments(
     return [os.fspath(path) for path in files], np.dtype(dtype)
 
 
-def _open(path: str) -> Table:
-    is_parquet = path.lower().endswith((".parquet", ".pq", ".parq"))
-    return open_parquet_table(path) if is_parquet else open_csv_table(path)
+def _open(path: str, dialect: Dialect | None) -> Table:
+    return open_parquet_table(path) if is_parquet(path) else open_csv_table(path, dialect)
 
 
 def _is_repeated(out: str | os.PathLike[str], redo: str | None) -> bool:
@@ -160,15 +180,26 @@ def _append_all(
     tables: Sequence[Table],
     selection: Selection,
     dtype: np.dtype[np.floating[Any]],
+    missing: MissingCells,
     progress: Callable[[int, int], None] | None,
-) -> int:
-    """Append every row of every table; returns their number."""
-    rows = bytes_before = 0
+) -> tuple[int, int]:
+    """Append every row of every table that is to be written; returns their number, and that of the others."""
+    rows = left_out = bytes_before = 0
     for table in tables:
-        for block in blocks(table, selection, dtype):
-            writer.append(block.X, block.y, block.weight)
-            rows += len(block.y)
+        for block in blocks(table, selection, dtype, missing):
+            if len(block.X):
+                writer.append(block.X, block.y, block.weight)
+            rows += len(block.X)
+            left_out += block.left_out
             if progress is not None:
                 progress(rows, bytes_before + block.bytes_read)
         bytes_before += table.size
-    return rows
+    if rows == 0:
+        worst = max(missing.counts, key=missing.counts.__getitem__)
+        raise IngestError(
+            f"{tables[0].path}: every row has a missing cell ({missing.counts[worst]:,} of them in column {worst!r}); "
+            f"leave out such columns, or keep the cells",
+            file=tables[0].path,
+            column=worst,
+        )
+    return rows, left_out

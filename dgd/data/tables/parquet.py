@@ -29,6 +29,7 @@ class ParquetTable:
     size: int
     rows: int
     columns: tuple[Column, ...]
+    read_as: str = ""
 
     def batches(self, selection: Selection) -> Iterator[tuple[pa.RecordBatch, int]]:
         """The rows in order, each batch with its share of the file's bytes."""

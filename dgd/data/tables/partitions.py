@@ -34,6 +34,11 @@ class PartitionedTable:
         """The file's, then the partition's."""
         return (*self.table.columns, *self.kinds)
 
+    @property
+    def read_as(self) -> str:
+        """As for the file."""
+        return self.table.read_as
+
     def batches(self, selection: Selection) -> Iterator[tuple[pa.RecordBatch, int]]:
         """The file's batches, each with the partition's columns beside."""
         added = {name: text for name, text in self._own.items() if name in selection.used}
