@@ -10,6 +10,7 @@ import numpy as np
 
 from dgd.data.dataset import Dataset
 from dgd.data.frames import array_of, is_frame
+from dgd.data.joined_columns import with_features
 from dgd.data.memory_rows import MemoryRows
 from dgd.data.other_arrays import rows_of_array
 from dgd.data.reading import TURN, Reading, ReadingOptions, is_url, paths_like
@@ -54,9 +55,10 @@ def open_dataset(
     counts it; what dgd wrote has all its chunks, and lacks none unless it is damaged.
     X ("X"): the name of the matrix in the group, such as "layers/counts" of an AnnData store, whose sparse matrices,
     categories ("obs/cell_type") and columns with a mask are read as what they are.
-    features (None): names. Of X the columns that are called so; where there is no X, the variables of a group or of an
-    xarray Dataset. Variables may have any number of dimensions: a row is a cell of all dimensions of y, in C order, and
-    a variable that lacks some of them is repeated along them.
+    features (None): names. Of X the columns that are called so; "X" itself is all of them, and an array beside it, such
+    as "obs/n_counts", one more: ["X", "obs/age"]. Where there is no X, the variables of a group or of an xarray
+    Dataset. Variables may have any number of dimensions: a row is a cell of all dimensions of y, in C order, and a
+    variable that lacks some of them is repeated along them.
     transpose (False): whether a stored X is feature × row, as genotypes and expressions mostly are.
     storage_options (None): what fsspec needs to open URLs, as a dictionary: {"anon": True}, a profile, an endpoint.
     They appear in no error, plan or model.
@@ -185,7 +187,7 @@ def _meant(found: dict[str, Rows | None], reading: Reading, *, stored: bool) -> 
 def _open_group(
     group: Group, y: Any, weight: Any, offset: Any, reading: Reading, known: tuple[str, ...] | None
 ) -> Dataset:
-    from dgd.data.zarr.dataset import open_group
+    from dgd.data.zarr.dataset import column_beside, open_group
     from dgd.data.zarr.variables import open_variables
 
     given = {"y": y, "weight": weight, "offset": offset}
@@ -194,7 +196,7 @@ def _open_group(
     }
     if (reading.features is None and known is None) or group.has(reading.X):
         dataset = open_group(group, X=reading.X, **named, reading=reading, known=known)
-        return dataset if reading.features is None else select_columns(dataset, reading.features)
+        return with_features(dataset, reading, known, group.has, lambda name: column_beside(group, name, reading))
     return open_variables(group, reading.features or known or (), named, reading)
 
 

@@ -12,10 +12,10 @@ from dgd._typing import Array
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Dataset
 from dgd.data.grid import Coordinate, Grid
+from dgd.data.joined_columns import with_features
 from dgd.data.memory_rows import MEMORY_CHUNK_BYTES, plain
 from dgd.data.reading import NANOSECONDS, Reading
 from dgd.data.rows import Footprint, ReadAtOnce, Rows, as_made, regular_bounds
-from dgd.data.selected_columns import select_columns
 from dgd.data.variables import Variable, dataset_of_variables
 from dgd.errors import ConfigurationError, ReadError, SchemaError, UnsupportedFormatError
 
@@ -140,7 +140,11 @@ def _of_dataset(
     if reading.X in data and len(data[reading.X].dims) == 2:
         found = {role: _named(data, each) for role, each in given.items()}
         dataset = _of_array(data[reading.X], found, reading, known)
-        return dataset if features is None else select_columns(dataset, features)
+
+        def beside(name: str) -> Rows | None:
+            return XarrayRows(name, data[name], reading.time_unit) if name in data.variables else None
+
+        return with_features(dataset, reading, known, data.variables.__contains__, beside)
     if features is None:
         raise ConfigurationError(f"say which variables are the features (features=[…]); there are {_names(data)}")
     variables = [_variable(_named(data, name), reading, name) for name in features]

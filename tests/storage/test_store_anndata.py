@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 import zarr
 
 import dgd
+from dgd import testing
 from dgd.cli import main
 from dgd.errors import CorruptChunkError, DataError, SchemaError, UnsupportedFormatError, ValueRangeError
 
@@ -66,6 +68,84 @@ def test_layers_and_embeddings(atlas: Path) -> None:
     np.testing.assert_allclose(pca.theta, dgd.fit(TRUTH["pca"], TRUTH["n"]).theta, rtol=1e-9)
     some = dgd.fit(atlas, "obs/n", features=["gene3", "gene1"])
     np.testing.assert_allclose(some.theta, dgd.fit(TRUTH["X"][:, [3, 1]], TRUTH["n"]).theta, rtol=1e-9)
+
+
+def test_columns_of_observations_are_features_beside_x(atlas: Path, tmp_path: Path) -> None:
+    result = dgd.fit(atlas, "obs/n", features=["obs/age", "X", "obsm/X_pca"], missing="drop")
+    X = np.column_stack([TRUTH["age"], TRUTH["X"], TRUTH["pca"]])
+    there = ~np.isnan(TRUTH["age"])
+    np.testing.assert_allclose(result.theta, dgd.fit(X[there], TRUTH["n"][there]).theta, rtol=1e-7)
+    assert result.model.feature_names == ("obs/age", *GENES, "obsm/X_pca[0]", "obsm/X_pca[1]")
+    assert result.missing_cells == {"obs/age": 2}
+    result.model.save(tmp_path / "m.dgd")
+    found = dgd.load_model(tmp_path / "m.dgd").predict(atlas, missing="drop")
+    np.testing.assert_allclose(found[there], result.model.predict(X[there]))
+    assert np.isnan(found[~there]).all()
+    expected = result.model.score(X[there], TRUTH["n"][there])
+    assert result.model.score(atlas, "obs/n", missing="drop").r2 == pytest.approx(expected.r2)
+    assert main(["predict", str(tmp_path / "m.dgd"), str(atlas), "--missing", "drop"]) == 0
+
+
+def test_features_stand_in_the_order_of_their_names(atlas: Path) -> None:
+    features = ["gene3", "obsm/X_pca", "gene1"]
+    some, alone = (dgd.fit(atlas, "obs/n", features=features, threads=threads) for threads in (2, 1))
+    scattered = np.column_stack([TRUTH["X"][:, 3], TRUTH["pca"], TRUTH["X"][:, 1]])
+    np.testing.assert_allclose(some.theta, dgd.fit(scattered, TRUTH["n"]).theta, rtol=1e-9)
+    assert some.theta.tobytes() == alone.theta.tobytes()
+    np.testing.assert_allclose(some.model.predict(atlas), some.model.predict(scattered))
+
+
+@pytest.mark.parametrize(
+    ("feature", "message"),
+    [
+        ("obs/cell_type", "'obs/cell_type' holds texts or categories.*get_dummies"),
+        ("obs/stage", "'obs/stage' holds texts or categories.*get_dummies"),
+        ("obs/nothing", "no column 'obs/nothing', and there is no array of that name beside it; it has gene0"),
+        ("var/q", "has shape .7,., and 'X' has 120 rows"),
+        ("obs", "is a table; name one of its columns"),
+        ("obs/age/values", "is a part of"),
+    ],
+)
+def test_what_is_no_feature_beside_x_is_refused(feature: str, message: str, tmp_path: Path) -> None:
+    shutil.unpack_archive(DATA / "anndata_v3.zip", tmp_path / "a.zarr")
+    with pytest.raises(DataError, match=message):
+        dgd.fit(tmp_path / "a.zarr", "obs/n", features=["X", feature])
+
+
+def test_features_beside_a_matrix_of_any_store_or_xarray(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    X, age = rng.normal(size=(53, 2)), rng.normal(size=53)
+    y = X @ [1.0, 2.0] + 3 * age
+    data = xr.Dataset({"X": (("r", "f"), X), "age": ("r", age), "y": ("r", y)})
+    data.to_zarr(tmp_path / "a.zarr", encoding={"X": {"chunks": (10, 1)}, "age": {"chunks": (7,)}}, consolidated=False)
+    expected = dgd.fit(np.column_stack([X, age]), y)
+    for given in (tmp_path / "a.zarr", data, xr.open_zarr(tmp_path / "a.zarr", consolidated=False)):
+        result = dgd.fit(given, features=["X", "age"])
+        np.testing.assert_allclose(result.theta, expected.theta, rtol=1e-9, atol=1e-12)
+        assert result.model.feature_names == ("X[0]", "X[1]", "age")
+        np.testing.assert_allclose(result.model.predict(given), y, atol=1e-9)
+    dataset = dgd.open_dataset(tmp_path / "a.zarr", features=["X", "age"])
+    testing.check_rows(dataset.X, np.column_stack([X, age]))
+
+
+def test_info_lists_the_elements(atlas: Path) -> None:
+    found = dgd.info(atlas)
+    named = {each.name: each.row()[1:] for each in found.elements}
+    assert named == {
+        "X": ("120 × 7", "sparse matrix by rows"),
+        "layers/by_column": ("120 × 7", "sparse matrix by columns, of which rows are not read"),
+        "layers/dense": ("120 × 7", "float32"),
+        "obsm/X_pca": ("120 × 2", "float64"),
+        "obs/cell_type": ("120", "3 categories: B cell, T cell, mono"),
+        "obs/age": ("120", "integers, some missing"),
+        "obs/n": ("120", "float64"),
+        "obs/stage": ("120", "3 categories: 1.5, 2.5, 4.0"),
+        "obs/flag": ("120", "true or false, some missing"),
+    }
+    assert found.feature_names == GENES
+    assert "obs/cell_type     120      3 categories" in found.table()
+    assert "not readable" not in found.table()
+    assert found.as_json()["elements"][4]["levels"] == ["B cell", "T cell", "mono"]
 
 
 @pytest.mark.parametrize(

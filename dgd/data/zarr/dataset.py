@@ -13,7 +13,7 @@ from dgd.data.zarr.anndata import element, labelled, observation_names, variable
 from dgd.data.zarr.column_labels import axis_labels, turned_by_labels
 from dgd.data.zarr.coordinates import beside, stored_coordinates
 from dgd.data.zarr.group import Group
-from dgd.data.zarr.meant import meant
+from dgd.data.zarr.meant import decoded, meant
 from dgd.data.zarr.zarr_rows import ZarrRows
 from dgd.errors import DatasetNotFoundError
 
@@ -48,6 +48,11 @@ def open_group(
         source=group.source.label,
         grid=_grid(group, X, arrays["X"].shape[0], dims),
     )
+
+
+def column_beside(group: Group, name: str, reading: Reading) -> Rows | None:
+    """An array of the group that is a feature beside X, such as a column of `obs`; None if it is not there."""
+    return decoded("X", _named(group, name, reading), reading) if group.has(name) else None
 
 
 def _dimensions(group: Group, X: Rows) -> tuple[str | None, ...] | None:

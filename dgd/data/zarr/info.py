@@ -13,6 +13,8 @@ from typing import Any
 
 from dgd.data.reading import Reading, paths_like
 from dgd.data.zarr.advice import Finding, findings
+from dgd.data.zarr.anndata import variable_names
+from dgd.data.zarr.anndata_info import ElementInfo, anndata_elements
 from dgd.data.zarr.attributes import meaning_of
 from dgd.data.zarr.dataset import open_group
 from dgd.data.zarr.group import Group, open_array
@@ -83,6 +85,8 @@ class Info:
     unreadable: dict[str, str]
     """Arrays that dgd does not decode, each with the reason."""
     warnings: tuple[Finding, ...]
+    elements: tuple[ElementInfo, ...] = ()
+    """Of an AnnData store, by the names under which they are read; the arrays are their parts."""
 
     def as_json(self) -> dict[str, Any]:
         """Everything, in the types JSON has."""
@@ -93,14 +97,18 @@ class Info:
         """Everything, as a person reads it."""
         marker = "written by dgd, complete" if self.committed else "not written by dgd: no commit marker"
         lines = [visible(self.location), f"Zarr format {self.zarr_format}, {marker}", ""]
+        if self.elements:
+            named = [tuple(map(visible, each.row())) for each in self.elements]
+            lines += [*_aligned([("AnnData", "shape", "kind"), *named]), ""]
         lines += _aligned([HEADER, *(_row(array) for array in self.arrays)])
-        lines += [visible(f"{name}: not readable, {reason}") for name, reason in self.unreadable.items()]
+        if not self.elements:
+            lines += [visible(f"{name}: not readable, {reason}") for name, reason in self.unreadable.items()]
         lines += [""] if self.arrays or self.feature_names or self.target_name or self.fingerprint else []
         lines += [f"read path    {text}" for text in dict.fromkeys(map(_reading, self.arrays))]
         lines += [
             visible(f"{array.name} means{'':<{max(1, 7 - len(array.name))}}{array.meaning}")
             for array in self.arrays
-            if array.meaning
+            if array.meaning and not self.elements
         ]
         lines += [f"features     {_listed(self.feature_names)}"] if self.feature_names else []
         lines += [f"target       {visible(self.target_name)}"] if self.target_name else []
@@ -114,7 +122,8 @@ def info(location: Any, *, storage_options: Mapping[str, Any] | None = None) -> 
     """Describe the Zarr group or array at a path, URL or store. Nothing but metadata is read.
 
     The arrays that a dgd dataset's commit marker names are described; of another group all, nested groups included, or
-    of a store that cannot be listed X, y and weight. storage_options: see `open_dataset`.
+    of a store that cannot be listed X, y and weight. Of an AnnData store the elements are listed, for which the names
+    of categories and variables are read. storage_options: see `open_dataset`.
 
     Raises DatasetNotFoundError if no array is there, IncompleteDatasetError for an interrupted write, MetadataError for
     a torn or edited document.
@@ -155,10 +164,11 @@ def _info(group: Group, found: dict[str, ZarrRows], unreadable: dict[str, str]) 
         zarr_format=group.zarr_format,
         committed=group.marker is not None or marked,
         fingerprint=_fingerprint(group, found),
-        feature_names=group.feature_names,
+        feature_names=group.feature_names or (None if group.is_array else variable_names(group, "X")),
         target_name=group.target_name,
         arrays=arrays,
         unreadable=unreadable,
+        elements=anndata_elements(group),
         warnings=tuple(findings(list(found.values()), {array.name: array.found_objects for array in arrays})),
     )
 

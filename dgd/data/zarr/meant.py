@@ -26,7 +26,7 @@ def meant(found: dict[str, Rows | None], reading: Reading, *, beside: ZarrRows |
         X = found.get("X")
         if isinstance(X, ZarrRows):
             found = {**found, "X": oriented(X, columns or ([] if beside is None else [beside]))}
-    return {role: _decoded(role, rows, reading) for role, rows in found.items()}
+    return {role: decoded(role, rows, reading) for role, rows in found.items()}
 
 
 def _transposed(X: Rows | None) -> Rows:
@@ -36,7 +36,8 @@ def _transposed(X: Rows | None) -> Rows:
     return replace(X, format=X.format.transposed)
 
 
-def _decoded(role: str, rows: Rows | None, reading: Reading) -> Rows | None:
+def decoded(role: str, rows: Rows | None, reading: Reading) -> Rows | None:
+    """A stored array as what it means in a role; others as they are."""
     if not isinstance(rows, ZarrRows):
         return rows
     rows = rows.filling() if reading.missing_chunks == "fill" else rows
