@@ -60,6 +60,7 @@ HOMES = {
     "sklearn": "estimators",
     "scipy": ("data/sparse_rows.py", "estimators"),
     "xarray": "models/labelled.py",
+    "pandas": "models/inference_table.py",
     "click": "cli",
     "threadpoolctl": "passes/blas.py",
     "psutil": "passes/memory.py",

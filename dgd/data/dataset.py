@@ -32,7 +32,13 @@ class Role:
     """Whether its values may be strings."""
 
 
-ROLES = (Role("X", (2,)), Role("y", (1, 2), labels=True), Role("weight", (1,)), Role("offset", (1, 2)))
+ROLES = (
+    Role("X", (2,)),
+    Role("y", (1, 2), labels=True),
+    Role("weight", (1,)),
+    Role("offset", (1, 2)),
+    Role("groups", (1,), labels=True),
+)
 """A further role is a line here, and a field of `Chunk` and of `Dataset`."""
 
 
@@ -55,6 +61,7 @@ class Chunk:
     """Stored chunks that are not there and were taken as their fill value."""
     left_out: LeftOut | None = None
     """Rows with a missing cell that were read and are not among them."""
+    groups: Array | None = None
 
     @property
     def rows(self) -> tuple[int, int]:
@@ -103,6 +110,8 @@ class Dataset:
     """What is done with rows that have a missing cell: "error" (by who finds it) or "drop"."""
     grid: Grid | None = None
     """The dimensions and names of the rows, where they have some; stays in the process that opened it."""
+    groups: Rows | None = None
+    """Which group each row belongs to, for sums by group."""
     bounds: NDArray[np.int64] = field(init=False, repr=False, compare=False)
     by_role: dict[str, Rows] = field(init=False, repr=False, compare=False)
     """The arrays there are."""

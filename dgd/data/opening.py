@@ -140,6 +140,11 @@ def open_data(
     return dataset
 
 
+def open_column(role: str, values: Any, reading: Reading) -> Rows:
+    """An array, or the place of one, that goes beside data that are open already."""
+    return MemoryRows(role, array_of(role, values)) if is_frame(values) else _rows(role, values, reading)
+
+
 def _several(data: Any) -> list[Any] | None:
     """The locations of a list, or of a pattern that names no file itself; None for one location or an array."""
     if isinstance(data, (list, tuple)) and data and all(map(_may_be_location, data)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dgd._typing import Matrix
+from dgd._typing import Integers, Matrix
 from dgd.fitting.certificate import Certificate
 from dgd.fitting.known import Known
 from dgd.fitting.objective import Objective
@@ -59,18 +59,23 @@ def nearly_collinear(objective: Objective, known: Known, *, wide: bool) -> str:
     part = H[first:, first:][np.ix_(used, used)] + np.diag(ridge)
     if len(used) < 2 or not np.isfinite(part).all():
         return ""
-    values, vectors = np.linalg.eigh(_with_unit_diagonal(part))
+    return dependence(part, used, objective.dataset.feature_names, wide=wide)
+
+
+def dependence(part: Matrix, used: Integers, names: tuple[str, ...] | None, *, wide: bool) -> str:
+    """The same of the Gram matrix of some columns; `used`: their numbers."""
+    values, vectors = np.linalg.eigh(with_unit_diagonal(part))
     missing = int((values <= ROUNDING * len(used) * values[-1]).sum())
     if not missing and not (wide and values[0] <= NEAR * values[-1]):
         return ""
     size = abs(vectors[:, : max(missing, 1)]).max(axis=1)
     named = [int(used[j]) for j in np.argsort(-size, kind="stable") if size[j] >= SHARE * size.max()]
-    names = objective.dataset.feature_names
     shown = ", ".join(repr(names[j]) if names else str(j) for j in sorted(named[:SHOWN]))
     more = f" and {len(named) - SHOWN} more" if len(named) > SHOWN else ""
     return f"nearly collinear: rank {len(used) - missing} of {len(used)} (columns {shown}{more})"
 
 
-def _with_unit_diagonal(H: Matrix) -> Matrix:
+def with_unit_diagonal(H: Matrix) -> Matrix:
+    """H of columns of one length."""
     size = np.sqrt(np.diag(H))
     return H / size[:, None] / size

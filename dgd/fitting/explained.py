@@ -21,8 +21,7 @@ def explained(objective: Objective, value: float, point: Vector, known: Known) -
     with np.errstate(divide="ignore", invalid="ignore"):
         null = objective.loss.null_value(moments.mean, moments.variance)
         saturated = known.targets.saturated / moments.weight
-    penalty, coef = known.coordinates.penalty(objective.penalty), known.coordinates.coef_part(point)
+    loss = objective.mean_loss(value, point, known)
     with np.errstate(over="ignore", invalid="ignore"):
-        loss = value - penalty.value(coef) - penalty.nonsmooth_value(coef)
         explained = 1 - (loss - saturated) / (null - saturated) if null - saturated > 0 else float("nan")
     return explained if np.isfinite(explained) else None

@@ -144,11 +144,11 @@ def fit(
         theta0 = start_of(theta0, dataset, method)
         task = Task(dataset, method, held_out, precision, standardizing, stopping)
         if checkpoint is None:
-            return run(task, where, listening, theta0=theta0)
+            return run(task, where, listening, theta0=theta0).of_data(data, reading)
         places = {"data": data, "y": y, "weight": weight, "offset": offset, "validation": validation}
         with checkpoint_lock(checked_path(checkpoint)) as lock:
             keeping = Keeping.new(lock, checkpoint_every, task, places, reading)
-            return run(task, where, listening, theta0=theta0, reached_of=keeping.checkpoints)
+            return run(task, where, listening, theta0=theta0, reached_of=keeping.checkpoints).of_data(data, reading)
 
 
 def plan(

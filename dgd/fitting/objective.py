@@ -144,6 +144,10 @@ class Objective:
             raise DataError("the weights of the validation rows sum to 0: no row counts", array="weight")
         return sums.parts[0] / sums.weight + self._penalty_value(point, last.known), bytes_read
 
+    def mean_loss(self, value: float, point: Vector, known: Known) -> float:
+        """Of a value of the objective at a point, without the penalty."""
+        return value - self._penalty_value(point, known)
+
     def _penalty_value(self, point: Vector, known: Known) -> float:
         penalty, coef = known.coordinates.penalty(self.penalty), known.coordinates.coef_part(point)
         with np.errstate(over="ignore", invalid="ignore"):

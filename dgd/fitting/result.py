@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dgd._typing import Array, Vector
+from dgd.data.reading import ReadingOptions
+from dgd.errors import ConfigurationError
 from dgd.errors.words import counted, finite_or_none, visible
 from dgd.fitting.auto_solver import Choice
 from dgd.fitting.certificate import Certificate
+from dgd.fitting.fitted import Fitted
+from dgd.fitting.inference_options import InferenceOptions
 from dgd.fitting.record import Record
 from dgd.models.model import Model
 from dgd.models.score import ClassScore, Score
+from dgd.passes.execution import Execution, execution_of
 from dgd.passes.plan import Plan
 from dgd.solvers.base import Status
+
+if TYPE_CHECKING:
+    from dgd.models.inference import Inference
 
 SHOWN = 20
 """Coefficients that a summary prints."""
@@ -60,6 +69,12 @@ class Result:
     """Whether `loss` and `explained` are those of the θ before the last step: those of `theta` would cost a pass."""
     checkpoint: str | None = None
     """The file with which `dgd.resume` goes on from here, where the fit stopped before its end and has one."""
+    fitted: Fitted | None = field(default=None, repr=False)
+    """What `inference` goes back to the data with; it stays in this process."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the data and the client."""
+        return {**self.__dict__, "fitted": None}
 
     @property
     def coef_(self) -> Vector:
@@ -98,6 +113,58 @@ class Result:
     def score(self, data: Any, y: Any = None, **options: Any) -> Score | ClassScore:
         """How well the model predicts a dataset; see `dgd.score`."""
         return self.model.score(data, y, **options)
+
+    def inference(
+        self,
+        cov: str = "classical",
+        *,
+        groups: Any = None,
+        conf: float = 0.95,
+        weights: str = "precision",
+        dispersion: str = "model",
+        penalized: str = "refuse",
+        features: Sequence[str] | None = None,
+        client: Any = None,
+        threads: int | None = None,
+        execution: Execution | None = None,
+    ) -> Inference:
+        """Standard errors, tests, intervals and information criteria of the coefficients; `print` it.
+
+        cov: "classical", what the loss's model says: squared φ(XᵀWX)⁻¹, logistic, softmax and poisson the inverse
+            information, huber Huber's (1981) 7.6.10; "HC0" to "HC3" hold whatever the variance of a row is; "cluster"
+            whatever the rows of a group have to do with each other.
+        groups: for "cluster" the group of each row: an array, or the name of one beside the data.
+        conf: of the intervals.
+        weights: what weights mean. "precision": a row of weight w has the variance φ/w; "frequency": it stands for w
+            rows. θ is the same; degrees of freedom and sandwiches are not.
+        dispersion: "model": φ is RSS/(m − p) by the squared loss, else 1; "pearson": χ²/(m − p), for counts and
+            proportions that vary more than their model has it (quasi-likelihood).
+        penalized: "refuse", or "ignore": the formulas of a fit without penalty, at this θ.
+        features: the coefficients to report; needed where columns are too many for a Hessian (above 2,048).
+        client, threads, execution: where its passes run; by default where the fit ran.
+
+        Passes over the data: none for "classical" after Newton's method (targets and weights are read once more where a
+        likelihood needs them), one where θ's Hessian is not known; one more for a sandwich. Wide data: one for each
+        step of conjugate gradients. t is meant by the squared loss, else the normal distribution.
+
+        Raises ConfigurationError where there is no honest answer: penalties, bounds, no optimum; DataError where
+        columns depend on each other or are constant, naming them.
+        """
+        from dgd.fitting.inference import infer
+
+        options = InferenceOptions(cov, groups, conf, weights, dispersion, penalized, features)
+        if self.fitted is None or not self.history:
+            raise ConfigurationError(
+                "`inference` goes back to the data, and a result that was pickled, or made no pass, has none to go to; "
+                "fit again"
+            )
+        given = any(each is not None for each in (client, threads, execution))
+        where = execution_of(execution, client, threads) if given else self.fitted.where
+        return infer(self.fitted, self.model, options, where)
+
+    def of_data(self, data: Any, reading: ReadingOptions) -> Result:
+        """The result, with what the fit was given as data."""
+        return replace(self, fitted=self.fitted and replace(self.fitted, data=data, reading=reading))
 
     def to_xarray(self) -> Any:
         """The coefficients with their names, as an `xarray.Dataset`; see `Model.to_xarray`."""

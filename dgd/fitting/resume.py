@@ -98,7 +98,8 @@ def resume(
             made.go_on_from(stored.running, stored.state)
             return made
 
-        return run(task, where, listening, null=stored.null, reached_of=reached)
+        result = run(task, where, listening, null=stored.null, reached_of=reached)
+        return result.of_data(_found(stored, "data", data), cast(ReadingOptions, vars(reading)))
 
 
 def _dataset(stored: Stored, data: Any, y: Any, weight: Any, offset: Any, reading: Reading) -> Dataset:

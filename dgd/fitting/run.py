@@ -13,6 +13,7 @@ from dgd.data.dataset import Dataset
 from dgd.data.row_split import RowSplit
 from dgd.errors import ClusterLostError, DgdError
 from dgd.fitting.arguments import checked_start
+from dgd.fitting.fitted import Fitted
 from dgd.fitting.interruption import Interruption
 from dgd.fitting.loop import Run, ended, minimise
 from dgd.fitting.null_model import NullModel, null_model
@@ -101,7 +102,8 @@ def run(
                     error.result = found and replace(found, checkpoint=checkpoint)  # type: ignore[union-attr]
                 raise
             checkpoint = reached.close()
-            return replace(result_of(objective, ran, cost, method), checkpoint=checkpoint)
+            fitted = Fitted.of(objective, ran, method, task.dataset, where)
+            return replace(result_of(objective, ran, cost, method), checkpoint=checkpoint, fitted=fitted)
 
 
 def _last_whole(status: Status, objective: Objective, method: Method, reached: Reached, start: Vector) -> Run:

@@ -37,6 +37,17 @@ class OnTraining:
 
 
 @dataclass(frozen=True)
+class OnRowsToFit:
+    """A sum over the rows to fit alone."""
+
+    chunk_sum: RowSums
+    split: RowSplit
+
+    def __call__(self, chunk: Chunk, buffers: Buffers) -> Sums:
+        return self.chunk_sum(self.split.split(chunk)[0], buffers)
+
+
+@dataclass(frozen=True)
 class OnHeldOut:
     """A sum over the rows held out."""
 

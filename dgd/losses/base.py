@@ -50,6 +50,9 @@ class Loss(Protocol):
     """Whether the same number may be added to all raw predictions of a row: θ is then given with a mean of 0."""
     of_difference: ClassVar[bool] = False
     """Whether it depends on η − y alone, so that both may be shifted."""
+    is_likelihood: ClassVar[bool] = False
+    """Whether value/φ is, but for what η has no part in, −log of a density of y, with φ = 1, or, if it is quadratic, a
+    variance: what makes the Hessian an information."""
 
     @property
     def labels(self) -> tuple[Any, ...] | None:
@@ -100,6 +103,10 @@ class Loss(Protocol):
     def constant(self, targets: Targets) -> Any:
         """The best constant raw prediction, or one near it: a number, or one for each output. 0 if it is not known."""
         return np.zeros_like(targets.mean)
+
+    def log_base(self, y: FloatArray) -> FloatArray:
+        """What the log-likelihood of each row has besides −value, from encoded targets: of the shape of y."""
+        return np.zeros_like(y)
 
     def null_value(self, mean: FloatArray, variance: FloatArray) -> float:
         """The mean loss of the best constant prediction, from the targets' mean and variance (for classes: from their

@@ -38,6 +38,7 @@ class Logistic(NumberLoss):
     classes: Sequence[Label] | None = None
 
     name: ClassVar[str] = "logistic"
+    is_likelihood: ClassVar[bool] = True
     expected: ClassVar[str] = "one of the two classes, or a number from 0 to 1 where no classes are declared"
 
     def __post_init__(self) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 
 from dgd._typing import Array, FloatArray
 from dgd.losses.base import NumberLoss, Targets, numbers, over_outputs
-from dgd.losses.entropy import y_log_y
+from dgd.losses.entropy import log_factorial, y_log_y
 
 OVERFLOWN = 1000.0
 """e^η is infinite long before this η, where y η is still finite: their difference is not ∞ − ∞."""
@@ -29,6 +29,7 @@ class Poisson(NumberLoss):
     """Poisson loss e^η − yη of counts: the expected count is e^η."""
 
     name: ClassVar[str] = "poisson"
+    is_likelihood: ClassVar[bool] = True
     expected: ClassVar[str] = "a number of 0 or more"
 
     def encode(self, y: Array, dtype: np.dtype[Any]) -> FloatArray:
@@ -61,6 +62,10 @@ class Poisson(NumberLoss):
     def saturated(self, y: FloatArray) -> FloatArray:
         """y − y log y, summed over the outputs."""
         return over_outputs(y - y_log_y(y))
+
+    def log_base(self, y: FloatArray) -> FloatArray:
+        """−log y!."""
+        return -log_factorial(y)
 
     def constant(self, targets: Targets) -> Any:
         """The logarithm of the mean rate by exposure, Σ w·y / Σ w·e^offset; of half a count where there is none."""

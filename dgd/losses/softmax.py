@@ -42,6 +42,7 @@ class Softmax(NumberLoss):
     classes: Sequence[Label] | int | None = None
 
     name: ClassVar[str] = "softmax"
+    is_likelihood: ClassVar[bool] = True
     shift_is_free: ClassVar[bool] = True
     expected: ClassVar[str] = "one of the classes, or a class number 0, 1, 2, … where no classes are declared"
 

@@ -24,6 +24,7 @@ class Squared(NumberLoss):
     """Squared error (η − y)²; its mean is the MSE of the textbooks."""
 
     name: ClassVar[str] = "squared"
+    is_likelihood: ClassVar[bool] = True
     gradient_scale: ClassVar[float] = 2.0
     quadratic: ClassVar[bool] = True
     of_difference: ClassVar[bool] = True

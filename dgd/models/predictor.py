@@ -13,6 +13,7 @@ from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk, Dataset
 from dgd.errors import ModelError
 from dgd.losses import LOSSES, Loss
+from dgd.models.uncertainty import Uncertainty
 from dgd.passes.sums.blocks import Blocks
 
 
@@ -34,6 +35,8 @@ class Predictor:
     provenance: dict[str, Any] = field(default_factory=dict)
     link: Loss | None = field(default=None, repr=False)
     """The loss itself, where it is not one that dgd knows by name."""
+    uncertainty: Uncertainty | None = field(default=None, repr=False)
+    """The coefficients' covariance, where it was asked for: what intervals need."""
 
     @property
     def n_features(self) -> int:
@@ -61,6 +64,8 @@ class Predictor:
         names = self.feature_names
         if names is not None and (len(names) != self.n_features or not all(type(name) is str for name in names)):
             return f"the feature names are not {self.n_features} strings"
+        if self.uncertainty is not None and (flaw := self.uncertainty.flaw(coef.shape)) is not None:
+            return flaw
         return self._flaw_of_classes()
 
     def _flaw_of_classes(self) -> str | None:
@@ -89,14 +94,18 @@ class Predictor:
             out[block.rows] = block.raw
         return out
 
+    @property
+    def loss_itself(self) -> Loss:
+        """The loss as an object; without its classes where it is known by its name alone."""
+        if self.link is not None:
+            return self.link
+        if self.loss not in LOSSES:
+            raise ModelError(f"this dgd does not know the loss {self.loss!r}; add it to `dgd.losses.LOSSES` first")
+        return LOSSES[self.loss]()
+
     def response(self, raw_prediction: Vector) -> Vector:
         """The expected target for raw predictions: themselves, rates, or the classes' probabilities (m, K)."""
-        loss = self.link
-        if loss is None:
-            if self.loss not in LOSSES:
-                raise ModelError(f"this dgd does not know the loss {self.loss!r}; add it to `dgd.losses.LOSSES` first")
-            loss = LOSSES[self.loss]()
-        response = np.asarray(loss.response(raw_prediction), dtype=np.float64)
+        response = np.asarray(self.loss_itself.response(raw_prediction), dtype=np.float64)
         if self.classes is not None and response.ndim == 1:
             response = np.column_stack([1 - response, response])
         return response

@@ -32,6 +32,14 @@ def checked_weight(chunk: Chunk, dtype: np.dtype[Any]) -> Array | None:
     return weight
 
 
+def checked_groups(chunk: Chunk) -> Array | None:
+    """The groups of a chunk's rows, None where there are none. Raises ValueRangeError for a row without one."""
+    groups = chunk.groups
+    if groups is not None and groups.dtype.kind == "f" and np.isnan(groups).any():
+        check_finite(chunk)
+    return groups
+
+
 def check_finite(chunk: Chunk) -> None:
     """Raise ValueRangeError at the first value of the chunk that is NaN or infinite, if there is one."""
     step = max(16, CHECKED_BYTES // (8 * chunk.X.shape[1]))

@@ -20,7 +20,7 @@ from dgd._typing import Array, FloatArray, Vector
 from dgd.data.buffers import Buffers
 from dgd.data.centre import Centre
 from dgd.data.dataset import Chunk
-from dgd.passes.sums.bad_rows import checked_weight
+from dgd.passes.sums.bad_rows import checked_groups, checked_weight
 
 MICRO_BLOCK_BYTES = 5 * 2**20
 """A chunk of 4 MiB and its row vectors fit. Smaller blocks make threads wait for the interpreter's lock more often."""
@@ -45,6 +45,7 @@ class Block:
     weight: Array | None
     offset: Array | None
     buffers: Buffers
+    groups: Array | None = None
 
 
 class Blocks:
@@ -72,6 +73,7 @@ class Blocks:
         self._intercept = np.asarray(intercept, dtype=dtype)
         self._y = None if encode is None or chunk.y is None else _targets(chunk.y, encode, dtype, centre)
         self._weight = checked_weight(chunk, dtype)
+        self._groups = checked_groups(chunk)
         self._offset = None if chunk.offset is None else chunk.offset.astype(dtype, copy=False)
 
     @property
@@ -101,7 +103,8 @@ class Blocks:
                 raw += offset
             y = None if self._y is None else self._y[part]
             weight = None if self._weight is None else self._weight[part]
-            yield Block(part, X, raw, y, weight, offset, self._buffers)
+            groups = None if self._groups is None else self._groups[part]
+            yield Block(part, X, raw, y, weight, offset, self._buffers, groups)
 
 
 def block_rows(n_features: int, stored: np.dtype[Any] | None, dtype: np.dtype[Any], *, outputs: int = 1) -> int:

@@ -39,6 +39,13 @@ class Hessian(Part):
         return HessianSum(block_hessian(block.X, second, block.weight, block.buffers))
 
 
+class Gram(Part):
+    """Σ w xxᵀ, (p, p), whatever the loss: what the Hessian of the squared loss is."""
+
+    def __call__(self, block: Block, loss: Loss) -> HessianSum:
+        return HessianSum(block_hessian(block.X, None, block.weight, block.buffers))
+
+
 def block_hessian(block: Array, second: Array | None, w: Array | None, buffers: Buffers) -> Vector:
     """Xᵀ diag(w · second) X with a column of ones before X; `second` is 1 where it is None."""
     rows, n = block.shape
