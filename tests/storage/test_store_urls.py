@@ -8,6 +8,7 @@ import os
 import pickle
 import shutil
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ from zarr.storage import FsspecStore
 
 import dgd
 from dgd.cli import main
+from dgd.data.zarr import event_loop
 from dgd.data.zarr.locations import source_of
 from dgd.errors import (
     ConfigurationError,
@@ -94,6 +96,21 @@ def test_http_url(http_url: str, path: Path) -> None:
     assert alone.fingerprint == dataset.fingerprint
     store = FsspecStore.from_url(f"{http_url}/a.zarr", read_only=True)
     check(dgd.open_dataset(store), path)
+
+
+def test_a_url_can_be_read_after_the_event_loop_hung(http_url: str, path: Path) -> None:
+    """fsspec keeps its connections, which belong to the loop that was given up."""
+    check(dgd.open_dataset(f"{http_url}/a.zarr"), path)
+
+    async def blocking() -> None:
+        time.sleep(1.0)
+
+    before = event_loop.number()
+    with pytest.raises(event_loop.Stuck):
+        event_loop.run(blocking(), timeout=0.1)
+    for _ in range(2):
+        check(dgd.open_dataset(f"{http_url}/a.zarr"), path)
+    assert event_loop.number() == before + 1
 
 
 def test_memory_over_http(http_url: str, path: Path) -> None:

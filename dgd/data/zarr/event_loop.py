@@ -25,6 +25,7 @@ THREADS = 32
 
 _lock = threading.Lock()
 _loop: asyncio.AbstractEventLoop | None = None
+_begun = 0
 
 
 class Stuck(Exception):
@@ -68,13 +69,20 @@ def _leave_if_it_hangs() -> None:
 
 def running_loop() -> asyncio.AbstractEventLoop:
     """The loop, started when it is first asked for."""
-    global _loop
+    global _loop, _begun
     with _lock:
         if _loop is None:
+            _begun += 1
             _loop = asyncio.new_event_loop()
             _loop.set_default_executor(DaemonThreads(THREADS, "dgd stores"))
             threading.Thread(target=_loop.run_forever, name="dgd stores", daemon=True).start()
         return _loop
+
+
+def number() -> int:
+    """Which loop this is, counted from 1: the connections of those before cannot be used in it."""
+    running_loop()
+    return _begun
 
 
 def _forget() -> None:

@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
 from zipfile import is_zipfile
 
 import fsspec
@@ -17,6 +16,7 @@ from zarr.abc.store import Store
 from zarr.storage import FsspecStore, LocalStore, StorePath, ZipStore
 
 from dgd.data.reading import is_url
+from dgd.data.zarr.connections import reopened, usable
 from dgd.data.zarr.secrets import secrets_in, without
 from dgd.data.zarr.sources import LocalSource, Source, StoreSource
 from dgd.data.zarr.zip_source import ZipSource
@@ -39,9 +39,6 @@ FILES = {
     (".json",): "references of kerchunk are opened by the URL reference:// and the storage option fo",
 }
 """What to do with a file that holds no Zarr, by how its name ends."""
-
-_own: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
-"""File systems that are used in dgd's event loop, by those that were given."""
 
 
 def is_location(data: Any) -> bool:
@@ -94,20 +91,8 @@ def _of_store(store: Store, path: str) -> Source:
     if type(store) is ZipStore and store.read_only:
         return ZipSource(Path(store.path).absolute(), path)
     if isinstance(store, FsspecStore):
-        store = _reopened(store)
+        store = reopened(store.with_read_only(True))
     return StoreSource(store, path)
-
-
-def _reopened(store: FsspecStore) -> FsspecStore:
-    """The same store with connections of its own: those that are open belong to another event loop."""
-    fs = store.fs
-    if fs not in _own:
-        options = {**fs.storage_options, "asynchronous": True, "skip_instance_cache": True}
-        try:
-            _own[fs] = type(fs)(*fs.storage_args, **options)
-        except (TypeError, ValueError):  # a file system that is not made by such arguments has no connections
-            return store
-    return FsspecStore(_own[fs], read_only=True, path=store.path, allowed_exceptions=store.allowed_exceptions)
 
 
 def remote_store(url: str, options: Mapping[str, Any], *, read_only: bool = True) -> Store:
@@ -116,7 +101,7 @@ def remote_store(url: str, options: Mapping[str, Any], *, read_only: bool = True
     try:
         if "::" in url:
             return _in_threads(url, options, read_only)
-        return FsspecStore.from_url(url, storage_options=dict(options), read_only=read_only)
+        return usable(FsspecStore.from_url(url, storage_options=dict(options), read_only=read_only))
     except Exception as error:
         # The text of a URL with a secret in it may hold the secret anywhere.
         secrets = secrets_in(options)

@@ -21,7 +21,7 @@ from zarr.storage import FsspecStore, MemoryStore
 
 from dgd._typing import Bytes
 from dgd.data.buffers import Buffers
-from dgd.data.zarr import event_loop
+from dgd.data.zarr import connections, event_loop
 from dgd.data.zarr.answers import READ_TIMEOUT, Unanswered, answer, value_of, waited_for
 from dgd.data.zarr.links import check_inside
 from dgd.data.zarr.read_ahead import Requests, hints_in, prefetch_file, requests_in
@@ -272,7 +272,7 @@ class StoreSource:
         return f"{self.prefix}/{key}".lstrip("/")
 
     async def _get(self, path: str) -> Any:
-        return await self.store.get(path, prototype=default_buffer_prototype())
+        return await connections.usable(self.store).get(path, prototype=default_buffer_prototype())
 
 
 def version_of(status: os.stat_result) -> int:
