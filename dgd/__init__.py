@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from dgd.fitting.record import Record
     from dgd.fitting.result import Result
     from dgd.fitting.resume import resume
+    from dgd.fitting.summarize import summarize
+    from dgd.fitting.summary import Summary
     from dgd.models.model import Model, load_model
     from dgd.models.predict import predict, predict_to
     from dgd.models.score import score
@@ -47,6 +49,7 @@ _HOMES = {
     "Record": "dgd.fitting.record",
     "Result": "dgd.fitting.result",
     "Status": "dgd.solvers",
+    "Summary": "dgd.fitting.summary",
     "copy": "dgd.passes.copying",
     "fit": "dgd.fitting.fit",
     "info": "dgd.data.zarr.info",
@@ -58,6 +61,7 @@ _HOMES = {
     "predict_to": "dgd.models.predict",
     "resume": "dgd.fitting.resume",
     "score": "dgd.models.score",
+    "summarize": "dgd.fitting.summarize",
     "verify": "dgd.passes.verify",
 }
 _PACKAGES = {"errors", "estimators", "losses", "penalties", "solvers", "testing"}
@@ -88,6 +92,7 @@ __all__ = [
     "Record",
     "Result",
     "Status",
+    "Summary",
     "__version__",
     "copy",
     "errors",
@@ -105,6 +110,7 @@ __all__ = [
     "resume",
     "score",
     "solvers",
+    "summarize",
     "testing",
     "verify",
 ]

@@ -121,8 +121,12 @@ def test_a_validation_dataset_is_read_once_a_pass_and_changes_no_bit(case: Case)
     assert counts(data) == counts(beside) == each_read(result.n_iter_)
     without = fit(case, dataset(case), execution=dgd.Execution(resident=0))
     assert result.theta.tobytes() == without.theta.tobytes()
-    assert [r.loss for r in result.history] == [r.loss for r in without.history]
-    assert [r.bytes_read for r in result.history] == [2 * r.bytes_read for r in without.history]
+    # Without rows to validate a summary may need no second pass.
+    least = 1 if result.explain().startswith("solver summary") else result.n_iter_
+    assert result.n_iter_ >= without.n_iter_ >= least
+    both = list(zip(result.history, without.history, strict=False))
+    assert [r.loss for r, _ in both] == [r.loss for _, r in both]
+    assert [r.bytes_read for r, _ in both] == [2 * r.bytes_read for _, r in both]
 
 
 @each_method
@@ -135,7 +139,7 @@ def test_counted_by_the_executor_it_is_one_sweep_a_pass(
     result = fit(case, dataset(case), execution=dgd.Execution(resident=resident))
     rate = getattr(case.options.get("solver"), "learning_rate", case.options.get("learning_rate", "auto"))
     by_the_book = not isinstance(rate, str)
-    reads_targets_first = 0 if by_the_book else 1
+    reads_targets_first = 0 if by_the_book or result.explain().startswith("solver summary") else 1
     assert executor.sweeps == result.n_iter_ + reads_targets_first
     assert set(executor.reads.values()) == {(1 if resident else result.n_iter_) + reads_targets_first}
 

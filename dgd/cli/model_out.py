@@ -64,7 +64,9 @@ def deliver(result: Any, out: str | None, *, overwrite: bool, as_json: bool) -> 
         raise
     finally:
         if as_json:
-            print_json({**result.as_json(), "plan": result.plan.as_json(), "model": saved})
+            print_json(
+                {**result.as_json(), "plan": None if result.plan is None else result.plan.as_json(), "model": saved}
+            )
         else:
             say(result.summary())
 

@@ -62,27 +62,39 @@ class Centre:
         return (y - self.level).astype(dtype, copy=False)
 
 
-def sampled(X: Array) -> Vector | None:
+def sampled(X: Array, far: float = FAR) -> Vector | None:
     """A centre for the columns of a chunk, from some of its rows; None where no column needs one.
 
     It is at most √(rows/ROWS) spreads away from the mean, whatever the rows are: these are some of them.
+    far: how many spreads away from 0 a column is centred from.
     """
+    return centre_of(*_sampled_moments(X), X.dtype, far) if len(X) else None
+
+
+def sampled_level(y: Array) -> Vector:
+    """A level near the mean of each column of a chunk's targets, from some of its rows."""
+    if not len(y):
+        return np.zeros(y.shape[1])
+    with np.errstate(invalid="ignore"):
+        found: Vector = near(*_sampled_moments(y))
+    return np.where(np.isfinite(found), found, 0.0)
+
+
+def _sampled_moments(X: Array) -> tuple[Vector, Vector]:
     values = X[:: max(1, -(-len(X) // ROWS))].astype(np.float64)
-    if not len(values):
-        return None
     mean = values.mean(axis=0)
     spread = np.sqrt(((values - mean) ** 2).mean(axis=0))
     constant = (values == values[0]).all(axis=0)
-    return centre_of(np.where(constant, values[0], mean), np.where(constant, 0.0, spread), X.dtype)
+    return np.where(constant, values[0], mean), np.where(constant, 0.0, spread)
 
 
-def centre_of(mean: Vector, spread: Vector, dtype: np.dtype[np.generic]) -> Vector | None:
+def centre_of(mean: Vector, spread: Vector, dtype: np.dtype[np.generic], far: float = FAR) -> Vector | None:
     """The means of columns that are far from 0, and all of a constant; 0 for the others, and None if there are none."""
     found = near(mean, spread)
     if dtype.kind in "iu":
         found = np.rint(found)
-    far = np.isfinite(found) & (abs(mean) > FAR * spread)
-    return np.where(far, found, 0.0) if far.any() else None
+    away = np.isfinite(found) & (abs(mean) > far * spread)
+    return np.where(away, found, 0.0) if away.any() else None
 
 
 def near(mean: Any, spread: Any) -> Any:

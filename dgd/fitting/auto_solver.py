@@ -1,6 +1,7 @@
 """Which solver: what `solver="auto"` takes and why, and which combinations cannot work.
 
-    quadratic (squared, l2)          newton     while its p × p matrix is small: 2 passes, whatever the columns' scales
+    quadratic (squared)              summary    while its p × p matrix is small: 1 pass, or 2 where rounding of sums
+                                                would matter, whatever the scales, the penalty, the number of targets
                                      cg         beyond: at most p passes in exact arithmetic, often far fewer
     smooth, not quadratic            newton     while p is small: about 8 passes
                                      lbfgs      beyond, and for huber, whose curvature vanishes far from the data
@@ -16,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dgd.errors import ConfigurationError
-from dgd.losses import Loss
+from dgd.losses import Loss, Squared
 from dgd.penalties import Penalty
 from dgd.solvers import Solver
 
@@ -24,6 +25,7 @@ NEWTON_QUADRATIC = 1000
 """The most parameters for which one pass with a Hessian is cheaper than the passes of cg."""
 NEWTON_SMOOTH = 300
 """The same for several passes, against lbfgs."""
+ONE_PASS = "from centred products of columns and targets, in one pass; a second one where rounding of them would matter"
 NO_KINKS = "it is not known to be l1 and bounds"
 NEWTON_MOST = 2048
 """The most parameters for which a Hessian is summed at all: 32 MiB for each sum held."""
@@ -40,12 +42,17 @@ class Choice:
         return f"solver {self.name}: {self.because}"
 
 
-def choose(loss: Loss, penalty: Penalty, n_parameters: int, learning_rate: object) -> Choice:
+def choose(loss: Loss, penalty: Penalty, n_parameters: int, learning_rate: object, outputs: int = 1) -> Choice:
     """The solver that `solver="auto"` stands for."""
+    n_parameters = _of_hessian(loss, n_parameters, outputs)
     p = f"{n_parameters:,} parameter{'s' * (n_parameters != 1)}"
+    if loss.quadratic and outputs > 1:
+        p += f" for each of {outputs:,} outputs"
     if learning_rate != "auto":
         return Choice("gd", "a learning rate was given, and it is gradient descent that has one")
     small = n_parameters <= (NEWTON_QUADRATIC if loss.quadratic else NEWTON_SMOOTH)
+    if small and isinstance(loss, Squared) and (penalty.is_smooth or penalty.has_kinks):
+        return Choice("summary", f"{loss.name} loss, {p}: {ONE_PASS}")
     if not penalty.is_smooth and (not small or loss.curvature_vanishes or not penalty.has_kinks):
         cause = f"{p} are too many for a Hessian"
         if small:
@@ -62,8 +69,14 @@ def choose(loss: Loss, penalty: Penalty, n_parameters: int, learning_rate: objec
     return Choice("lbfgs", f"{loss.name} loss, {p}: too many for a Hessian in each pass; a pass a step")
 
 
-def check_method(solver: Solver, loss: Loss, penalty: Penalty, n_parameters: int) -> None:
+def _of_hessian(loss: Loss, n_parameters: int, outputs: int) -> int:
+    """The rows of the Hessian: that of a quadratic is one for all outputs."""
+    return n_parameters // outputs if loss.quadratic else n_parameters
+
+
+def check_method(solver: Solver, loss: Loss, penalty: Penalty, n_parameters: int, outputs: int = 1) -> None:
     """Raise ConfigurationError if the solver cannot work with that loss and penalty."""
+    n_parameters = _of_hessian(loss, n_parameters, outputs)
     asked = f"`fit({solver.argument})`"
     if solver.smooth_only and not penalty.is_smooth:
         raise ConfigurationError(

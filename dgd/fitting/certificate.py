@@ -67,10 +67,11 @@ def _by_hessian(objective: Objective, evaluation: Evaluation, known: Known) -> C
     values, vectors = np.linalg.eigh(H)
     if not values[0] > SINGULAR * values[-1] > 0:
         return None
-    step = vectors @ ((vectors.T @ g) / values)
-    # Entry j of H⁻¹u for independent roundings u.
+    # One H may serve several outputs, whose entries of g lie beside each other.
+    step = (vectors @ (vectors.T @ g.reshape(len(H), -1) / values[:, None])).ravel()
     inverse = (vectors / values) @ vectors.T
-    blurred = np.sqrt((inverse * inverse) @ _noise(known, len(g)) ** 2)
+    # Entry j of H⁻¹u for independent roundings u.
+    blurred = np.sqrt((inverse * inverse) @ _noise(known, len(g)).reshape(len(H), -1) ** 2).ravel()
     part, more = coordinates.coef_part(step), coordinates.coef_part(blurred)
     scale = coordinates.scale if part.ndim == 1 else coordinates.scale[:, None]
     coef = coordinates.coef_part(evaluation.point) / scale

@@ -49,9 +49,16 @@ def least_subgradient(penalty: Penalty, coordinates: Coordinates, coef: Vector, 
 
 
 def with_curvature(hessian: Matrix | None, penalty: Penalty, coordinates: Coordinates, coef: Vector) -> Matrix | None:
-    """∇²f: that of the loss, and on its diagonal that of the penalty."""
+    """∇²f: that of the loss, and on its diagonal that of the penalty.
+
+    One block that all outputs share stays one where the penalty's curvature is the same for each of them.
+    """
     if hessian is None:
         return None
-    diagonal = np.zeros(len(hessian))
+    diagonal = np.zeros(coordinates.theta_shape)
     coordinates.coef_part(diagonal)[...] = penalty.curvature(coef)
-    return hessian + np.diag(diagonal)
+    q = diagonal.size // len(hessian)
+    if q > 1 and (diagonal == diagonal[:, :1]).all():
+        return hessian + np.diag(diagonal[:, 0])
+    whole = hessian if q == 1 else np.asarray(np.kron(hessian, np.eye(q)), dtype=np.float64)
+    return whole + np.diag(diagonal.ravel())

@@ -48,9 +48,6 @@ def nearly_collinear(objective: Objective, known: Known, *, wide: bool) -> str:
     H = known.hessian
     if H is None or objective.loss.shift_is_free or not (objective.outputs is None or objective.loss.quadratic):
         return ""
-    if objective.outputs is not None:
-        # One and the same block for each output of a quadratic.
-        H = H[:: objective.outputs, :: objective.outputs]
     first = int(objective.fit_intercept)
     used = np.flatnonzero(np.diag(H)[first:] > 0)
     # What an l2 penalty decides is not open.

@@ -117,14 +117,14 @@ class Coordinates:
     def hessian(self, hessian: Matrix) -> Matrix:
         """The Hessian by z, a matrix, for that by θ: (p, p), (q, p, p) or (q, q, p, p), the intercept's entries first.
 
-        One block serves all outputs, or there is one for each, or one for each pair.
+        One block that serves all outputs stays one; of a block for each, or for each pair, one of all of z is made.
         """
         H = hessian.copy()
         H[..., 1:, :] = (H[..., 1:, :] - self.mean[:, None] * H[..., :1, :]) / self.scale[:, None]
         H[..., :, 1:] = (H[..., :, 1:] - self.mean * H[..., :, :1]) / self.scale
         if not self.intercept:
             H = H[..., 1:, 1:]
-        if self.outputs is None:
+        if self.outputs is None or H.ndim == 2:
             return H
         q, p = self.outputs, H.shape[-1]
         whole = np.zeros((p, q, p, q))
@@ -132,8 +132,18 @@ class Coordinates:
             if H.ndim == 4:
                 whole[:, k] = H[k].transpose(1, 2, 0)
             else:
-                whole[:, k, :, k] = H if H.ndim == 2 else H[k]
+                whole[:, k, :, k] = H[k]
         return whole.reshape(p * q, p * q)
+
+    def hessian_of_products(self, products: Matrix, mean: Vector, weight: float) -> Matrix:
+        """Σ w z zᵀ of rows in these coordinates, from centred products and the mean that they were centred at."""
+        away = (mean - self.mean) / self.scale
+        H = np.empty((len(mean) + 1, len(mean) + 1))
+        H[0, 0], H[0, 1:], H[1:, 0] = weight, weight * away, weight * away
+        H[1:, 1:] = products / self.scale / self.scale[:, None]
+        if away.any():
+            H[1:, 1:] += np.outer(away, away) * weight
+        return H if self.intercept else H[1:, 1:]
 
     def _rows(self, values: Vector) -> Vector:
         """One value for each feature, in a shape that broadcasts with coefficients."""

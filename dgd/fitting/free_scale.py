@@ -74,10 +74,10 @@ class ScaleObjective(Objective):
             theta[:, 0] = known.centre.to_user(theta[:, 0])
         return theta
 
-    def _measured(self, known: Known, null: NullSums, gradient: Vector, scale: float) -> Known:
+    def measured(self, known: Known, null: NullSums, gradient: Vector, scale: float) -> Known:
         if isinstance(null.gradient, np.ndarray):
             null.gradient[1:, 1] = 0
-        return super()._measured(known, null, gradient, scale)
+        return super().measured(known, null, gradient, scale)
 
     def standardised(self, sums: Moments) -> Coordinates:
         """Without an intercept the columns are divided by their root mean square and not centred."""
@@ -90,8 +90,8 @@ class ScaleObjective(Objective):
             return Pass(Evaluation(point=asked, value=math.inf, gradient=np.zeros_like(asked)), known)
         return None
 
-    def _evaluation(self, point: Vector, mean: float, gradient: Vector, known: Known, *, hessian: bool) -> Evaluation:
-        evaluation = super()._evaluation(point, mean, gradient, known, hessian=hessian)
+    def evaluation(self, point: Vector, mean: float, gradient: Vector, known: Known, *, hessian: bool) -> Evaluation:
+        evaluation = super().evaluation(point, mean, gradient, known, hessian=hessian)
         free = np.ones(self.theta_shape, dtype=bool)
         free[1:, 1] = False
         free[0] = self.free_intercept, not self.scale_is_fixed

@@ -35,6 +35,8 @@ class Known:
     """
     noise: Vector | None = None
     """What rounding makes of the sums of a gradient, by each coefficient in the user's units; None if not known."""
+    products_rounding: float = 0.0
+    """What rounding makes of an entry of the Hessian in standardised columns, where that is of centred products."""
     rounding: float = 0.0
     """A gradient's norm that may be rounding alone."""
     left_out: LeftOut | None = None

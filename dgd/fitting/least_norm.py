@@ -61,9 +61,6 @@ def shortest(theta: Vector, objective: Objective, known: Known) -> Vector:
     curvature = objective.penalty.curvature(np.zeros(objective.dataset.shape[1])) / coordinates.scale**2
     if curvature.max() > SINGULAR * np.trace(H):
         return theta
-    if objective.outputs is not None:
-        # One and the same block for each output.
-        H = H[:: objective.outputs, :: objective.outputs]
     mean = coordinates.mean
     if known.centre is not None and known.centre.columns is not None:
         mean = mean + known.centre.columns

@@ -15,11 +15,12 @@ from dgd.fitting.collinear import stops_short
 from dgd.fitting.known import Pass
 from dgd.fitting.no_optimum import from_nearer, is_separated, needs_newton
 from dgd.fitting.objective import Objective
+from dgd.fitting.products import products_pass, without_a_pass
 from dgd.fitting.question import Question
 from dgd.fitting.reached import Reached
 from dgd.fitting.record import Record
 from dgd.fitting.state import FitState
-from dgd.fitting.stopping import Callback, Stopping
+from dgd.fitting.stopping import TOL, Callback, Stopping
 from dgd.passes.executor import PassResult
 from dgd.solvers import LBFGS, ConjugateGradient, Newton
 from dgd.solvers.base import Epoch, Evaluation, Solver, State, Status
@@ -98,10 +99,14 @@ def descend(
     if reached.state is not None:
         solver, state = reached.solver or solver, reached.going_on
         status = _limit(stopping, False, state, 0.0)
+        if status is None and _needs_no_further_pass(state, solver, objective, stopping):
+            status = Status.CONVERGED
         if status is not None and state.last is not None:
             return ended(status, state, state.last)
     else:
-        if standardize:
+        if objective.products:
+            found = products_pass(objective, theta, (yield objective.ask_products(theta)), standardize=standardize)
+        elif standardize:
             asked = objective.ask(theta, None, objective.unknown(), hessian=solver.wants_hessian)
             found = objective.answer(asked, (yield asked))
         known = found.known if found else objective.unknown()
@@ -122,11 +127,34 @@ def descend(
         reached.pass_made(solver, state, found.evaluation, ends=ends)
         stop = _call(callbacks, replace(record, theta=objective.to_user(found.evaluation.point, state.known)))
         status = _ending(state.solver, objective, found) if converged else state.solver.status
+        evaluation = found.evaluation
+        if status is None and not stop and _needs_no_further_pass(state, solver, objective, stopping):
+            status, evaluation = Status.CONVERGED, state.last or evaluation
         status = status or _limit(stopping, stop, state, time.perf_counter() - began)
         reached.between_passes(status)
         if status is not None:
-            return ended(status, state, found.evaluation)
+            return ended(status, state, evaluation)
         found, started = None, time.perf_counter()
+
+
+def _needs_no_further_pass(state: FitState, solver: Solver, objective: Objective, stopping: Stopping) -> bool:
+    """Whether the sums of the first pass say enough of where the second one would be; the state is then there."""
+    asked = solver.ask(state.solver)
+    if (
+        not objective.products
+        or objective.validation is not None
+        or len(state.history) != 1
+        or stopping.tol < TOL
+        or isinstance(asked, Epoch)
+    ):
+        return False
+    assert state.last is not None
+    found = without_a_pass(objective, state.known, state.last, asked)
+    if found is None:
+        return False
+    state.known, state.last = found.known, found.evaluation
+    state.solver = solver.tell(state.solver, found.evaluation, objective.prox(found.known))
+    return True
 
 
 def _evaluated(

@@ -30,6 +30,7 @@ from dgd.fitting.split_sums import BothSums, OnHeldOut, OnTraining, OnTrainingFo
 from dgd.losses import Loss
 from dgd.passes.executor import Executor, PassResult
 from dgd.passes.sums.gradient import AtNull, LossAndGradient, NullSums
+from dgd.passes.sums.gram import GramSum
 from dgd.passes.sums.hessian import Hessian
 from dgd.passes.sums.loss import LossOnly
 from dgd.passes.sums.moments import ColumnMoments, Moments, TargetMoments
@@ -54,6 +55,8 @@ class Objective:
     """Whether gradients are measured in standardised columns where the solver's are others."""
     null: NullModel | None = None
     """The best constant, and the level of the targets; None: it is 0, and nothing is centred."""
+    products: bool = False
+    """Whether the first pass sums centred products of columns and targets."""
     validation: Dataset | RowSplit | None = None
     """Rows that are scored at each point and never fitted: others, or some of each chunk."""
 
@@ -83,9 +86,10 @@ class Objective:
 
     def unknown(self) -> Known:
         """Before any pass: the solver's coordinates are the user's."""
-        return Known(self._raw(None), centre=None if self.null is None else Centre(None, self.null.level))
+        return Known(self.raw(None), centre=None if self.null is None else Centre(None, self.null.level))
 
-    def _raw(self, centre: Vector | None) -> Coordinates:
+    def raw(self, centre: Vector | None) -> Coordinates:
+        """The user's own, of columns less their centre."""
         n = self.dataset.shape[1]
         return Coordinates.identity(n, intercept=self.fit_intercept, outputs=self.outputs, centre=centre)
 
@@ -172,15 +176,21 @@ class Objective:
         parts += (Hessian(),) if sums_hessian else ()
         return Question(self._row_sums(known, theta, parts, precision=self.precision), theta, point, known, hessian)
 
+    def ask_products(self, theta: Vector) -> Question:
+        """Centred products of columns and targets, of which all else follows."""
+        return Question(GramSum(self.precision), theta, None, self.unknown(), hessian=True)
+
     def sweep(self, question: Question) -> PassResult[Any]:
         """One pass: the sums that a question asks for, over all rows to fit, and the loss over those held out."""
         if not isinstance(self.validation, RowSplit):
             return self.executor.sweep(self.dataset, question.sums)
+        assert isinstance(question.sums, RowSums)
         scored = self._row_sums(question.known, question.theta, (LossOnly(),), precision="double")
         return self.executor.sweep(self.dataset, OnTraining(question.sums, self.validation, scored))
 
     def answer(self, question: Question, result: PassResult[Any]) -> Pass:
         """The evaluation that the sums of a pass make, and what is known after it."""
+        assert isinstance(question.sums, RowSums)
         theta, point, known = question.theta, question.point, question.known
         sums: Sums = result.value
         held_out: Sums | None = None
@@ -210,20 +220,21 @@ class Objective:
             if Hessian in found:
                 known = replace(known, hessian=coordinates.hessian(found[Hessian].values * scale))
             if AtNull in found:
-                known = self._measured(known, found[AtNull], loss.gradient, scale)
+                known = self.measured(known, found[AtNull], loss.gradient, scale)
             gradient = coordinates.gradient(loss.gradient * scale)
-            evaluation = self._evaluation(point, loss.loss / sums.weight, gradient, known, hessian=question.hessian)
+            evaluation = self.evaluation(point, loss.loss / sums.weight, gradient, known, hessian=question.hessian)
         return Pass(evaluation, known, result.bytes_read, result.resident, held_out)
 
     def without_pass(self, asked: Vector, known: Known) -> Pass | None:
         """What is known at a point before any row is read; None where a pass must say."""
         return None
 
-    def _measured(self, known: Known, null: NullSums, gradient: Vector, scale: float) -> Known:
+    def measured(self, known: Known, null: NullSums, gradient: Vector, scale: float) -> Known:
+        """With the norm of the gradient at the best constant, and of what rounding makes of a gradient."""
         how = Measure(self.penalty, self.dataset.shape[0], self.precision, centred=self.centres)
         return how.known(known, null, gradient, scale)
 
-    def _evaluation(self, point: Vector, mean: float, gradient: Vector, known: Known, *, hessian: bool) -> Evaluation:
+    def evaluation(self, point: Vector, mean: float, gradient: Vector, known: Known, *, hessian: bool) -> Evaluation:
         """F and its gradient, from the mean loss and its gradient in the solver's coordinates."""
         coordinates, penalty = known.coordinates, known.coordinates.penalty(self.penalty)
         coef, coef_gradient = coordinates.coef_part(point), coordinates.coef_part(gradient)
@@ -250,7 +261,7 @@ class Objective:
         centre = Centre(about, 0.0 if known.centre is None else known.centre.level)
         # Of a constant the intercept takes the whole: its own gradient is then exactly 0.
         varying = None if about is None else np.where(spread > 0, about, 0.0)
-        known = replace(known, centre=centre, coordinates=self._raw(varying))
+        known = replace(known, centre=centre, coordinates=self.raw(varying))
         return sums.moved_to(about), known, Centre(about).from_user(theta)
 
     def _at_null(self, theta: Vector) -> AtNull:

@@ -25,7 +25,7 @@ from dgd.passes.plan import Plan
 from dgd.solvers.base import Status
 
 
-def result_of(objective: Objective, run: Run, cost: Plan, method: Method) -> Result:
+def result_of(objective: Objective, run: Run, cost: Plan | None, method: Method) -> Result:
     """The run in the user's coordinates, with a model that says where it came from."""
     known, dataset = run.state.known, objective.dataset
     # The change of variables rounds: a bound that the solver kept to the bit is kept here as well.

@@ -18,8 +18,8 @@ from dgd.errors.checks import checked_flag, checked_integer, checked_number, che
 from dgd.errors.words import shown
 from dgd.fitting.arguments import checked_rate, make_loss, make_penalty
 from dgd.fitting.auto_solver import Choice, check_method, choose
-from dgd.losses import Loss
-from dgd.passes.plan import Need
+from dgd.losses import Loss, Squared
+from dgd.passes.plan import Need, products_need
 from dgd.penalties import Penalty
 from dgd.solvers import SOLVERS, Rate, Solver
 
@@ -42,6 +42,11 @@ class Method:
     n_parameters: int
 
     @property
+    def sums_products(self) -> bool:
+        """Whether the first pass may sum centred products, of which all else follows."""
+        return self.solver.wants_products and isinstance(self.loss, Squared)
+
+    @property
     def by_the_book(self) -> bool:
         """Whether a learning rate was given: the iteration is then the textbook's, from θ = 0."""
         return not isinstance(self.rate, str)
@@ -57,9 +62,11 @@ class Method:
 
     def need(self, dataset: Dataset, precision: str, split: RowSplit | None = None) -> Need:
         """What the passes of a fit need."""
-        p = self.n_parameters // (self.outputs or 1)
+        p, q = self.n_parameters // (self.outputs or 1), self.outputs or 1
         hessian_bytes = 8 * (p * p if self.loss.quadratic else self.n_parameters**2)
         in_two = self.solver.wants_hessian and self.loss.quadratic and self.penalty.is_smooth
+        if self.sums_products and split is None:
+            return products_need(dataset.shape[1], q, dataset.chunk_rows, precision, passes=2)
         return Need(
             precision=precision,
             outputs=self.outputs or 1,
@@ -94,14 +101,14 @@ def make_method(
     _check_offset(dataset, outputs)
     intercept = checked_flag("fit(fit_intercept", fit_intercept)
     n_parameters = (n + intercept) * (outputs or 1)
-    method, choice = make_solver(solver, rate, the_loss, the_penalty, n_parameters)
-    check_method(method, the_loss, the_penalty, n_parameters)
+    method, choice = make_solver(solver, rate, the_loss, the_penalty, n_parameters, outputs or 1)
+    check_method(method, the_loss, the_penalty, n_parameters, outputs or 1)
     own_rate = rate if isinstance(solver, str) else getattr(method, "learning_rate", "auto")
     return Method(the_loss, the_penalty, method, choice, own_rate, intercept, outputs, n_parameters)
 
 
 def make_solver(
-    solver: Any, learning_rate: Rate, loss: Loss, penalty: Penalty, n_parameters: int
+    solver: Any, learning_rate: Rate, loss: Loss, penalty: Penalty, n_parameters: int, outputs: int = 1
 ) -> tuple[Solver, Choice]:
     """The solver of that name, or the solver itself; "auto" chooses."""
     if not isinstance(solver, (str, type)) and hasattr(solver, "tell"):
@@ -113,7 +120,7 @@ def make_solver(
     name = checked_word("fit(solver", solver, ["auto", *SOLVERS])
     choice = Choice(name, "it was asked for")
     if name == "auto":
-        choice = choose(loss, penalty, n_parameters, learning_rate)
+        choice = choose(loss, penalty, n_parameters, learning_rate, outputs)
     made = SOLVERS[choice.name](learning_rate)
     because = choice.because
     if loss.quadratic and made.on_quadratics:

@@ -45,7 +45,8 @@ class Result:
     history: list[Record]
     loss: float
     model: Model
-    plan: Plan = field(repr=False)
+    plan: Plan | None = field(repr=False, default=None)
+    """What its passes cost; None where there were none."""
     advice: str = ""
     choice: Choice | None = None
     """Which solver, and why."""

@@ -134,7 +134,7 @@ def _method(stored: Stored, loss: Any, penalty: Any, solver: Any, learning_rate:
     if solver is not None or learning_rate is not None:
         rate = "auto" if learning_rate is None else checked_rate(learning_rate)
         name = parts["choice"].name if solver is None else solver
-        made, _ = make_solver(name, rate, parts["loss"], parts["penalty"], parts["n_parameters"])
+        made, _ = make_solver(name, rate, parts["loss"], parts["penalty"], parts["n_parameters"], parts["outputs"] or 1)
         parts["solver"], parts["rate"] = _same(stored, "solver", made), getattr(made, "learning_rate", "auto")
     missing = [name for name in ("loss", "penalty", "solver") if name not in parts]
     if missing:

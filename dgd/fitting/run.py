@@ -8,6 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from dgd._typing import Vector
 from dgd.data.dataset import Dataset
 from dgd.data.row_split import RowSplit
@@ -65,7 +67,8 @@ def run(
     with session(where, interruption) as running:
         cost = running.plan(task.dataset, method.need(task.dataset, task.precision, task.split))
         dataset = running.start(task.dataset, cost)
-        null = null or _null_model(dataset, method, running.executor, task.split)
+        products = method.sums_products and task.split is None and theta0 is None
+        null = null or _null_model(task, dataset, running.executor, known=products)
         reached = reached_of(null)
         objective = Objective(
             dataset,
@@ -76,6 +79,7 @@ def run(
             precision=task.precision,
             measures_standardised=not method.by_the_book,
             null=null,
+            products=products,
             validation=running.reading(task.held_out, cost) if isinstance(task.held_out, Dataset) else task.held_out,
         )
         given = checked_start(theta0, objective.theta_shape)
@@ -124,12 +128,18 @@ def _so_far(objective: Objective, reached: Reached, cost: Plan, method: Method) 
     return None
 
 
-def _null_model(dataset: Dataset, method: Method, executor: Executor, split: RowSplit | None) -> NullModel | None:
-    """The best constant and a centre; None where there is no intercept to take them up, or a textbook's iteration."""
+def _null_model(task: Task, dataset: Dataset, executor: Executor, *, known: bool) -> NullModel | None:
+    """The best constant and a centre; None where there is no intercept to take them up, or a textbook's iteration.
+
+    known: whether the first pass, over products, finds them itself.
+    """
+    method = task.method
     if not method.fit_intercept or method.by_the_book:
         return None
+    if known:
+        return NullModel(0.0, 0.0, np.zeros(method.outputs or 1))
     try:
-        return null_model(dataset, method.loss, executor, split)
+        return null_model(dataset, method.loss, executor, task.split)
     except PassStopped:
         # The first pass will be ended as well, at once.
         return None

@@ -23,6 +23,7 @@ from dgd.errors.words import counted, size
 from dgd.passes.executor import Resources
 from dgd.passes.pace import Pace
 from dgd.passes.sums.blocks import block_rows
+from dgd.passes.sums.gram import gram_rows
 
 DRIVER_VECTORS = 12
 """Points, gradients and coordinates that the loop and its solver hold."""
@@ -49,6 +50,8 @@ class Need:
     """Columns of the target, or classes."""
     hessian_bytes: int = 0
     """Of one Hessian's sums, where they are summed."""
+    block_bytes: int = 0
+    """Of the blocks of a thread, where they are larger than those of a gradient."""
     bytes_per_row: int = 0
     """What a thread holds for each row of a chunk, such as predictions being written."""
     held_bytes: int = 0
@@ -57,6 +60,24 @@ class Need:
     """How many are expected, as far as it matters: chunks stay in memory only if they are read again."""
     in_order: bool = False
     """Whether a pass goes from chunk to chunk: on a cluster it is one task, on any worker."""
+
+
+def products_need(
+    n_features: int, targets: int, chunk_rows: int, precision: str, *, passes: int = 1, parts: int = 1
+) -> Need:
+    """What passes need of which the first sums centred products; parts: how many of them are kept apart."""
+    dtype = np.dtype(np.float64 if precision == "double" else np.float32)
+    rows = min(gram_rows(n_features, dtype), chunk_rows)
+    products = 8 * n_features * (n_features + targets)
+    return Need(
+        precision=precision,
+        outputs=targets if passes > 1 else 1,
+        hessian_bytes=parts * products,
+        # A block, its copy times the weights' roots, and the products of a block before they are added.
+        block_bytes=2 * dtype.itemsize * rows * (n_features + targets) + 2 * products,
+        bytes_per_row=8 * targets,
+        passes=passes,
+    )
 
 
 @dataclass(frozen=True)
@@ -226,7 +247,8 @@ def make_plan(dataset: Dataset, resources: Resources, need: Need, *, resident: s
     n = dataset.shape[1]
     rows = min(block_rows(n, dataset.dtype, dtype, outputs=outputs), dataset.chunk_rows)
     blocks = BLOCKS + 2 * (hessian_bytes > 0)
-    workspace = blocks * 8 * rows * (n + 4 * outputs) + need.bytes_per_row * dataset.chunk_rows
+    workspace = max(blocks * 8 * rows * (n + 4 * outputs), need.block_bytes)
+    workspace += need.bytes_per_row * dataset.chunk_rows
     depth = dataset.n_chunks.bit_length() + 1
     threads = min(resources.threads, dataset.n_chunks)
     held = threads * depth + resources.tasks

@@ -9,6 +9,7 @@ from dgd.solvers.by_name import SOLVERS, Rate, gradient_descent
 from dgd.solvers.conjugate_gradient import ConjugateGradient
 from dgd.solvers.exact_line_search import ExactLineSearch
 from dgd.solvers.fista import Fista
+from dgd.solvers.from_summary import FromSummary
 from dgd.solvers.gradient_descent import GradientDescent
 from dgd.solvers.lbfgs import LBFGS
 from dgd.solvers.minibatch import MiniBatch
@@ -30,6 +31,7 @@ __all__ = [
     "Evaluation",
     "ExactLineSearch",
     "Fista",
+    "FromSummary",
     "GradientDescent",
     "InverseScaling",
     "MiniBatch",

@@ -102,13 +102,18 @@ class Evaluation:
     subgradient: Vector | None = None
     """The element of ∂F(θ) of least norm: zero at a minimum and only there. None where F is smooth: then it is ∇f."""
     hessian: Matrix | None = None
-    """∇²f(θ), where it was asked for."""
+    """∇²f(θ), where it was asked for: of all of θ, or one (p, p) that q outputs share, where θ is (p, q) in a row."""
     rounding: float = 0.0
     """What rounding may make of the gradient's norm; 0 where that is not known."""
     value_rounding: float = VALUE_ROUNDING
     """No F is called higher than another for less than this part of it."""
     steps: int = 0
     """Steps taken within the pass, if it was an `Epoch`; value and gradient are then means over them."""
+
+    @property
+    def outputs(self) -> int:
+        """How many outputs share the Hessian; 1 where it is that of all of θ, or not known."""
+        return 1 if self.hessian is None else len(self.point) // len(self.hessian)
 
     @property
     def smooth_value(self) -> float:
@@ -213,6 +218,10 @@ class Solver(ABC):
     """Whether it needs f to be a quadratic: the squared loss, alone or with l2."""
     wants_hessian: ClassVar[bool] = False
     """Whether its evaluations must bring ∇²f."""
+    wants_products: ClassVar[bool] = False
+    """Whether its first evaluation may be made of centred products of columns and targets, and, where they are precise
+    enough, its last one as well: a squared loss is then minimised in one pass.
+    """
     is_stochastic: ClassVar[bool] = False
     """Whether it asks for epochs of steps, and not for points."""
     on_quadratics: ClassVar[str] = ""

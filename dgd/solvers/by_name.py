@@ -11,6 +11,7 @@ from dgd.solvers.base import Solver
 from dgd.solvers.conjugate_gradient import ConjugateGradient
 from dgd.solvers.exact_line_search import ExactLineSearch
 from dgd.solvers.fista import Fista
+from dgd.solvers.from_summary import FromSummary
 from dgd.solvers.gradient_descent import RATES, GradientDescent
 from dgd.solvers.lbfgs import LBFGS
 from dgd.solvers.minibatch import MiniBatch
@@ -94,5 +95,6 @@ SOLVERS: dict[str, Callable[[Rate], Solver]] = {
     "cg": without_rate(ConjugateGradient, "cg"),
     "lbfgs": without_rate(LBFGS, "lbfgs"),
     "newton": without_rate(Newton, "newton"),
+    "summary": without_rate(FromSummary, "summary"),
     "minibatch": minibatch,
 }

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgd._typing import Matrix, Vector
-from dgd.solvers.base import Evaluation, Prox, Solver, State, Status, no_prox, vector_norm
+from dgd.solvers.base import Evaluation, Kinks, Prox, Solver, State, Status, no_prox, vector_norm
 from dgd.solvers.steps.line_search import (
     FLAT,
     ProximalSearch,
@@ -152,7 +152,7 @@ def _solved(state: NewtonState, best: Evaluation, prox: Prox) -> NewtonState:
     assert best.hessian is not None, "Newton was given an evaluation without its Hessian"
     if prox is not no_prox:
         assert prox.kinks is not None, "Newton was given a penalty without its kinks"
-        target, found = quadratic_minimum(best.point, best.gradient, best.hessian, prox.kinks)
+        target, found = _model_minimum(best, prox.kinks)
         state = replace(state, unsolved=state.unsolved + (not found))
         target = np.where(_idle(best) & (prox.kinks.l1 == 0), best.point, target)
         towards = search_towards(target, best, state.first_value)
@@ -172,8 +172,20 @@ def _idle(best: Evaluation) -> NDArray[np.bool_]:
     """Coordinates that are at their best whatever the others are, such as that of a constant column."""
     assert best.hessian is not None
     coupled = np.count_nonzero(best.hessian, axis=1) - (np.diag(best.hessian) != 0)
-    idle: NDArray[np.bool_] = (coupled == 0) & (best.gradient == 0)
+    idle: NDArray[np.bool_] = (np.repeat(coupled, best.outputs) == 0) & (best.gradient == 0)
     return idle
+
+
+def _model_minimum(best: Evaluation, kinks: Kinks) -> tuple[Vector, bool]:
+    """The minimum of the quadratic model, output by output where they share a Hessian."""
+    assert best.hessian is not None
+    target, whole = np.empty_like(best.point), True
+    for k in range(best.outputs):
+        one = slice(k, None, best.outputs)
+        part = Kinks(kinks.l1[one], kinks.lower[one], kinks.upper[one])
+        target[one], found = quadratic_minimum(best.point[one], best.gradient[one], best.hessian, part)
+        whole = whole and found
+    return target, whole
 
 
 def _looking_ahead(state: NewtonState, step: Vector) -> NewtonState:
@@ -231,32 +243,41 @@ def _advice(state: NewtonState) -> str:
 
 
 def newton_step(hessian: Matrix, gradient: Vector) -> tuple[Vector, int]:
-    """d with H d = −g, of least norm where H is singular, and the rank of H."""
+    """d with H d = −g, of least norm where H is singular, and the rank of H.
+
+    A gradient that is q times as long as H is that of q outputs, entry by entry, which share H.
+    """
     H = (hessian + hessian.T) / 2
     diagonal = np.sqrt(np.maximum(np.diag(H), 0.0))
     D = np.where(diagonal > 0, diagonal, 1.0)
     S = H / D[:, None] / D
-    right = -gradient / D
+    right = -gradient.reshape(len(H), -1) / D[:, None]
+    step, rank = _scaled_step(S, right, D)
+    return step.ravel(), rank * right.shape[1]
+
+
+def _scaled_step(S: Matrix, right: Matrix, D: Vector) -> tuple[Matrix, int]:
     try:
         pivots = np.diag(np.linalg.cholesky(S))
         if float(pivots.min()) ** 2 > SINGULAR * len(S):
-            return np.linalg.solve(S, right) / D, len(S)
+            return np.linalg.solve(S, right) / D[:, None], len(S)
     except np.linalg.LinAlgError:
         pass
     return _least_norm_step(S, right, D)
 
 
-def _least_norm_step(S: Matrix, right: Vector, D: Vector) -> tuple[Vector, int]:
+def _least_norm_step(S: Matrix, right: Matrix, D: Vector) -> tuple[Matrix, int]:
     """The step from the eigenvectors of S, with its part in the null space of H = D S D taken out."""
     eigenvalues, vectors = np.linalg.eigh(S)
     cutoff = SINGULAR * len(S) * float(abs(eigenvalues).max())
     kept = abs(eigenvalues) > cutoff
     damping = 2 * max(0.0, -float(eigenvalues[kept].min(initial=0.0)))
-    step = (vectors[:, kept] @ ((right @ vectors[:, kept]) / (eigenvalues[kept] + damping))) / D
+    along = vectors[:, kept].T @ right / (eigenvalues[kept] + damping)[:, None]
+    step = (vectors[:, kept] @ along) / D[:, None]
     if not kept.all():
         null = vectors[:, ~kept] / D[:, None]
         null, _ = np.linalg.qr(null / np.linalg.norm(null, axis=0))
-        step = step - null @ (step @ null)
+        step = step - null @ (null.T @ step)
     return step, int(kept.sum())
 
 

@@ -1,0 +1,206 @@
+"""Centred products of columns and targets: all that a squared loss ever asks of the rows.
+
+    Σw        x̄ = Σ w x / Σw        Σ w (x − x̄)(x − x̄)ᵀ        Σ w (x − x̄)(y − ȳ)ᵀ        Σ w (y − ȳ)²
+
+Each chunk sums differences from a centre of its own, near its mean, so that no mean, however large, costs a digit;
+chunks are merged by Chan, Golub, LeVeque (1983), Algorithms for computing the sample variance. Of y only the squares
+are summed, not the products of targets with each other: memory is n² + nq numbers for q targets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+
+from dgd._typing import Array, Matrix, Vector
+from dgd.data.buffers import Buffers
+from dgd.data.centre import Centre, sampled, sampled_level
+from dgd.data.dataset import Chunk
+from dgd.losses import Squared
+from dgd.passes.sums.bad_rows import check_finite, check_targets, checked_weight
+from dgd.passes.sums.blocks import FLOAT64, as_block
+from dgd.passes.sums.moments import Moments, columns
+
+BLOCK_BYTES = 2**20
+"""Of X in a block; it is multiplied by itself while it is in a core's cache."""
+BLOCK_ROWS = 2
+"""At least so many rows for each column: below that, adding n² products takes as long as making them."""
+FAR = 4.0
+"""Columns whose mean is more spreads away from 0 are centred before they are multiplied: the others lose a digit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gram:
+    """Σw, means and centred products of some rows."""
+
+    rows: int
+    """Those that were summed, whatever their weight."""
+    weight: float
+    about: Vector
+    """What was subtracted from the columns, (n,): a provisional centre in few binary digits."""
+    mean: Vector
+    """Of what was left of them."""
+    products: Matrix
+    """Σ w (x − x̄)(x − x̄)ᵀ, (n, n), symmetric to the bit."""
+    level: Vector
+    """What was subtracted from the targets, (q,)."""
+    target_mean: Vector
+    """Of what was left of them."""
+    cross: Matrix
+    """Σ w (x − x̄)(y − ȳ)ᵀ, (n, q)."""
+    squares: Vector
+    """Σ w (y − ȳ)², (q,)."""
+
+    def __add__(self, other: Self) -> Self:
+        weight = self.weight + other.weight
+        if not (self.weight and other.weight):
+            return replace(self if self.weight else other, rows=self.rows + other.rows)
+        share = self.weight * (other.weight / weight)
+        step = other.mean + (other.about - self.about) - self.mean
+        target_step = other.target_mean + (other.level - self.level) - self.target_mean
+        with np.errstate(over="ignore", invalid="ignore"):
+            return type(self)(
+                rows=self.rows + other.rows,
+                weight=weight,
+                about=self.about,
+                mean=self.mean + step * (other.weight / weight),
+                products=_sum(self.products, other.products, _square(step, share)),
+                level=self.level,
+                target_mean=self.target_mean + target_step * (other.weight / weight),
+                cross=_sum(self.cross, other.cross, np.outer(step * share, target_step)),
+                squares=self.squares + other.squares + share * target_step * target_step,
+            )
+
+    @property
+    def moments(self) -> Moments:
+        """Of the columns, less `about`."""
+        return Moments(self.weight, self.mean, np.diag(self.products).copy())
+
+    @property
+    def target_moments(self) -> Moments:
+        """Of the targets, less `level`."""
+        return Moments(self.weight, self.target_mean, self.squares)
+
+    def moved_to(self, about: Vector | None, level: float | Vector) -> Self:
+        """The same sums, where that had been subtracted from columns and targets."""
+        about = np.zeros_like(self.about) if about is None else about
+        target = np.broadcast_to(np.asarray(level, dtype=np.float64), self.level.shape)
+        return replace(
+            self,
+            about=about,
+            mean=self.mean + (self.about - about),
+            level=target,
+            target_mean=self.target_mean + (self.level - target),
+        )
+
+    def select(self, features: Any = slice(None), targets: Any = slice(None)) -> Self:
+        """Those of some columns and some targets, each a slice or a list of numbers."""
+        return replace(
+            self,
+            about=self.about[features],
+            mean=self.mean[features],
+            products=np.ascontiguousarray(self.products[features][:, features]),
+            level=self.level[targets],
+            target_mean=self.target_mean[targets],
+            cross=np.ascontiguousarray(self.cross[features][:, targets]),
+            squares=self.squares[targets],
+        )
+
+
+@dataclass(frozen=True)
+class GramSum:
+    """The Gram of a chunk. An offset is subtracted from the targets.
+
+    precision: "double", or "single" for products in float32, which are added up in float64.
+    """
+
+    precision: str = "double"
+
+    def __call__(self, chunk: Chunk, buffers: Buffers) -> Gram:
+        dtype = np.dtype(np.float64 if self.precision == "double" else np.float32)
+        loss = Squared()
+        with np.errstate(over="ignore", invalid="ignore"):
+            about, (y, level) = sampled(chunk.X, FAR), _targets(chunk, loss)
+            centre = None if about is None else Centre(about)
+            weight = checked_weight(chunk, dtype)
+            gram = _summed(chunk.X, y, level, weight, centre, dtype, buffers)
+        if not (np.isfinite(np.diag(gram.products)).all() and np.isfinite(gram.squares).all()):
+            check_finite(chunk)
+            check_targets(chunk, loss)
+        return gram
+
+
+def _targets(chunk: Chunk, loss: Squared) -> tuple[Array, Vector]:
+    """The targets less the offset, in columns, and a level near their mean."""
+    assert chunk.y is not None
+    y = loss.encode(chunk.y, FLOAT64) if chunk.y.dtype.kind not in "f" else chunk.y
+    if chunk.offset is not None:
+        y = np.subtract(y, chunk.offset, dtype=np.float64)
+    y = columns(y)
+    return y, sampled_level(y)
+
+
+def _summed(
+    X: Array,
+    y: Array,
+    level: Vector,
+    weight: Array | None,
+    centre: Centre | None,
+    dtype: np.dtype[Any],
+    buffers: Buffers,
+) -> Gram:
+    """Block by block: the products of differences, which are then moved from the centre to the mean."""
+    (rows, n), q = X.shape, y.shape[1]
+    step = min(max(rows, 1), gram_rows(n, dtype))
+    taken = buffers.take("targets", (step, q), dtype)
+    products, cross, squares = np.zeros((n, n)), np.zeros((n, q)), np.zeros(q)
+    sums, target_sums = np.zeros(n), np.zeros(q)
+    for start in range(0, rows, step):
+        block = as_block(X[start : start + step], dtype, buffers, centre)
+        z = np.subtract(y[start : start + step], level, out=taken[: len(block)], casting="unsafe")
+        ones = np.ones(len(block), dtype)
+        if weight is not None:
+            ones = np.sqrt(weight[start : start + step])
+            block = np.multiply(block, ones[:, None], out=buffers.take("weighted", block.shape, dtype))
+            z *= ones[:, None]
+        products += np.dot(block.T, block)
+        cross += np.dot(block.T, z)
+        squares += np.einsum("ij,ij->j", z, z)
+        sums += np.dot(ones, block)
+        target_sums += np.dot(ones, z)
+    weight_sum = float(rows) if weight is None else float(weight.sum(dtype=np.float64))
+    about = np.zeros(n) if centre is None or centre.columns is None else centre.columns
+    if not weight_sum > 0:
+        return Gram(rows, weight_sum, about, sums, products, level, target_sums, cross, squares)
+    mean, target_mean = sums / weight_sum, target_sums / weight_sum
+    return Gram(
+        rows,
+        weight_sum,
+        about,
+        mean,
+        products - _square(mean, weight_sum),
+        level,
+        target_mean,
+        cross - np.outer(mean, target_sums),
+        np.maximum(squares - target_mean * target_sums, 0.0),
+    )
+
+
+def gram_rows(n_features: int, dtype: np.dtype[Any]) -> int:
+    """The rows of a block."""
+    return max(16, BLOCK_BYTES // (dtype.itemsize * n_features), BLOCK_ROWS * n_features)
+
+
+def _square(step: Vector, share: float) -> Matrix:
+    """share · step stepᵀ, symmetric to the bit."""
+    part = step * np.sqrt(share)
+    return np.outer(part, part)
+
+
+def _sum(one: Matrix, other: Matrix, into: Matrix) -> Matrix:
+    """The sum of three, in the memory of the last."""
+    into += one
+    into += other
+    return into
