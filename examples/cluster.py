@@ -32,7 +32,7 @@ def claim(text: str, holds: bool) -> None:
 
 
 def write(path: Path) -> None:
-    """Correlated columns, so that gradient descent has some way to go (`solver="auto"` would be done in two passes)."""
+    """Correlated columns, so that gradient descent has some way to go (`solver="auto"` would be done in one pass)."""
     rng = np.random.default_rng(42)
     with dgd.DatasetWriter(path, chunk_rows=CHUNK_ROWS) as writer:
         for _ in range(CHUNKS):

@@ -79,7 +79,7 @@ def test_the_library_code_runs(
     exec(program, {})
     said = capsys.readouterr().out
     assert said.startswith("Status.CONVERGED")
-    assert "solver newton: squared loss, 3 parameters" in said
+    assert "solver summary: squared loss, 3 parameters" in said
 
 
 def test_the_loss_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

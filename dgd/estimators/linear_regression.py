@@ -22,8 +22,8 @@ from dgd.solvers import Status
 class LinearRegression(Regression):
     """Least squares, Σ w (η − y)² → min.
 
-    positive: no coefficient below 0. solver, max_iter, tol: as in `dgd.fit`. Up to 1,000 parameters it takes 2 passes,
-    and where columns depend on each other a third: of many solutions the coefficients are then the shortest, as
+    positive: no coefficient below 0. solver, max_iter, tol: as in `dgd.fit`. Up to 1,000 columns it takes 1 pass,
+    and where columns depend on each other some more: of many solutions the coefficients are then the shortest, as
     scikit-learn's are. y may have several columns.
     """
 

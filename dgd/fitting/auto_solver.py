@@ -25,7 +25,7 @@ NEWTON_QUADRATIC = 1000
 """The most parameters for which one pass with a Hessian is cheaper than the passes of cg."""
 NEWTON_SMOOTH = 300
 """The same for several passes, against lbfgs."""
-ONE_PASS = "from centred products of columns and targets, in one pass; a second one where rounding of them would matter"
+ONE_PASS = "from centred products, 1 pass; 2 where rounding of them would matter"
 NO_KINKS = "it is not known to be l1 and bounds"
 NEWTON_MOST = 2048
 """The most parameters for which a Hessian is summed at all: 32 MiB for each sum held."""
