@@ -9,13 +9,12 @@ from dgd.solvers.by_name import SOLVERS, Rate, gradient_descent
 from dgd.solvers.conjugate_gradient import ConjugateGradient
 from dgd.solvers.exact_line_search import ExactLineSearch
 from dgd.solvers.fista import Fista
-from dgd.solvers.from_summary import FromSummary
 from dgd.solvers.gradient_descent import GradientDescent
 from dgd.solvers.lbfgs import LBFGS
 from dgd.solvers.minibatch import MiniBatch
 from dgd.solvers.momentum import Momentum, SafeMomentum
 from dgd.solvers.nesterov import Nesterov
-from dgd.solvers.newton import Newton
+from dgd.solvers.newton import FromSummary, Newton
 from dgd.solvers.safe_step import SafeStep
 from dgd.solvers.steps.schedules import Constant, Decay, InverseScaling, Schedule
 
