@@ -83,12 +83,6 @@ class Chunk:
         """The rows that were read, those left out included."""
         return len(self.X) + (0 if self.left_out is None else self.left_out.rows)
 
-    def part(self, first: int, last: int) -> Chunk:
-        """The rows from first to last, without a copy, as a chunk."""
-        numbers = np.arange(self.start + first, self.start + last) if self.numbers is None else self.numbers[first:last]
-        some: dict[str, Any] = {name: values[first:last] for name, values in self.arrays.items()}
-        return replace(self, numbers=numbers, **some)
-
     def take(self, rows: Integers) -> Chunk:
         """Some of the rows, in an order, as a chunk."""
         numbers = self.start + rows if self.numbers is None else self.numbers[rows]
