@@ -18,6 +18,7 @@ import pytest
 import zarr
 from clusters import Cluster, cluster, end, wait_until
 from conftest import Problem
+from distributed import span
 from sums import gradient_sum
 
 import dgd
@@ -305,6 +306,24 @@ def test_everything_is_released(
     assert max(held) == 7 + kept + by_themselves
     assert bits(result) == bits(dgd.fit(store, threads=1, max_iter=4, tol=0))
     wait_until(lambda: two_workers.client.run_on_scheduler(count) == 0, "the fit's tasks to be released", 5)
+
+
+def test_all_passes_are_in_one_span_and_the_callers_own_is_kept(store: str, two_workers: Cluster) -> None:
+    """A scheduler keeps spans for ever."""
+
+    def spans(dask_scheduler: Any) -> list[str]:
+        return ["/".join(span.name) for span in dask_scheduler.extensions["spans"].spans.values()]
+
+    client = two_workers.client
+    for _ in range(2):
+        dgd.fit(store, client=client, max_iter=3, tol=0)
+    before = client.run_on_scheduler(spans)
+    assert "dgd" in before
+    dgd.fit(store, client=client, max_iter=3, tol=0)
+    assert client.run_on_scheduler(spans) == before
+    with span("caller"):
+        dgd.fit(store, client=client, max_iter=3, tol=0)
+    assert client.run_on_scheduler(spans) == [*before, "caller"]
 
 
 def test_a_loss_that_no_worker_can_import_goes_along(store: str, two_workers: Cluster) -> None:

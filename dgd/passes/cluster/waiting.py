@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import CancelledError
-from contextlib import suppress
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import Any, cast
 
+import dask
 from distributed import Client, Future, wait
 from distributed.client import ClosedClientError
 
@@ -24,6 +25,16 @@ GATHER_SECONDS = 10.0
 """For a vector from a worker."""
 
 
+def _span() -> AbstractContextManager[Any]:
+    """One of Dask's spans for all passes, unless the caller has opened one.
+
+    Otherwise each pass is in one of its own, and scheduler and workers keep what they measure of it for ever.
+    """
+    if "span" in dask.get_annotations():
+        return nullcontext()
+    return cast(AbstractContextManager[Any], dask.annotate(span={"name": ("dgd",), "ids": ("dgd",)}))
+
+
 class Stranded(Exception):
     """The workers of a pass are others than it was submitted for, and it has to be submitted again."""
 
@@ -37,13 +48,14 @@ class Waiting:
     def submit(self, graph: Graph) -> tuple[Future, list[Future]]:
         """Submit a graph in one message; the future of its root, and those of what is kept on the workers."""
         try:
-            root, *kept = self._client.get(
-                graph.tasks,
-                [graph.root, *graph.kept],
-                workers=graph.workers,
-                allow_other_workers=graph.workers is not None and not graph.strict,
-                sync=False,
-            )
+            with _span():
+                root, *kept = self._client.get(
+                    graph.tasks,
+                    [graph.root, *graph.kept],
+                    workers=graph.workers,
+                    allow_other_workers=graph.workers is not None and not graph.strict,
+                    sync=False,
+                )
         except ClosedClientError as error:
             raise ClusterLostError(self._workers.closed()) from error
         return root, kept
