@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from distributed import Client
+from distributed import Client, Security
 
 DASK = [sys.executable, "-m", "dask"]
 PRIVATE = ("--no-dashboard", "--dashboard-address", "127.0.0.1:0")
@@ -21,19 +21,22 @@ PRIVATE = ("--no-dashboard", "--dashboard-address", "127.0.0.1:0")
 class Cluster:
     """A scheduler process, and worker processes that can be added and killed."""
 
-    def __init__(self, folder: Path, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, environment: dict[str, str] | None = None, security: Security | None = None
+    ) -> None:
         self.folder = folder
         self.file = folder / "scheduler.json"
         self.environment = {**os.environ, "DASK_DISTRIBUTED__ADMIN__TICK__LIMIT": "60s", **(environment or {})}
         self.workers: list[subprocess.Popen[bytes]] = []
+        self.protocol = ("--protocol", "tcp" if security is None else "tls")
         self.scheduler = self.start_scheduler(port=0)
-        self.client = Client(scheduler_file=str(self.file), set_as_default=False)
+        self.client = Client(scheduler_file=str(self.file), set_as_default=False, security=security)
 
     def start_scheduler(self, *, port: int) -> subprocess.Popen[bytes]:
         """A scheduler process, listening."""
         self.file.unlink(missing_ok=True)
         where = ("--host", "127.0.0.1", "--port", str(port), "--scheduler-file", str(self.file))
-        scheduler = self._start("scheduler", *where, *PRIVATE, "--idle-timeout", "120 seconds")
+        scheduler = self._start("scheduler", *where, *self.protocol, *PRIVATE, "--idle-timeout", "120 seconds")
         wait_until(self.file.exists, "the scheduler's file")
         return scheduler
 
@@ -56,6 +59,7 @@ class Cluster:
             "--nthreads",
             str(threads),
             "--nanny" if nanny else "--no-nanny",
+            *self.protocol,
             *PRIVATE,
             "--local-directory",
             str(self.folder),
@@ -98,9 +102,11 @@ class Cluster:
 
 
 @contextmanager
-def cluster(folder: Path, environment: dict[str, str] | None = None) -> Iterator[Cluster]:
-    """A cluster without workers, taken down at the end."""
-    found = Cluster(folder, environment)
+def cluster(
+    folder: Path, environment: dict[str, str] | None = None, security: Security | None = None
+) -> Iterator[Cluster]:
+    """A cluster without workers, taken down at the end. `security`: of the client, where it is reached by TLS."""
+    found = Cluster(folder, environment, security)
     try:
         yield found
     finally:

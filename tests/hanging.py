@@ -1,11 +1,12 @@
 """Files that hang or are slow to read: `os.readv` is replaced, in this process or in a worker that preloads this file.
 
-In a worker the environment says how: SLOW_SECONDS for every chunk, and HANG_KEY for the end of a path that never comes
-while a file HANG_WHILE exists.
+In a worker the environment says how: SLOW_SECONDS for every chunk, HANG_KEY for the end of a path that never comes
+while a file HANG_WHILE exists, and FAIL_WHILE for a file that makes every chunk fail with EIO while it exists.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Callable
@@ -38,9 +39,12 @@ def dask_setup(worker: Any) -> None:
     """Dask calls this in a worker that preloads this file."""
     key, exists = os.environ.get("HANG_KEY", "no such key"), os.environ.get("HANG_WHILE", "/no such file")
     hanging, seconds = hang(key, exists), float(os.environ.get("SLOW_SECONDS", "0"))
+    fails = os.environ.get("FAIL_WHILE", "/no such file")
 
     def before(path: str) -> None:
         hanging(path)
+        if "/c/" in path and os.path.exists(fails):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
         time.sleep(seconds if "/c/" in path else 0)
 
     os.readv = reading(before)

@@ -7,6 +7,7 @@
 Each row runs in a process of its own, with a limit in seconds: a hang is a result, too.
 
 rows       what a row is, and what rows share     clusters   workers, schedulers and clients that die
-data       chunks that change, hang or are lost   writing    full disks, killed writers, two writers
-strangers  models and stores made to do harm
+data       chunks that change, hang or are lost   clocks     workers that are frozen, slow, stuck or blind
+strangers  models and stores made to do harm      writing    full disks, killed writers, two writers
+tls        certificates, right and wrong          soak       what grows over many passes and fits
 """

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.faults.rows import ROWS, Row
 
-FILES = ("clusters", "data", "writing", "strangers")
+FILES = ("clusters", "clocks", "tls", "data", "writing", "strangers", "soak")
 ROOT = Path(__file__).parent.parent.parent
 SEEN = "seen: "
 
