@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from dgd.data.tables.ingest import ingest
     from dgd.data.zarr.dataset_writer import DatasetWriter
     from dgd.data.zarr.info import info
+    from dgd.fitting.cross_validate import cross_validate
+    from dgd.fitting.cross_validation import CrossValidation
     from dgd.fitting.fit import fit, plan
     from dgd.fitting.record import Record
     from dgd.fitting.result import Result
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from dgd.solvers import Status
 
 _HOMES = {
+    "CrossValidation": "dgd.fitting.cross_validation",
     "Dataset": "dgd.data.dataset",
     "DatasetWriter": "dgd.data.zarr.dataset_writer",
     "Dialect": "dgd.data.tables.dialect",
@@ -51,6 +54,7 @@ _HOMES = {
     "Status": "dgd.solvers",
     "Summary": "dgd.fitting.summary",
     "copy": "dgd.passes.copying",
+    "cross_validate": "dgd.fitting.cross_validate",
     "fit": "dgd.fitting.fit",
     "info": "dgd.data.zarr.info",
     "ingest": "dgd.data.tables.ingest",
@@ -83,6 +87,7 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "CrossValidation",
     "Dataset",
     "DatasetWriter",
     "Dialect",
@@ -95,6 +100,7 @@ __all__ = [
     "Summary",
     "__version__",
     "copy",
+    "cross_validate",
     "errors",
     "estimators",
     "fit",

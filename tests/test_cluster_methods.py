@@ -138,3 +138,15 @@ def test_a_worker_killed_in_mid_epoch_changes_nothing(two_workers: Cluster, tmp_
     assert 0 < killer.killed_at < killer.pass_ended_at, "no worker was killed within an epoch"
     assert result.n_iter_ == 3
     assert result.theta.tobytes() == dgd.fit(path, threads=1, **options).theta.tobytes()
+
+
+def test_a_cross_validation_has_the_bits_of_one_thread(two_workers: Cluster, store: Path) -> None:
+    case = next(case for case in CASES if case.loss == "logistic" and case.y.ndim == 1)
+    number = CASES.index(case)
+    arrays = (str(store / "X"), str(store / f"y{number}"))
+    options: dict[str, Any] = {"loss": "logistic", "penalties": [dgd.penalties.L2(0.1)], "folds": 2, "max_iter": 4}
+    one = dgd.cross_validate(*arrays, weight=str(store / "weight"), threads=1, **options)
+    two = dgd.cross_validate(*arrays, weight=str(store / "weight"), client=two_workers.client, **options)
+    np.testing.assert_array_equal(two.fold_thetas, one.fold_thetas)
+    np.testing.assert_array_equal(two.fold_losses, one.fold_losses)
+    np.testing.assert_array_equal(two.result.theta, one.result.theta)

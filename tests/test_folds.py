@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import dgd
+from dgd.data.buffers import Buffers
 from dgd.data.dataset import Dataset
 from dgd.data.folds import hashed, make_folds
 from dgd.errors import ConfigurationError
@@ -73,7 +74,7 @@ def test_sorted_rows_are_the_chunk_fold_by_fold():
     data = dataset(60, 25)
     folds = make_folds("cross_validate", data, 4)
     chunk = data.read(1)
-    ordered, bounds = folds.sorted(chunk)
+    ordered, bounds = folds.sorted(chunk, Buffers())
     of_row = folds.of(chunk)
     for k in range(4):
         part = slice(bounds[k], bounds[k + 1])

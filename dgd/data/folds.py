@@ -12,7 +12,7 @@ h is the output function of splitmix64: Steele, Lea and Flood (2014), Fast split
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgd._typing import Array, Integers
+from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk, Dataset
 from dgd.errors import ConfigurationError
 from dgd.errors.checks import checked_integer
@@ -55,15 +56,17 @@ class Folds:
         found: Integers = (rows + (shift % np.uint64(self.count)).astype(np.int64)[block - block[:1]]) % self.count
         return found
 
-    def sorted(self, chunk: Chunk) -> tuple[Chunk, Integers]:
+    def sorted(self, chunk: Chunk, buffers: Buffers | None = None) -> tuple[Chunk, Integers]:
         """The rows of a chunk fold by fold, in their order within each, and where each fold begins and the last ends.
 
-        The chunk is copied unless all of its rows are in one fold.
+        The chunk is copied to buffers unless all of its rows are in one fold.
         """
         folds = self.of(chunk)
         bounds = np.concatenate(([0], np.cumsum(np.bincount(folds, minlength=self.count)))).astype(np.int64)
         if np.count_nonzero(np.diff(bounds)) > 1:
-            chunk = chunk.take(np.argsort(folds.astype(np.uint16), kind="stable").astype(np.int64))
+            chunk = _ordered(
+                chunk, np.argsort(folds.astype(np.uint16), kind="stable").astype(np.int64), buffers or Buffers()
+            )
         return chunk, bounds
 
     @cached_property
@@ -124,3 +127,12 @@ def _of_groups(call: str, groups: Array, count: int) -> Array:
             fold[label] = int(rows.argmin())
             rows[fold[label]] += sizes[label]
     return fold[of_row].astype(np.uint8 if count <= 256 else np.uint16)
+
+
+def _ordered(chunk: Chunk, order: Integers, buffers: Buffers) -> Chunk:
+    numbers = chunk.start + order if chunk.numbers is None else chunk.numbers[order]
+    taken: dict[str, Any] = {}
+    for name, values in chunk.arrays.items():
+        taken[name] = buffers.take(f"{name} by fold", values.shape, values.dtype)
+        np.take(values, order, axis=0, out=taken[name], mode="clip")
+    return replace(chunk, numbers=numbers, **taken)

@@ -185,7 +185,7 @@ def _tell(state: FitState, found: Pass, solver: Solver, objective: Objective, st
         state.last = evaluation
     state.solver = solver.tell(state.solver, evaluation, objective.prox(found.known))
     small = evaluation.finite and objective.grad_norm(evaluation, found.known) <= state.threshold
-    refines = objective.precision == "double" and state.solver.status is None
+    refines = stopping.refines and objective.precision == "double" and state.solver.status is None
     return small and (state.solver.settled or not refines)
 
 

@@ -6,7 +6,9 @@ It is found before the first pass: targets, weights and offsets are read once, w
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from functools import reduce
+from operator import add
+from typing import Any, Self
 
 import numpy as np
 
@@ -14,11 +16,12 @@ from dgd._typing import Vector
 from dgd.data.buffers import Buffers
 from dgd.data.centre import near
 from dgd.data.dataset import Chunk, Dataset
+from dgd.data.folds import Folds
 from dgd.data.row_split import RowSplit
 from dgd.data.targets_only import targets_only
 from dgd.losses import Loss
 from dgd.losses.base import Targets
-from dgd.passes.executor import Executor, InlineExecutor
+from dgd.passes.executor import ChunkSum, Executor, InlineExecutor, PassResult, S
 from dgd.passes.sums.bad_rows import checked_weight
 from dgd.passes.sums.moments import Moments, block_moments, columns
 
@@ -45,19 +48,43 @@ class NullModel:
 
 def null_model(dataset: Dataset, loss: Loss, executor: Executor, split: RowSplit | None = None) -> NullModel:
     """The null model of the rows to fit; `split` says which are held out."""
-    assert dataset.y is not None
+    result = _swept(dataset, executor, _TargetSum(loss, split))
+    best, spread, level = _best(result.value, dataset, loss)
+    return NullModel(level, best - level, spread, result.bytes_read)
+
+
+def null_models(dataset: Dataset, loss: Loss, executor: Executor, folds: Folds | None) -> list[NullModel]:
+    """The null model of all rows, and of all rows but those of each fold; all for the level of the first."""
+    if folds is None:
+        return [null_model(dataset, loss, executor)]
+    result = _swept(dataset, executor, _FoldedTargetSum(loss, folds))
+    of_fold = result.value.of_fold
+    best, spread, level = _best(reduce(add, of_fold), dataset, loss)
+    found = [NullModel(level, best - level, spread, result.bytes_read)]
+    for without in range(folds.count):
+        rest = reduce(add, [sums for k, sums in enumerate(of_fold) if k != without])
+        best, spread, _ = _best(rest, dataset, loss)
+        found.append(NullModel(level, best - level, spread))
+    return found
+
+
+def _swept(dataset: Dataset, executor: Executor, chunk_sum: ChunkSum[S]) -> PassResult[S]:
     targets = targets_only(dataset)
     if targets.lies_in_memory and not executor.resources(dataset).shares_memory:
         executor = InlineExecutor()
-    result = executor.sweep(targets, _TargetSum(loss, split))
-    found, constant, level = result.value, 0.0, 0.0
+    return executor.sweep(targets, chunk_sum)
+
+
+def _best(found: _TargetSums, dataset: Dataset, loss: Loss) -> tuple[Any, Vector, Any]:
+    """The best constant, the targets' spread, and a level for them; 0 where a number is not finite."""
+    assert dataset.y is not None
     with np.errstate(all="ignore"):
         spread = np.sqrt(found.moments.variance)
         best = loss.constant(found.targets(vector=loss.n_outputs(dataset.y.shape) is None))
         rounded = near(best, spread if np.ndim(best) else spread[0]) if loss.of_difference else 0.0
     if np.isfinite(best).all() and np.isfinite(rounded).all():
-        constant, level = best - rounded, rounded
-    return NullModel(level, constant, spread, result.bytes_read)
+        return best, spread, rounded
+    return 0.0, spread, 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,3 +138,24 @@ class _TargetSum:
             log_weight = 0.0 if weight is None else np.log(weight)[:, None]
             exposure = np.logaddexp.reduce(log_weight + offset, axis=0)
             return _TargetSums(len(y), moments, block_moments(offset, weight), exposure)
+
+
+@dataclass(frozen=True, slots=True)
+class _FoldedTargetSums:
+    """Those of each fold."""
+
+    of_fold: tuple[_TargetSums, ...]
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(tuple(map(add, self.of_fold, other.of_fold)))
+
+
+@dataclass(frozen=True)
+class _FoldedTargetSum:
+    loss: Loss
+    folds: Folds
+
+    def __call__(self, chunk: Chunk, buffers: Buffers) -> _FoldedTargetSums:
+        of_row, whole = self.folds.of(chunk), _TargetSum(self.loss, None)
+        parts = (chunk.take(np.flatnonzero(of_row == fold)) for fold in range(self.folds.count))
+        return _FoldedTargetSums(tuple(whole(part, buffers) for part in parts))

@@ -19,6 +19,7 @@ class Stopping:
     """When to stop: at ‖∇F(θ)‖ ≤ tol·‖∇F(null model)‖, after `max_iter` passes, or after `max_seconds`.
 
     patience: with validation rows, stop when their loss has not fallen by more than `min_delta` for so many passes.
+    refines: whether to go on below `tol` for as long as further steps would change digits of θ.
     """
 
     max_iter: int = MAX_ITER
@@ -26,6 +27,7 @@ class Stopping:
     max_seconds: float | None = None
     patience: int | None = None
     min_delta: float = 0.0
+    refines: bool = True
 
     def threshold(self, null_norm: float, rounding: float) -> float:
         """The gradient norm to reach: none below what rounding makes, unless `tol` is 0."""

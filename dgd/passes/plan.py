@@ -58,6 +58,8 @@ class Need:
     """What the process holds for the whole pass, such as predictions for every row."""
     passes: int = 1
     """How many are expected, as far as it matters: chunks stay in memory only if they are read again."""
+    folds: int = 1
+    """Of rows, each of which has sums of its own."""
     in_order: bool = False
     """Whether a pass goes from chunk to chunk: on a cluster it is one task, on any worker."""
 
@@ -252,7 +254,9 @@ def make_plan(dataset: Dataset, resources: Resources, need: Need, *, resident: s
     depth = dataset.n_chunks.bit_length() + 1
     threads = min(resources.threads, dataset.n_chunks)
     held = threads * depth + resources.tasks
-    partials = 8 * (n + 1) * outputs * (4 * held + DRIVER_VECTORS) + hessian_bytes * (held + DRIVER_HESSIANS)
+    partials = 8 * (n + 1) * outputs * need.folds * (4 * held + DRIVER_VECTORS) + hessian_bytes * (
+        held + DRIVER_HESSIANS
+    )
     # What lies in this process's memory is sent to workers, and stands there twice while it arrives.
     sent = 0 if resources.shares_memory else 2 * dataset.memory_bytes
     base = resources.base_bytes + need.held_bytes + sent

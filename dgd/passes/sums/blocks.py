@@ -47,6 +47,11 @@ class Block:
     buffers: Buffers
     groups: Array | None = None
 
+    def part(self, rows: slice) -> Block:
+        """Some of its rows, counted from its first."""
+        y, weight, offset = (None if each is None else each[rows] for each in (self.y, self.weight, self.offset))
+        return Block(rows, self.X[rows], self.raw[rows], y, weight, offset, self.buffers)
+
 
 class Blocks:
     """The rows of a chunk, block by block; what can be done once for the chunk is done once.
@@ -71,7 +76,7 @@ class Blocks:
         self._centre = None if centre is None or centre.columns is None else centre
         self._coef = np.ascontiguousarray(coef, dtype=dtype)
         self._intercept = np.asarray(intercept, dtype=dtype)
-        self._y = None if encode is None or chunk.y is None else _targets(chunk.y, encode, dtype, centre)
+        self._y = None if encode is None or chunk.y is None else encoded_targets(chunk.y, encode, dtype, centre)
         self._weight = checked_weight(chunk, dtype)
         self._groups = checked_groups(chunk)
         self._offset = None if chunk.offset is None else chunk.offset.astype(dtype, copy=False)
@@ -129,7 +134,8 @@ def as_block(X: Array, dtype: np.dtype[Any], buffers: Buffers, centre: Centre | 
     return block
 
 
-def _targets(y: Array, encode: Encode, dtype: np.dtype[Any], centre: Centre | None) -> FloatArray:
+def encoded_targets(y: Array, encode: Encode, dtype: np.dtype[Any], centre: Centre | None) -> FloatArray:
+    """The targets as the arithmetic needs them, less their level."""
     if centre is None or not np.any(centre.level):
         return encode(y, dtype)
     return centre.targets(encode(y, FLOAT64), dtype)
