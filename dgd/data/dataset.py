@@ -89,12 +89,6 @@ class Chunk:
         taken: dict[str, Any] = {name: values[rows] for name, values in self.arrays.items()}
         return replace(self, numbers=numbers, **taken)
 
-    def part(self, start: int, stop: int) -> Chunk:
-        """Its rows from one to another, as views, as a chunk."""
-        numbers = None if self.numbers is None else self.numbers[start:stop]
-        some: dict[str, Any] = {name: values[start:stop] for name, values in self.arrays.items()}
-        return replace(self, start=self.start + (start if numbers is None else 0), numbers=numbers, **some)
-
 
 @dataclass(frozen=True)
 class Dataset:

@@ -18,7 +18,7 @@ from dgd.losses import Loss
 from dgd.passes.sums.gradient import AtNull, LossAndGradient
 from dgd.passes.sums.hessian import Hessian
 from dgd.passes.sums.many import ManySums, ManyTotals
-from dgd.passes.sums.row_sums import Part, Sums
+from dgd.passes.sums.row_sums import Part, RowSums, Sums
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +40,8 @@ class Batch:
     @classmethod
     def of(cls, questions: Sequence[Question], references: References) -> Self:
         """The questions together; the references say where Hessians are to be summed."""
-        centre, own = questions[0].sums.centre, questions[0].sums.own
-        assert all(each.sums.own == own for each in questions), "all fits make their first pass together"
+        centre, own = _sums(questions[0]).centre, _sums(questions[0]).own
+        assert all(_sums(each).own == own for each in questions), "all fits make their first pass together"
         seen: dict[bytes, int] = {}
         thetas = [_about(each, centre) for each in questions]
         columns = [seen.setdefault(theta.tobytes(), len(seen)) for theta in thetas]
@@ -49,9 +49,9 @@ class Batch:
         parts: dict[Any, tuple[int, Part]] = {}
         slots = []
         for column, question in zip(columns, questions, strict=True):
-            assert isinstance(question.sums.parts[0], LossAndGradient), "loss and gradient come first"
-            keys = [_key(part, column) for part in question.sums.parts[1:]]
-            for key, part in zip(keys, question.sums.parts[1:], strict=True):
+            assert isinstance(_sums(question).parts[0], LossAndGradient), "loss and gradient come first"
+            keys = [_key(part, column) for part in _sums(question).parts[1:]]
+            for key, part in zip(keys, _sums(question).parts[1:], strict=True):
                 if key is not None:
                     parts.setdefault(key, (column, part))
             slots.append(tuple(None if key is None else list(parts).index(key) for key in keys))
@@ -83,7 +83,7 @@ class Batch:
 
     def sums(self, loss: Loss, precision: str, folds: Folds | None) -> ManySums:
         """What the sweep is to sum."""
-        first = self.questions[0].sums
+        first = _sums(self.questions[0])
         intercepts = np.zeros((len(self.thetas), *first.coef.shape[1:]))
         coefs = self.thetas
         if self.intercept:
@@ -110,7 +110,8 @@ class Batch:
         sums = replace(sums, parts=(loss, *others), about=about)
         if self.own:
             return sums
-        return sums.moved_to(None if question.sums.centre is None else question.sums.centre.columns)
+        centre = _sums(question).centre
+        return sums.moved_to(None if centre is None else centre.columns)
 
     def held_out(self, place: int, totals: ManyTotals, fold: int) -> float:
         """The mean loss of a question's θ on one fold."""
@@ -125,7 +126,7 @@ def stored_theta(theta: Vector, about: Vector | None) -> Vector:
 
 def _about(question: Question, centre: Centre | None) -> Vector:
     """The question's θ for columns less another centre than its own."""
-    own = question.sums.centre
+    own = _sums(question).centre
     ours, theirs = (0.0 if each is None or each.columns is None else each.columns for each in (centre, own))
     step = np.subtract(ours, theirs)
     if not np.any(step):
@@ -135,8 +136,14 @@ def _about(question: Question, centre: Centre | None) -> Vector:
     return theta
 
 
+def _sums(question: Question) -> RowSums:
+    """What a question asks for; fits in lock-step ask for no products."""
+    assert isinstance(question.sums, RowSums)
+    return question.sums
+
+
 def _has_intercept(question: Question) -> bool:
-    return len(question.theta) > len(question.sums.coef)
+    return len(question.theta) > len(_sums(question).coef)
 
 
 def _key(part: Part, column: int) -> Any:
