@@ -13,7 +13,14 @@ import zarr
 import dgd
 from dgd import testing
 from dgd.cli import main
-from dgd.errors import CorruptChunkError, DataError, SchemaError, UnsupportedFormatError, ValueRangeError
+from dgd.errors import (
+    CorruptChunkError,
+    DataError,
+    MissingChunkError,
+    SchemaError,
+    UnsupportedFormatError,
+    ValueRangeError,
+)
 
 DATA = Path(__file__).parent.parent / "data"
 TRUTH = dict(np.load(DATA / "anndata.npz"))
@@ -166,6 +173,33 @@ def test_what_is_no_column_or_matrix_is_refused(atlas: Path, arguments: dict[str
 def test_a_part_by_its_path_is_refused(atlas: Path) -> None:
     with pytest.raises(SchemaError, match="a part of"):
         dgd.fit(atlas / "layers" / "dense", atlas / "obs" / "cell_type" / "codes")
+
+
+@pytest.mark.parametrize("name", ["obs/cell_type/codes", "obs/age/mask", "X/indices"])
+def test_chunks_that_were_left_out_are_filled_in_every_element(atlas: Path, name: str) -> None:
+    with zarr.config.set({"array.write_empty_chunks": True}):
+        zarr.open_array(atlas / name, mode="r+")[...] = 0
+    chunks = [file for file in (atlas / name).rglob("*") if file.is_file() and not file.name.startswith((".z", "zarr"))]
+    assert chunks
+    kwargs: dict[str, str] = {"y": "obs/n" if name == "X/indices" else name.rpartition("/")[0], "missing": "drop"}
+    whole = dgd.open_dataset(atlas, **kwargs).read(0)
+    for chunk in chunks:
+        chunk.unlink()
+    with pytest.raises(MissingChunkError, match="missing_chunks='fill'"):
+        dgd.open_dataset(atlas, **kwargs).read(0)
+    found = dgd.open_dataset(atlas, **kwargs, missing_chunks="fill").read(0)
+    np.testing.assert_array_equal(found.X, whole.X)
+    np.testing.assert_array_equal(found.y, whole.y)
+    assert found.filled >= 1
+
+
+@pytest.mark.parametrize("name", ["obs/cell_type/categories", "var/_index", "obs/stage/categories"])
+def test_a_chunk_of_labels_is_never_taken_for_nothing(atlas: Path, name: str) -> None:
+    for file in (atlas / name).rglob("*"):
+        if file.is_file() and not file.name.startswith((".z", "zarr")):
+            file.unlink()
+    with pytest.raises(MissingChunkError, match="of its labels is not in the store"):
+        dgd.fit(atlas, "obs/stage" if "stage" in name else "obs/cell_type", missing="drop", missing_chunks="fill")
 
 
 def test_a_torn_sparse_matrix_is_refused(tmp_path: Path) -> None:

@@ -127,6 +127,16 @@ def test_a_valid_range_has_the_sign_of_what_is_stored(tmp_path: Path) -> None:
     assert not np.isnan(values(path)).any()
 
 
+@pytest.mark.parametrize(("given", "missing"), [({}, False), ({"_Unsigned": "true"}, True)])
+def test_a_fill_value_of_the_other_sign_counts_where_signs_are_exchanged(
+    tmp_path: Path, given: dict[str, Any], missing: bool
+) -> None:
+    path = store(tmp_path / "a.zarr", X={"missing_value": 2**16 - 1, **given})
+    zarr.open_group(path, mode="r+")["X"][3, 1] = -1  # type: ignore[index]
+    assert np.isnan(values(path)[3, 1]) == missing
+    assert np.isnan(values(path)).sum() == missing
+
+
 def test_a_fill_value_of_format_2_counts_where_netcdf_wrote_it(tmp_path: Path) -> None:
     raw = values(store(tmp_path / "a.zarr", format_=2))
     assert not np.isnan(raw).any()

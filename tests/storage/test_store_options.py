@@ -160,6 +160,10 @@ def test_an_empty_shelf_and_a_folder_without_arrays(tmp_path: Path) -> None:
     (tmp_path / "notes" / "readme.txt").write_text("x")
     with pytest.raises(DatasetNotFoundError, match=r"has no array 'X' and is no Zarr group, it holds readme\.txt"):
         dgd.fit(tmp_path / "notes")
+    for name in ("manifests", "refs", "snapshots"):
+        (tmp_path / "ice" / name).mkdir(parents=True)
+    with pytest.raises(DatasetNotFoundError, match=r"repository of icechunk.*readonly_session"):
+        dgd.fit(tmp_path / "ice")
     with pytest.raises(DatasetNotFoundError, match=r"is no Zarr group, it holds readme\.txt"):
         dgd.info(tmp_path / "notes")
 

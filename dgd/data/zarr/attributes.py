@@ -122,11 +122,16 @@ def _fills(array: ArrayFormat, seen: np.dtype[Any]) -> tuple[float, ...]:
         # In format 2 it is this field that netCDF's `_FillValue` becomes.
         number = _plain(array.fill_value)
         given += [] if number is None else [number]
-    return tuple(dict.fromkeys(fill for value in given if (fill := _representable(value, seen)) is not None))
+    # Where the sign is another than that of what is stored, either may be meant.
+    wraps = "_Unsigned" in array.attributes
+    return tuple(dict.fromkeys(fill for value in given if (fill := _representable(value, seen, wraps)) is not None))
 
 
-def _representable(value: float, dtype: np.dtype[Any]) -> float | None:
-    """A fill value as the dtype holds it; None for NaN, which is missing as it is, and for what it cannot hold."""
+def _representable(value: float, dtype: np.dtype[Any], wraps: bool = True) -> float | None:
+    """A fill value as the dtype holds it; None for NaN, which is missing as it is, and for what it cannot hold.
+
+    wraps: whether a number of the other sign stands for that of the same bytes.
+    """
     if np.isnan(value):
         return None
     if dtype.kind == "f":
@@ -135,9 +140,9 @@ def _representable(value: float, dtype: np.dtype[Any]) -> float | None:
     if dtype.kind == "b" or value != int(value):
         return None
     number, limits = int(value), np.iinfo(dtype)
-    if dtype.kind == "u" and number < 0:
+    if wraps and dtype.kind == "u" and number < 0:
         number += int(limits.max) + 1
-    elif dtype.kind == "i" and number > limits.max:
+    elif wraps and dtype.kind == "i" and number > limits.max:
         number -= 2 ** (8 * dtype.itemsize)
     return number if limits.min <= number <= limits.max else None
 

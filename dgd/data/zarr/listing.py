@@ -22,6 +22,8 @@ MOST_ARRAYS = 200
 MOST_NODES = 1000
 SHOWN = 12
 LIST_SECONDS = 10.0
+ICECHUNK = {"manifests", "refs", "snapshots"}
+"""Folders of a repository of icechunk."""
 
 
 def arrays_below(source: Source) -> list[str]:
@@ -44,6 +46,11 @@ def not_found(source: Source, key: str, committed: tuple[str, ...]) -> str:
     inside = _entries(source)
     if inside is None:
         return f"{source.label} has no array {key!r}, and it cannot be listed; check the path and the name"
+    if inside and {*inside} >= ICECHUNK:
+        return (
+            f"{source.label} is a repository of icechunk, which holds versions of a store; open one and give its "
+            f"store: `icechunk.Repository.open(…).readonly_session('main').store`"
+        )
     if inside:
         return f"{source.label} has no array {key!r} and is no Zarr group, it holds {_listed(inside)}; check the path"
     if isinstance(source, LocalSource):

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from dgd.data.meaning import DecodedRows
 from dgd.data.reading import TURN, Reading
-from dgd.data.rows import Rows
+from dgd.data.rows import Rows, RowsOfRows
 from dgd.data.zarr.attributes import meaning_of
+from dgd.data.zarr.csr_rows import CsrRows
 from dgd.data.zarr.dimensions import check_same_rows, oriented
 from dgd.data.zarr.zarr_rows import ZarrRows
 from dgd.errors import ConfigurationError
@@ -38,8 +39,21 @@ def _transposed(X: Rows | None) -> Rows:
 
 def decoded(role: str, rows: Rows | None, reading: Reading) -> Rows | None:
     """A stored array as what it means in a role; others as they are."""
+    if rows is not None and reading.missing_chunks == "fill":
+        rows = _filling(rows)
     if not isinstance(rows, ZarrRows):
         return rows
-    rows = rows.filling() if reading.missing_chunks == "fill" else rows
     meaning = meaning_of(rows.format, reading, labels=role == "y")
     return rows if meaning is None else DecodedRows(rows, meaning)
+
+
+def _filling(rows: Rows) -> Rows:
+    """Rows whose stored arrays have their fill value where a chunk is not there: also codes, masks, sparse values."""
+    if isinstance(rows, ZarrRows):
+        return rows.filling()
+    if isinstance(rows, RowsOfRows):
+        return rows.changed(_filling)
+    if isinstance(rows, CsrRows):
+        data, indices, indptr = map(_filling, (rows.data, rows.indices, rows.indptr))
+        return replace(rows, data=data, indices=indices, indptr=indptr)
+    return rows

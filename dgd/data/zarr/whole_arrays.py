@@ -17,7 +17,7 @@ from dgd.data.buffers import Buffers
 from dgd.data.memory_rows import plain
 from dgd.data.zarr.metadata import find_array
 from dgd.data.zarr.sources import Source
-from dgd.errors import DatasetNotFoundError, MetadataError, SchemaError, UnsupportedFormatError
+from dgd.errors import DatasetNotFoundError, MetadataError, MissingChunkError, SchemaError, UnsupportedFormatError
 from dgd.errors.words import size
 
 LARGEST = 64 * 2**20
@@ -43,10 +43,11 @@ def read_whole(source: Source, name: str, *, flat: bool = True) -> Array:
         raise UnsupportedFormatError(f"array {name!r} holds Python objects, expected strings or numbers", array=name)
     with TemporaryDirectory() as folder:
         (Path(folder) / document.key).write_bytes(document.content)
-        total = 0
+        total, absent = 0, []
         for key in keys:
             content = source.get(key, Buffers(), at_most=LARGEST)
             if content is None:
+                absent.append(key)
                 continue
             total += content.nbytes
             if total > LARGEST:
@@ -60,6 +61,13 @@ def read_whole(source: Source, name: str, *, flat: bool = True) -> Array:
             raise UnsupportedFormatError(
                 f"array {name!r} of {source.label} cannot be read by zarr: {type(error).__name__}: {error}", array=name
             ) from error
+    # All of them differ, so that one number alone can be the fill value, and be left out for that.
+    if absent and (len(values) > 1 or values.dtype.kind not in "biuf"):
+        raise MissingChunkError(
+            f"array {name!r} of {source.label}: chunk {absent[0]} of its labels is not in the store; restore it from a "
+            f"copy, or write the array again",
+            array=name,
+        )
     return plain(values.astype(object)) if values.dtype.kind == "T" else plain(values)
 
 
