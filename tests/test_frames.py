@@ -7,6 +7,7 @@ from typing import Any
 import dask.dataframe as dd
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from clusters import Cluster
 
@@ -109,8 +110,8 @@ def test_categories_that_are_numbers_are_numbers() -> None:
     [
         ("t", FEATURES, "squared", "array 'X', chunk .: row 350, column 1 is nan"),
         ("b", ["a"], "squared", "array 'y', chunk .: row 350 is nan"),
-        ("text", ["a"], "softmax", "array 'y': row 350 is missing, expected a label"),
-        ("kind", ["a"], "softmax", "array 'y': row 350 is missing, expected a label"),
+        ("text", ["a"], "softmax", "array 'y', row 350 has no label.*missing='drop'"),
+        ("kind", ["a"], "softmax", "array 'y', row 350 has no label.*missing='drop'"),
     ],
 )
 def test_a_missing_cell_is_named(kind: str, column: str, features: list[str], loss: str, words: str) -> None:
@@ -120,6 +121,34 @@ def test_a_missing_cell_is_named(kind: str, column: str, features: list[str], lo
     rows = dd.from_pandas(frame, npartitions=PARTS) if kind == "dask" else frame
     with pytest.raises(ValueRangeError, match=words):
         dgd.fit(rows[features], rows[column], loss=loss)
+
+
+@pytest.mark.parametrize("kind", ["memory", "dask", "arrow"])
+@pytest.mark.parametrize("column", ["text", "kind"])
+def test_rows_without_a_label_can_be_left_out(kind: str, column: str) -> None:
+    frame = FRAME.copy()
+    frame.loc[[3, 350], column] = pd.NA
+    rows: Any = dd.from_pandas(frame, npartitions=PARTS) if kind == "dask" else frame
+    X, y = rows[["a", "d"]], rows[column]
+    if kind == "arrow":
+        X, y = pa.Table.from_pandas(X), pa.array(y)
+    found = dgd.fit(X, y, loss="softmax", penalty=RIDGE, missing="drop")
+    kept = frame.drop(index=[3, 350])
+    expected = dgd.fit(kept[["a", "d"]], kept[column], loss="softmax", penalty=RIDGE)
+    assert (found.rows_left_out, found.missing_cells) == (2, {"y": 2})
+    assert found.model.classes == expected.model.classes
+    np.testing.assert_allclose(found.theta, expected.theta, rtol=1e-6, atol=1e-9)
+
+
+def test_an_index_in_another_order_is_refused() -> None:
+    X, y = FRAME[["a", "d"]], FRAME["t"]
+    with pytest.raises(SchemaError, match=r"'y' has the index of 'X' in another order.*to_numpy"):
+        dgd.fit(X, y.sort_values())
+    with pytest.raises(SchemaError, match="'weight' has the index of 'X'"):
+        dgd.fit(X, y, weight=FRAME["w"].iloc[::-1])
+    theta = dgd.fit(X, y).theta
+    for other in (y.set_axis(np.arange(M) + 5), y.set_axis(np.zeros(M)), y.set_axis([f"r{k}" for k in range(M)])):
+        assert dgd.fit(X, other).theta.tobytes() == theta.tobytes()
 
 
 @pytest.mark.parametrize("kind", ["memory", "dask"])

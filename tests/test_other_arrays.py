@@ -93,7 +93,7 @@ def test_missing_cells_labels_and_text_of_arrow() -> None:
     for y in (labels, labels.dictionary_encode(), pa.chunked_array([labels])):
         result = dgd.fit(rows.select(["a"]), y, loss="logistic", penalty=dgd.penalties.L2(1))
         assert result.model.classes == ("no", "yes")
-    with pytest.raises(ValueRangeError, match="row 2 is missing, expected a label"):
+    with pytest.raises(ValueRangeError, match="row 2 has no label"):
         dgd.fit(rows.select(["a"]), pa.array(["no", "yes", None, "yes"]), loss="logistic")
     with pytest.raises(UnsupportedFormatError, match=r"columns 's' \(string\), 'd' \(date32\[day\]\); leave out"):
         dgd.fit(rows.append_column("s", labels).append_column("d", pa.array([1, 2, 3, 4], pa.date32())), [1, 2, 3, 4])

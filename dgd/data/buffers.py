@@ -13,6 +13,8 @@ from numpy.typing import DTypeLike, NDArray
 from dgd.data.watch import Watch
 
 ALIGNMENT = 64
+LARGE = 16 * 2**20
+"""Bytes of a stored chunk from which memory is taken for what it has, not for the most it could have."""
 MAPPED_BYTES = 2**20
 
 
@@ -76,6 +78,11 @@ class Buffers:
             self._memory[name] = memory
         self._last[name] = memory[:n_bytes].view(wanted).reshape(shape)
         return self._last[name]
+
+
+def space_for(n_bytes: int, at_most: int) -> int:
+    """The memory to take for a value of so many bytes: as much as it can have, or if that is much, what it has."""
+    return at_most if at_most < LARGE else min(at_most, max(1, n_bytes))
 
 
 def aligned(n_bytes: int, *, huge: bool = False) -> NDArray[np.uint8]:

@@ -24,7 +24,7 @@ class LabelRows(DaskRows):
 
     def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Array, int]:
         """The labels from start to stop."""
-        values = labels_of(self.name, super().read(start, stop, buffers)[0], start)
+        values = labels_of(super().read(start, stop, buffers)[0])
         if (values.dtype.kind in READABLE_KINDS) != (self.dtype.kind in READABLE_KINDS):
             raise UnsupportedFormatError(
                 f"array {self.name!r}: rows {start} to {stop - 1} have dtype {values.dtype}, expected strings, as its "

@@ -11,8 +11,9 @@ import numpy as np
 
 from dgd._typing import Array
 from dgd.data.memory_rows import plain
+from dgd.data.missing import NO_LABEL
 from dgd.data.rows import READABLE_KINDS
-from dgd.errors import UnsupportedFormatError, ValueRangeError
+from dgd.errors import SchemaError, UnsupportedFormatError
 
 MOST_NAMED = 8
 LABELS = np.dtype("U16")
@@ -24,17 +25,17 @@ def is_frame(values: Any) -> bool:
     return type(values).__module__.partition(".")[0] == "pandas" and hasattr(values, "iloc")
 
 
-def array_of(name: str, frame: Any, first_row: int = 0) -> Array:
+def array_of(name: str, frame: Any) -> Array:
     """The values of a DataFrame or Series; those of one column may be labels.
 
-    Missing cells are NaN, and the numbers beside them float64. Raises UnsupportedFormatError where columns are not
-    numbers, ValueRangeError for a missing label; first_row: the number of the frame's first row in its array.
+    Missing cells are NaN, and the numbers beside them float64; a missing label is "". Raises UnsupportedFormatError
+    where columns are not numbers.
     """
     if frame.ndim == 1:
         if number_type(frame.dtype) is not None:
             return column_values(frame)
         label_type(name, frame.dtype)
-        return labels_of(name, column_values(frame), first_row)
+        return labels_of(column_values(frame))
     if all(isinstance(dtype, np.dtype) and dtype.kind in "iuf" for dtype in frame.dtypes):
         return np.asarray(frame)
     check_columns(name, frame)
@@ -43,6 +44,24 @@ def array_of(name: str, frame: Any, first_row: int = 0) -> Array:
     for j, values in enumerate(columns):
         found[:, j] = values
     return found
+
+
+def check_order(frames: dict[str, Any]) -> None:
+    """Raise SchemaError where the index of one frame or Series is that of another in another order.
+
+    Rows go together by their position, as everywhere; indexes that have other labels say nothing.
+    """
+    (first, leading), *others = frames.items()
+    for name, frame in others:
+        mine, its = frame.index, leading.index
+        if len(mine) != len(its) or mine.equals(its) or not (mine.is_unique and its.is_unique):
+            continue
+        if mine.isin(its).all():
+            raise SchemaError(
+                f"array {name!r} has the index of {first!r} in another order, and rows go together by their position; "
+                f"put one in the order of the other (`.loc[….index]`), or take both without it (`.to_numpy()`)",
+                array=name,
+            )
 
 
 def column_values(column: Any) -> Array:
@@ -105,14 +124,11 @@ def check_columns(name: str, frame: Any, *, objects: bool = True) -> None:
     )
 
 
-def labels_of(name: str, values: Array, first_row: int = 0) -> Array:
-    """Objects as strings, numbers or bools. Raises ValueRangeError at the first that is missing."""
+def labels_of(values: Array) -> Array:
+    """Objects as strings, numbers or bools; a missing one is no label, among numbers NaN."""
     missing = np.array([value is None for value in values], dtype=bool)
-    if missing.any():
-        row = first_row + int(missing.argmax())
-        raise ValueRangeError(
-            f"array {name!r}: row {row} is missing, expected a label; drop or fill such rows before fitting",
-            array=name,
-            row=row,
-        )
-    return plain(values)
+    if not missing.any():
+        return plain(values)
+    found = values.copy()
+    found[missing] = NO_LABEL if isinstance(next((each for each in values if each is not None), ""), str) else np.nan
+    return plain(found)

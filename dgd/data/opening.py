@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Unpack, cast
 import numpy as np
 
 from dgd.data.dataset import Dataset
-from dgd.data.frames import array_of, is_frame
+from dgd.data.frames import array_of, check_order, is_frame
 from dgd.data.joined_columns import with_features
 from dgd.data.memory_rows import MemoryRows
 from dgd.data.other_arrays import rows_of_array
@@ -235,7 +235,10 @@ def _target_name(y: Any) -> str | None:
 def _frames_as_rows(*arrays: Any) -> tuple[Any, ...]:
     """X, y, weight and offset with the DataFrames and Series among them as rows; the lengths are counted together."""
     found = dict(zip(("X", "y", "weight", "offset"), arrays, strict=True))
-    found |= {name: MemoryRows(name, array_of(name, frame)) for name, frame in found.items() if is_frame(frame)}
+    frames = {name: frame for name, frame in found.items() if is_frame(frame)}
+    if len(frames) > 1:
+        check_order(frames)
+    found |= {name: MemoryRows(name, array_of(name, frame)) for name, frame in frames.items()}
     dask = {name: frame for name, frame in found.items() if _module(frame) == "dask" and hasattr(frame, "divisions")}
     if dask:
         from dgd.data.dask_frames import rows_of

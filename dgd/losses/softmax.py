@@ -89,7 +89,7 @@ class Softmax(NumberLoss):
         """K: a raw prediction for each class."""
         if self.classes is None:
             raise ConfigurationError(
-                "the classes of loss 'softmax' must be declared before the data are read: "
+                "the classes of loss 'softmax' must be declared before the data are read; "
                 "pass `Softmax(classes=[...])` with all labels, got no classes"
             )
         if len(y_shape) != 1:

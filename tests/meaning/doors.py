@@ -130,6 +130,12 @@ def has_way_out(sentence: str) -> bool:
     return "; " in sentence
 
 
+def is_right(name: str, data: Data, cell: str) -> bool:
+    """Whether a cell is as it should be: right numbers, nothing to try, or a refusal that is expected."""
+    words = data.refused.get(name, data.refused.get("path") if name in PATH_DOORS else None)
+    return cell in (WORKS, NOTHING) if words is None else cell.startswith("refused") and words in cell
+
+
 def tolerance_of(visit: Visit) -> float:
     """Two solvers of a softmax regression agree to less than a sum of squares."""
     return 1e-4 if visit.data.classes else 1e-6

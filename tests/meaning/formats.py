@@ -31,8 +31,8 @@ class Data:
     """X and y as objects of a library."""
     reading: dict[str, Any] = field(default_factory=dict)
     """How objects are read."""
-    client: bool = True
-    """Whether a worker can see it; what lies in this process's memory alone it cannot."""
+    refused: dict[str, str] = field(default_factory=dict)
+    """Doors that are to refuse it, by the words of the way out; "path" stands for all that take a path."""
 
     @property
     def classes(self) -> bool:

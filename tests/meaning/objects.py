@@ -80,7 +80,14 @@ def dask_frame(folder: Path) -> Data:
     frame["t"] = y
     frame.to_parquet(folder / "t.parquet")
     parts = dd.read_parquet(folder / "t.parquet").repartition(npartitions=3)
-    return Data(X, y, path=folder / "t.parquet", objects=(parts[NAMES], parts["t"]), reading=DROP)
+    return Data(
+        X,
+        y,
+        path=folder / "t.parquet",
+        objects=(parts[NAMES], parts["t"]),
+        reading=DROP,
+        refused={"path": "dgd ingest"},
+    )
 
 
 @data_of("xarray DataArray", "labelled arrays over Dask, feature × sample")
@@ -101,7 +108,7 @@ def hdf5(folder: Path) -> Data:
         file.create_dataset("X", data=X, chunks=(CHUNK, 3), compression="gzip", shuffle=True)
         file.create_dataset("y", data=y)
     file = h5py.File(folder / "a.h5")
-    return Data(X, y, path=folder / "a.h5", objects=(file["X"], file["y"]))
+    return Data(X, y, path=folder / "a.h5", objects=(file["X"], file["y"]), refused={"path": "h5py"})
 
 
 @data_of("zip", "a Zarr group in a zip file")
@@ -164,4 +171,4 @@ def icechunk_store(folder: Path) -> Data:
     group.create_array("y", data=y, chunks=(CHUNK,))
     session.commit("written")
     read = repository.readonly_session("main").store
-    return Data(X, y, path=folder / "ice", objects=(read, None))
+    return Data(X, y, path=folder / "ice", objects=(read, None), refused={"path": "readonly_session"})

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 import zarr
 
 import dgd
-from dgd.errors import DataError, MetadataError, UnsupportedFormatError
+from dgd.errors import DataError, MetadataError, SchemaError, UnsupportedFormatError
 
 LABELS = np.array(["no", "yes", "perhaps"])
 pytestmark = pytest.mark.filterwarnings("ignore:The data type:zarr.errors.UnstableSpecificationWarning")
@@ -80,3 +81,26 @@ def test_several_targets_and_offsets_are_written_and_read(tmp_path: Path) -> Non
     writer.append(X, Y)
     with pytest.raises(dgd.errors.SchemaError, match=r"y has shape \(100,\), expected \(100, 2\)"):
         writer.append(X, Y[:, 0])
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_texts_of_any_length_are_a_target(tmp_path: Path, zarr_format: Any) -> None:
+    X, y = classes()
+    ridge = dgd.penalties.L2(0.1)
+    expected = dgd.fit(X, y, loss="softmax", penalty=ridge)
+    texts = xr.Dataset({"y": ("s", y.astype(object))})
+    how: Any = {"zarr_format": zarr_format, "consolidated": False}
+    texts.assign(X=(("s", "f"), X)).to_zarr(tmp_path / "a.zarr", **how)
+    texts.assign(X=(("f", "s"), X.T)).to_zarr(tmp_path / "turned.zarr", **how)
+    texts.assign(a=("s", X[:, 0]), b=("s", X[:, 1])).to_zarr(tmp_path / "variables.zarr", **how)
+    for name in ("a", "turned", "variables"):
+        some: Any = {"features": ["a", "b"]} if name == "variables" else {}
+        result = dgd.fit(tmp_path / f"{name}.zarr", loss="softmax", penalty=ridge, **some)
+        np.testing.assert_allclose(result.theta, expected.theta, rtol=1e-9, atol=1e-12)
+        assert result.model.classes == expected.model.classes
+    other = texts.rename(s="t").assign(X=(("s", "f"), X[:, [0, 0]]))
+    other.to_zarr(tmp_path / "other.zarr", **how)
+    with pytest.raises(SchemaError, match="'t': they are not the same rows"):
+        dgd.fit(tmp_path / "other.zarr", loss="softmax")
+    with pytest.raises(UnsupportedFormatError, match="'y' has dtype"):
+        dgd.fit(tmp_path / "a.zarr", "X", X="y")

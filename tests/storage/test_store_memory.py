@@ -135,3 +135,16 @@ def test_the_writer_holds_a_few_chunks(chunk_rows: int, block_rows: int, tmp_pat
     few = peak_of(lambda: write(10), 4.5 * chunk + block / 4)
     most = min(few, 4.5 * chunk + block / 4) + 2**20
     assert peak_of(lambda: write(40), most) < most
+
+
+@pytest.mark.parametrize("shards", [None, (500_000, 10)])
+def test_large_chunks_are_planned_and_read_as_large_as_they_are(tmp_path: Path, shards: tuple[int, int] | None) -> None:
+    X = np.tile(np.arange(10.0), (500_000, 1))
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w")
+    stored = group.create_array("X", data=X, chunks=(250_000, 10) if shards else X.shape, shards=shards).nbytes_stored()
+    dataset = dgd.open_dataset(tmp_path / "a.zarr/X", np.zeros(len(X), bool))
+    footprint = dataset.footprint
+    assert footprint.encoded < 2 * stored + 2**16 < 2**20
+    buffers = Buffers()
+    np.testing.assert_array_equal(dataset.read(0, buffers).X, X)
+    assert peak_of(lambda: dataset.read(0, Buffers()), 2 * X.nbytes) <= footprint.encoded + footprint.decoded + SLACK

@@ -121,7 +121,7 @@ def _column_rows(name: str, column: Any) -> MemoryRows:
     values = np.asarray(column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy())
     if values.dtype.kind != "O":
         check_dtype(name, values.dtype)
-    return MemoryRows(name, labels_of(name, values))
+    return MemoryRows(name, labels_of(values))
 
 
 def _number_type(kind: Any) -> np.dtype[Any] | None:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from dgd.data.meaning import DecodedRows
 from dgd.data.rows import Rows
 from dgd.data.zarr.group import Group
 from dgd.data.zarr.metadata import find_array
+from dgd.data.zarr.text_rows import holds_texts
 from dgd.data.zarr.whole_arrays import read_whole
 from dgd.data.zarr.zarr_rows import ZarrRows
 from dgd.errors import SchemaError, UnsupportedFormatError
-
-TEXTS = ("string", "fixed_length_utf32", "null_terminated_bytes", "variable_length_utf8")
-"""Format 3's names of data types of text; format 2 has NumPy's."""
 
 
 def axis_labels(group: Group, X: Rows | None, axis: int) -> tuple[str, ...] | None:
@@ -27,7 +24,7 @@ def axis_labels(group: Group, X: Rows | None, axis: int) -> tuple[str, ...] | No
         return None
     source = group.child(name)
     document = find_array(source)
-    if document is None or not _is_text(document.parsed(), stored.shape[axis]):
+    if document is None or not holds_texts(document) or document.parsed().get("shape") != [stored.shape[axis]]:
         return None
     try:
         labels = tuple(str(label) for label in read_whole(source, name).tolist())
@@ -35,14 +32,6 @@ def axis_labels(group: Group, X: Rows | None, axis: int) -> tuple[str, ...] | No
         # Names are no numbers: without them the data are what they are.
         return None
     return labels if len(set(labels)) == len(labels) else None
-
-
-def _is_text(document: dict[str, Any], length: int) -> bool:
-    """Whether an array's document says that it holds so many texts."""
-    kind = document.get("data_type", document.get("dtype"))
-    kind = kind.get("name") if isinstance(kind, dict) else kind
-    texts = isinstance(kind, str) and (kind in TEXTS or kind.lstrip("<>|=")[:1] in ("U", "S", "O"))
-    return texts and document.get("shape") == [length]
 
 
 def turned_by_labels(group: Group, X: Rows, known: tuple[str, ...]) -> Rows:

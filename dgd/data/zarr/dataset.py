@@ -14,8 +14,9 @@ from dgd.data.zarr.column_labels import axis_labels, turned_by_labels
 from dgd.data.zarr.coordinates import beside, stored_coordinates
 from dgd.data.zarr.group import Group
 from dgd.data.zarr.meant import decoded, meant
+from dgd.data.zarr.text_rows import texts_at
 from dgd.data.zarr.zarr_rows import ZarrRows
-from dgd.errors import DatasetNotFoundError
+from dgd.errors import DatasetNotFoundError, UnsupportedFormatError
 
 
 def open_group(
@@ -34,7 +35,10 @@ def open_group(
     """
     given = {"X": X, "y": y, "weight": weight, "offset": offset}
     reading = reading or Reading()
-    found = {role: _named(group, array, reading) if isinstance(array, str) else array for role, array in given.items()}
+    found = {
+        role: _named(group, array, reading, labels=role == "y") if isinstance(array, str) else array
+        for role, array in given.items()
+    }
     target = group.find("y") if reading.decode and y is None else None
     arrays: dict[str, Any] = dict(meant(found, reading, beside=target))
     if known is not None and y is None and target is None and reading.decode and not reading.transpose:
@@ -52,7 +56,7 @@ def open_group(
 
 def column_beside(group: Group, name: str, reading: Reading) -> Rows | None:
     """An array of the group that is a feature beside X, such as a column of `obs`; None if it is not there."""
-    return decoded("X", _named(group, name, reading), reading) if group.has(name) else None
+    return decoded("X", _named(group, name, reading, labels=False), reading) if group.has(name) else None
 
 
 def _dimensions(group: Group, X: Rows) -> tuple[str | None, ...] | None:
@@ -72,8 +76,8 @@ def _grid(group: Group, X: str, rows: int, dims: tuple[str | None, ...] | None) 
     return Grid((name,), (rows,), lambda: stored_coordinates(group, (name,), beside(group, [X])))
 
 
-def _named(group: Group, key: str, reading: Reading) -> Rows:
-    """An array of the group, or what stands for one."""
+def _named(group: Group, key: str, reading: Reading, *, labels: bool) -> Rows:
+    """An array of the group, or what stands for one; labels: whether it may hold texts."""
     try:
         rows = group.rows(key)
     except DatasetNotFoundError:
@@ -81,4 +85,9 @@ def _named(group: Group, key: str, reading: Reading) -> Rows:
         if found is None:
             raise
         return found
+    except UnsupportedFormatError:
+        texts = texts_at(group, key) if labels else None
+        if texts is None:
+            raise
+        return texts
     return labelled(group, key, rows) if reading.decode and key not in group.committed else rows

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from dgd.data.reading import RAW
+from dgd.data.zarr.text_rows import TextRows
 from dgd.data.zarr.zarr_rows import ZarrRows
 from dgd.errors import SchemaError
 
+Column = ZarrRows | TextRows
 ANONYMOUS = "phony_dim"
 """What netCDF's readers call a dimension that has no name."""
 
 
-def row_dimension(columns: list[ZarrRows]) -> tuple[str, str] | None:
+def row_dimension(columns: Sequence[Column]) -> tuple[str, str] | None:
     """The name of the rows, and of the first of the targets, weights and offsets that has one."""
     for column in columns:
-        names = column.format.dimension_names
-        if names and (name := names[0]) is not None and not name.startswith(ANONYMOUS):
+        name = column.dimension if isinstance(column, TextRows) else (column.format.dimension_names or (None,))[0]
+        if name is not None and not name.startswith(ANONYMOUS):
             return name, column.name
     return None
 
 
-def oriented(X: ZarrRows, columns: list[ZarrRows]) -> ZarrRows:
+def oriented(X: ZarrRows, columns: Sequence[Column]) -> ZarrRows:
     """X with the rows that the columns name as its first axis: transposed where they are its second.
 
     Raises SchemaError where neither axis is called so.
@@ -41,7 +44,7 @@ def oriented(X: ZarrRows, columns: list[ZarrRows]) -> ZarrRows:
     )
 
 
-def check_same_rows(columns: list[ZarrRows]) -> None:
+def check_same_rows(columns: Sequence[Column]) -> None:
     """Refuse targets, weights and offsets whose rows have different names."""
     found = row_dimension(columns)
     for column in columns:

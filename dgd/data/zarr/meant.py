@@ -10,6 +10,7 @@ from dgd.data.rows import Rows, RowsOfRows
 from dgd.data.zarr.attributes import meaning_of
 from dgd.data.zarr.csr_rows import CsrRows
 from dgd.data.zarr.dimensions import check_same_rows, oriented
+from dgd.data.zarr.text_rows import TextRows
 from dgd.data.zarr.zarr_rows import ZarrRows
 from dgd.errors import ConfigurationError
 
@@ -22,7 +23,7 @@ def meant(found: dict[str, Rows | None], reading: Reading, *, beside: ZarrRows |
     if reading.transpose:
         found = {**found, "X": _transposed(found.get("X"))}
     elif reading.decode:
-        columns = [rows for role, rows in found.items() if role != "X" and isinstance(rows, ZarrRows)]
+        columns = [rows for role, rows in found.items() if role != "X" and isinstance(rows, ZarrRows | TextRows)]
         check_same_rows(columns)
         X = found.get("X")
         if isinstance(X, ZarrRows):

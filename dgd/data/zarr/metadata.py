@@ -65,7 +65,7 @@ def array_format(document: ArrayDocument, name: str) -> ArrayFormat:
     parsed, where = document.parsed(), document.where
     try:
         if document.key == ".zarray":
-            found = zarr2.parse(parsed, name, _v2_attributes(document.source), document.digest)
+            found = zarr2.parse(parsed, name, attributes_beside(document.source), document.digest)
         else:
             node_type = parsed["node_type"]
             if node_type == "group":
@@ -86,7 +86,8 @@ def array_format(document: ArrayDocument, name: str) -> ArrayFormat:
     return found
 
 
-def _v2_attributes(source: Source) -> dict[str, Any]:
+def attributes_beside(source: Source) -> dict[str, Any]:
+    """The attributes of an array of format 2, which are a document of their own."""
     content = read_document(source, ".zattrs")
     where = f"{source.label}/.zattrs"
     return {} if content is None else checked_attributes(parse_document(content, where), where)

@@ -20,7 +20,7 @@ from zarr.buffer import default_buffer_prototype
 from zarr.storage import FsspecStore, MemoryStore
 
 from dgd._typing import Bytes
-from dgd.data.buffers import Buffers
+from dgd.data.buffers import Buffers, space_for
 from dgd.data.zarr import connections, event_loop
 from dgd.data.zarr.answers import READ_TIMEOUT, Unanswered, answer, value_of, waited_for
 from dgd.data.zarr.links import check_inside
@@ -144,18 +144,18 @@ class LocalSource:
         except OSError as error:
             raise unreadable(self.label, key, error) from error
         try:
-            encoded: Bytes = buffers.take("encoded", (at_most,), np.uint8)
-            check_inside(file, path, self.within or self.root)
             status = os.fstat(file)
+            encoded: Bytes = buffers.take("encoded", (space_for(status.st_size, at_most),), np.uint8)
+            check_inside(file, path, self.within or self.root)
             buffers.version = version_of(status)
             began = time.perf_counter()
             done = os.readv(file, [encoded.data, BEYOND])
-            if done != at_most:
+            if done != len(encoded):
                 status = os.fstat(file)
                 if not stat.S_ISREG(status.st_mode):
                     return None
-                if status.st_size > at_most:
-                    raise TooLong(status.st_size, at_most)
+                if status.st_size > len(encoded):
+                    raise TooLong(status.st_size, len(encoded))
                 done = _read_on(file, encoded[: status.st_size], done)
             hints_in(buffers).measured(key, done, time.perf_counter() - began)
             return encoded[:done]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 
 from dgd._typing import Bytes
+from dgd.data.buffers import LARGE
 from dgd.data.zarr.crc32c import crc32c
 from dgd.data.zarr.layout import ArrayFormat
 from dgd.data.zarr.sources import Source
@@ -23,17 +25,29 @@ def identity_of(encoded: Bytes, layout: ArrayFormat) -> int:
     return int.from_bytes(mark.tobytes(), "little")
 
 
-def size_of(source: Source, layout: ArrayFormat) -> tuple[int, bool]:
+@dataclass(frozen=True)
+class StoredSize:
+    """Bytes of an array as it is stored."""
+
+    total: int
+    exact: bool
+    largest: int
+    """Of a chunk: of large ones that were all asked for the largest there is, else the largest there could be."""
+
+
+def size_of(source: Source, layout: ArrayFormat) -> StoredSize:
     """Stored bytes of the whole array: exact without compression, else from a sample of the chunks."""
-    count = math.prod(layout.grid)
+    count, bound = math.prod(layout.grid), layout.encoded_bound
     if layout.fixed_size:
-        return count * layout.encoded_bound, True
+        return StoredSize(count * bound, True, bound)
     places = list(product(*(range(n) for n in layout.grid))) if count <= SAMPLED_CHUNKS else _sample(layout)
     sizes = [source.size(layout.key(place)) for place in places]
     known = [size for size in sizes if size is not None]
     if not known:
-        return count * layout.chunk.n_bytes, False
-    return round(sum(known) / len(known) * count), len(known) == count
+        return StoredSize(count * layout.chunk.n_bytes, False, bound)
+    exact = len(known) == count
+    largest = max(known) if exact and bound >= LARGE else bound
+    return StoredSize(round(sum(known) / len(known) * count), exact, min(largest, bound))
 
 
 def _sample(layout: ArrayFormat) -> list[tuple[int, ...]]:

@@ -10,7 +10,8 @@ from dgd.data.variables import Variable, dataset_of_variables
 from dgd.data.zarr.attributes import meaning_of
 from dgd.data.zarr.coordinates import beside, stored_coordinates
 from dgd.data.zarr.group import Group
-from dgd.errors import SchemaError
+from dgd.data.zarr.text_rows import texts_at
+from dgd.errors import SchemaError, UnsupportedFormatError
 
 
 def open_variables(
@@ -33,7 +34,13 @@ def _column(group: Group, role: str, given: Rows | str | None, reading: Reading)
 
 
 def _variable(group: Group, name: str, reading: Reading, *, labels: bool) -> Variable:
-    stored = group.rows(name)
+    try:
+        stored = group.rows(name)
+    except UnsupportedFormatError:
+        texts = texts_at(group, name) if labels else None
+        if texts is None:
+            raise
+        return Variable(texts, (texts.dimension or "row",))
     stored = stored.filling() if reading.missing_chunks == "fill" else stored
     meaning = meaning_of(stored.format, reading, labels=labels)
     dims = stored.format.dimension_names

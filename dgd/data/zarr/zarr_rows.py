@@ -128,10 +128,10 @@ class ZarrRows:
             decoded += self.format.chunk.n_bytes
         if self.fill is not None:
             decoded += self.format.chunk.n_bytes
-        per_pass, exact = size_of(self.source, self.format)
+        stored = size_of(self.source, self.format)
         ahead = self._limit if self.source.read_ahead == "requests" else 0
-        encoded = (1 + ahead) * self._most * self.source.copies
-        return Footprint(encoded, decoded, per_pass, exact, path=self.source.read_path, ahead=ahead)
+        encoded = (1 + ahead) * stored.largest * self.source.copies
+        return Footprint(encoded, decoded, stored.total, stored.exact, path=self.source.read_path, ahead=ahead)
 
     def ahead(self, start: int, stop: int, buffers: Buffers) -> bool:
         """Ask for the chunks of these rows before they are read; whether more should be asked for."""
