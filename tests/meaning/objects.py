@@ -105,7 +105,7 @@ def hdf5(folder: Path) -> Data:
 
     X, y = numbers()
     with h5py.File(folder / "a.h5", "w") as file:
-        file.create_dataset("X", data=X, chunks=(CHUNK, 3), compression="gzip", shuffle=True)
+        file.create_dataset("X", data=X, chunks=(len(X) // 5, 3), compression="gzip", shuffle=True)
         file.create_dataset("y", data=y)
     file = h5py.File(folder / "a.h5")
     return Data(X, y, path=folder / "a.h5", objects=(file["X"], file["y"]), refused={"path": "h5py"})
