@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from dgd.fitting.result import Result
     from dgd.fitting.resume import resume
     from dgd.fitting.summarize import summarize
-    from dgd.fitting.summary import Summary
+    from dgd.fitting.summary import Summary, load_summary
     from dgd.models.model import Model, load_model
     from dgd.models.predict import predict, predict_to
     from dgd.models.score import score
@@ -59,6 +59,7 @@ _HOMES = {
     "info": "dgd.data.zarr.info",
     "ingest": "dgd.data.tables.ingest",
     "load_model": "dgd.models.model",
+    "load_summary": "dgd.fitting.summary",
     "open_dataset": "dgd.data.opening",
     "plan": "dgd.fitting.fit",
     "predict": "dgd.models.predict",
@@ -107,6 +108,7 @@ __all__ = [
     "info",
     "ingest",
     "load_model",
+    "load_summary",
     "losses",
     "open_dataset",
     "penalties",

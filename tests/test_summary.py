@@ -62,6 +62,7 @@ def test_one_read_and_the_same_bits_on_any_number_of_threads(tiny_data_are_divid
         np.testing.assert_array_equal(getattr(one.total, name), getattr(three.total, name))
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize("penalty", PENALTIES, ids=repr)
 @pytest.mark.parametrize("weight", [None, WEIGHT])
 def test_fits_are_those_of_newton(penalty: Any, weight: Any) -> None:

@@ -19,7 +19,8 @@ from dgd.errors.words import shown
 from dgd.fitting.arguments import checked_rate, make_loss, make_penalty
 from dgd.fitting.auto_solver import Choice, check_method, choose
 from dgd.losses import Loss, Squared
-from dgd.passes.plan import Need, products_need
+from dgd.passes.plan import Need
+from dgd.passes.products_need import products_need
 from dgd.penalties import Penalty
 from dgd.solvers import SOLVERS, Rate, Solver
 

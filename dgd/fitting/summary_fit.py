@@ -17,6 +17,8 @@ from dgd.errors.words import counted
 from dgd.fitting.arguments import make_penalty
 from dgd.fitting.auto_solver import Choice, check_method
 from dgd.fitting.certificate import Certificate
+from dgd.fitting.factor_fit import by_factor
+from dgd.fitting.known import Known, Pass
 from dgd.fitting.loop import Run
 from dgd.fitting.null_model import NullModel
 from dgd.fitting.objective import Objective
@@ -29,35 +31,36 @@ from dgd.losses import Squared
 from dgd.passes.blas import single_threaded_blas
 from dgd.passes.executor import InlineExecutor, PassResult
 from dgd.passes.sums.gram import Gram
+from dgd.passes.sums.r_factor import RFactor
 from dgd.penalties import Penalty
 from dgd.solvers import FromSummary
-from dgd.solvers.base import Epoch, Status
+from dgd.solvers.base import Epoch, Evaluation, State, Status
 
 REFINEMENTS = 2
 """Steps after the first, which take back what solving the equations has rounded."""
 
 
-def fit_of_gram(gram: Gram, dataset: Dataset, penalty: Any, *, fit_intercept: bool) -> Result:
+def fit_of_sums(sums: Gram | RFactor, dataset: Dataset, penalty: Any, *, fit_intercept: bool) -> Result:
     """The result for all targets, with one penalty, or with one for each of them."""
     intercept = checked_flag("fit(fit_intercept", fit_intercept)
     if not isinstance(penalty, (list, tuple)):
-        return _fit(gram, dataset, make_penalty(penalty), intercept)
-    q = gram.cross.shape[1]
+        return _fit(sums, dataset, make_penalty(penalty), intercept)
+    q = len(sums.level)
     if len(penalty) != q or dataset.y is None or len(dataset.y.shape) == 1:
         raise ConfigurationError(
             f"`fit(penalty=...)` must be one penalty, or one for each of {counted(q, 'target')}, got {len(penalty)}"
         )
-    return _for_each(gram, dataset, [make_penalty(each) for each in penalty], intercept)
+    return _for_each(sums, dataset, [make_penalty(each) for each in penalty], intercept)
 
 
-def _fit(gram: Gram, dataset: Dataset, penalty: Penalty, intercept: bool) -> Result:
+def _fit(sums: Gram | RFactor, dataset: Dataset, penalty: Penalty, intercept: bool) -> Result:
     assert dataset.y is not None
     loss, solver = Squared(), FromSummary()
-    n, outputs = gram.cross.shape[0], loss.n_outputs(dataset.y.shape)
+    n, outputs = len(sums.about), loss.n_outputs(dataset.y.shape)
     penalty.check(n)
     n_parameters = (n + intercept) * (outputs or 1)
     check_method(solver, loss, penalty, n_parameters, outputs or 1)
-    choice = Choice(solver.name, f"from a summary of {counted(gram.rows, 'row')}, without a pass")
+    choice = Choice(solver.name, f"from a summary of {counted(sums.rows, 'row')}, without a pass")
     method = Method(loss, penalty, solver, choice, "auto", intercept, outputs, n_parameters)
     objective = Objective(
         dataset,
@@ -70,19 +73,28 @@ def _fit(gram: Gram, dataset: Dataset, penalty: Penalty, intercept: bool) -> Res
         products=True,
     )
     with single_threaded_blas():
-        run, sure = _minimised(objective, method, gram)
+        run, sure, certificate = _minimised(objective, method, sums)
         result = result_of(objective, run, None, method)
+    if certificate is not None:
+        result = replace(result, certificate=certificate)
     if run.status is Status.ILL_CONDITIONED:
         hint = f"{max(sure, 0.0):.0f} digits are sure by the summary's sums alone; a fit of the data brings more"
+        if isinstance(sums, Gram):
+            hint += ", or `summarize(method='qr')`"
         result = replace(result, advice="; ".join(part for part in (result.advice, hint) if part))
     return result
 
 
-def _minimised(objective: Objective, method: Method, gram: Gram) -> tuple[Run, float]:
-    """The minimum, and how many digits of it are sure."""
-    solver = method.solver
+def _minimised(objective: Objective, method: Method, sums: Gram | RFactor) -> tuple[Run, float, Certificate | None]:
+    """The minimum, how many digits of it are sure, and a certificate where the sums are an R factor."""
+    solver, gram = method.solver, sums if isinstance(sums, Gram) else sums.gram
     start = method.within_bounds(np.zeros(objective.theta_shape))
     first = products_pass(objective, start, PassResult(gram, 0), standardize=True)
+    factored = by_factor(objective, first, sums) if isinstance(sums, RFactor) else None
+    if factored is not None:
+        known, found = factored.found.known, factored.found.evaluation
+        state = replace(solver.init(found.point), best=found, steps=1, rank=found.point.size)
+        return _run(state, known, first, found, factored.sure), factored.sure, factored.certificate
     known, found = first.known, first.evaluation
     prox = objective.prox(known)
     state = solver.tell(solver.init(found.point), found, prox)
@@ -97,22 +109,26 @@ def _minimised(objective: Objective, method: Method, gram: Gram) -> tuple[Run, f
         found, known = step.evaluation, step.known
         state = solver.tell(state, found, prox)
     sure = digits(objective, replace(first, evaluation=found, known=known), first.evaluation) if found.finite else 0.0
+    return _run(state, known, first, found, sure), sure, None
+
+
+def _run(state: State, known: Known, first: Pass, found: Evaluation, sure: float) -> Run:
     status = Status.CONVERGED if sure >= DIGITS else Status.ILL_CONDITIONED
     if not found.finite:
         status = Status.DIVERGED
     fitted = FitState(state, known, first.evaluation.point, last=found)
-    return Run(found.point, max(found.value, 0.0), status, fitted), sure
+    return Run(found.point, max(found.value, 0.0), status, fitted)
 
 
-def _for_each(gram: Gram, dataset: Dataset, penalties: Sequence[Penalty], intercept: bool) -> Result:
+def _for_each(sums: Gram | RFactor, dataset: Dataset, penalties: Sequence[Penalty], intercept: bool) -> Result:
     """Fits of the targets that have the same penalty, put together."""
     groups: dict[int, list[int]] = {}
     for k, penalty in enumerate(penalties):
         groups.setdefault(id(penalty), []).append(k)
-    theta: Vector = np.empty((gram.cross.shape[0] + intercept, len(penalties)))
+    theta: Vector = np.empty((len(sums.about) + intercept, len(penalties)))
     results = []
     for targets in groups.values():
-        found = _fit(gram.select(targets=targets), _of_targets(dataset, len(targets)), penalties[targets[0]], intercept)
+        found = _fit(sums.select(targets=targets), _of_targets(dataset, len(targets)), penalties[targets[0]], intercept)
         theta[:, targets] = found.theta
         results.append(found)
     whole = results[0]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,16 +51,28 @@ FIELDS: dict[str, tuple[type, ...]] = {
 
 def write_predictor(model: Predictor, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
     """Write a model beside `path`, and put it there when it is whole; see `Model.save`."""
+    write_files(path, DOCUMENT, "model", lambda: _files(model), overwrite=overwrite)
+
+
+def write_files(
+    path: str | os.PathLike[str],
+    document: str,
+    noun: str,
+    made: Callable[[], dict[str, bytes]],
+    *,
+    overwrite: bool,
+) -> None:
+    """Write the files of a folder beside `path`, and put it there when it is whole; what it replaces has `document`."""
     if "://" in os.fspath(path):
-        raise ConfigurationError(f"{path} is a URL, and models are saved to local folders; save it to one and copy it")
+        raise ConfigurationError(f"{path} is a URL, and {noun}s are saved to local folders; save it to one and copy it")
     target = Path(path)
     with writing(target):
-        exists, replaces = target.exists(), (target / DOCUMENT).is_file()
+        exists, replaces = target.exists(), (target / document).is_file()
     if exists and not overwrite:
         raise ConfigurationError(f"`save` would replace {target}, which exists; pass overwrite=True, or another path")
     if exists and not replaces:
-        raise ConfigurationError(f"{target} exists and is not a dgd model; `save` replaces only models")
-    files = _files(model)
+        raise ConfigurationError(f"{target} exists and is not a dgd {noun}; `save` replaces only {noun}s")
+    files = made()
     with writing(target), replaced_folder(target, overwrite=overwrite) as draft:
         for name, content in files.items():
             (draft / name).write_bytes(content)
@@ -75,7 +88,7 @@ def _files(model: Predictor) -> dict[str, bytes]:
         "intercept.npy": npy_bytes(np.asarray(model.intercept, dtype=np.float64)),
     }
     try:
-        files[DOCUMENT] = _document(model, {name: _sha256(content) for name, content in files.items()})
+        files[DOCUMENT] = _document(model, {name: sha256(content) for name, content in files.items()})
     except (TypeError, ValueError, RecursionError) as error:
         raise ModelError(f"the model cannot be saved: what it says of itself is not JSON ({error})") from error
     for name, content in files.items():
@@ -98,7 +111,7 @@ def _document(model: Predictor, checksums: dict[str, str]) -> bytes:
         "provenance": model.provenance,
         "sha256": checksums,
     }
-    document["seal"] = _seal(document)
+    document["seal"] = seal(document)
     text = json.dumps(document, indent=2, ensure_ascii=False)
     try:
         return text.encode()
@@ -155,7 +168,7 @@ def _read_document(folder: Path) -> dict[str, Any]:
         raise ModelError(f"{where} cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise ModelError(f"{where} is damaged: {error}; save the model again") from error
-    if document.get("seal") != _seal({key: value for key, value in document.items() if key != "seal"}):
+    if document.get("seal") != seal({key: value for key, value in document.items() if key != "seal"}):
         raise ModelError(f"{where} was changed after it was written: its seal does not fit; save the model again")
     found = document.get("format")
     if type(found) is not int or found not in READABLE:
@@ -186,7 +199,7 @@ def _check_fields(document: dict[str, Any], where: Path) -> None:
 def _read_array(path: Path, document: dict[str, Any], *, at_most: int) -> Vector:
     try:
         content = read_plain_file(path, at_most=at_most)
-        if _sha256(content) != document["sha256"][path.name]:
+        if sha256(content) != document["sha256"][path.name]:
             raise ValueError(f"its sha256 is not the one in {DOCUMENT}")
         return npy_array(content)
     except OSError as error:
@@ -195,9 +208,11 @@ def _read_array(path: Path, document: dict[str, Any], *, at_most: int) -> Vector
         raise ModelError(f"{path} is damaged: {error}; save the model again") from error
 
 
-def _sha256(content: bytes) -> str:
+def sha256(content: bytes) -> str:
+    """In hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()
 
 
-def _seal(document: dict[str, Any]) -> str:
-    return _sha256(json.dumps(document, sort_keys=True, ensure_ascii=True).encode())
+def seal(document: dict[str, Any]) -> str:
+    """The sha256 of a document's entries but the seal itself."""
+    return sha256(json.dumps(document, sort_keys=True, ensure_ascii=True).encode())

@@ -23,7 +23,6 @@ from dgd.errors.words import counted, size
 from dgd.passes.executor import Resources
 from dgd.passes.pace import Pace
 from dgd.passes.sums.blocks import block_rows
-from dgd.passes.sums.gram import gram_rows
 
 DRIVER_VECTORS = 12
 """Points, gradients and coordinates that the loop and its solver hold."""
@@ -62,24 +61,6 @@ class Need:
     """Of rows, each of which has sums of its own."""
     in_order: bool = False
     """Whether a pass goes from chunk to chunk: on a cluster it is one task, on any worker."""
-
-
-def products_need(
-    n_features: int, targets: int, chunk_rows: int, precision: str, *, passes: int = 1, parts: int = 1
-) -> Need:
-    """What passes need of which the first sums centred products; parts: how many of them are kept apart."""
-    dtype = np.dtype(np.float64 if precision == "double" else np.float32)
-    rows = min(gram_rows(n_features, dtype), chunk_rows)
-    products = 8 * n_features * (n_features + targets)
-    return Need(
-        precision=precision,
-        outputs=targets if passes > 1 else 1,
-        hessian_bytes=parts * products,
-        # A block, its copy times the weights' roots, and the products of a block before they are added.
-        block_bytes=2 * dtype.itemsize * rows * (n_features + targets) + 2 * products,
-        bytes_per_row=8 * targets,
-        passes=passes,
-    )
 
 
 @dataclass(frozen=True)

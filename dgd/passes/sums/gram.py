@@ -18,6 +18,7 @@ from dgd._typing import Array, Matrix, Vector
 from dgd.data.buffers import Buffers
 from dgd.data.centre import Centre, sampled, sampled_level
 from dgd.data.dataset import Chunk
+from dgd.errors import ConfigurationError
 from dgd.losses import Squared
 from dgd.passes.sums.bad_rows import check_finite, check_targets, checked_weight
 from dgd.passes.sums.blocks import FLOAT64, as_block
@@ -27,6 +28,8 @@ BLOCK_BYTES = 2**20
 """Of X in a block; it is multiplied by itself while it is in a core's cache."""
 BLOCK_ROWS = 2
 """At least so many rows for each column: below that, adding n² products takes as long as making them."""
+LEAST_PRECISE = 1e-8
+"""Rounding of a whole, as a part of the least curvature of what is left of it, up to which rows may be subtracted."""
 FAR = 4.0
 """Columns whose mean is more spreads away from 0 are centred before they are multiplied: the others lose a digit."""
 
@@ -83,6 +86,46 @@ class Gram:
         """Of the targets, less `level`."""
         return Moments(self.weight, self.target_mean, self.squares)
 
+    def without(self, other: Self) -> Self:
+        """The sums less those of some of the rows. Raises ConfigurationError where too few digits are left."""
+        weight = self.weight - other.weight
+        if not (weight > 0 and other.rows < self.rows):
+            raise ConfigurationError("nothing is left of a summary without these rows; they must be some of its own")
+        mean = self.mean - (other.mean + (other.about - self.about) - self.mean) * (other.weight / weight)
+        level = other.target_mean + (other.level - self.level)
+        target_mean = self.target_mean - (level - self.target_mean) * (other.weight / weight)
+        step, target_step = other.mean + (other.about - self.about) - mean, level - target_mean
+        share = weight * (other.weight / self.weight)
+        rest = replace(
+            self,
+            rows=self.rows - other.rows,
+            weight=weight,
+            mean=mean,
+            products=self.products - other.products - _square(step, share),
+            target_mean=target_mean,
+            cross=self.cross - other.cross - np.outer(step * share, target_step),
+            squares=self.squares - other.squares - share * target_step * target_step,
+        )
+        rest._check_digits(self)
+        return rest
+
+    def _check_digits(self, whole: Self) -> None:
+        """Refuse what a subtraction has left where rounding of the whole is seen in it."""
+        before, after = np.diag(whole.products), np.diag(self.products)
+        used = before > 0
+        size = np.sqrt(np.maximum(after[used], 0.0))
+        lost = np.inf
+        if (after[used] > 0).all() and (self.squares >= 0).all():
+            S = self.products[np.ix_(used, used)] / size / size[:, None]
+            least = float(np.linalg.eigvalsh(S)[0]) if len(S) else 1.0
+            grown = float((before[used] / after[used]).max(initial=1.0))
+            lost = grown / least * float(np.finfo(np.float64).eps) if least > 0 else np.inf
+        if not lost <= LEAST_PRECISE:
+            raise ConfigurationError(
+                "too few digits are left of the products without these rows: what remains is small, or its columns "
+                "are nearly dependent; summarise the rows that remain"
+            )
+
     def moved_to(self, about: Vector | None, level: float | Vector) -> Self:
         """The same sums, where that had been subtracted from columns and targets."""
         about = np.zeros_like(self.about) if about is None else about
@@ -120,22 +163,21 @@ class GramSum:
 
     def __call__(self, chunk: Chunk, buffers: Buffers) -> Gram:
         dtype = np.dtype(np.float64 if self.precision == "double" else np.float32)
-        loss = Squared()
         with np.errstate(over="ignore", invalid="ignore"):
-            about, (y, level) = sampled(chunk.X, FAR), _targets(chunk, loss)
+            about, (y, level) = sampled(chunk.X, FAR), encoded_targets(chunk)
             centre = None if about is None else Centre(about)
             weight = checked_weight(chunk, dtype)
             gram = _summed(chunk.X, y, level, weight, centre, dtype, buffers)
         if not (np.isfinite(np.diag(gram.products)).all() and np.isfinite(gram.squares).all()):
             check_finite(chunk)
-            check_targets(chunk, loss)
+            check_targets(chunk, Squared())
         return gram
 
 
-def _targets(chunk: Chunk, loss: Squared) -> tuple[Array, Vector]:
+def encoded_targets(chunk: Chunk) -> tuple[Array, Vector]:
     """The targets less the offset, in columns, and a level near their mean."""
     assert chunk.y is not None
-    y = loss.encode(chunk.y, FLOAT64) if chunk.y.dtype.kind not in "f" else chunk.y
+    y = Squared().encode(chunk.y, FLOAT64) if chunk.y.dtype.kind not in "f" else chunk.y
     if chunk.offset is not None:
         y = np.subtract(y, chunk.offset, dtype=np.float64)
     y = columns(y)

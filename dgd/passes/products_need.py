@@ -1,0 +1,36 @@
+"""What a pass over products needs beside reading, for the plan."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dgd.passes.plan import Need
+from dgd.passes.sums.gram import gram_rows
+
+
+def products_need(
+    n_features: int,
+    targets: int,
+    chunk_rows: int,
+    precision: str,
+    *,
+    passes: int = 1,
+    parts: int = 1,
+    factors: bool = False,
+) -> Need:
+    """What passes need of which the first sums centred products; parts: how many of them are kept apart.
+
+    factors: whether it is R factors, which stand twice while two are put together.
+    """
+    dtype = np.dtype(np.float64 if precision == "double" else np.float32)
+    rows = min(gram_rows(n_features, dtype), chunk_rows)
+    products = (4 if factors else 1) * 8 * (n_features + 1) * (n_features + 1 + targets)
+    return Need(
+        precision=precision,
+        outputs=targets if passes > 1 else 1,
+        hessian_bytes=parts * products,
+        # A block, its copy times the weights' roots, and the products of a block before they are added.
+        block_bytes=2 * dtype.itemsize * rows * (n_features + targets) + 2 * products,
+        bytes_per_row=8 * targets,
+        passes=passes,
+    )
