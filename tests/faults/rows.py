@@ -37,7 +37,7 @@ class Row:
 ROWS: dict[str, Row] = {}
 
 
-def row(name: str, fault: str, *, expected: str, before: str, seconds: float = 60.0) -> Callable[[Inject], Inject]:
+def row(name: str, fault: str, *, expected: str, before: str, seconds: float = 120.0) -> Callable[[Inject], Inject]:
     """Adds a function to the table."""
 
     def added(inject: Inject) -> Inject:
