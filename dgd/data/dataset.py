@@ -112,6 +112,8 @@ class Dataset:
     """The dimensions and names of the rows, where they have some; stays in the process that opened it."""
     groups: Rows | None = None
     """Which group each row belongs to, for sums by group."""
+    room: int | None = None
+    """Memory beyond the plan, for a stored chunk that is larger than planned; None: not limited."""
     bounds: NDArray[np.int64] = field(init=False, repr=False, compare=False)
     by_role: dict[str, Rows] = field(init=False, repr=False, compare=False)
     """The arrays there are."""
@@ -203,6 +205,7 @@ class Dataset:
             exact=all(part.exact for part in parts),
             path=parts[0].path,
             ahead=max(part.ahead for part in parts),
+            larger=max(part.larger for part in parts),
         )
 
     def _gathered_bytes(self, rows: Rows, part: Footprint) -> int:
@@ -262,6 +265,7 @@ class Dataset:
         start, stop = int(self.bounds[index]), int(self.bounds[index + 1])
         found: dict[str, Any] = dict(_NOTHING)
         bytes_read, filled = 0, buffers.watch.filled
+        buffers.watch.room = self.room
         for role, rows, row_shape in self._reading:
             values, n_bytes = rows.read(start, stop, buffers.within(role.name))
             # NumPy would silently repeat or cut off rows of another shape.

@@ -41,6 +41,8 @@ class Footprint:
     """Where the bytes come from, in a few words."""
     ahead: int = 0
     """Stored chunks that may wait in memory before they are read; part of `encoded`."""
+    larger: int = 0
+    """Most that a stored chunk can have, where `encoded` is that of those that are stored; 0 if it is the most."""
 
 
 class Rows(Protocol):

@@ -97,6 +97,7 @@ class Flattened:
             held=sum(part.held for part in parts),
             path=parts[0].path,
             ahead=max(part.ahead for part in parts),
+            larger=max(part.larger for part in parts),
         )
 
     @property

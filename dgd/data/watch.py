@@ -40,6 +40,8 @@ class Watch:
         self.called_off = False
         self.filled = 0
         """Absent chunks that the thread has taken as their fill value."""
+        self.room: int | None = None
+        """Bytes that a stored chunk may take which is larger than planned; None: as many as there are."""
 
     def begin_chunk(self) -> None:
         """Called by the thread before each chunk."""

@@ -21,6 +21,7 @@ from dgd.data.rows import Footprint
 from dgd.errors import PlanError
 from dgd.errors.words import counted, size
 from dgd.passes.executor import Resources
+from dgd.passes.larger_chunks import larger_row
 from dgd.passes.pace import Pace
 from dgd.passes.sums.blocks import block_rows
 
@@ -95,6 +96,8 @@ class Plan:
     """How fast a pass will be, if that was measured."""
     ahead: int = 0
     """Stored chunks of an array that a thread requests before it reads them; part of `encoded_bytes`."""
+    larger_bytes: int = 0
+    """Most that a stored chunk can have, where it is planned by those that are stored; 0 if that is in the plan."""
 
     @property
     def resident_share(self) -> float:
@@ -192,23 +195,21 @@ class Plan:
         """The plan line by line."""
         about = "" if self.bytes_exact else "about "
         per_thread = self.encoded_bytes + self.decoded_bytes + self.workspace_bytes
+        rest = " + ".join(map(size, (self.partial_bytes, self.base_bytes, self.resident_bytes)))
         rows = [
             ("data", f"{self.rows:,} rows × {self.features:,} features in {counted(self.chunks, 'chunk')}"),
             ("bytes per pass", f"{about}{size(self.bytes_per_pass)}"),
             ("tasks per pass", f"{self.tasks_per_pass}"),
             ("processes", f"{self.processes} ({self.kind}), {counted(self.threads, 'thread')} each at most"),
             ("encoded chunk", f"{size(self.encoded_bytes)} a thread{self._ahead()}"),
+            *larger_row(self.larger_bytes, self.memory_bytes, self.memory_limit),
             ("decoded chunk", f"{size(self.decoded_bytes)} a thread"),
             ("workspace", f"{size(self.workspace_bytes)} a thread"),
             ("partial sums", size(self.partial_bytes)),
             ("base", f"{size(self.base_bytes)} before anything is read"),
             ("reading", self.reading_line()),
             ("resident", f"{self.resident_chunks:,} chunks ({self.resident_share:.0%}), {size(self.resident_bytes)}"),
-            (
-                "memory",
-                f"{size(self.memory_bytes)} a process = {self.threads} × {size(per_thread)} + "
-                f"{size(self.partial_bytes)} + {size(self.base_bytes)} + {size(self.resident_bytes)}",
-            ),
+            ("memory", f"{size(self.memory_bytes)} a process = {self.threads} × {size(per_thread)} + {rest}"),
             ("memory in all", size(self.processes * self.memory_bytes)),
             ("memory limit", "none" if self.memory_limit is None else f"{size(self.memory_limit)} a process"),
         ]
@@ -263,6 +264,7 @@ def make_plan(dataset: Dataset, resources: Resources, need: Need, *, resident: s
         memory_limit=limit,
         read_path=footprint.path,
         ahead=footprint.ahead,
+        larger_bytes=footprint.larger,
     )
     rereads = need.passes > FEW or (need.passes > 1 and not isinstance(resident, str))
     if not rereads or (need.in_order and not resources.shares_memory):

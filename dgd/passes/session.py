@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dgd.data.dataset import Dataset
 from dgd.passes import choose
 from dgd.passes.events import Tell, tell_nobody
 from dgd.passes.execution import Execution
 from dgd.passes.executor import Executor
+from dgd.passes.larger_chunks import room_beyond
 from dgd.passes.plan import Need, Plan, make_plan
 
 
@@ -42,7 +43,8 @@ class Session:
 
     def reading(self, dataset: Dataset, plan: Plan) -> Dataset:
         """A dataset that is read as planned, and waited for no longer than allowed."""
-        return dataset.reading_ahead(plan.ahead).waiting_at_most(self.read_timeout)
+        room = room_beyond(plan.memory_bytes, plan.memory_limit)
+        return replace(dataset.reading_ahead(plan.ahead).waiting_at_most(self.read_timeout), room=room)
 
     def open(self, dataset: Dataset, need: Need) -> Dataset:
         """Plan and start."""

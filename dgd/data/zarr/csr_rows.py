@@ -90,6 +90,7 @@ class CsrRows:
             exact=data.exact and indices.exact,
             path=data.path,
             ahead=data.ahead,
+            larger=max(data.larger, indices.larger),
         )
 
     @property

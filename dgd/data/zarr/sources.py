@@ -31,8 +31,6 @@ from dgd.errors.words import without_secrets
 
 ReadAhead = Literal["requests", "page cache hints", "none"]
 """How the next chunks are fetched during computing; only requests take memory of this process."""
-
-
 BEYOND = bytearray(1)
 """Spare byte after the buffer: if `readv` fills it, the file is too long."""
 
@@ -46,6 +44,7 @@ class TooLong(ValueError):
 
     def __init__(self, found: int, at_most: int) -> None:
         super().__init__(f"it has {found:,} bytes, expected at most {at_most:,}")
+        self.found = found
 
 
 class Source(Protocol):

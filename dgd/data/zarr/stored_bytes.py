@@ -9,12 +9,15 @@ from itertools import product
 import numpy as np
 
 from dgd._typing import Bytes
-from dgd.data.buffers import LARGE
 from dgd.data.zarr.crc32c import crc32c
 from dgd.data.zarr.layout import ArrayFormat
 from dgd.data.zarr.sources import Source
 
-SAMPLED_CHUNKS = 64
+SAMPLED_CHUNKS = 256
+MARGIN = 1.25
+"""Where some chunks were looked at, how much larger others may be before that is more than was planned."""
+LEAST = 4096
+"""So small a difference is none."""
 
 
 def identity_of(encoded: Bytes, layout: ArrayFormat) -> int:
@@ -26,28 +29,29 @@ def identity_of(encoded: Bytes, layout: ArrayFormat) -> int:
 
 
 @dataclass(frozen=True)
-class StoredSize:
-    """Bytes of an array as it is stored."""
+class StoredSizes:
+    """The stored bytes of an array."""
 
     total: int
     exact: bool
+    """Whether the total is known, or estimated."""
     largest: int
-    """Of a chunk: of large ones that were all asked for the largest there is, else the largest there could be."""
+    """What a chunk is planned with: the largest one where all were looked at, a margin more where some were."""
 
 
-def size_of(source: Source, layout: ArrayFormat) -> StoredSize:
-    """Stored bytes of the whole array: exact without compression, else from a sample of the chunks."""
-    count, bound = math.prod(layout.grid), layout.encoded_bound
+def sizes_of(source: Source, layout: ArrayFormat) -> StoredSizes:
+    """Exact without compression, else from a sample of the chunks; the most they can have where a store cannot tell."""
+    count, most = math.prod(layout.grid), layout.encoded_bound
     if layout.fixed_size:
-        return StoredSize(count * bound, True, bound)
+        return StoredSizes(count * most, True, most)
     places = list(product(*(range(n) for n in layout.grid))) if count <= SAMPLED_CHUNKS else _sample(layout)
     sizes = [source.size(layout.key(place)) for place in places]
     known = [size for size in sizes if size is not None]
     if not known:
-        return StoredSize(count * layout.chunk.n_bytes, False, bound)
-    exact = len(known) == count
-    largest = max(known) if exact and bound >= LARGE else bound
-    return StoredSize(round(sum(known) / len(known) * count), exact, min(largest, bound))
+        return StoredSizes(count * layout.chunk.n_bytes, False, most)
+    margin = 1.0 if len(places) == count else MARGIN
+    total = round(sum(known) / len(known) * count)
+    return StoredSizes(total, len(known) == count, min(most, int(margin * max(known)) + LEAST))
 
 
 def _sample(layout: ArrayFormat) -> list[tuple[int, ...]]:

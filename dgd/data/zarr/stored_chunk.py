@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from dgd.errors import CorruptChunkError, DatasetChangedError, MissingChunkError, ReadError
+from dgd.errors import CorruptChunkError, DatasetChangedError, MissingChunkError, PlanError, ReadError
+from dgd.errors.words import size
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,16 @@ class StoredChunk:
             f"{self} takes up to {needed:,} bytes while it is read, and that much memory is not there; use fewer "
             f"threads, or write the array again in smaller chunks",
             **self._place,
+        )
+
+    def beyond_plan(self, found: int, planned: int, room: int) -> PlanError:
+        """It is larger than those by which the memory was planned, and there is not enough left for it."""
+        return PlanError(
+            f"{self} has {size(found)} as it is stored, where {size(planned)} were planned by the chunks that were "
+            f"looked at, and {size(room)} are left of the memory that is allowed; raise the limit (memory_limit=, or "
+            f"--memory-limit), or use fewer threads",
+            needed=found,
+            available=room,
         )
 
     @property

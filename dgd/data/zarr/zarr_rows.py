@@ -19,7 +19,8 @@ from dgd.data.checksums import Checksums, HeldChunks
 from dgd.data.rows import Footprint, regular_bounds
 from dgd.data.watch import Reading
 from dgd.data.zarr.answers import READ_TIMEOUT
-from dgd.data.zarr.codecs import Damaged, decode_bytes
+from dgd.data.zarr.chunk_values import chunk_values, read_planned
+from dgd.data.zarr.codecs import Damaged
 from dgd.data.zarr.fill_values import ABSENT, fill_value
 from dgd.data.zarr.layout import ArrayFormat, Layout
 from dgd.data.zarr.manifest import read_manifest
@@ -27,8 +28,8 @@ from dgd.data.zarr.metadata import is_there
 from dgd.data.zarr.read_ahead import AHEAD, limit_of
 from dgd.data.zarr.retries import fetch
 from dgd.data.zarr.shards import inner_chunks, paste
-from dgd.data.zarr.sources import Source, TooLong
-from dgd.data.zarr.stored_bytes import identity_of, size_of
+from dgd.data.zarr.sources import Source
+from dgd.data.zarr.stored_bytes import StoredSizes, identity_of, sizes_of
 from dgd.data.zarr.stored_chunk import StoredChunk
 from dgd.errors import CorruptChunkError, ReadError
 
@@ -55,6 +56,8 @@ class ZarrRows:
     """Seconds that reading a stored chunk may take, with all its retries."""
     fill: Array | None = None
     """What absent chunks are taken as, an array of one element; None: they are an error."""
+    planned: int | None = None
+    """Bytes that a stored chunk is expected to have at most; None: what it can have."""
     held: Checksums | None = field(default=None, repr=False)
     """What the chunks are held to, as `checksums`; the same for the same array with other read-ahead."""
 
@@ -79,7 +82,7 @@ class ZarrRows:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled as they were made, see `Dataset`, and without what was read."""
-        how = self.ahead_at_most, self.read_timeout, self.fill
+        how = self.ahead_at_most, self.read_timeout, self.fill, self.planned
         return type(self), (self.source, self.format, self.content, self.listed, *how)
 
     @cached_property
@@ -128,10 +131,16 @@ class ZarrRows:
             decoded += self.format.chunk.n_bytes
         if self.fill is not None:
             decoded += self.format.chunk.n_bytes
-        stored = size_of(self.source, self.format)
+        sizes = self._sizes
         ahead = self._limit if self.source.read_ahead == "requests" else 0
-        encoded = (1 + ahead) * stored.largest * self.source.copies
-        return Footprint(encoded, decoded, stored.total, stored.exact, path=self.source.read_path, ahead=ahead)
+        encoded = (1 + ahead) * sizes.largest * self.source.copies
+        larger = self._most if sizes.largest < self._most else 0
+        path = self.source.read_path
+        return Footprint(encoded, decoded, sizes.total, sizes.exact, path=path, ahead=ahead, larger=larger)
+
+    @cached_property
+    def _sizes(self) -> StoredSizes:
+        return sizes_of(self.source, self.format)
 
     def ahead(self, start: int, stop: int, buffers: Buffers) -> bool:
         """Ask for the chunks of these rows before they are read; whether more should be asked for."""
@@ -139,8 +148,11 @@ class ZarrRows:
         return self.source.ahead(keys, buffers, at_most=self._most, limit=self._limit, timeout=self.read_timeout)
 
     def reading_ahead(self, chunks: int) -> ZarrRows:
-        """The same rows, asking for so many chunks at most."""
-        return replace(self, ahead_at_most=min(chunks, self.ahead_at_most))
+        """The same rows, asking for so many chunks at most, each of a size that is planned by those that are stored."""
+        planned = self._sizes.largest if self.planned is None else self.planned
+        changed = replace(self, ahead_at_most=min(chunks, self.ahead_at_most), planned=planned)
+        changed.__dict__["_sizes"] = self._sizes
+        return changed
 
     def waiting_at_most(self, seconds: float) -> ZarrRows:
         """The same rows, each stored chunk of which may take so many seconds to read."""
@@ -212,22 +224,26 @@ class ZarrRows:
 
     def _decoded(self, place: tuple[int, ...], buffers: Buffers, decode: Callable[..., T]) -> tuple[T, int]:
         """What `decode` makes of a stored chunk, held to its checksum; read once more if it came damaged."""
-        encoded = self._stored(place, buffers)
-        index = int(np.ravel_multi_index(place, self.format.grid))
-        if encoded is None:
-            self.checksums.check(index, lambda: ABSENT, 0)
-            return decode(None, place, buffers), 0
-        try:
-            decoded = decode(encoded, place, buffers)
-        except CorruptChunkError:
-            encoded = self._stored(place, buffers)
+
+        def read(memory: Buffers, at_most: int) -> tuple[T, int]:
+            encoded = self._stored(place, memory, at_most)
             if encoded is None:
-                raise
-            decoded = decode(encoded, place, buffers)
-        found = encoded
-        version = 0 if self.format.ends_with_checksum else buffers.version
-        self.checksums.check(index, lambda: identity_of(found, self.format), version)
-        return decoded, found.nbytes
+                self.checksums.check(index, lambda: ABSENT, 0)
+                return decode(None, place, buffers), 0
+            try:
+                decoded = decode(encoded, place, buffers)
+            except CorruptChunkError:
+                encoded = self._stored(place, memory, at_most)
+                if encoded is None:
+                    raise
+                decoded = decode(encoded, place, buffers)
+            found = encoded
+            version = 0 if self.format.ends_with_checksum else memory.version
+            self.checksums.check(index, lambda: identity_of(found, self.format), version)
+            return decoded, found.nbytes
+
+        index = int(np.ravel_multi_index(place, self.format.grid))
+        return read_planned(self._at(place), self.planned or self._most, self._most, buffers, read)
 
     def _fill(self, panel: Array, encoded: Bytes | None, place: tuple[int, ...], buffers: Buffers) -> None:
         """Decode one chunk or shard into its part of the panel."""
@@ -245,15 +261,13 @@ class ZarrRows:
         except Damaged as error:
             raise self._at(place).damaged(str(error)) from error
 
-    def _stored(self, place: tuple[int, ...], buffers: Buffers) -> Bytes | None:
-        """A chunk's bytes; None if it is not there and that is no error."""
+    def _stored(self, place: tuple[int, ...], buffers: Buffers, at_most: int) -> Bytes | None:
+        """A chunk's bytes; None if it is not there and that is no error. Raises TooLong."""
         chunk = self._at(place)
         buffers.watch.reading = Reading(chunk, self.read_timeout, time.monotonic())
         try:
             buffers.version = 0
-            encoded = fetch(self.source, chunk.key, buffers, at_most=self._most, timeout=self.read_timeout)
-        except TooLong as error:
-            raise chunk.damaged(str(error)) from error
+            encoded = fetch(self.source, chunk.key, buffers, at_most=at_most, timeout=self.read_timeout)
         except ReadError as error:
             raise chunk.unreadable(error) from error
         finally:
@@ -273,19 +287,9 @@ class ZarrRows:
             filled[...] = self.fill
             return filled
         try:
-            flat = decode_bytes(layout.codecs, encoded, layout.n_bytes, buffers)
+            return chunk_values(layout, encoded, buffers, aligned=not self._in_pieces)
         except Damaged as error:
             raise self._at(place).damaged(str(error)) from error
-        if layout.dtype.kind == "b" and flat.max() > 1:
-            raise self._at(place).damaged("it holds bytes other than 0 and 1, expected booleans")
-        values = flat.view(layout.dtype)
-        if not self._in_pieces and not values.flags.aligned:
-            values = buffers.take("aligned", values.shape, layout.dtype)
-            values.view(np.uint8)[:] = flat
-        if layout.in_order:
-            return values.reshape(layout.shape)
-        stored = values.reshape([layout.shape[axis] for axis in layout.order])
-        return stored.transpose(np.argsort(layout.order))
 
     def _at(self, place: tuple[int, ...]) -> StoredChunk:
         rows = place[0] * self._chunk_rows, self._stop(place[0])
