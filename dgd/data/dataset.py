@@ -17,8 +17,8 @@ from dgd.data.buffers import Buffers
 from dgd.data.grid import Grid
 from dgd.data.missing import LeftOut, cells_missing, check_labels, missing_rows
 from dgd.data.rows import Footprint, Rows, as_made, check_dtype
-from dgd.data.schema import check_column, check_matrix, not_as_declared
-from dgd.errors import ConfigurationError, SchemaError
+from dgd.data.schema import check_column, check_matrix, check_names, not_as_declared
+from dgd.errors import ConfigurationError
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,19 +132,7 @@ class Dataset:
             check_dtype(rows.name, rows.dtype, labels=role.labels)
             if rows is not self.X:
                 check_column(rows, self.X, role.dimensions)
-        names = self.feature_names
-        if names is not None and (
-            type(names) is not tuple or not all(type(n) is str for n in names) or len(set(names)) < len(names)
-        ):
-            raise SchemaError(
-                f"the feature names must be a tuple of different strings, got {str(names)[:80]}", array=self.X.name
-            )
-        if names is not None and len(names) != self.X.shape[1]:
-            raise SchemaError(
-                f"{self.X.name} has {self.X.shape[1]} columns, but there are {len(names)} feature names; "
-                f"give one name for each column",
-                array=self.X.name,
-            )
+        check_names(self.feature_names, self.X)
         object.__setattr__(self, "bounds", self.X.bounds)
         object.__setattr__(self, "_reading", tuple((role, rows, tuple(rows.shape[1:])) for role, rows in found))
         object.__setattr__(self, "_asking", tuple((role.name, rows) for role, rows in found if rows.asks_ahead))

@@ -34,6 +34,22 @@ def check_matrix(X: Rows) -> None:
         )
 
 
+def check_names(names: tuple[str, ...] | None, X: Rows) -> None:
+    """Raise SchemaError unless the names of features are different strings, one for each column."""
+    if names is None:
+        return
+    if type(names) is not tuple or not all(type(n) is str for n in names) or len(set(names)) < len(names):
+        raise SchemaError(
+            f"the feature names must be a tuple of different strings, got {str(names)[:80]}", array=X.name
+        )
+    if len(names) != X.shape[1]:
+        raise SchemaError(
+            f"{X.name} has {X.shape[1]} columns, but there are {len(names)} feature names; give one name for each "
+            f"column",
+            array=X.name,
+        )
+
+
 def check_column(column: Rows, X: Rows, dimensions: tuple[int, ...]) -> None:
     """Refuse a column that does not fit beside X."""
     if len(column.shape) not in dimensions or 0 in column.shape[1:]:
