@@ -17,6 +17,7 @@ from dgd.data.reading import TURN, Reading, ReadingOptions, is_url, paths_like
 from dgd.data.rows import ReadAtOnce, Rows
 from dgd.data.selected_columns import select_columns
 from dgd.data.stacked_rows import stacked
+from dgd.data.tables.files import parquet_paths
 from dgd.data.xarray_rows import is_xarray, open_xarray
 from dgd.errors import ConfigurationError, DatasetNotFoundError
 from dgd.errors.words import without_secrets
@@ -41,6 +42,8 @@ def open_dataset(
     of scipy, or a Dask array of such blocks; an Arrow table, or of any library that hands out Arrow's streams; an open
     `h5py.Dataset`, read by rows; a tensor on the CPU. Any other array is loaded, up to 64 MiB where it is not in memory
     already.
+    Parquet files, a directory of them, a list or a pattern, are read in place, row group by row group; y is then the
+    name of a column, and X is `features`, or all others.
     A list of locations, or a pattern of paths ("year-*.zarr", in sorted order), is one dataset, one below the other.
     y, weight, offset: the array's name in the group (y: "y" by default; the others: none), an absolute path or URL, or
     the array itself; weight has shape (m,), y and offset (m,) or (m, q). Where y holds classes, its labels may be
@@ -84,7 +87,8 @@ def open_data(
     known: the features that a model was fitted on, which are read where there is no X.
     """
     reading = reading or Reading()
-    several = _several(data)
+    tables = parquet_paths(data)
+    several = _several(data) if tables is None else None
     if several is not None:
         if not all(each is None or isinstance(each, str) for each in (y, weight, offset)):
             raise ConfigurationError("y, weight and offset of several datasets are named, and lie in each of them")
@@ -102,6 +106,11 @@ def open_data(
                 "a `dgd.Dataset` is read as it was opened; give decode, features and the others to `open_dataset`"
             )
         dataset = data
+    elif tables is not None:
+        from dgd.data.tables.in_place import open_tables
+
+        named = {"y": y, "weight": weight, "offset": offset}
+        dataset = open_tables(tables, named, reading, need_target=need_target, known=known)
     elif is_xarray(data):
         if reading.transpose:
             raise ConfigurationError("transpose=True is for a matrix in a Zarr store; transpose this by `.transpose()`")

@@ -7,8 +7,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
+from dgd.data.reading import paths_like
 from dgd.errors import ConfigurationError, DatasetNotFoundError, IngestError
 
 PARQUET = (".parquet", ".pq", ".parq")
@@ -18,6 +20,8 @@ ENDINGS = (".gz", ".bz2", ".zst", ".xz")
 """What the name of a compressed text file ends in."""
 OTHER_TEXT = (".txt", ".dat", ".data")
 """Text files that are tables if they are named."""
+ZARR = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
+"""Files of which a Zarr store has one."""
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 """The name of a folder whose rows have no value."""
 
@@ -44,6 +48,26 @@ def is_parquet(path: str) -> bool:
 def is_table(path: str) -> bool:
     """Whether a file is named like a table."""
     return is_parquet(path) or without_ending(path).endswith(TEXT)
+
+
+def parquet_paths(data: Any) -> list[str] | None:
+    """The paths of files or directories of Parquet that `data` names, one or several; None for anything else."""
+    given = list(data) if isinstance(data, (list, tuple)) else [data]
+    if not given or not all(isinstance(each, (str, os.PathLike)) for each in given):
+        return None
+    found = [path for each in given for path in paths_like(os.fspath(each)) or [os.fspath(each)]]
+    return found if found and all(map(_is_parquet_here, found)) else None
+
+
+def _is_parquet_here(path: str) -> bool:
+    """Whether a file is called so and is there, or a directory has files of Parquet in it and is no Zarr."""
+    path = os.path.expanduser(path)
+    if not os.path.isdir(path):
+        return is_parquet(path) and os.path.isfile(path)
+    if any(os.path.exists(os.path.join(path, name)) for name in ZARR):
+        return False
+    found = next(_inside(Path(path)), None)
+    return found is not None and is_parquet(found)
 
 
 def table_files(paths: Sequence[str]) -> list[TableFile]:

@@ -70,7 +70,7 @@ def open_parquet_table(path: str) -> ParquetTable:
     """The table in a Parquet file, from the metadata at its end."""
     try:
         with pq.ParquetFile(path) as file:
-            index = _index_columns(file.schema_arrow)
+            index = index_columns(file.schema_arrow)
             columns = tuple(
                 Column(field.name, *kind_of(field.type), index=field.name in index) for field in file.schema_arrow
             )
@@ -82,7 +82,7 @@ def open_parquet_table(path: str) -> ParquetTable:
     return ParquetTable(path, os.path.getsize(path), rows, columns)
 
 
-def _index_columns(schema: pa.Schema) -> set[str]:
+def index_columns(schema: pa.Schema) -> set[str]:
     """The columns that hold the index of a DataFrame, as pandas' metadata say, or names that only an index has."""
     try:
         said = json.loads((schema.metadata or {}).get(b"pandas", b"{}"))

@@ -46,8 +46,7 @@ class PartitionedTable:
         for batch, bytes_read in self.table.batches(inner):
             arrays = {name: batch.column(name) for name in batch.schema.names}
             for name, text in added.items():
-                value = None if text == NO_VALUE else float(text)
-                arrays[name] = pa.repeat(pa.scalar(value, pa.float64()), batch.num_rows)
+                arrays[name] = pa.repeat(pa.scalar(partition_value(text), pa.float64()), batch.num_rows)
             yield pa.RecordBatch.from_pydict(arrays), bytes_read
 
     def cell(self, row: int, name: str) -> Cell:
@@ -68,15 +67,25 @@ class PartitionedTable:
 
 def with_partitions(tables: Sequence[Table], partitions: Sequence[tuple[tuple[str, str], ...]]) -> list[Table]:
     """The tables with their partitions' columns, which hold numbers where the folders of all files say numbers."""
-    texts: dict[str, list[str]] = {}
-    for partition in partitions:
-        for name, text in partition:
-            texts.setdefault(name, []).append(text)
-    numbers = {name for name, values in texts.items() if all(text == NO_VALUE or _is_number(text) for text in values)}
+    numbers = partition_numbers(partitions)
     return [
         _with_partition(table, partition, numbers) if partition else table
         for table, partition in zip(tables, partitions, strict=True)
     ]
+
+
+def partition_numbers(partitions: Sequence[tuple[tuple[str, str], ...]]) -> set[str]:
+    """The columns of partitions that hold numbers in every folder's name."""
+    texts: dict[str, list[str]] = {}
+    for partition in partitions:
+        for name, text in partition:
+            texts.setdefault(name, []).append(text)
+    return {name for name, values in texts.items() if all(text == NO_VALUE or _is_number(text) for text in values)}
+
+
+def partition_value(text: str) -> float:
+    """The number in a folder's name; NaN for the name of those without one."""
+    return float("nan") if text == NO_VALUE else float(text)
 
 
 def _with_partition(table: Table, partition: tuple[tuple[str, str], ...], numbers: set[str]) -> Table:

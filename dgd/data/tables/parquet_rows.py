@@ -1,0 +1,217 @@
+"""Columns of a Parquet file as rows: its row groups are the chunks, and only the columns that are used are read."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from dgd._typing import Array
+from dgd.data.buffers import Buffers
+from dgd.data.frames import LABELS, labels_of
+from dgd.data.rows import Footprint, ReadAtOnce
+from dgd.data.tables.arrow import number_type, numbers
+from dgd.errors import DatasetChangedError, DatasetNotFoundError, ReadError
+
+FOOTER_END = 8
+"""Bytes at the end of a file: the length of its footer, and PAR1."""
+REMEMBERED = 4096
+"""Files whose footers a process keeps."""
+
+
+@dataclass(frozen=True)
+class Footer:
+    """What the end of a file says: its columns, row groups, and where their bytes lie; the digest is of all that."""
+
+    metadata: pq.FileMetaData
+    digest: str
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Names and types of the columns."""
+        return self.metadata.schema.to_arrow_schema()
+
+    def column_index(self, name: str) -> int | None:
+        """The number of a plain column, None if there is none of that name, or it is nested."""
+        leaves = {self.metadata.schema.column(j).path: j for j in range(self.metadata.num_columns)}
+        return leaves.get(name)
+
+    def may_be_missing(self, name: str) -> bool:
+        """Whether a cell may be null, as far as the statistics say."""
+        j = self.column_index(name)
+        if j is None:
+            return True
+        for g in range(self.metadata.num_row_groups):
+            found = self.metadata.row_group(g).column(j).statistics
+            if found is None or not found.has_null_count or found.null_count:
+                return True
+        return False
+
+
+def footer_of(path: str) -> Footer:
+    """The footer of a file, read once as long as the file has the same size and time of change."""
+    try:
+        status = os.stat(path)
+        return _footer(path, status.st_size, status.st_mtime_ns)
+    except FileNotFoundError as error:
+        raise DatasetNotFoundError(f"{path}: no such file") from error
+    except (pa.ArrowException, OSError) as error:
+        raise unreadable(path, error) from error
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _footer(path: str, size: int, changed: int) -> Footer:
+    metadata = pq.read_metadata(path)
+    with open(path, "rb") as file:
+        file.seek(-FOOTER_END, os.SEEK_END)
+        length = int.from_bytes(file.read(4), "little")
+        file.seek(-FOOTER_END - length, os.SEEK_END)
+        digest = hashlib.sha256(size.to_bytes(8, "little") + file.read()).hexdigest()
+    return Footer(metadata, digest)
+
+
+def unreadable(path: str, error: Exception) -> ReadError:
+    """The error for a file that is no Parquet, or damaged."""
+    return ReadError(
+        f"{path}: cannot be read as Parquet: {error}. If it is damaged or incomplete, fetch or write it again"
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class ParquetRows(ReadAtOnce):
+    """Some columns of a file, or one as a vector.
+
+    name: what errors call it. constants: columns that are no part of the file, by name. Missing cells are NaN, so that
+    integers beside them are float64.
+    """
+
+    name: str
+    path: str
+    digest: str
+    columns: tuple[str, ...]
+    constants: tuple[tuple[str, float], ...] = ()
+    is_vector: bool = False
+    bounds: NDArray[np.int64] = field(init=False, repr=False)
+    dtype: np.dtype[Any] = field(init=False)
+    footprint: Footprint = field(init=False)
+
+    def __post_init__(self) -> None:
+        footer = self._footer()
+        groups = [footer.metadata.row_group(g) for g in range(footer.metadata.num_row_groups)]
+        object.__setattr__(self, "bounds", np.cumsum([0, *(group.num_rows for group in groups)], dtype=np.int64))
+        object.__setattr__(self, "dtype", self._dtype(footer))
+        object.__setattr__(self, "footprint", self._footprint(footer, groups))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ParquetRows, (self.name, self.path, self.digest, self.columns, self.constants, self.is_vector)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows, or rows and columns."""
+        rows = int(self.bounds[-1])
+        return (rows,) if self.is_vector else (rows, len(self.columns))
+
+    @property
+    def fingerprint(self) -> str:
+        """The digest of the file's footer, and the columns."""
+        return f"parquet:{self.digest}:{self.columns}:{self.constants}"
+
+    @property
+    def _stored(self) -> list[str]:
+        constants = dict(self.constants)
+        return [name for name in self.columns if name not in constants]
+
+    def _dtype(self, footer: Footer) -> np.dtype[Any]:
+        """What all columns can be converted to."""
+        kinds = [np.dtype(np.float64)] * (len(self.columns) > len(self._stored))
+        for name in self._stored:
+            kind = number_type(footer.schema.field(name).type)
+            if kind is None:
+                return LABELS
+            kinds.append(kind if kind.kind == "f" or not footer.may_be_missing(name) else np.dtype(np.float64))
+        return np.result_type(*kinds)
+
+    def _footprint(self, footer: Footer, groups: list[Any]) -> Footprint:
+        """A row group's pages, its columns as Arrow holds them, one column as NumPy does, and the block."""
+        used = [j for name in self._stored if (j := footer.column_index(name)) is not None]
+        sizes = [(group.column(j) for j in used) for group in groups]
+        encoded = [sum(column.total_compressed_size for column in columns) for columns in sizes]
+        pages = max((group.column(j).total_uncompressed_size for group in groups for j in used), default=0)
+        rows = int(np.diff(self.bounds).max(initial=0))
+        arrow = rows * sum(_cell_bytes(footer.schema.field(name).type) for name in self._stored)
+        block = rows * len(self.columns) * self.dtype.itemsize
+        return Footprint(
+            encoded=max(encoded, default=0),
+            decoded=arrow + 2 * pages + 16 * rows + block,
+            per_pass=sum(encoded),
+            exact=True,
+            path="Parquet, decoded by pyarrow",
+        )
+
+    def _footer(self) -> Footer:
+        """The file's footer. Raises DatasetChangedError if it is not the one that was opened."""
+        footer = footer_of(self.path)
+        if footer.digest != self.digest:
+            raise DatasetChangedError(
+                f"array {self.name!r}: {self.path} is another file than the one that was opened, or was rewritten "
+                f"since; open it again, and do not write where a fit reads",
+                array=self.name,
+            )
+        return footer
+
+    def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Array, int]:
+        """The rows from start to stop, of every row group that holds some of them."""
+        first, last = (int(k) for k in np.searchsorted(self.bounds, (start, stop - 1), side="right") - 1)
+        table, n_bytes = self._table(list(range(first, last + 1)), start, stop)
+        table = table.slice(start - int(self.bounds[first]), stop - start)
+        if self.is_vector:
+            constants = dict(self.constants)
+            if self.columns[0] in constants:
+                return np.full(stop - start, constants[self.columns[0]]), n_bytes
+            return self._vector(table.column(0), start), n_bytes
+        constants = dict(self.constants)
+        block = buffers.take("rows", (stop - start, len(self.columns)), self.dtype)
+        for j, name in enumerate(self.columns):
+            block[:, j] = constants[name] if name in constants else numbers(table.column(name))
+        return block, n_bytes
+
+    def _vector(self, column: pa.ChunkedArray, start: int) -> Array:
+        if self.dtype.kind in "biuf":
+            return numbers(column).astype(self.dtype, copy=False)
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
+        return labels_of(self.name, column.to_numpy(), start)
+
+    def _table(self, groups: list[int], start: int, stop: int) -> tuple[pa.Table, int]:
+        """The used columns of some row groups, decoded on this thread, and their stored bytes."""
+        footer = self._footer()
+        try:
+            with pq.ParquetFile(
+                self.path, metadata=footer.metadata, pre_buffer=False, page_checksum_verification=True
+            ) as file:
+                table = file.read_row_groups(groups, columns=self._stored, use_threads=False)
+        except (pa.ArrowException, OSError) as error:
+            raise ReadError(
+                f"array {self.name!r}: rows {start} to {stop - 1} of {self.path} cannot be read: {error}. If the file "
+                f"is damaged or incomplete, fetch or write it again",
+                array=self.name,
+                rows=(start, stop),
+            ) from error
+        used = [j for name in self._stored if (j := footer.column_index(name)) is not None]
+        n_bytes = sum(footer.metadata.row_group(g).column(j).total_compressed_size for g in groups for j in used)
+        return table, n_bytes
+
+
+def _cell_bytes(kind: pa.DataType) -> int:
+    """Bytes of a cell in Arrow's memory, its bit for null included; a label may take a hundred."""
+    try:
+        return 1 + max(1, int(kind.bit_width) // 8)
+    except ValueError:
+        return 128
