@@ -64,7 +64,6 @@ def test_references_of_kerchunk(tmp_path: Path) -> None:
         ("a.nc", "open it with xarray and give the Dataset"),
         ("a.h5", "open it with h5py"),
         ("A.H5AD", r"open it with anndata, and write it with `\.write_zarr"),
-        ("a.parquet", "dgd ingest"),
         ("a", "dgd ingest"),
     ],
 )

@@ -23,7 +23,7 @@ from dgd.data.zarr.zip_source import ZipSource
 from dgd.errors import ConfigurationError, DatasetNotFoundError, ReadError
 from dgd.errors.words import without_secrets
 
-CONVERT = "turn a CSV or Parquet table into one with `dgd ingest`"
+CONVERT = "turn a CSV table into one with `dgd ingest`"
 FILES = {
     (".npy",): "give the array, `numpy.load(path, mmap_mode='r')`",
     (".npz",): "give its arrays, `numpy.load(path)['…']`",
