@@ -82,6 +82,19 @@ def test_labels_are_classes(path: Path) -> None:
     np.testing.assert_allclose(fitted.theta, expected.theta, rtol=1e-8)
 
 
+def test_a_missing_label_is_refused_or_left_out(tmp_path: Path) -> None:
+    table = frame()
+    table.loc[[3, 500], "k"] = None
+    given = parquet(tmp_path / "t.parquet", table)
+    with pytest.raises(ValueRangeError, match="row 3 "):
+        dgd.fit(given, "k", features=["a", "b"], loss="logistic")
+    fitted = dgd.fit(given, "k", features=["a", "b"], loss="logistic", missing="drop")
+    whole = table.dropna(subset=["k"])
+    expected = dgd.fit(whole[["a", "b"]], whole["k"], loss="logistic")
+    assert fitted.model.classes == ("down", "up")
+    np.testing.assert_allclose(fitted.theta, expected.theta, rtol=1e-8)
+
+
 def test_predictions_scores_and_estimators_read_it(path: Path, tmp_path: Path) -> None:
     fitted = dgd.fit(path, "y", features=["a", "b"])
     model = fitted.model

@@ -175,19 +175,19 @@ class ParquetRows(ReadAtOnce):
             constants = dict(self.constants)
             if self.columns[0] in constants:
                 return np.full(stop - start, constants[self.columns[0]]), n_bytes
-            return self._vector(table.column(0), start), n_bytes
+            return self._vector(table.column(0)), n_bytes
         constants = dict(self.constants)
         block = buffers.take("rows", (stop - start, len(self.columns)), self.dtype)
         for j, name in enumerate(self.columns):
             block[:, j] = constants[name] if name in constants else numbers(table.column(name))
         return block, n_bytes
 
-    def _vector(self, column: pa.ChunkedArray, start: int) -> Array:
+    def _vector(self, column: pa.ChunkedArray) -> Array:
         if self.dtype.kind in "biuf":
             return numbers(column).astype(self.dtype, copy=False)
         if pa.types.is_dictionary(column.type):
             column = column.cast(column.type.value_type)
-        return labels_of(self.name, column.to_numpy(), start)
+        return labels_of(column.to_numpy())
 
     def _table(self, groups: list[int], start: int, stop: int) -> tuple[pa.Table, int]:
         """The used columns of some row groups, decoded on this thread, and their stored bytes."""
