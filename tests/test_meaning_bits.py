@@ -12,7 +12,7 @@ from clusters import Cluster
 import dgd
 from tests.meaning import formats
 from tests.meaning.__main__ import FORMATS
-from tests.meaning.doors import Visit
+from tests.meaning.visit import Visit
 
 pytestmark = [
     pytest.mark.slow,

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.meaning.cases import CASES, Case
-from tests.meaning.doors import DOORS, NOTHING, WORKS, Visit, enter, is_right
+from tests.meaning.doors import DOORS, NOTHING, WORKS, enter, is_right
 from tests.meaning.formats import FORMATS
+from tests.meaning.visit import Visit
 
 for module in ("stored", "objects", "silent", "refused", "misleading"):
     import_module(f"tests.meaning.{module}")

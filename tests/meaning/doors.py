@@ -7,8 +7,6 @@ import io
 import json
 import os
 from collections.abc import Callable
-from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,71 +15,14 @@ import numpy as np
 import dgd
 from dgd.errors import DgdError
 from tests.meaning.formats import Data
+from tests.meaning.visit import L2, Visit
 
-L2 = 0.1
-"""Of a softmax regression; its scikit-learn twin has C = 1 / (L2 · rows)."""
 WORKS, NOTHING = "ok", "–"
 DOORS: dict[str, Callable[[Visit], str]] = {}
 
 
 class WrongNumber(AssertionError):
     """A door that opens, and gives another number."""
-
-
-class Visit:
-    """One format on its way through the doors."""
-
-    def __init__(self, data: Data, folder: Path, client: Any = None) -> None:
-        self.data, self.folder, self.client = data, folder, client
-
-    @property
-    def method(self) -> dict[str, Any]:
-        """Loss and penalty."""
-        return {"loss": "softmax", "penalty": dgd.penalties.L2(L2)} if self.data.classes else {}
-
-    @cached_property
-    def theta(self) -> np.ndarray:
-        """The right coefficients, by NumPy or scikit-learn, of what the format's own library reads."""
-        data = self.data
-        X, y = data.X[data.complete], data.y[data.complete]
-        if not data.classes:
-            return np.asarray(np.linalg.lstsq(np.column_stack([np.ones(len(X)), X]), y, rcond=None)[0])
-        from sklearn.linear_model import LogisticRegression
-
-        twin = LogisticRegression(C=1 / (L2 * len(X)), tol=1e-10, solver="newton-cholesky").fit(X, y)
-        return np.column_stack([twin.intercept_, twin.coef_]).T
-
-    def by_path(self, call: Callable[..., Any], **more: Any) -> Any:
-        """A call with the path."""
-        return call(self.data.path, **self.data.named, **more)
-
-    def by_object(self, call: Callable[..., Any], **more: Any) -> Any:
-        """A call with the objects."""
-        assert self.data.objects is not None
-        X, y = self.data.objects
-        return call(X, y, **self.data.reading, **more)
-
-    @cached_property
-    def model(self) -> dgd.Model:
-        """A model of the numbers, as they are in memory."""
-        data = self.data
-        fitted = dgd.fit(data.X[data.complete], data.y[data.complete], **self.method).model
-        named = self.by_path(dgd.open_dataset) if data.objects is None else self.by_object(dgd.open_dataset)
-        return fitted if named.feature_names is None else replace(fitted, feature_names=named.feature_names)
-
-    @property
-    def options(self) -> list[str]:
-        """How the shell names what `named` names."""
-        found: list[str] = []
-        for key, value in self.data.named.items():
-            if key == "storage_options":
-                flat = {"key": value["key"], "secret": value["secret"]}
-                flat["client_kwargs.endpoint_url"] = value["client_kwargs"]["endpoint_url"]
-                found += [word for name, text in flat.items() for word in ("--storage-option", f"{name}={text}")]
-                continue
-            option = {"X": "--x", "missing_chunks": "--missing-chunks"}.get(key, f"--{key}")
-            found += [option, ",".join(value) if isinstance(value, list) else str(value)]
-        return found
 
 
 def door(name: str) -> Callable[[Callable[[Visit], str]], Callable[[Visit], str]]:
@@ -186,15 +127,23 @@ def predict_object(visit: Visit) -> str:
 
 @door("predict_to")
 def predict_to(visit: Visit) -> str:
+    import xarray as xr
     import zarr
 
     out = visit.folder / "predicted.zarr"
     data = visit.data
     X, named = (data.path, without_target(data.named)) if data.objects is None else (data.objects[0], data.reading)
     dgd.predict_to(visit.model, X, out, overwrite=True, **named)
-    found = zarr.open(out, mode="r")
-    values = found[:] if isinstance(found, zarr.Array) else next(iter(found.array_values()))[:]
-    return same(np.asarray(values).ravel(), expected_predictions(visit), "predicted")
+    with xr.open_zarr(out, consolidated=False) if is_group(out) else xr.Dataset() as ds:
+        found = next(iter(ds.data_vars.values())).values if ds.data_vars else np.asarray(zarr.open_array(out)[:])
+    return same(found.ravel(), expected_predictions(visit), "predicted")
+
+
+def is_group(path: Path) -> bool:
+    """Whether a store holds named arrays."""
+    import zarr
+
+    return isinstance(zarr.open(path, mode="r"), zarr.Group)
 
 
 def expected_score(visit: Visit) -> float:

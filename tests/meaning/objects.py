@@ -86,7 +86,7 @@ def dask_frame(folder: Path) -> Data:
         path=folder / "t.parquet",
         objects=(parts[NAMES], parts["t"]),
         reading=DROP,
-        refused={"path": "dgd ingest"},
+        refused={"path": "dgd ingest", "predict_to": "use `predict`"},
     )
 
 
@@ -141,8 +141,12 @@ def over_http(folder: Path) -> Iterator[Data]:
 
 @served("S3", "a bucket: moto's server, through s3fs")
 def over_s3(folder: Path) -> Iterator[Data]:
+    import logging
+
     import s3fs
     from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
     data = own(folder)
     server = ThreadedMotoServer("127.0.0.1", 0)

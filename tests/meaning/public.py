@@ -182,7 +182,7 @@ def cells_of_blood(package: Path, folder: Path, zarr_format: int, X: str) -> Mad
     found.write_zarr(folder / "a.zarr")
     read = anndata.read_zarr(folder / "a.zarr")
     matrix = read.obsm["X_pca"] if X == "obsm/X_pca" else read.layers["counts"].toarray() if "counts" in X else read.X
-    named = {"X": X, "loss": "softmax", "penalty": dgd.penalties.L2(L2)}
+    named = {"X": X, "loss": "softmax", "penalty": dgd.penalties.L2(L2), "tol": 1e-10, "max_iter": 5000}
     labels = read.obs["bulk_labels"].astype(str).to_numpy()
     return Made(folder / "a.zarr", "obs/bulk_labels", named, np.asarray(matrix, dtype=float), labels)
 
