@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from dgd.fitting.cross_validate import cross_validate
     from dgd.fitting.cross_validation import CrossValidation
     from dgd.fitting.fit import fit, plan
+    from dgd.fitting.path import path
+    from dgd.fitting.path_result import Path
     from dgd.fitting.record import Record
     from dgd.fitting.result import Result
     from dgd.fitting.resume import resume
@@ -49,6 +51,7 @@ _HOMES = {
     "Event": "dgd.passes.events",
     "Execution": "dgd.passes.execution",
     "Model": "dgd.models.model",
+    "Path": "dgd.fitting.path_result",
     "Record": "dgd.fitting.record",
     "Result": "dgd.fitting.result",
     "Status": "dgd.solvers",
@@ -61,6 +64,7 @@ _HOMES = {
     "load_model": "dgd.models.model",
     "load_summary": "dgd.fitting.summary",
     "open_dataset": "dgd.data.opening",
+    "path": "dgd.fitting.path",
     "plan": "dgd.fitting.fit",
     "predict": "dgd.models.predict",
     "predict_to": "dgd.models.predict",
@@ -95,6 +99,7 @@ __all__ = [
     "Event",
     "Execution",
     "Model",
+    "Path",
     "Record",
     "Result",
     "Status",
@@ -111,6 +116,7 @@ __all__ = [
     "load_summary",
     "losses",
     "open_dataset",
+    "path",
     "penalties",
     "plan",
     "predict",

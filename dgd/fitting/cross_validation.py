@@ -10,10 +10,8 @@ import numpy as np
 from dgd._typing import Vector
 from dgd.errors.words import finite_or_none
 from dgd.fitting.result import Result
+from dgd.fitting.spaced import spaced
 from dgd.penalties import Penalty
-
-SHOWN = 25
-"""Penalties that are printed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +72,7 @@ class CrossValidation:
         marks = {self.best: "least mean", self.one_standard_error: "within 1 se"}
         if self.best == self.one_standard_error:
             marks = {self.best: "least mean, within 1 se"}
-        shown = _some(len(self.penalties), {self.best, self.one_standard_error, self.chosen})
+        shown = spaced(len(self.penalties), {self.best, self.one_standard_error, self.chosen})
         for k in shown:
             mark = ">" if k == self.chosen else " "
             numbers = f"{self.mean[k]:>16.9g}{self.standard_deviation[k]:>12.4g}{self.standard_error[k]:>12.4g}"
@@ -139,11 +137,3 @@ def choices(fold_losses: Vector, strengths: Vector) -> tuple[int, int]:
     error = float(fold_losses[best].std(ddof=1)) / np.sqrt(folds) if np.isfinite(means[best]) else 0.0
     within = [int(k) for k in order if means[k] <= means[best] + error]
     return best, within[0] if within else best
-
-
-def _some(count: int, needed: set[int]) -> list[int]:
-    """All numbers below count, or some that are evenly spaced and those needed."""
-    if count <= SHOWN:
-        return list(range(count))
-    spaced = {round(k) for k in np.linspace(0, count - 1, SHOWN - len(needed))}
-    return sorted(spaced | needed)

@@ -11,7 +11,7 @@ a column. All on a scale of equal ratios.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from dgd.penalties import L1, L2, ElasticNet, Penalty
 
 RIDGE = (1e2, 1e-4)
 LEAST, LEAST_WIDE = 1e-4, 1e-3
+LAMBDAS, SUMMARY_LAMBDAS = 20, 100
 WORDS = {"l1": 1.0, "l2": 0.0}
 
 
@@ -32,7 +33,13 @@ class Grid:
     """Strengths of one kind of penalty; `ratio` is ρ."""
 
     ratio: float
-    count: int
+    count: int = 1
+
+    def of_size(self, count: Any, *, by_summary: bool) -> Grid:
+        """So many strengths; without a number as many as cost little."""
+        if count is None:
+            return replace(self, count=SUMMARY_LAMBDAS if by_summary else LAMBDAS)
+        return replace(self, count=checked_integer("n_lambdas", count, least=1))
 
     def strengths(self, gradient: Vector, curvature: float, rows: int) -> Vector:
         """λ, the largest first. gradient: that of the mean loss at the best constant; curvature: along a column."""
@@ -56,13 +63,14 @@ class Grid:
         return ElasticNet(l1=self.ratio * strength, l2=(1 - self.ratio) * strength)
 
 
-def make_grid(call: str, kind: Any, count: Any) -> Grid:
-    """The grid of a kind: "l1", "l2" or ρ. `call`: the argument as an error quotes it, such as path(penalty."""
-    number = checked_integer("path(n_lambdas", count, least=1)
+def given_grid(call: str, kind: Any) -> Grid | None:
+    """The grid of a kind: "l1", "l2" or ρ; None for what is no kind. `call`: the argument as an error quotes it."""
+    if not isinstance(kind, (str, int, float)) or isinstance(kind, bool):
+        return None
     if isinstance(kind, str) and kind in WORDS:
-        return Grid(WORDS[kind], number)
-    if isinstance(kind, (int, float)) and not isinstance(kind, bool) and 0 <= kind <= 1:
-        return Grid(float(kind), number)
+        return Grid(WORDS[kind])
+    if not isinstance(kind, str) and 0 <= kind <= 1:
+        return Grid(float(kind))
     raise ConfigurationError(f"`{call}=...)` must be 'l1', 'l2' or the part of l1, from 0 to 1, got {shown(kind)}")
 
 
@@ -82,7 +90,8 @@ def checked_penalties(call: str, penalties: Any, n_features: int) -> list[Penalt
             for each in found:
                 each.check(n_features)
             return found
+    argument = "penalty" if call == "path" else "penalties"
     raise ConfigurationError(
-        f"`{call}(penalties=...)` must be a list of dgd.penalties, such as [L2(0.1), L2(1.0)], or 'l1', 'l2' or the "
+        f"`{call}({argument}=...)` must be a list of dgd.penalties, such as [L2(0.1), L2(1.0)], or 'l1', 'l2' or the "
         f"part of l1, got {shown(penalties)}"
     )
