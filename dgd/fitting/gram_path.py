@@ -30,10 +30,14 @@ VIOLATED = 1e-9
 """By which part of the largest gradient a column must violate its condition to be let in."""
 
 
-def path_of(gram: Gram, penalties: Sequence[Penalty], *, fit_intercept: bool) -> Vector:
-    """θ of each penalty in their order, (L, n + 1, q), or (L, n, q) without an intercept, for columns as stored."""
+def path_of(gram: Gram, penalties: Sequence[Penalty], *, fit_intercept: bool, ridge: Vector | None = None) -> Vector:
+    """θ of each penalty in their order, (L, n + 1, q), or (L, n, q) without an intercept, for columns as stored.
+
+    ridge: `ridge_strengths` of the penalties, where they are known.
+    """
     G, c, mean, target_mean = _equations(gram, fit_intercept=fit_intercept)
-    coefs = _by_eigenvectors(G, c, gram.weight, penalties)
+    ridge = ridge_strengths(penalties, len(G)) if ridge is None else ridge
+    coefs = _by_eigenvectors(G, c, gram.weight * ridge / 2)
     if coefs is None:
         coefs = np.stack([_one_target(G, c[:, k], gram.weight, penalties) for k in range(c.shape[1])], axis=-1)
     if not fit_intercept:
@@ -77,22 +81,23 @@ def _equations(gram: Gram, *, fit_intercept: bool) -> tuple[Matrix, Matrix, Vect
     )
 
 
-def _by_eigenvectors(G: Matrix, c: Matrix, weight: float, penalties: Sequence[Penalty]) -> Vector | None:
-    """(L, n, q); None where a penalty is more than one strength of l2, or columns are of very different scales."""
-    zero = np.zeros(len(G))
+def ridge_strengths(penalties: Sequence[Penalty], n_features: int) -> Vector:
+    """l2 of each penalty, (L,); empty unless each is one strength of l2 above 0, for all columns."""
     if not all(penalty.is_smooth for penalty in penalties):
-        return None
-    strengths = [penalty.curvature(zero) for penalty in penalties]
+        return np.zeros(0)
+    strengths = np.stack([penalty.curvature(np.zeros(n_features)) for penalty in penalties])
+    alike = bool((strengths == strengths[:, :1]).all() and (strengths[:, 0] > 0).all())
+    return strengths[:, 0] if alike else np.zeros(0)
+
+
+def _by_eigenvectors(G: Matrix, c: Matrix, ridge: Vector) -> Vector | None:
+    """(L, n, q); None where penalties are more than one strength of l2, or columns are of very different scales."""
     diagonal = np.diag(G)
-    if any((each != each[0]).any() or not each[0] > 0 for each in strengths):
-        return None
-    if diagonal.max() > UNEVEN * diagonal.min():
+    if not len(ridge) or diagonal.max() > UNEVEN * diagonal.min():
         return None
     values, vectors = np.linalg.eigh(G)
-    along = vectors.T @ c
-    ridge = np.array([each[0] for each in strengths]) * weight / 2
     inverse = 1 / (np.maximum(values, 0.0) + ridge[:, None])
-    found: Vector = np.einsum("ij,ljk->lik", vectors, inverse[:, :, None] * along)
+    found: Vector = np.einsum("ij,ljk->lik", vectors, inverse[:, :, None] * (vectors.T @ c))
     return found
 
 

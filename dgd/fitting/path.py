@@ -20,7 +20,7 @@ from dgd.fitting.many_fits import ManyFits
 from dgd.fitting.path_result import Path
 from dgd.fitting.penalty_grid import Grid, checked_penalties, given_grid, strength_of
 from dgd.fitting.stopping import MAX_ITER
-from dgd.fitting.summarize import summed
+from dgd.fitting.summarize import summarize
 from dgd.fitting.summary_cross_validation import penalties_of
 from dgd.losses import Loss
 from dgd.models.model import Model
@@ -95,7 +95,7 @@ def path(
 
 
 def _from_summary(how: How, penalties: Sequence[Penalty] | Grid | None, where: Execution) -> Path:
-    summary = summed(how.dataset, None, False, 1, how.precision, where)
+    summary = summarize(how.dataset, precision=how.precision, execution=where)
     intercept = bool(how.fit_intercept)
     with single_threaded_blas():
         if isinstance(penalties, Grid):

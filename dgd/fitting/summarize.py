@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
-from dgd.data.folds import make_folds
+from dgd.data.folds import Folds, make_folds
 from dgd.data.opening import open_dataset
 from dgd.data.reading import ReadingOptions
 from dgd.errors import ConfigurationError
@@ -22,7 +22,7 @@ def summarize(
     *,
     weight: Any = None,
     offset: Any = None,
-    folds: int | None = None,
+    folds: int | Folds | None = None,
     by: Any = "rows",
     by_chunk: bool = False,
     seed: int = 0,
@@ -59,7 +59,7 @@ def summarize(
         raise ConfigurationError("`summarize(folds=..., by_chunk=True)`: give one of them")
     dataset = open_dataset(data, y, weight=weight, offset=offset, **reading).waiting_at_most(where.read_timeout)
     assert dataset.y is not None
-    apart = None if folds is None else make_folds("summarize", dataset, folds, by, seed)
+    apart = folds if folds is None or isinstance(folds, Folds) else make_folds("summarize", dataset, folds, by, seed)
     found = read_products(dataset, How(method, precision, apart, each_chunk), where)
     return Summary(
         found.parts,

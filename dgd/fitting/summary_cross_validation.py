@@ -12,11 +12,11 @@ from dgd.data.folds import Folds
 from dgd.errors import DataError
 from dgd.fitting.cross_validation import CrossValidation, choices
 from dgd.fitting.fit import fit
-from dgd.fitting.gram_path import losses, null_gradient, path_of, without
+from dgd.fitting.gram_path import losses, null_gradient, path_of, ridge_strengths, without
 from dgd.fitting.how import How
 from dgd.fitting.penalty_grid import Grid, strength_of
 from dgd.fitting.result import Result
-from dgd.fitting.summarize import summed
+from dgd.fitting.summarize import summarize
 from dgd.fitting.summary import Summary
 from dgd.passes.blas import single_threaded_blas
 from dgd.passes.execution import Execution
@@ -27,19 +27,23 @@ def from_summary(
     how: How, penalties: Sequence[Penalty] | Grid | None, folds: Folds, choose: str, where: Execution
 ) -> CrossValidation:
     """The penalties compared, and all rows fitted by the one that is chosen."""
-    summary = summed(how.dataset, folds, False, folds.count, how.precision, where)
+    summary = summarize(how.dataset, folds=folds, precision=how.precision, execution=where)
     intercept = bool(how.fit_intercept)
-    for fold, part in enumerate(summary.parts):
+    for fold, part in enumerate(summary.grams):
         if not part.weight > 0:
             raise DataError(f"the weights of fold {fold} sum to 0: no row counts", array="weight")
     with single_threaded_blas():
         if isinstance(penalties, Grid):
             penalties = penalties_of(penalties, summary, fit_intercept=intercept)
         assert penalties is not None
-        thetas = [path_of(without(summary.parts, k), penalties, fit_intercept=intercept) for k in range(folds.count)]
+        ridge = ridge_strengths(penalties, how.dataset.shape[1])
+        thetas = [
+            path_of(without(summary.grams, k), penalties, fit_intercept=intercept, ridge=ridge)
+            for k in range(folds.count)
+        ]
         each = [
             losses(part, theta, fit_intercept=intercept).sum(axis=1)
-            for part, theta in zip(summary.parts, thetas, strict=True)
+            for part, theta in zip(summary.grams, thetas, strict=True)
         ]
     fold_losses: Vector = np.stack(each, axis=1)
     strengths = np.array([strength_of(penalty, how.dataset.shape[1]) for penalty in penalties])

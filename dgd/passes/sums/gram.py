@@ -9,6 +9,7 @@ are summed, not the products of targets with each other: memory is n² + nq numb
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -162,16 +163,24 @@ class GramSum:
     precision: str = "double"
 
     def __call__(self, chunk: Chunk, buffers: Buffers) -> Gram:
+        (found,) = self.of_parts(chunk, [slice(0, len(chunk.X))], buffers)
+        return found
+
+    def of_parts(self, chunk: Chunk, parts: Sequence[slice], buffers: Buffers) -> tuple[Gram, ...]:
+        """The Grams of some parts of a chunk, about one centre: that of all of its rows."""
         dtype = np.dtype(np.float64 if self.precision == "double" else np.float32)
         with np.errstate(over="ignore", invalid="ignore"):
             about, (y, level) = sampled(chunk.X, FAR), encoded_targets(chunk)
             centre = None if about is None else Centre(about)
             weight = checked_weight(chunk, dtype)
-            gram = _summed(chunk.X, y, level, weight, centre, dtype, buffers)
-        if not (np.isfinite(np.diag(gram.products)).all() and np.isfinite(gram.squares).all()):
+            grams = tuple(
+                _summed(chunk.X[p], y[p], level, None if weight is None else weight[p], centre, dtype, buffers)
+                for p in parts
+            )
+        if not all(np.isfinite(np.diag(g.products)).all() and np.isfinite(g.squares).all() for g in grams):
             check_finite(chunk)
             check_targets(chunk, Squared())
-        return gram
+        return grams
 
 
 def encoded_targets(chunk: Chunk) -> tuple[Array, Vector]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Self
-
-import numpy as np
+from typing import Self
 
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk
@@ -32,16 +30,9 @@ class FoldGramSum:
     folds: Folds
 
     def __call__(self, chunk: Chunk, buffers: Buffers) -> FoldGrams:
-        chunk, bounds = self.folds.sorted(chunk)
-        each = (_part(chunk, int(a), int(b)) for a, b in pairwise(bounds))
-        return FoldGrams(tuple(self.gram(one, buffers) for one in each))
-
-
-def _part(chunk: Chunk, first: int, last: int) -> Chunk:
-    """The rows from first to last, without a copy."""
-    numbers = np.arange(chunk.start + first, chunk.start + last) if chunk.numbers is None else chunk.numbers[first:last]
-    some: dict[str, Any] = {name: values[first:last] for name, values in chunk.arrays.items()}
-    return replace(chunk, numbers=numbers, **some)
+        chunk, bounds = self.folds.sorted(chunk, buffers.within("folds"))
+        parts = [slice(int(a), int(b)) for a, b in pairwise(bounds)]
+        return FoldGrams(self.gram.of_parts(chunk, parts, buffers))
 
 
 @dataclass(frozen=True, slots=True)

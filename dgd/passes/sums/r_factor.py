@@ -10,6 +10,7 @@ out of the others. Of the rows below the first n + 1 only the squares of the tar
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -102,10 +103,18 @@ class RFactorSum:
     """The R factor of a chunk, in float64. An offset is subtracted from the targets."""
 
     def __call__(self, chunk: Chunk, buffers: Buffers) -> RFactor:
+        (found,) = self.of_parts(chunk, [slice(0, len(chunk.X))], buffers)
+        return found
+
+    def of_parts(self, chunk: Chunk, parts: Sequence[slice], buffers: Buffers) -> tuple[RFactor, ...]:
+        """The factors of some parts of a chunk, about one centre: that of all of its rows."""
         with np.errstate(over="ignore", invalid="ignore"):
             about, (y, level) = sampled(chunk.X, FAR), encoded_targets(chunk)
-            found = _factored(chunk.X, y, level, checked_weight(chunk, FLOAT64), about, buffers)
-        if not (np.isfinite(found.factor).all() and np.isfinite(found.rest).all()):
+            weight = checked_weight(chunk, FLOAT64)
+            found = tuple(
+                _factored(chunk.X[p], y[p], level, None if weight is None else weight[p], about, buffers) for p in parts
+            )
+        if not all(np.isfinite(each.factor).all() and np.isfinite(each.rest).all() for each in found):
             check_finite(chunk)
             check_targets(chunk, Squared())
         return found
