@@ -58,7 +58,7 @@ HOMES = {
     ),
     "pyarrow": "data/tables",
     "sklearn": "estimators",
-    "scipy": ("data/sparse_rows.py", "estimators"),
+    "scipy": ("data/csr.py", "estimators"),
     "xarray": "models/labelled.py",
     "pandas": "models/inference_table.py",
     "click": "cli",

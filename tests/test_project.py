@@ -36,7 +36,9 @@ def test_dependencies_are_few_and_chosen() -> None:
     assert names == {
         "numpy", "dask", "distributed", "zarr", "numcodecs", "threadpoolctl", "click", "crc32c", "psutil",
     }  # fmt: skip
-    assert set(PYPROJECT["project"]["optional-dependencies"]) == {"ingest", "sklearn", "all", "docs", "test"}
+    assert set(PYPROJECT["project"]["optional-dependencies"]) == {
+        "ingest", "sklearn", "sparse", "all", "docs", "test",
+    }  # fmt: skip
 
 
 def test_no_test_is_skipped_or_expected_to_fail() -> None:

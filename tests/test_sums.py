@@ -14,9 +14,10 @@ from dgd.errors import ValueRangeError
 from dgd.losses import Huber, Logistic, Loss, Poisson, Softmax, Squared
 from dgd.passes.sums import blocks as blocks_module
 from dgd.passes.sums.blocks import block_rows
+from dgd.passes.sums.dense_columns import PIECE_BYTES
 from dgd.passes.sums.gradient import LossGradient
 from dgd.passes.sums.hessian import Hessian
-from dgd.passes.sums.moments import PIECE_BYTES, ColumnMoments, TargetMoments, block_moments
+from dgd.passes.sums.moments import ColumnMoments, TargetMoments, block_moments
 from dgd.passes.sums.row_sums import Sums
 
 DTYPES = ["bool", "int8", "uint16", "int64", "float16", "float32", "float64", ">f4", ">f8", ">i4"]

@@ -28,6 +28,7 @@ from dgd.errors.words import without_secrets
     default="none",
     help="Of the chunks [none, the fastest to read].",
 )
+@click.option("--sparse/--dense", default=None, help="X by its non-zero values, as AnnData's CSR, or not [as it is].")
 @click.option("--memory-limit", callback=options.size, metavar="SIZE", help="Memory it may use, like 2GiB [all].")
 @options.overwrite
 @options.quiet
@@ -39,6 +40,7 @@ def copy(
     chunk_rows: int | None,
     dtype: str | None,
     compression: str,
+    sparse: bool | None,
     memory_limit: int | None,
     overwrite: bool,
     quiet: bool,
@@ -60,6 +62,7 @@ def copy(
             chunk_rows=chunk_rows,
             dtype=dtype,
             compression=compression,
+            sparse=sparse,
             overwrite=overwrite,
             progress=progress,
             redo=redo_command(click.get_current_context(), place, target),

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dgd.cli.options import Command
-from dgd.data.dataset import Dataset
 from dgd.losses import LOSSES, Logistic, Loss, Softmax
 from dgd.penalties import L1, L2, Box, ElasticNet, NoPenalty, Penalty
 from dgd.solvers import SOLVERS
+
+if TYPE_CHECKING:
+    from dgd.data.dataset import Dataset
 
 RATE_WORDS = ("auto", "exact", "backtracking")
 INFINITY = float("inf")

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from dgd._typing import Array, FloatArray, Vector
+from dgd.data.csr import Cells, Csr
 
 ROWS = 256
 """Of a chunk that its centre is taken from, evenly spaced."""
@@ -51,23 +52,39 @@ class Centre:
     def subtract(self, X: Array, out: FloatArray) -> None:
         """X − c, rounded once, to the dtype of `out`."""
         assert self.columns is not None
-        if X.dtype.kind in "iu" and X.dtype.itemsize == 8:
-            # The difference modulo 2⁶⁴ is right, whether they are signed or not, and always fits where it matters.
-            np.copyto(out, X.astype(np.int64, copy=False) - _as_int64(self.columns), casting="unsafe")
-        else:
-            np.subtract(X, self.columns, out=out, casting="unsafe")
+        _subtract(X, self.columns, out)
+
+    def subtract_stored(self, X: Csr, dtype: np.dtype[Any]) -> Csr:
+        """X − c as a sparse matrix, each stored value rounded once, to that dtype.
+
+        Columns are centred where c is more than `FAR` spreads, so that all but 1 in 65,537 of their cells are stored:
+        cells of such columns that are not stored become stored, as −c, and no other column changes.
+        """
+        assert self.columns is not None
+        X = X.canonical()
+        values = np.empty(X.data.shape, dtype)
+        _subtract(X.data, self.columns[X.indices], values)
+        stored = Csr(values, X.indices, X.indptr, X.columns)
+        rows, far = _not_stored(X, np.flatnonzero(self.columns))
+        if not len(rows):
+            return stored
+        indptr = np.concatenate(([0], np.cumsum(np.bincount(rows, minlength=len(X)))))
+        absent = np.negative(self.columns[far]).astype(dtype)
+        return Csr.of(stored.scipy() + Csr(absent, far.astype(X.indices.dtype), indptr, X.columns).scipy())
 
     def targets(self, y: FloatArray, dtype: np.dtype[np.floating]) -> FloatArray:
         """y − ℓ."""
         return (y - self.level).astype(dtype, copy=False)
 
 
-def sampled(X: Array, far: float = FAR) -> Vector | None:
+def sampled(X: Cells, far: float = FAR) -> Vector | None:
     """A centre for the columns of a chunk, from some of its rows; None where no column needs one.
 
     It is at most √(rows/ROWS) spreads away from the mean, whatever the rows are: these are some of them.
     far: how many spreads away from 0 a column is centred from.
     """
+    if isinstance(X, Csr):
+        return _sampled_stored(X[:: max(1, -(-len(X) // ROWS))], far)
     return centre_of(*_sampled_moments(X), X.dtype, far) if len(X) else None
 
 
@@ -86,6 +103,42 @@ def _sampled_moments(X: Array) -> tuple[Vector, Vector]:
     spread = np.sqrt(((values - mean) ** 2).mean(axis=0))
     constant = (values == values[0]).all(axis=0)
     return np.where(constant, values[0], mean), np.where(constant, 0.0, spread)
+
+
+def _sampled_stored(X: Csr, far: float) -> Vector | None:
+    """A centre from these rows: of columns that are stored in each of them, as no other is further than 16 spreads."""
+    rows = len(X)
+    if not rows:
+        return None
+    X = X.canonical()
+    full = np.flatnonzero(np.bincount(X.indices, minlength=X.columns) == rows)
+    if not len(full):
+        return None
+    centre = sampled(X.with_columns(full).toarray(), far)
+    if centre is None:
+        return None
+    found = np.zeros(X.columns)
+    found[full] = centre
+    return found
+
+
+def _not_stored(X: Csr, columns: Array) -> tuple[Array, Array]:
+    """Rows and columns of the cells of some columns that are not stored, row by row."""
+    some = X.with_columns(columns)
+    if len(some.data) == len(X) * len(columns):
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    there = np.zeros((len(X), len(columns)), bool)
+    there[np.repeat(np.arange(len(X)), some.lengths), some.indices] = True
+    rows, places = np.nonzero(~there)
+    return rows, columns[places]
+
+
+def _subtract(X: Array, centre: Vector, out: FloatArray) -> None:
+    if X.dtype.kind in "iu" and X.dtype.itemsize == 8:
+        # The difference modulo 2⁶⁴ is right, whether they are signed or not, and always fits where it matters.
+        np.copyto(out, X.astype(np.int64, copy=False) - _as_int64(centre), casting="unsafe")
+    else:
+        np.subtract(X, centre, out=out, casting="unsafe")
 
 
 def centre_of(mean: Vector, spread: Vector, dtype: np.dtype[np.generic], far: float = FAR) -> Vector | None:

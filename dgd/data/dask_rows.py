@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,17 +13,21 @@ from dask.core import flatten
 from distributed import Future, get_worker, worker_client
 from numpy.typing import NDArray
 
-from dgd._typing import Array
 from dgd.data.buffers import Buffers
+from dgd.data.csr import NonZeros, scipy_sparse
 from dgd.data.rows import Footprint, ReadAtOnce, check_dtype, refuse_masked
+from dgd.data.sparse_rows import SparseRows
 from dgd.errors import ReadError, SchemaError
+
+UNEVEN_BLOCKS = 1.5
+"""How much fuller than the block that was counted another one may be."""
 
 
 @dataclass(frozen=True, eq=False)
 class DaskRows(ReadAtOnce):
     """A Dask array's rows; its row chunks are its blocks, and a block is computed in the thread that reads it.
 
-    Blocks that were persisted on a cluster are fetched from there one at a time; sparse ones are made dense.
+    Blocks that were persisted on a cluster are fetched from there one at a time; sparse ones stay sparse.
     """
 
     name: str
@@ -52,9 +57,27 @@ class DaskRows(ReadAtOnce):
         return dtype
 
     @property
+    def is_sparse(self) -> bool:
+        """Whether its blocks are."""
+        return hasattr(self.array._meta, "tocsr")
+
+    @cached_property
+    def non_zeros(self) -> NonZeros:
+        """Estimated from the longest block, which is computed for it."""
+        lengths = np.diff(self.bounds)
+        k = int(lengths.argmax())
+        stored = len(self.read(int(self.bounds[k]), int(self.bounds[k + 1]), Buffers())[0].data)
+        return NonZeros(round(stored * self.shape[0] / max(1, int(lengths[k]))), stored, exact=False)
+
+    @property
     def footprint(self) -> Footprint:
         """The largest row block and the Dask blocks it is joined from; what computing them takes is not known."""
         rows = int(np.diff(self.bounds).max(initial=1))
+        if self.is_sparse:
+            found = self.non_zeros
+            panel = int(UNEVEN_BLOCKS * found.chunk_bytes(rows, self.dtype))
+            per_pass = found.count * (self.dtype.itemsize + found.index_bytes)
+            return Footprint(panel, panel, per_pass, exact=False, path="Dask arrays", non_zeros=found)
         panel = rows * math.prod(self.shape[1:]) * self.dtype.itemsize
         return Footprint(encoded=panel, decoded=panel, per_pass=int(self.array.nbytes), exact=True, path="Dask arrays")
 
@@ -63,7 +86,7 @@ class DaskRows(ReadAtOnce):
         """Dask's own name for the array: a token of how it is made."""
         return f"dask:{self.array.name}"
 
-    def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Array, int]:
+    def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Any, int]:
         """The rows from start to stop, computed in this thread."""
         try:
             block = compute(self.array[start:stop])
@@ -74,6 +97,9 @@ class DaskRows(ReadAtOnce):
                 array=self.name,
                 rows=(start, stop),
             ) from error
+        if self.is_sparse:
+            part = SparseRows(self.name, scipy_sparse().csr_array(block))
+            return part.read(0, stop - start, buffers)
         refuse_masked(self.name, block)
         rows = np.asarray(_dense(block))
         return rows, rows.nbytes

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from dgd._typing import Array, Integers
 from dgd.data.buffers import Buffers
+from dgd.data.csr import Cells, NonZeros, is_sparse
 from dgd.data.grid import Grid
-from dgd.data.missing import LeftOut, cells_missing, check_labels, missing_rows
-from dgd.data.rows import Footprint, Rows, as_made, check_dtype
+from dgd.data.missing import LeftOut, check_labels, left_out, some_rows
+from dgd.data.rows import DenseRows, Footprint, Rows, as_made, check_dtype
 from dgd.data.schema import check_column, check_matrix, check_names, not_as_declared
 from dgd.errors import ConfigurationError
 
@@ -48,7 +49,7 @@ class Chunk:
 
     index: int
     start: int
-    X: Array
+    X: Cells
     y: Array | None
     weight: Array | None
     bytes_read: int
@@ -69,7 +70,7 @@ class Chunk:
         return self.start, self.start + self.X.shape[0]
 
     @property
-    def arrays(self) -> dict[str, Array]:
+    def arrays(self) -> dict[str, Cells]:
         """The arrays there are, by role."""
         found = ((role.name, getattr(self, role.name)) for role in ROLES)
         return {name: values for name, values in found if values is not None}
@@ -123,6 +124,9 @@ class Dataset:
     """The arrays that can be asked for before they are read."""
 
     def __post_init__(self) -> None:
+        for name in ("y", "weight", "offset"):
+            if is_sparse(rows := getattr(self, name)):
+                object.__setattr__(self, name, DenseRows(rows))
         found = [(role, rows) for role in ROLES if (rows := getattr(self, role.name)) is not None]
         object.__setattr__(self, "by_role", {role.name: rows for role, rows in found})
         if not all(hasattr(rows, "asks_ahead") for rows in self.arrays):
@@ -168,8 +172,20 @@ class Dataset:
 
     @property
     def row_bytes(self) -> int:
-        """What a row of all arrays takes, decoded."""
-        return sum(rows.dtype.itemsize * math.prod(rows.shape[1:]) for rows in self.arrays)
+        """What a row of all arrays takes, decoded; of a sparse X on average in its fullest chunk."""
+        return -(-sum(map(self.decoded_bytes, self.by_role)) // self.chunk_rows)
+
+    @cached_property
+    def non_zeros(self) -> NonZeros | None:
+        """Of a sparse X."""
+        return self.X.footprint.non_zeros
+
+    def decoded_bytes(self, role: str) -> int:
+        """What the fullest chunk of an array takes."""
+        rows = self.by_role[role]
+        if role == "X" and self.non_zeros is not None:
+            return self.non_zeros.chunk_bytes(self.chunk_rows, rows.dtype)
+        return self.chunk_rows * rows.dtype.itemsize * math.prod(rows.shape[1:])
 
     @property
     def lies_in_memory(self) -> bool:
@@ -206,7 +222,7 @@ class Dataset:
     @property
     def _kept_bytes(self) -> int:
         """Memory for the rows of a chunk without those that are left out."""
-        return 0 if self.missing == "error" else self.chunk_rows * self.row_bytes
+        return 0 if self.missing == "error" else sum(map(self.decoded_bytes, self.by_role))
 
     @property
     def fingerprint(self) -> str:
@@ -275,18 +291,9 @@ _NOTHING = dict.fromkeys(role.name for role in ROLES)
 
 def _without_missing(chunk: Chunk, buffers: Buffers) -> Chunk:
     """The chunk without rows that have a missing cell, which are counted."""
-    found = None
-    for values in chunk.arrays.values():
-        some = missing_rows(values)
-        if some is not None:
-            found = some if found is None else found | some
+    found = left_out(chunk.arrays)
     if found is None:
         return chunk
-    gone, kept = np.flatnonzero(found), np.flatnonzero(~found)
-    may_lack = [(role, values) for role, values in chunk.arrays.items() if values.dtype.kind in "fUS"]
-    cells = tuple((role, cells_missing(values[gone])) for role, values in may_lack)
-    taken: dict[str, Any] = {}
-    for role, values in chunk.arrays.items():
-        taken[role] = buffers.take(role, (len(kept), *values.shape[1:]), values.dtype)
-        np.take(values, kept, axis=0, out=taken[role], mode="clip")
-    return replace(chunk, numbers=chunk.start + kept, left_out=LeftOut(len(gone), cells), **taken)
+    kept, missing = found
+    taken: dict[str, Any] = {role: some_rows(values, kept, buffers, role) for role, values in chunk.arrays.items()}
+    return replace(chunk, numbers=chunk.start + kept, left_out=missing, **taken)

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from dgd._typing import Array, Integers
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk, Dataset
+from dgd.data.missing import some_rows
 from dgd.errors import ConfigurationError
 from dgd.errors.checks import checked_integer
 from dgd.errors.words import shown
@@ -131,8 +132,7 @@ def _of_groups(call: str, groups: Array, count: int) -> Array:
 
 def _ordered(chunk: Chunk, order: Integers, buffers: Buffers) -> Chunk:
     numbers = chunk.start + order if chunk.numbers is None else chunk.numbers[order]
-    taken: dict[str, Any] = {}
-    for name, values in chunk.arrays.items():
-        taken[name] = buffers.take(f"{name} by fold", values.shape, values.dtype)
-        np.take(values, order, axis=0, out=taken[name], mode="clip")
+    taken: dict[str, Any] = {
+        name: some_rows(values, order, buffers, f"{name} by fold") for name, values in chunk.arrays.items()
+    }
     return replace(chunk, numbers=numbers, **taken)

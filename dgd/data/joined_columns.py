@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dgd._typing import Array
 from dgd.data.buffers import Buffers
 from dgd.data.checksums import HeldChunks
+from dgd.data.csr import Cells, Csr, NonZeros, is_sparse, side_by_side
 from dgd.data.dataset import Dataset
 from dgd.data.meaning import DecodedRows
 from dgd.data.reading import Reading
@@ -51,6 +51,11 @@ class JoinedColumns:
         return self.parts[0].shape[0], sum(map(_width, self.parts))
 
     @property
+    def is_sparse(self) -> bool:
+        """Whether one of the arrays is: the others are then read as sparse columns, too."""
+        return any(map(is_sparse, self.parts))
+
+    @property
     def asks_ahead(self) -> bool:
         """Whether one of the arrays does."""
         return any(part.asks_ahead for part in self.parts)
@@ -60,6 +65,8 @@ class JoinedColumns:
         """What each array takes, its rows where its chunks are others, and the joined block."""
         each = [part.footprint for part in self.parts]
         longest = int(np.diff(self.bounds).max(initial=0))
+        if self.is_sparse:
+            return self._sparse_footprint(each, longest)
         gathered = sum(_width(part) * part.dtype.itemsize for part in self.parts if part.bounds is not self.bounds)
         return Footprint(
             encoded=sum(one.encoded for one in each),
@@ -70,6 +77,27 @@ class JoinedColumns:
             path=each[0].path,
             ahead=max(one.ahead for one in each),
             larger=max(one.larger for one in each),
+        )
+
+    def _sparse_footprint(self, each: list[Footprint], longest: int) -> Footprint:
+        """The same, with what is stored: of dense columns all cells at most."""
+        dense = sum(_width(part) for part, one in zip(self.parts, each, strict=True) if one.non_zeros is None)
+        count, most = dense * self.shape[0], dense * longest
+        found = [one.non_zeros for one in each if one.non_zeros is not None]
+        stored = NonZeros(
+            count + sum(one.count for one in found), most + sum(one.most for one in found), exact=not dense
+        )
+        # Each part as sparse columns, all side by side, and those in their order.
+        joining = 3 * stored.chunk_bytes(longest, self.dtype)
+        return Footprint(
+            encoded=sum(one.encoded for one in each),
+            decoded=sum(one.decoded for one in each) + joining,
+            per_pass=sum(one.per_pass for one in each),
+            exact=all(one.exact for one in each),
+            held=sum(one.held for one in each),
+            path=each[0].path,
+            ahead=max(one.ahead for one in each),
+            non_zeros=stored,
         )
 
     @property
@@ -97,8 +125,20 @@ class JoinedColumns:
         """Those of the arrays."""
         return tuple(held for part in self.parts for held in part.stored(start, stop))
 
-    def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Array, int]:
+    def _read_sparse(self, start: int, stop: int, buffers: Buffers) -> tuple[Csr, int]:
+        found: list[Csr] = []
+        bytes_read = 0
+        for k, part in enumerate(self.parts):
+            rows, n_bytes = part.read(start, stop, buffers.within(f"part {k}"))
+            found.append(rows if isinstance(rows, Csr) else Csr.of_array(rows.reshape(stop - start, -1)))
+            bytes_read += n_bytes
+        order = np.argsort(np.concatenate([np.array(places, np.int64) for places in self.places]))
+        return side_by_side(found, self.dtype).with_columns(order), bytes_read
+
+    def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Cells, int]:
         """The rows from start to stop, the arrays' columns side by side."""
+        if self.is_sparse:
+            return self._read_sparse(start, stop, buffers)
         joined = buffers.take("joined", (stop - start, self.shape[1]), self.dtype)
         bytes_read = 0
         for k, (part, places) in enumerate(zip(self.parts, self.places, strict=True)):

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgd._typing import Array, Integers
+from dgd.data.buffers import Buffers
+from dgd.data.csr import Cells, Csr
 from dgd.errors import DataError, ValueRangeError
 
 NO_LABEL = ""
@@ -44,8 +46,34 @@ def add(a: LeftOut | None, b: LeftOut | None) -> LeftOut | None:
     return b if a is None else a if b is None else a + b
 
 
-def missing_rows(values: Array) -> NDArray[np.bool_] | None:
+def left_out(arrays: dict[str, Cells]) -> tuple[Integers, LeftOut] | None:
+    """The numbers of the rows without a missing cell, and what was found of the others; None if there are none."""
+    found = None
+    for values in arrays.values():
+        some = missing_rows(values)
+        if some is not None:
+            found = some if found is None else found | some
+    if found is None:
+        return None
+    gone = np.flatnonzero(found)
+    may_lack = [(role, values) for role, values in arrays.items() if values.dtype.kind in "fUS"]
+    cells = tuple((role, cells_missing(values[gone])) for role, values in may_lack)
+    return np.flatnonzero(~found), LeftOut(len(gone), cells)
+
+
+def some_rows(values: Cells, rows: Integers, buffers: Buffers, name: str) -> Cells:
+    """Some rows, copied."""
+    if isinstance(values, Csr):
+        return values[rows]
+    taken = buffers.take(name, (len(rows), *values.shape[1:]), values.dtype)
+    np.take(values, rows, axis=0, out=taken, mode="clip")
+    return taken
+
+
+def missing_rows(values: Cells) -> NDArray[np.bool_] | None:
     """Which rows have a missing cell: NaN, or no label; None if none has."""
+    if isinstance(values, Csr):
+        return _missing_stored(values)
     if values.dtype.kind in "US":
         return _or_none(values == values.dtype.type(NO_LABEL))
     if values.dtype.kind != "f":
@@ -58,6 +86,14 @@ def missing_rows(values: Array) -> NDArray[np.bool_] | None:
     found = suspect.copy()
     found[suspect] = np.isnan(values[suspect]).any(axis=1)
     return _or_none(found)
+
+
+def _missing_stored(values: Csr) -> NDArray[np.bool_] | None:
+    if values.dtype.kind != "f" or not (missing := np.isnan(values.data)).any():
+        return None
+    found = np.zeros(len(values), bool)
+    found[values.stored_where(missing)[0]] = True
+    return found
 
 
 def check_labels(name: str, labels: Array, start: int) -> None:
@@ -81,8 +117,11 @@ def without_labels(labels: Array, rows: Array) -> Array:
     return found
 
 
-def cells_missing(values: Array) -> Integers:
+def cells_missing(values: Cells) -> Integers:
     """The number of missing cells in each column."""
+    if isinstance(values, Csr):
+        _, columns = values.stored_where(np.isnan(values.data))
+        return np.bincount(columns, minlength=values.columns).astype(np.int64)
     cells = values == values.dtype.type(NO_LABEL) if values.dtype.kind in "US" else np.isnan(values)
     counts: Integers = np.atleast_1d(cells.sum(axis=0)).astype(np.int64)
     return counts

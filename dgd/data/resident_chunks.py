@@ -7,7 +7,6 @@ the next pass comes to it.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Protocol
@@ -17,7 +16,9 @@ from numpy.typing import NDArray
 
 from dgd._typing import Array
 from dgd.data.buffers import ALIGNMENT, Buffers, aligned
+from dgd.data.csr import Csr, is_sparse
 from dgd.data.dataset import Chunk, Dataset
+from dgd.data.rows import Rows
 
 
 class Chunks(Protocol):
@@ -44,8 +45,13 @@ def is_resident(index: int, n_chunks: int, count: int) -> bool:
 
 def chunk_bytes(dataset: Dataset) -> int:
     """The memory of the largest chunk while it is resident; arrays of this process need none."""
-    copied = [rows for rows in dataset.arrays if not rows.lies_in_memory]
-    return sum(_in_lines(dataset.chunk_rows * math.prod(rows.shape[1:]) * rows.dtype.itemsize) for rows in copied)
+    copied = [role for role, rows in dataset.by_role.items() if not rows.lies_in_memory]
+    return sum(_in_lines(dataset.decoded_bytes(role) + _between(dataset.by_role[role])) for role in copied)
+
+
+def _between(rows: Rows) -> int:
+    """Bytes that are left free between the three arrays of sparse rows."""
+    return 2 * ALIGNMENT * is_sparse(rows)
 
 
 def _in_lines(n_bytes: int) -> int:
@@ -71,9 +77,15 @@ class ResidentMemory:
         copies: dict[str, Any] = {}
         for name, values in chunk.arrays.items():
             if not self.dataset.by_role[name].lies_in_memory:
-                copies[name] = _copied(values, free)
-                free = free[_in_lines(values.nbytes) :]
+                copies[name] = _copied_stored(values, free) if isinstance(values, Csr) else _copied(values, free)
+                free = free[_in_lines(values.nbytes + _between(self.dataset.by_role[name])) :]
         return replace(chunk, bytes_read=0, resident=True, **copies)
+
+
+def _copied_stored(values: Csr, memory: NDArray[np.uint8]) -> Csr:
+    first, second = (_in_lines(part.nbytes) for part in (values.data, values.indices))
+    data, indices = _copied(values.data, memory), _copied(values.indices, memory[first:])
+    return Csr(data, indices, _copied(values.indptr, memory[first + second :]), values.columns)
 
 
 def _copied(values: Array, memory: NDArray[np.uint8]) -> Array:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from dgd._typing import Array
 from dgd.data.buffers import Buffers
 from dgd.data.checksums import HeldChunks
+from dgd.data.csr import NonZeros, is_sparse
 from dgd.errors import SchemaError, UnsupportedFormatError
 
 READABLE_KINDS = "biuf"
@@ -43,6 +44,8 @@ class Footprint:
     """Stored chunks that may wait in memory before they are read; part of `encoded`."""
     larger: int = 0
     """Most that a stored chunk can have, where `encoded` is that of those that are stored; 0 if it is the most."""
+    non_zeros: NonZeros | None = None
+    """Of a sparse matrix."""
 
 
 class Rows(Protocol):
@@ -75,10 +78,11 @@ class Rows(Protocol):
         """A digest that changes when the array becomes another one."""
         ...
 
-    def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Array, int]:
+    def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Any, int]:
         """The rows from start to stop, and the stored bytes read for them.
 
-        The array may lie in `buffers` and is valid until the next read of the same array there.
+        An array, or `dgd.data.csr.Csr` of rows that are sparse. It may lie in `buffers` and is valid until the next
+        read of the same array there.
         """
         ...
 
@@ -156,6 +160,11 @@ class RowsOfRows:
         return self.rows.bounds
 
     @property
+    def is_sparse(self) -> bool:
+        """Whether reads give the stored values of a sparse matrix."""
+        return is_sparse(self.rows)
+
+    @property
     def asks_ahead(self) -> bool:
         """Whether the array does."""
         return self.rows.asks_ahead
@@ -188,6 +197,46 @@ class RowsOfRows:
     def longest(self) -> int:
         """The rows of the largest chunk."""
         return int(np.diff(self.bounds).max(initial=0))
+
+
+@dataclass(frozen=True, eq=False)
+class DenseRows(RowsOfRows):
+    """The rows of a sparse matrix with all their cells, for a target of few columns."""
+
+    @property
+    def is_sparse(self) -> bool:
+        """Reads give arrays."""
+        return False
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The array's dtype."""
+        return self.rows.dtype
+
+    @property
+    def footprint(self) -> Footprint:
+        """The array's, and the cells."""
+        whole = self.rows.footprint
+        cells = self.longest * self.shape[1] * self.dtype.itemsize
+        return Footprint(whole.encoded, whole.decoded + cells, whole.per_pass, whole.exact, whole.held, whole.path)
+
+    @property
+    def fingerprint(self) -> str:
+        """The array's."""
+        return self.rows.fingerprint
+
+    def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Array, int]:
+        """The rows from start to stop, dense."""
+        found, bytes_read = self.rows.read(start, stop, self.inside(buffers))
+        return found.toarray(), bytes_read
+
+
+def evenly(rows: Rows) -> Rows:
+    """The same rows in chunks of equally many, where those of a sparse matrix have equally many values."""
+    if isinstance(rows, RowsOfRows):
+        return rows.changed(evenly)
+    cut: Callable[[], Rows] | None = getattr(rows, "cut_evenly", None)
+    return rows if cut is None else cut()
 
 
 def as_made(made: Any) -> tuple[type, tuple[Any, ...]]:

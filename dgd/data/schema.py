@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dgd._typing import Array
+from dgd.data.csr import Cells
 from dgd.data.rows import Rows
 from dgd.errors import SchemaError
 
 
-def not_as_declared(rows: Rows, found: Array | None, index: int, start: int, stop: int) -> SchemaError:
+def not_as_declared(rows: Rows, found: Cells | None, index: int, start: int, stop: int) -> SchemaError:
     """The error for rows that were read in another shape."""
     return SchemaError(
         f"array {rows.name!r}, chunk {index}: rows {start} to {stop - 1} were read as shape "

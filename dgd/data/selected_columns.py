@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from dgd._typing import Array
 from dgd.data.buffers import Buffers
+from dgd.data.csr import Cells, Csr
 from dgd.data.dataset import Dataset
 from dgd.data.rows import Footprint, RowsOfRows
 from dgd.errors import SchemaError
@@ -34,6 +34,9 @@ class SelectedColumns(RowsOfRows):
     def footprint(self) -> Footprint:
         """That of the array, and the chosen columns."""
         whole = self.rows.footprint
+        if whole.non_zeros is not None:
+            copied = whole.non_zeros.most * (self.dtype.itemsize + 2 * whole.non_zeros.index_bytes + 9)
+            return replace(whole, decoded=whole.decoded + copied, non_zeros=replace(whole.non_zeros, exact=False))
         cells = self.longest * len(self.columns)
         return replace(whole, decoded=whole.decoded + cells * self.dtype.itemsize)
 
@@ -42,9 +45,11 @@ class SelectedColumns(RowsOfRows):
         """That of the array, with the columns."""
         return f"{self.rows.fingerprint}{list(self.columns)}"
 
-    def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Array, int]:
+    def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Cells, int]:
         """The chosen columns of the rows from start to stop."""
         block, bytes_read = self.rows.read(start, stop, self.inside(buffers))
+        if isinstance(block, Csr):
+            return block.with_columns(np.array(self.columns)), bytes_read
         chosen = buffers.take("chosen", (stop - start, len(self.columns)), self.dtype)
         np.take(block, self.columns, axis=1, out=chosen, mode="clip")
         return chosen, bytes_read

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from dgd._typing import Array, Integers
+from dgd._typing import Integers
 from dgd.data.buffers import Buffers
 from dgd.data.checksums import HeldChunks
+from dgd.data.csr import Cells, Csr, is_sparse
 from dgd.data.dataset import Dataset
 from dgd.data.rows import Footprint, Rows
 
@@ -89,7 +90,11 @@ class SelectedRows:
         A pass reads the chunks it touches; where those of the array differ in size, that is an estimate.
         """
         whole = self.rows.footprint
+        stored = whole.non_zeros
         row_bytes = self.dtype.itemsize * int(np.prod(self.shape[1:]))
+        if stored is not None:
+            longest = max(1, int(np.diff(self.bounds).max(initial=1)))
+            row_bytes = -(-stored.chunk_bytes(longest, self.dtype) // longest)
         places = np.searchsorted(self._places, (self.bounds[:-1], self.bounds[1:] - 1), side="right") - 1
         low = self.selection.starts[places[0]] + self.bounds[:-1] - self._places[places[0]]
         high = self.selection.starts[places[1]] + self.bounds[1:] - self._places[places[1]]
@@ -103,6 +108,7 @@ class SelectedRows:
             decoded=whole.decoded + row_bytes * (across + scattered),
             per_pass=round(whole.per_pass * touched / (len(self.rows.bounds) - 1)),
             exact=False,
+            non_zeros=stored and replace(stored, count=stored.count * self.shape[0] // self.rows.shape[0], exact=False),
         )
 
     @property
@@ -110,6 +116,11 @@ class SelectedRows:
         """That of the array, with the selection."""
         digest = hashlib.sha256(self.selection.starts.tobytes() + self.selection.stops.tobytes())
         return f"{self.rows.fingerprint}[{digest.hexdigest()}]"
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether the array is."""
+        return is_sparse(self.rows)
 
     @property
     def lies_in_memory(self) -> bool:
@@ -145,7 +156,7 @@ class SelectedRows:
         first, last = (int(i) for i in np.searchsorted(places, (start, stop - 1), side="right") - 1)
         return first, last, int(starts[first] + start - places[first]), int(starts[last] + stop - places[last])
 
-    def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Array, int]:
+    def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Cells, int]:
         """The selected rows from start to stop: one read of the array, from the first to the last of them."""
         places = self._places
         first, last, low, high = self._within(start, stop)
@@ -153,6 +164,8 @@ class SelectedRows:
         if first == last:
             return block, bytes_read
         wanted = self.selection.rows(first, last)[start - places[first] :][: stop - start] - low
+        if isinstance(block, Csr):
+            return block[wanted], bytes_read
         gathered = buffers.take("gathered", (stop - start, *self.shape[1:]), self.dtype)
         np.take(block, wanted, axis=0, out=gathered, mode="clip")
         return gathered, bytes_read

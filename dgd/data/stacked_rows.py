@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dgd._typing import Array
 from dgd.data.buffers import Buffers
 from dgd.data.checksums import HeldChunks
+from dgd.data.csr import Cells, Csr, NonZeros, is_sparse
+from dgd.data.csr import stacked as stacked_csr
 from dgd.data.dataset import Dataset
 from dgd.data.rows import Footprint, Rows, as_made
 from dgd.errors import SchemaError
@@ -56,6 +57,11 @@ class StackedRows:
         return False
 
     @property
+    def is_sparse(self) -> bool:
+        """Whether the parts are."""
+        return is_sparse(self.parts[0])
+
+    @property
     def asks_ahead(self) -> bool:
         """Whether one of the parts does."""
         return any(part.asks_ahead for part in self.parts)
@@ -65,7 +71,7 @@ class StackedRows:
         """The largest parts, and rows that are joined from two."""
         parts = [part.footprint for part in self.parts]
         longest = int(np.diff(self.bounds).max(initial=0))
-        row_bytes = self.dtype.itemsize * int(np.prod(self.shape[1:], dtype=np.int64))
+        row_bytes = 0 if self.is_sparse else self.dtype.itemsize * int(np.prod(self.shape[1:], dtype=np.int64))
         return Footprint(
             encoded=TOGETHER * max(part.encoded for part in parts),
             decoded=TOGETHER * max(part.decoded for part in parts) + longest * row_bytes,
@@ -75,6 +81,18 @@ class StackedRows:
             path=parts[0].path,
             ahead=max(part.ahead for part in parts),
             larger=max(part.larger for part in parts),
+            non_zeros=self._non_zeros(parts),
+        )
+
+    def _non_zeros(self, parts: list[Footprint]) -> NonZeros | None:
+        found = [part.non_zeros for part in parts if part.non_zeros is not None]
+        if not found:
+            return None
+        return NonZeros(
+            sum(each.count for each in found),
+            max(each.most for each in found),
+            max(each.index_bytes for each in found),
+            exact=all(each.exact for each in found),
         )
 
     @property
@@ -113,13 +131,25 @@ class StackedRows:
         touched = {k: (low, high) for k, low, high in self._within(start, stop)}
         return tuple(held for k, part in enumerate(self.parts) for held in part.stored(*touched.get(k, (0, 0))))
 
-    def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Array, int]:
+    def _stored(self, touched: list[tuple[int, int, int]], buffers: Buffers) -> tuple[Csr, int]:
+        """What is stored of some rows of several parts."""
+        found: list[Any] = []
+        bytes_read = 0
+        for k, low, high in touched:
+            rows, n_bytes = self.parts[k].read(low, high, Buffers(buffers.watch))
+            found.append(rows)
+            bytes_read += n_bytes
+        return stacked_csr(found), bytes_read
+
+    def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Cells, int]:
         """The rows from start to stop."""
         touched = self._within(start, stop)
         if len(touched) == 1:
             k, low, high = touched[0]
             rows, n_bytes = self.parts[k].read(low, high, buffers.within(f"part {k % TOGETHER}"))
             return rows if rows.dtype == self.dtype else rows.astype(self.dtype), n_bytes
+        if self.is_sparse:
+            return self._stored(touched, buffers)
         joined = buffers.take("joined", (stop - start, *self.shape[1:]), self.dtype)
         place = bytes_read = 0
         for k, low, high in touched:
@@ -158,6 +188,13 @@ def _check_alike(first: Dataset, other: Dataset, k: int) -> None:
             raise SchemaError(
                 f"{where}: array {found.name!r} has rows of shape {found.shape[1:]}, expected {rows.shape[1:]} as in "
                 f"the first",
+                array=found.name,
+            )
+        if is_sparse(found) != is_sparse(rows):
+            kinds = ["sparse" if is_sparse(each) else "dense" for each in (found, rows)]
+            raise SchemaError(
+                f"{where}: array {found.name!r} is {kinds[0]}, and {kinds[1]} in the first; write them alike "
+                f"(`dgd copy`, with or without --sparse)",
                 array=found.name,
             )
         if (found.dtype.kind in "US") != (rows.dtype.kind in "US"):

@@ -95,7 +95,7 @@ def in_memory(estimator: Any, X: Any, y: Any, sample_weight: Any, *, multi_outpu
     X, y = validate_data(estimator, X, y, accept_sparse="csr", multi_output=multi_output, y_numeric=numeric)
     rows = matrix_rows(X)
     dataset = Dataset(X=rows, y=as_rows("y", y), weight=weight_rows(sample_weight, X.shape[0]))
-    bytes_held = rows.shape[0] * rows.shape[1] * rows.dtype.itemsize
+    bytes_held = rows.footprint.held
     return Training(dataset, threads=1 if bytes_held <= SMALL_BYTES else available_processors())
 
 

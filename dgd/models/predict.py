@@ -15,7 +15,7 @@ from dgd.data.dataset import Chunk, Dataset
 from dgd.data.missing import NO_LABEL, missing_rows
 from dgd.data.opening import open_data
 from dgd.data.reading import Reading, ReadingOptions, for_urls, is_url
-from dgd.data.rows import READABLE_KINDS
+from dgd.data.rows import READABLE_KINDS, evenly
 from dgd.errors import ConfigurationError
 from dgd.models.predictor import Predictor
 from dgd.passes.execution import Execution, execution_of
@@ -97,6 +97,7 @@ def predict_to(
             "`probabilities=True`, or fit on class numbers"
         )
     row_shape, dtype = prediction.row_shape, prediction.dtype
+    dataset = replace(dataset, X=evenly(dataset.X))
     with session(execution_of(execution, client, threads)) as running:
         dataset = running.open(dataset, Need(bytes_per_row=COPIES * dtype.itemsize * math.prod(row_shape)))
         with RowWriter.created(

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Unpack
 
+import numpy as np
+
 from dgd.data.buffers import Buffers
+from dgd.data.csr import Csr, is_sparse
 from dgd.data.dataset import Chunk, Dataset
 from dgd.data.opening import open_data, stored_roles
 from dgd.data.reading import Reading, ReadingOptions, for_urls, is_url
 from dgd.data.rows import LABEL_KINDS
 from dgd.errors import ConfigurationError
-from dgd.errors.checks import checked_integer
+from dgd.errors.checks import checked_flag, checked_integer
 from dgd.errors.words import without_secrets
 from dgd.passes.execution import Execution, execution_of
 from dgd.passes.plan import Need
@@ -48,6 +51,7 @@ def copy(
     chunk_rows: int | None = None,
     dtype: str | None = None,
     compression: str | None = None,
+    sparse: bool | None = None,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
     redo: str | None = None,
@@ -60,8 +64,9 @@ def copy(
         without being named; there need be no target. Values are written as what they mean, unless decode=False, X by
         rows, and missing cells as NaN, unless missing="drop" leaves their rows out.
     out: a local folder, or a URL, opened with the `storage_options`. chunk_rows: rows of a chunk [4 MiB of X].
-        dtype: of X, "float64" or "float32" [as it is]. compression: "none", "zstd", "blosc" or "gzip". overwrite:
-        replace what dgd wrote there before.
+        dtype: of X, "float64" or "float32" [as it is]. compression: "none", "zstd", "blosc" or "gzip". sparse: whether
+        X is written by its non-zero values, as AnnData stores CSR; chunk_rows are then those of the other arrays [as it
+        is]. overwrite: replace what dgd wrote there before.
     progress: called with the rows written and all rows, after each chunk that was read. redo: the command that repeats
         the copy, for whoever finds it interrupted: it is then marked so, and refused on opening.
     execution: how much memory may be used; reading is by one thread of this process.
@@ -70,7 +75,6 @@ def copy(
 
     Raises PlanError where that does not fit, ConfigurationError, DataError or WriteError.
     """
-    from dgd.data.zarr.array_writer import CHUNK_BYTES
     from dgd.data.zarr.dataset_writer import DatasetWriter
     from dgd.data.zarr.outputs import refuse_own_input
 
@@ -82,11 +86,10 @@ def copy(
     given = for_urls(reading, data, y, weight, offset) if is_url(out) else reading
     dataset = _opened(data, y, weight, offset, Reading.of("copy", given))
     refuse_own_input("copy", dataset, out)
+    to_sparse = is_sparse(dataset.X) if sparse is None else checked_flag("copy(sparse", sparse)
     where = replace(execution_of(execution, None, None), client=None, threads=1)
     with session(where) as running:
-        dataset = running.open(
-            dataset, Need(held_bytes=COPIES * (chunk_rows * dataset.row_bytes if chunk_rows else CHUNK_BYTES))
-        )
+        dataset = running.open(dataset, Need(held_bytes=_held_bytes(dataset, chunk_rows, to_sparse=to_sparse)))
         with DatasetWriter(
             out,
             chunk_rows=chunk_rows,
@@ -102,8 +105,8 @@ def copy(
             rows = dataset.shape[0]
 
             def append(value: DatasetWriter, chunk: Chunk, buffers: Buffers) -> DatasetWriter:
-                if len(chunk.X):
-                    value.append(chunk.X, chunk.y, chunk.weight, chunk.offset)
+                for part in _as_written(chunk, to_sparse=to_sparse):
+                    value.append(part.X, part.y, part.weight, part.offset)
                 if progress is not None:
                     progress(chunk.start + chunk.rows_read, rows)
                 return value
@@ -118,6 +121,37 @@ def copy(
         bytes_read=found.bytes_read,
         seconds=time.perf_counter() - began,
     )
+
+
+def _held_bytes(dataset: Dataset, chunk_rows: int | None, *, to_sparse: bool) -> int:
+    """What writing takes, and making a chunk sparse or dense."""
+    from dgd.data.zarr.array_writer import CHUNK_BYTES
+
+    if not to_sparse:
+        n_bytes = dataset.dtype.itemsize * dataset.shape[1] if is_sparse(dataset.X) else dataset.row_bytes
+        written = COPIES * (chunk_rows * n_bytes if chunk_rows else CHUNK_BYTES)
+        return written + (max(CHUNK_BYTES, n_bytes) if is_sparse(dataset.X) else 0)
+    # Values, column numbers and row bounds; a dense chunk may have no zeros, and an index is found for each cell.
+    beside = COPIES * (chunk_rows or 0) * 8 * max(1, len(dataset.arrays) - 1)
+    return COPIES * 3 * CHUNK_BYTES + beside + (0 if is_sparse(dataset.X) else 4 * dataset.decoded_bytes("X"))
+
+
+def _as_written(chunk: Chunk, *, to_sparse: bool) -> Iterator[Chunk]:
+    """The chunk with X sparse or not; a sparse one that becomes dense in pieces of a chunk's size."""
+    from dgd.data.zarr.array_writer import CHUNK_BYTES
+
+    X = chunk.X
+    if not len(X):
+        return
+    if isinstance(X, Csr) and not to_sparse:
+        step = max(1, CHUNK_BYTES // (X.columns * X.dtype.itemsize))
+        for start in range(0, len(X), step):
+            part = chunk.take(np.arange(start, min(start + step, len(X))))
+            yield replace(part, X=part.X.toarray() if isinstance(part.X, Csr) else part.X)
+        return
+    if to_sparse and not isinstance(X, Csr):
+        chunk = replace(chunk, X=Csr.of_array(X))
+    yield chunk
 
 
 def _opened(data: Any, y: Any, weight: Any, offset: Any, reading: Reading) -> Dataset:

@@ -39,7 +39,8 @@ def pace_of(dataset: Dataset, executor: Executor, chunk_sum: ChunkSum[S]) -> Pac
     """
     resources = executor.resources(dataset)
     threads = resources.processes * min(resources.threads, dataset.n_chunks)
-    row_bytes = dataset.dtype.itemsize * dataset.shape[1]
+    whole = _matrix_bytes(dataset)
+    row_bytes = max(1, whole // dataset.shape[0])
     measured = MEASURED_BYTES if resources.shares_memory else MEASURED_BYTES_ELSEWHERE
     each = measured // (row_bytes * dataset.chunk_rows)
     first = min(threads, dataset.n_chunks)
@@ -54,7 +55,13 @@ def pace_of(dataset: Dataset, executor: Executor, chunk_sum: ChunkSum[S]) -> Pac
         return None
     timed = row_bytes * int(dataset.bounds[start + count] - dataset.bounds[start])
     speed = timed / max(seconds, 1e-9)
-    return Pace(speed, math.prod(dataset.shape) * dataset.dtype.itemsize / speed, count)
+    return Pace(speed, whole / speed, count)
+
+
+def _matrix_bytes(dataset: Dataset) -> int:
+    """What X takes, decoded."""
+    found, each = dataset.non_zeros, dataset.dtype.itemsize
+    return math.prod(dataset.shape) * each if found is None else found.count * (each + found.index_bytes)
 
 
 def _part(dataset: Dataset, start: int, stop: int) -> Dataset:

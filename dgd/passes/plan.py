@@ -17,13 +17,12 @@ import numpy as np
 
 from dgd.data.dataset import Dataset
 from dgd.data.resident_chunks import chunk_bytes
-from dgd.data.rows import Footprint
 from dgd.errors import PlanError
 from dgd.errors.words import counted, size
 from dgd.passes.executor import Resources
 from dgd.passes.larger_chunks import larger_row
 from dgd.passes.pace import Pace
-from dgd.passes.sums.blocks import block_rows
+from dgd.passes.workspace import footprint_within, row_index_bytes, workspace_bytes
 
 DRIVER_VECTORS = 12
 """Points, gradients and coordinates that the loop and its solver hold."""
@@ -37,8 +36,6 @@ DRIVER_HESSIANS = 6
 """The reduced Hessian, its form in the solver's coordinates, and what factoring it takes."""
 FEW = 2
 """So many passes are not worth keeping chunks in memory, unless a number of bytes is asked for."""
-BLOCKS = 2
-"""Micro-blocks alive at once: the converted one, and row vectors with the centred piece of the first pass."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +95,17 @@ class Plan:
     """Stored chunks of an array that a thread requests before it reads them; part of `encoded_bytes`."""
     larger_bytes: int = 0
     """Most that a stored chunk can have, where it is planned by those that are stored; 0 if that is in the plan."""
+    non_zeros: int | None = None
+    """Stored values of a sparse X; None where X is dense."""
+    non_zeros_exact: bool = True
+    density: float | None = None
+    """Their part of all cells."""
+
+    def _cells(self) -> str:
+        """What there is to read, in a few words."""
+        about = "" if self.non_zeros_exact else "about "
+        stored = f", {about}{self.non_zeros:,} non-zeros ({self.density:.2g} of the cells)," if self.non_zeros else ""
+        return f"{self.rows:,} rows × {self.features:,} features{stored} in {counted(self.chunks, 'chunk')}"
 
     @property
     def resident_share(self) -> float:
@@ -140,9 +148,9 @@ class Plan:
         )
         limit = "" if self.memory_limit is None else f" of {size(self.memory_limit)} allowed"
         return (
-            f"{self.rows:,} rows × {self.features:,} features in {counted(self.chunks, 'chunk')}; "
-            f"a pass reads {about}{size(self.bytes_per_pass)} in {counted(self.tasks_per_pass, 'task')} {where} "
-            f"({counted(self.threads, 'thread')}); peak memory {size(self.memory_bytes)}{limit}"
+            f"{self._cells()}; a pass reads {about}{size(self.bytes_per_pass)} in "
+            f"{counted(self.tasks_per_pass, 'task')} {where} ({counted(self.threads, 'thread')}); "
+            f"peak memory {size(self.memory_bytes)}{limit}"
         )
 
     def _staying(self) -> str:
@@ -197,7 +205,7 @@ class Plan:
         per_thread = self.encoded_bytes + self.decoded_bytes + self.workspace_bytes
         rest = " + ".join(map(size, (self.partial_bytes, self.base_bytes, self.resident_bytes)))
         rows = [
-            ("data", f"{self.rows:,} rows × {self.features:,} features in {counted(self.chunks, 'chunk')}"),
+            ("data", self._cells()),
             ("bytes per pass", f"{about}{size(self.bytes_per_pass)}"),
             ("tasks per pass", f"{self.tasks_per_pass}"),
             ("processes", f"{self.processes} ({self.kind}), {counted(self.threads, 'thread')} each at most"),
@@ -229,10 +237,9 @@ def make_plan(dataset: Dataset, resources: Resources, need: Need, *, resident: s
     outputs, hessian_bytes = need.outputs, need.hessian_bytes
     dtype = np.dtype(np.float64 if need.precision == "double" else np.float32)
     n = dataset.shape[1]
-    rows = min(block_rows(n, dataset.dtype, dtype, outputs=outputs), dataset.chunk_rows)
-    blocks = BLOCKS + 2 * (hessian_bytes > 0)
-    workspace = max(blocks * 8 * rows * (n + 4 * outputs), need.block_bytes)
+    workspace = max(workspace_bytes(dataset, outputs, dtype, hessian=hessian_bytes > 0), need.block_bytes)
     workspace += need.bytes_per_row * dataset.chunk_rows
+    stored = dataset.non_zeros
     depth = dataset.n_chunks.bit_length() + 1
     threads = min(resources.threads, dataset.n_chunks)
     held = threads * depth + resources.tasks
@@ -240,10 +247,10 @@ def make_plan(dataset: Dataset, resources: Resources, need: Need, *, resident: s
         held + DRIVER_HESSIANS
     )
     # What lies in this process's memory is sent to workers, and stands there twice while it arrives.
-    sent = 0 if resources.shares_memory else 2 * dataset.memory_bytes
+    sent = 0 if resources.shares_memory else 2 * dataset.memory_bytes + row_index_bytes(dataset)
     base = resources.base_bytes + need.held_bytes + sent
     limit, rest = resources.memory_limit, threads * workspace + partials + base
-    footprint = _footprint(dataset, None if limit is None else (limit - rest) // threads)
+    footprint = footprint_within(dataset, None if limit is None else (limit - rest) // threads)
     plan = Plan(
         rows=dataset.shape[0],
         features=n,
@@ -265,16 +272,11 @@ def make_plan(dataset: Dataset, resources: Resources, need: Need, *, resident: s
         read_path=footprint.path,
         ahead=footprint.ahead,
         larger_bytes=footprint.larger,
+        non_zeros=None if stored is None else stored.count,
+        non_zeros_exact=stored is None or stored.exact,
+        density=None if stored is None else stored.density(dataset.shape),
     )
     rereads = need.passes > FEW or (need.passes > 1 and not isinstance(resident, str))
     if not rereads or (need.in_order and not resources.shares_memory):
         return plan
     return plan.with_resident(resident, chunk_bytes(dataset), free_bytes=resources.free_bytes)
-
-
-def _footprint(dataset: Dataset, room: int | None) -> Footprint:
-    """What reading takes of a thread, with as many chunks requested ahead as its room allows."""
-    footprint = dataset.footprint
-    while room is not None and footprint.ahead > 0 and footprint.encoded + footprint.decoded > room:
-        footprint = dataset.reading_ahead(footprint.ahead - 1).footprint
-    return footprint

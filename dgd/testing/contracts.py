@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dgd._typing import Array
 from dgd.data.buffers import Buffers
+from dgd.data.csr import Csr
 from dgd.data.dataset import Chunk, Dataset
 from dgd.data.rows import Rows
 from dgd.errors import DataError, DgdError
@@ -50,6 +51,7 @@ def check_rows(rows: Rows, expected: Array) -> None:
     for start, stop in ranges:
         for reader, memory in ((rows, buffers), (rows, Buffers()), (copy, buffers)):
             (found, n_bytes), part = reader.read(start, stop, memory), expected[start:stop]
+            found = found.toarray() if isinstance(found, Csr) else found
             same = (found.shape, found.dtype, found.tobytes()) == (part.shape, part.dtype, part.tobytes())
             _expect(same, f"rows {start} to {stop} are not those expected")
             _expect(n_bytes >= 0, f"{n_bytes} bytes read")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from dgd.data.meaning import DecodedRows, Meaning
 from dgd.data.missing import NO_LABEL
 from dgd.data.rows import Footprint, Rows, RowsOfRows
 from dgd.data.zarr.csr_rows import CsrRows
-from dgd.data.zarr.group import Group, refuse_part
+from dgd.data.zarr.group import Group, refuse_part, unmarked
 from dgd.data.zarr.metadata import find_array
 from dgd.data.zarr.whole_arrays import read_whole
 from dgd.data.zarr.zarr_rows import ZarrRows
@@ -45,9 +46,11 @@ def element(group: Group, key: str) -> Rows | None:
     inner = Group(group.child(key))
     if inner.is_array:
         return None
+    if inner.is_part and key not in group.committed:
+        raise unmarked(inner.source.label, key)
     kind = inner.attributes.get("encoding-type")
     if kind == "csr_matrix":
-        return _csr(inner, key)
+        return _csr(group, inner.attributes, key)
     if kind == "categorical":
         labels = read_whole(inner.child("categories"), f"{key}/categories")
         return _categorical(inner.rows("codes", name=key), labels)
@@ -55,8 +58,8 @@ def element(group: Group, key: str) -> Rows | None:
         return MaskedRows(inner.rows("values", name=key), inner.rows("mask", name=f"{key}/mask"))
     if kind == "csc_matrix":
         raise UnsupportedFormatError(
-            f"{key!r} is a sparse matrix by columns (csc_matrix), of which rows cannot be read; write it by rows "
-            f"(`adata.X = adata.X.tocsr()`)",
+            f"{key!r} is a sparse matrix by columns (csc_matrix): each row would take a read of the whole; write it by "
+            f"rows (`a = anndata.read_zarr(STORE); a.X = a.X.tocsr(); a.write_zarr(OUT)`)",
             array=key,
         )
     if kind == "dataframe":
@@ -92,11 +95,11 @@ def observation_names(group: Group) -> tuple[Coordinate, ...]:
     return () if document is None else (Coordinate("obs", ("obs",), document),)
 
 
-def _csr(inner: Group, key: str) -> CsrRows:
-    shape = inner.attributes.get("shape")
+def _csr(group: Group, attributes: dict[str, Any], key: str) -> CsrRows:
+    shape = attributes.get("shape")
     if not (isinstance(shape, list) and len(shape) == 2 and all(type(size) is int and size >= 0 for size in shape)):
         raise SchemaError(f"sparse array {key!r} has the shape {shape!r}, expected rows and columns", array=key)
-    data, indices, indptr = (inner.rows(part, name=f"{key}/{part}") for part in ("data", "indices", "indptr"))
+    data, indices, indptr = (group.rows(f"{key}/{part}") for part in ("data", "indices", "indptr"))
     for part in (indices, indptr):
         if part.dtype.kind not in "iu" or len(part.shape) != 1:
             raise SchemaError(f"array {part.name!r} holds {part.dtype}, expected integers", array=part.name)

@@ -35,6 +35,7 @@ class Column:
         dtype: np.dtype[Any],
         chunk_rows: int,
         compression: str,
+        dimension_names: tuple[str, ...] | None = None,
     ) -> None:
         self.name = name
         self.width = width
@@ -45,11 +46,13 @@ class Column:
         self._chunks = 0
         self._checksums = bytearray()
         self._output = output
+        self.parts = {name: self}
+        """The arrays it is made of, by their paths in the dataset."""
         self._draft = ArrayDraft(
             shape=(chunk_rows, *tail),
             chunks=(chunk_rows, *tail),
             dtype=dtype,
-            dimension_names=("row", "feature" if name == "X" else "output")[: 1 + len(tail)],
+            dimension_names=dimension_names or ("row", "feature" if name == "X" else "output")[: 1 + len(tail)],
             compression=compression,
             attributes={KEY: {"part_of": "dataset"}},
         )
@@ -154,6 +157,13 @@ def check_values(name: str, block: Array, dtype: np.dtype[Any], first_row: int, 
 
     A float may be rounded to a shorter one; a number that would wrap around, be cut off or become infinite is refused.
     """
+    bad = first_bad(block, dtype, missing=missing)
+    if bad is not None:
+        refuse_value(name, block[bad], dtype, first_row + bad[0], bad[1] if len(bad) > 1 else None)
+
+
+def first_bad(block: Array, dtype: np.dtype[Any], *, missing: bool) -> tuple[int, ...] | None:
+    """Where the first value is that is not finite, or that `dtype` cannot hold; None if there is none."""
     step = max(1, PIECE_BYTES // max(1, block[:1].nbytes))
     for start in range(0, block.shape[0], step):
         piece = block[start : start + step]
@@ -162,12 +172,13 @@ def check_values(name: str, block: Array, dtype: np.dtype[Any], first_row: int, 
         if dtype.kind == "f":
             bad = ~np.isfinite(stored) & ~(missing & np.isnan(stored))
         elif dtype == block.dtype:
-            return
+            return None
         else:
             bad = ~_equal(stored, piece)
         if bad.any():
             row, *column = (int(i) for i in np.unravel_index(int(bad.argmax()), bad.shape))
-            _refuse(name, piece[(row, *column)], dtype, first_row + start + row, column[0] if column else None)
+            return start + row, *column
+    return None
 
 
 def _equal(stored: Array, given: Array) -> Array:
@@ -178,7 +189,8 @@ def _equal(stored: Array, given: Array) -> Array:
     return same
 
 
-def _refuse(name: str, value: Any, dtype: np.dtype[Any], row: int, column: int | None) -> None:
+def refuse_value(name: str, value: Any, dtype: np.dtype[Any], row: int, column: int | None) -> None:
+    """Raise ValueRangeError for a value that cannot be written."""
     where = f"row {row}" + ("" if column is None else f", column {column}")
     expected = f"a finite number that {dtype} can hold" if np.isfinite(value) else "a finite number"
     raise ValueRangeError(

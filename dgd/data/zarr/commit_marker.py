@@ -10,7 +10,7 @@ The attributes of its root document hold an object `dgd`:
 and for a dataset also
 
     rows, features, target   the number of rows, and names
-    arrays    the sha256 of each array's metadata document
+    arrays    the sha256 of each array's metadata document, and of the group's of a sparse matrix of three arrays
     manifest  the name of the file with the crc32c of each stored chunk, beside the chunks of each array
     content   the sha256 of that file, so that other values are another dataset
 

@@ -1,11 +1,11 @@
-"""A stored CSR matrix as rows: its non-zero values are read, and put into a dense block at a time.
+"""A stored CSR matrix as rows: the values that are stored of them, and never a dense block.
 
 row i has data[indptr[i]:indptr[i + 1]] in the columns indices[indptr[i]:indptr[i + 1]]
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,22 +15,31 @@ from numpy.typing import NDArray
 from dgd._typing import Array, Integers
 from dgd.data.buffers import Buffers
 from dgd.data.checksums import HeldChunks
+from dgd.data.csr import Csr, NonZeros
+from dgd.data.row_cuts import chunk_cost, cut, cut_evenly, non_zeros
 from dgd.data.rows import Footprint, Rows
+from dgd.data.sparse_rows import short_indices
 from dgd.errors import CorruptChunkError, SchemaError
-
-DENSE_BYTES = 16 * 2**20
-"""Of a block of rows, as float64."""
 
 
 @dataclass(frozen=True, eq=False)
 class CsrRows:
-    """The rows of a CSR matrix whose three arrays are stored."""
+    """The rows of a CSR matrix whose three arrays are stored, in chunks of about as many stored values.
+
+    evenly: whether all chunks have equally many rows.
+    """
 
     name: str
     data: Rows
     indices: Rows
     indptr: Rows
     shape: tuple[int, int]
+    evenly: bool = False
+    _places: list[Integers] = field(default_factory=list, repr=False)
+    """What was read of `indptr`, shared with the rows that this is changed to."""
+
+    lies_in_memory = False
+    is_sparse = True
 
     def __post_init__(self) -> None:
         if self.indptr.shape != (self.shape[0] + 1,) or self.data.shape != self.indices.shape:
@@ -41,12 +50,18 @@ class CsrRows:
             )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.name, self.data, self.indices, self.indptr, self.shape)
+        """Without what was read."""
+        return type(self), (self.name, self.data, self.indices, self.indptr, self.shape, self.evenly)
 
-    @cached_property
+    @property
     def places(self) -> Integers:
         """Where each row begins among the values: read once, 8 bytes a row."""
-        places = self.indptr.read(0, self.indptr.shape[0], Buffers())[0].astype(np.int64)
+        if not self._places:
+            self._places.append(self._read_places())
+        return self._places[0]
+
+    def _read_places(self) -> Integers:
+        places = np.asarray(self.indptr.read(0, self.indptr.shape[0], Buffers())[0]).astype(np.int64)
         if places[0] != 0 or places[-1] != self.data.shape[0] or (np.diff(places) < 0).any():
             raise CorruptChunkError(
                 f"sparse array {self.name!r}: its row bounds do not ascend from 0 to {self.data.shape[0]:,}, the "
@@ -57,19 +72,19 @@ class CsrRows:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """That of the values."""
-        return self.data.dtype
+        """That of the values, in a form that products are made of."""
+        stored = self.data.dtype
+        return np.dtype(np.float32) if stored == np.float16 else stored.newbyteorder("=")
 
     @cached_property
     def bounds(self) -> NDArray[np.int64]:
-        """Blocks of as many rows as are `DENSE_BYTES` when dense."""
-        step = max(1, DENSE_BYTES // (8 * max(1, self.shape[1])))
-        return np.append(np.arange(0, self.shape[0], step, dtype=np.int64), np.int64(self.shape[0]))
+        """Chunks of rows with about as many stored values."""
+        return (cut_evenly if self.evenly else cut)(self.places, chunk_cost(self.shape[1]))
 
-    @property
-    def lies_in_memory(self) -> bool:
-        """Blocks are put together at each read."""
-        return False
+    @cached_property
+    def non_zeros(self) -> NonZeros:
+        """What is stored."""
+        return non_zeros(self.places, self.bounds, 4 if self.shape[1] < 2**31 else 8)
 
     @property
     def asks_ahead(self) -> bool:
@@ -78,19 +93,20 @@ class CsrRows:
 
     @property
     def footprint(self) -> Footprint:
-        """The stored chunks, the values of the fullest block, and the block itself."""
-        data, indices = self.data.footprint, self.indices.footprint
-        values = int(np.diff(self.places[self.bounds]).max(initial=0))
-        cells = int(np.diff(self.bounds).max(initial=0)) * self.shape[1]
-        each = self.data.dtype.itemsize + self.indices.dtype.itemsize + 3 * 8
+        """The stored chunks, the values and column numbers of the fullest chunk, and where each row begins."""
+        data, indices, found = self.data.footprint, self.indices.footprint, self.non_zeros
+        each = self.data.dtype.itemsize + self.indices.dtype.itemsize
+        each += self.dtype.itemsize if self.dtype != self.data.dtype else 0
+        each += found.index_bytes if self.indices.dtype.itemsize != found.index_bytes else 0
         return Footprint(
             encoded=data.encoded + indices.encoded,
-            decoded=data.decoded + indices.decoded + values * each + cells * self.dtype.itemsize,
+            decoded=data.decoded + indices.decoded + found.most * each + 8 * int(np.diff(self.bounds).max(initial=0)),
             per_pass=data.per_pass + indices.per_pass,
             exact=data.exact and indices.exact,
             path=data.path,
             ahead=data.ahead,
             larger=max(data.larger, indices.larger),
+            non_zeros=found,
         )
 
     @property
@@ -104,7 +120,10 @@ class CsrRows:
     def ahead(self, start: int, stop: int, buffers: Buffers) -> bool:
         """Ask for the values of these rows; whether more should be asked for."""
         low, high = self._range(start, stop)
-        return low < high and self.data.ahead(low, high, buffers.within("data"))
+        if low == high:
+            return True
+        more = self.data.ahead(low, high, buffers.within("data"))
+        return self.indices.ahead(low, high, buffers.within("indices")) and more
 
     def reading_ahead(self, chunks: int) -> CsrRows:
         """The same rows, whose arrays ask for so many chunks at most."""
@@ -112,31 +131,40 @@ class CsrRows:
 
     def waiting_at_most(self, seconds: float) -> CsrRows:
         """The same rows, each stored chunk of which may take so many seconds to read."""
-        found = {name: getattr(self, name).waiting_at_most(seconds) for name in ("data", "indices", "indptr")}
+        found: Any = {name: getattr(self, name).waiting_at_most(seconds) for name in ("data", "indices", "indptr")}
         return replace(self, **found)
+
+    def cut_evenly(self) -> CsrRows:
+        """The same rows in chunks of equally many."""
+        return replace(self, evenly=True)
 
     def stored(self, start: int, stop: int) -> tuple[HeldChunks, ...]:
         """The chunks that the values of these rows lie in."""
         low, high = self._range(start, stop)
         return self.data.stored(low, high) + self.indices.stored(low, high)
 
-    def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Array, int]:
-        """The rows from start to stop, dense."""
+    def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Csr, int]:
+        """What is stored of the rows from start to stop."""
         low, high = self._range(start, stop)
-        block = buffers.take("dense", (stop - start, self.shape[1]), self.dtype)
-        block[...] = 0
+        places = self.places[start : stop + 1] - low
         if low == high:
-            return block, 0
-        values, n_bytes = self.data.read(low, high, buffers.within("data"))
-        columns, more = self.indices.read(low, high, buffers.within("indices"))
-        if columns.min() < 0 or columns.max() >= self.shape[1]:
+            return Csr(np.zeros(0, self.dtype), np.zeros(0, np.int32), places, self.shape[1]), 0
+        data, n_bytes = self.data.read(low, high, buffers.within("data"))
+        indices, more = self.indices.read(low, high, buffers.within("indices"))
+        n = self.shape[1]
+        if indices.min() < 0 or indices.max() >= n:
             raise CorruptChunkError(
                 f"sparse array {self.name!r}, rows {start} to {stop - 1}: a column number is not in 0 to "
-                f"{self.shape[1] - 1}; write it again",
+                f"{n - 1}; write it again",
                 array=self.name,
                 rows=(start, stop),
             )
-        rows = np.repeat(np.arange(stop - start), np.diff(self.places[start : stop + 1]))
-        # An entry that is stored twice is the sum of both, as everywhere.
-        np.add.at(block.reshape(-1), rows * self.shape[1] + columns, values)
-        return block, n_bytes + more
+        found = Csr(self._usable(data, buffers), short_indices(indices, n, buffers), places, n)
+        return found, n_bytes + more
+
+    def _usable(self, values: Array, buffers: Buffers) -> Array:
+        if values.dtype == self.dtype:
+            return values
+        converted = buffers.take("converted", values.shape, self.dtype)
+        np.copyto(converted, values)
+        return converted

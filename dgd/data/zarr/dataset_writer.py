@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,14 +13,19 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from dgd._typing import Array
+from dgd.data.csr import Csr
 from dgd.data.rows import check_dtype
 from dgd.data.zarr.array_writer import CHUNK_BYTES, Column, check_values, checked_compression
 from dgd.data.zarr.commit_marker import sealed
 from dgd.data.zarr.manifest import MANIFEST
 from dgd.data.zarr.outputs import ROOT, begin, open_output, root_of
 from dgd.data.zarr.owner import in_use
+from dgd.data.zarr.sparse_writer import SparseColumn, check_stored
 from dgd.errors import ConfigurationError, SchemaError, ValueRangeError
 from dgd.errors.checks import checked_word
+
+COLUMN_ROWS = 2**16
+"""Of a chunk of the arrays beside a sparse X."""
 
 
 class DatasetWriter:
@@ -28,6 +34,8 @@ class DatasetWriter:
         with DatasetWriter("train.zarr", feature_names=["a", "b"]) as writer:
             for X, y in blocks:
                 writer.append(X, y)
+
+    X may be a sparse matrix of scipy in every block: it is then stored by its non-zero values, as AnnData stores CSR.
 
     Leaving the block commits; leaving it by an exception, or not at all, leaves a dataset that is refused on opening,
     with a quotation of `redo`, which may say how it is written again. Memory: about four chunks of `chunk_rows` ×
@@ -68,7 +76,8 @@ class DatasetWriter:
         self._compression = checked_compression(compression)
         self._keeps_missing = checked_word("DatasetWriter(missing", missing, ["error", "keep"]) == "keep"
         self._redo = redo
-        self._columns: dict[str, Column] = {}
+        self._columns: dict[str, Any] = {}
+        """`Column`, or `SparseColumn`."""
         self._ended: str | None = None
         self._committed = False
         if chunk_rows is not None and chunk_rows < 1:
@@ -83,13 +92,12 @@ class DatasetWriter:
         """Where it writes: an absolute path, or a URL without its secrets."""
         return self._output.label
 
-    def append(
-        self, X: Array, y: Array | None = None, weight: Array | None = None, offset: Array | None = None
-    ) -> None:
+    def append(self, X: Any, y: Array | None = None, weight: Array | None = None, offset: Array | None = None) -> None:
         """Add rows: X (k × n), y (k, or k × q), weight (k) and offset (as y), the same arrays in every call."""
         self._refuse_if_ended()
-        given = {"X": np.asarray(X), "y": y, "weight": weight, "offset": offset}
-        blocks = {name: np.asarray(block) for name, block in given.items() if block is not None}
+        given = {"y": y, "weight": weight, "offset": offset}
+        blocks: dict[str, Any] = {"X": _matrix(X)}
+        blocks |= {name: np.asarray(block) for name, block in given.items() if block is not None}
         self._check(blocks)
         # If the disk fails from here on, the arrays no longer have the same rows.
         self._ended = "a block could not be written"
@@ -122,14 +130,17 @@ class DatasetWriter:
         root_of(self._output)
         for column in self._columns.values():
             column.finish()
+        parts = {name: part for column in self._columns.values() for name, part in column.parts.items()}
+        documents = {name: part.document for name, part in parts.items()}
+        documents |= {column.name: column.document for column in self._columns.values()}
         marker = {
             "redo": self._redo,
             "rows": self.rows,
             "features": self._names,
             "target": self._target_name,
-            "arrays": {name: self._digest(name) for name in self._columns},
+            "arrays": {name: self._digest(name, document) for name, document in documents.items()},
             "manifest": MANIFEST,
-            "content": {name: column.content for name, column in self._columns.items()},
+            "content": {name: part.content for name, part in parts.items()},
         }
         self._output.seal(sealed(root_of(self._output), marker))
 
@@ -149,19 +160,24 @@ class DatasetWriter:
         if self._ended is not None:
             raise ConfigurationError(f"{self.path}: {self._ended}, so this writer has ended; begin a new one")
 
-    def _digest(self, name: str) -> str:
-        """Of an array's metadata document; another writer's is not sealed."""
+    def _digest(self, name: str, document: bytes) -> str:
+        """Of a metadata document that was written; another writer's is not sealed."""
         found = self._output.get(f"{name}/{ROOT}")
-        if found is None or found != self._columns[name].document:
+        if found is None or found != document:
             raise in_use(self._output.label, self._output.get(ROOT))
         return hashlib.sha256(found).hexdigest()
 
-    def _check(self, blocks: dict[str, Array]) -> None:
+    def _check(self, blocks: dict[str, Any]) -> None:
         """Check a block before any of it is written."""
         X = blocks["X"]
         n = self._columns["X"].width if self._columns else X.shape[-1] if X.ndim == 2 else 0
         if X.ndim != 2 or X.shape[1] != n or n == 0:
             raise SchemaError(f"X has shape {X.shape}, expected (rows, {n or 'features'})", array="X")
+        if self._columns and isinstance(X, Csr) != isinstance(self._columns["X"], SparseColumn):
+            kinds = ("sparse", "dense") if isinstance(X, Csr) else ("dense", "sparse")
+            raise SchemaError(
+                f"X is {kinds[0]}, and {kinds[1]} in the first block; give the same in every call", array="X"
+            )
         if self._names is not None and len(self._names) != n:
             raise SchemaError(
                 f"X has {n} columns and there are {len(self._names)} feature names; give one for each", array="X"
@@ -175,7 +191,8 @@ class DatasetWriter:
             if name != "X" and block.shape != (X.shape[0], *self._tail(name, block)):
                 expected = (X.shape[0], *self._tail(name, block))
                 raise SchemaError(f"{name} has shape {block.shape}, expected {expected}", array=name)
-            check_values(name, block, self._dtype_of(name, block), self.rows, missing=self._keeps_missing)
+            check = check_stored if isinstance(block, Csr) else partial(check_values, name)
+            check(block, self._dtype_of(name, block), self.rows, missing=self._keeps_missing)
         if "weight" in blocks and (blocks["weight"] < 0).any():
             row = int((blocks["weight"] < 0).argmax())
             raise ValueRangeError(
@@ -194,14 +211,23 @@ class DatasetWriter:
 
     def _dtype_of(self, name: str, block: Array) -> np.dtype[Any]:
         if name in self._columns:
-            return self._columns[name].dtype
+            known: np.dtype[Any] = self._columns[name].dtype
+            return known
         return self._dtype if name == "X" and self._dtype is not None else block.dtype
 
-    def _begin(self, blocks: dict[str, Array]) -> None:
+    def _begin(self, blocks: dict[str, Any]) -> None:
         """Create the arrays, now that their widths and dtypes are known."""
-        dtype = self._dtype_of("X", blocks["X"])
-        chunk_rows = self._chunk_rows or max(1, CHUNK_BYTES // (blocks["X"].shape[1] * dtype.itemsize))
+        dtype, X = self._dtype_of("X", blocks["X"]), blocks["X"]
+        # Beside a sparse X, whose chunks have other rows, a shorter chunk is read again less.
+        usual = COLUMN_ROWS if isinstance(X, Csr) else CHUNK_BYTES // (X.shape[1] * dtype.itemsize)
+        chunk_rows = self._chunk_rows or max(1, usual)
         for name, block in blocks.items():
+            if isinstance(block, Csr):
+                width, compression = block.columns, self._compression
+                self._columns[name] = SparseColumn(
+                    self._output, name, width=width, dtype=dtype, compression=compression
+                )
+                continue
             self._columns[name] = Column(
                 self._output,
                 name,
@@ -210,3 +236,10 @@ class DatasetWriter:
                 chunk_rows=chunk_rows,
                 compression=self._compression,
             )
+
+
+def _matrix(X: Any) -> Any:
+    """X as an array, or as `Csr` where it is sparse."""
+    if isinstance(X, Csr):
+        return X
+    return Csr.of(X.tocsr()) if hasattr(X, "tocsr") else np.asarray(X)

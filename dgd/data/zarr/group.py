@@ -60,7 +60,7 @@ def refuse_part(attributes: Mapping[str, Any], element: str, name: str) -> None:
 def _part_of_dataset(source: Source, document: ArrayDocument, name: str) -> ZarrRows:
     above = source.parent()
     if above is None:
-        raise _unmarked(document.where, name)
+        raise unmarked(document.where, name)
     return Group(above[0]).rows(above[1], name=name)
 
 
@@ -70,6 +70,8 @@ class Group:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.marker: dict[str, Any] | None = None
+        self.is_part = False
+        """Whether dgd wrote it as part of a dataset, whose marker is that of another group."""
         self.zarr_format = 3
         document = read_document(source, "zarr.json")
         if document is None:
@@ -81,7 +83,8 @@ class Group:
             raise MetadataError(f"{where} is not the metadata of a zarr group; restore it from a copy")
         self.is_array = parsed["node_type"] == "array"
         self.attributes = attributes_of(parsed, where)
-        self.marker = None if self.is_array else check_marker(parsed, where)
+        self.is_part = is_part(self.attributes)
+        self.marker = None if self.is_array or self.is_part else check_marker(parsed, where)
 
     def _open_v2(self) -> None:
         self.zarr_format = 2
@@ -101,7 +104,7 @@ class Group:
         found = array_format(document, name)
         if key not in self.committed:
             if is_part(found.attributes):
-                raise _unmarked(document.where, name)
+                raise unmarked(document.where, name)
             check_marker(document.parsed(), document.where)
         content = self._content(key)
         return ZarrRows(source, found, content, listed=content is not None and self._lists_checksums)
@@ -166,7 +169,8 @@ class Group:
         return (self.marker or {}).get("manifest") == MANIFEST
 
 
-def _unmarked(where: str, name: str) -> MetadataError:
+def unmarked(where: str, name: str) -> MetadataError:
+    """The error for a part of a dataset of dgd's that is no part of a complete one."""
     return MetadataError(
         f"{where}: array {name!r} was written by dgd as part of a dataset whose commit marker is gone; open it where "
         f"it was written, or write the dataset again",

@@ -23,6 +23,7 @@ from dgd.data.zarr.listing import arrays_below, entries, not_found
 from dgd.data.zarr.locations import source_of
 from dgd.data.zarr.manifest import MANIFEST
 from dgd.data.zarr.sources import LocalSource, ReadAhead, Source
+from dgd.data.zarr.sparse_info import SparseInfo, sparse_matrices
 from dgd.data.zarr.zarr_rows import ZarrRows
 from dgd.errors import ConfigurationError, DatasetNotFoundError, SchemaError, UnsupportedFormatError
 from dgd.errors.words import counted, size, visible
@@ -87,6 +88,8 @@ class Info:
     warnings: tuple[Finding, ...]
     elements: tuple[ElementInfo, ...] = ()
     """Of an AnnData store, by the names under which they are read; the arrays are their parts."""
+    sparse: tuple[SparseInfo, ...] = ()
+    """Matrices that are stored by their non-zero values, in three of the arrays."""
 
     def as_json(self) -> dict[str, Any]:
         """Everything, in the types JSON has."""
@@ -103,6 +106,7 @@ class Info:
         lines += _aligned([HEADER, *(_row(array) for array in self.arrays)])
         if not self.elements:
             lines += [visible(f"{name}: not readable, {reason}") for name, reason in self.unreadable.items()]
+        lines += ["", *(visible(matrix.line()) for matrix in self.sparse)] if self.sparse else []
         lines += [""] if self.arrays or self.feature_names or self.target_name or self.fingerprint else []
         lines += [f"read path    {text}" for text in dict.fromkeys(map(_reading, self.arrays))]
         lines += [
@@ -170,6 +174,7 @@ def _info(group: Group, found: dict[str, ZarrRows], unreadable: dict[str, str]) 
         unreadable=unreadable,
         elements=anndata_elements(group),
         warnings=tuple(findings(list(found.values()), {array.name: array.found_objects for array in arrays})),
+        sparse=() if group.is_array else sparse_matrices(group, found),
     )
 
 
@@ -229,7 +234,7 @@ def _files(source: Source) -> tuple[int | None, int | None]:
 
 
 def _fingerprint(group: Group, found: dict[str, ZarrRows]) -> str | None:
-    if group.is_array or "X" not in found:
+    if group.is_array or not {"X", "X/indptr"} & set(found):
         return None
     try:
         return open_group(group, y="y" if "y" in found else None).fingerprint

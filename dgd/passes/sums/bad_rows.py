@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from dgd._typing import Array
+from dgd.data.csr import Csr
 from dgd.data.dataset import Chunk
 from dgd.errors import ValueRangeError
 from dgd.losses import Loss
@@ -46,19 +47,27 @@ def check_finite(chunk: Chunk) -> None:
     for name, values in chunk.arrays.items():
         if values.dtype.kind != "f":
             continue
+        if isinstance(values, Csr):
+            _check_stored(chunk, name, values)
+            continue
         for start in range(0, values.shape[0], step):
             bad = ~np.isfinite(values[start : start + step])
             if bad.any():
                 place = np.unravel_index(int(bad.argmax()), bad.shape)
                 place_of = (start + int(place[0]), *(int(i) for i in place[1:]))
-                _refuse(
-                    chunk,
-                    name,
-                    values,
-                    place_of,
-                    "expected a finite number; drop or fill such rows"
-                    + (" (missing='drop', or --missing drop, leaves them out)" if np.isnan(values[place_of]) else ""),
-                )
+                _refuse_value(chunk, name, values[place_of], place_of)
+
+
+def _check_stored(chunk: Chunk, name: str, values: Csr) -> None:
+    bad = ~np.isfinite(values.data)
+    if bad.any():
+        rows, columns = values.stored_where(bad)
+        _refuse_value(chunk, name, values.data[bad][0], (int(rows[0]), int(columns[0])))
+
+
+def _refuse_value(chunk: Chunk, name: str, value: Any, place: tuple[int, ...]) -> None:
+    hint = " (missing='drop', or --missing drop, leaves them out)" if np.isnan(value) else ""
+    _refuse(chunk, name, value, place, f"expected a finite number; drop or fill such rows{hint}")
 
 
 def check_targets(chunk: Chunk, loss: Loss) -> None:
@@ -67,14 +76,13 @@ def check_targets(chunk: Chunk, loss: Loss) -> None:
     bad = np.isnan(loss.encode(chunk.y, np.dtype(np.float64)))
     if bad.any():
         place = tuple(int(i) for i in np.unravel_index(int(bad.argmax()), bad.shape))
-        _refuse(chunk, "y", chunk.y, place, f"and the loss {loss.name!r} expects {loss.expected}")
+        _refuse(chunk, "y", chunk.y[place], place, f"and the loss {loss.name!r} expects {loss.expected}")
 
 
-def _refuse(chunk: Chunk, name: str, values: Array, place: tuple[int, ...], expected: str) -> None:
+def _refuse(chunk: Chunk, name: str, value: Any, place: tuple[int, ...], expected: str) -> None:
     row = chunk.number(place[0])
     column = place[1] if len(place) > 1 else None
     where = f"row {row}" + ("" if column is None else f", column {column}")
-    value = values[place]
     raise ValueRangeError(
         f"array {name!r}, chunk {chunk.index}: {where} is {value.item() if value.dtype.kind in 'US' else value}, "
         f"{expected}",

@@ -2,9 +2,10 @@
 
     η = Xb + b₀ + offset
 
-A block has at most 5 MiB, so that X, read from memory for Xb, is still in the cache for Xᵀr. Blocks are C-ordered and
-of the arithmetic's dtype: rows stored as such are used as they are, others are converted within the cache. The rows
-of a block depend on dtypes and on the numbers of columns and outputs alone.
+A block has at most 5 MiB, so that X, read from memory for Xb, is still in the cache for Xᵀr. Blocks are of the
+arithmetic's dtype, dense ones C-ordered: rows stored as such are used as they are, others are converted within the
+cache. The rows of a dense block depend on dtypes and on the numbers of columns and outputs alone, those of a sparse
+one also on how many values of each row are stored.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,13 +21,21 @@ import numpy as np
 from dgd._typing import Array, FloatArray, Vector
 from dgd.data.buffers import Buffers
 from dgd.data.centre import Centre
+from dgd.data.csr import Cells, Csr
 from dgd.data.dataset import Chunk
+from dgd.data.row_cuts import PER_COLUMN, cut
 from dgd.passes.sums.bad_rows import checked_groups, checked_weight
+from dgd.passes.sums.columns import Columns
+from dgd.passes.sums.dense_columns import DenseColumns
+from dgd.passes.sums.sparse_columns import SparseColumns
 
 MICRO_BLOCK_BYTES = 5 * 2**20
 """A chunk of 4 MiB and its row vectors fit. Smaller blocks make threads wait for the interpreter's lock more often."""
 CONVERTED_BLOCK_BYTES = 2 * 2**20
 """For a block that is converted: what it is converted from passes through the cache as well."""
+
+MICRO_BLOCK_NON_ZEROS = 2**18
+"""3 MiB with their column numbers."""
 
 FLOAT64 = np.dtype(np.float64)
 Encode = Callable[[Array, np.dtype[Any]], FloatArray]
@@ -33,11 +43,11 @@ Encode = Callable[[Array, np.dtype[Any]], FloatArray]
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Some rows of a chunk. X and the raw prediction lie in buffers, and are valid until the next block."""
+    """Some rows of a chunk. Columns and raw prediction lie in buffers, and are valid until the next block."""
 
     rows: slice
     """Of the chunk."""
-    X: Array
+    columns: Columns
     raw: Array
     """(rows,), or (rows, q) with q outputs."""
     y: Any
@@ -47,10 +57,15 @@ class Block:
     buffers: Buffers
     groups: Array | None = None
 
+    @property
+    def X(self) -> Array:
+        """All cells."""
+        return self.columns.array()
+
     def part(self, rows: slice) -> Block:
         """Some of its rows, counted from its first."""
         y, weight, offset = (None if each is None else each[rows] for each in (self.y, self.weight, self.offset))
-        return Block(rows, self.X[rows], self.raw[rows], y, weight, offset, self.buffers)
+        return Block(rows, self.columns.rows(rows), self.raw[rows], y, weight, offset, self.buffers)
 
 
 class Blocks:
@@ -87,21 +102,14 @@ class Blocks:
         return float(len(self._X)) if self._weight is None else float(self._weight.sum(dtype=np.float64))
 
     def __iter__(self) -> Iterator[Block]:
-        rows, n = self._X.shape
         outputs = self._coef.shape[1:]
-        stored = self._X.dtype if self._centre is None else None
-        step = min(max(rows, 1), block_rows(n, stored, self._dtype, outputs=math.prod(outputs)))
-        memory = self._buffers.take("raw prediction", (step, *outputs), self._dtype)
-        # Without rows there is one empty block, so that every sum has its zero.
-        for start in range(0, max(rows, 1), step):
-            part = slice(start, min(start + step, rows))
-            X = as_block(self._X[part], self._dtype, self._buffers, self._centre)
-            raw = memory[: len(X)]
-            if n == 1:
-                # BLAS skips a coefficient of zero here, and with it a NaN.
-                np.multiply(X if outputs else X[:, 0], self._coef[0], out=raw)
-            else:
-                np.dot(X, self._coef, out=raw)
+        parts = self._parts(math.prod(outputs))
+        longest = max(part.stop - part.start for part in parts)
+        memory = self._buffers.take("raw prediction", (longest, *outputs), self._dtype)
+        for part in parts:
+            columns = columns_of(self._X[part], self._dtype, self._buffers, self._centre)
+            raw = memory[: part.stop - part.start]
+            columns.times(self._coef, raw)
             raw += self._intercept
             offset = None if self._offset is None else self._offset[part]
             if offset is not None:
@@ -109,7 +117,23 @@ class Blocks:
             y = None if self._y is None else self._y[part]
             weight = None if self._weight is None else self._weight[part]
             groups = None if self._groups is None else self._groups[part]
-            yield Block(part, X, raw, y, weight, offset, self._buffers, groups)
+            yield Block(part, columns, raw, y, weight, offset, self._buffers, groups)
+
+    def _parts(self, outputs: int) -> list[slice]:
+        """The rows of each block. Without rows there is one empty block, so that every sum has its zero."""
+        rows, n = self._X.shape
+        if isinstance(self._X, Csr):
+            centred = None if self._centre is None else self._centre.columns
+            far = 0 if centred is None else int(np.count_nonzero(centred))
+            return sparse_parts(self._X, 4 * outputs + far) or [slice(0, 0)]
+        stored = self._X.dtype if self._centre is None else None
+        step = min(max(rows, 1), block_rows(n, stored, self._dtype, outputs=outputs))
+        return [slice(start, min(start + step, rows)) for start in range(0, max(rows, 1), step)]
+
+
+def sparse_parts(X: Csr, row_cost: int) -> list[slice]:
+    """The rows of each micro-block of a sparse matrix."""
+    return [slice(*pair) for pair in pairwise(cut(X.indptr, block_cost(X.columns), row_cost).tolist())]
 
 
 def block_rows(n_features: int, stored: np.dtype[Any] | None, dtype: np.dtype[Any], *, outputs: int = 1) -> int:
@@ -119,6 +143,24 @@ def block_rows(n_features: int, stored: np.dtype[Any] | None, dtype: np.dtype[An
     """
     n_bytes = MICRO_BLOCK_BYTES if stored == dtype else CONVERTED_BLOCK_BYTES
     return max(16, n_bytes // (dtype.itemsize * (n_features + 4 * outputs)))
+
+
+def block_cost(n_features: int) -> int:
+    """The stored values of a sparse micro-block, and a few more for each of its rows."""
+    return max(MICRO_BLOCK_NON_ZEROS, PER_COLUMN * n_features)
+
+
+def columns_of(X: Cells, dtype: np.dtype[Any], buffers: Buffers, centre: Centre | None) -> Columns:
+    """Rows of X, less their centre, in the arithmetic's dtype."""
+    if not isinstance(X, Csr):
+        return DenseColumns(as_block(X, dtype, buffers, centre), buffers)
+    if centre is not None:
+        return SparseColumns(centre.subtract_stored(X, dtype))
+    if X.dtype == dtype:
+        return SparseColumns(X)
+    values = buffers.take("values", X.data.shape, dtype)
+    np.copyto(values, X.data, casting="unsafe")
+    return SparseColumns(Csr(values, X.indices, X.indptr, X.columns))
 
 
 def as_block(X: Array, dtype: np.dtype[Any], buffers: Buffers, centre: Centre | None = None) -> Array:

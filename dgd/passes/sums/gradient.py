@@ -98,9 +98,10 @@ def weighted_sum(values: Array, weight: Array | None) -> float:
 def gradient_sum(block: Block, derivative: Array) -> Array:
     """Σr and Xᵀr of a block in the arithmetic's dtype, an output a row: (n + 1,) or (q, n + 1)."""
     derivative = _weighted(block, derivative)
-    gradient = np.empty((*derivative.shape[1:], block.X.shape[1] + 1), block.X.dtype)
+    columns = block.columns
+    gradient = np.empty((*derivative.shape[1:], columns.shape[1] + 1), columns.dtype)
     gradient[..., 0] = np.add.reduce(derivative, axis=0)
-    gradient[..., 1:] = np.dot(derivative.T, block.X)
+    gradient[..., 1:] = columns.transposed_times(derivative)
     return gradient
 
 

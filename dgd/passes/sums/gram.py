@@ -18,11 +18,12 @@ import numpy as np
 from dgd._typing import Array, Matrix, Vector
 from dgd.data.buffers import Buffers
 from dgd.data.centre import Centre, sampled, sampled_level
+from dgd.data.csr import Cells, Csr
 from dgd.data.dataset import Chunk
 from dgd.errors import ConfigurationError
 from dgd.losses import Squared
 from dgd.passes.sums.bad_rows import check_finite, check_targets, checked_weight
-from dgd.passes.sums.blocks import FLOAT64, as_block
+from dgd.passes.sums.blocks import FLOAT64, as_block, columns_of, sparse_parts
 from dgd.passes.sums.moments import Moments, columns
 
 BLOCK_BYTES = 2**20
@@ -194,7 +195,7 @@ def encoded_targets(chunk: Chunk) -> tuple[Array, Vector]:
 
 
 def _summed(
-    X: Array,
+    X: Cells,
     y: Array,
     level: Vector,
     weight: Array | None,
@@ -204,22 +205,29 @@ def _summed(
 ) -> Gram:
     """Block by block: the products of differences, which are then moved from the centre to the mean."""
     (rows, n), q = X.shape, y.shape[1]
-    step = min(max(rows, 1), gram_rows(n, dtype))
-    taken = buffers.take("targets", (step, q), dtype)
+    parts = _parts(X, q, dtype, centre)
+    taken = buffers.take("targets", (max((part.stop - part.start for part in parts), default=1), q), dtype)
     products, cross, squares = np.zeros((n, n)), np.zeros((n, q)), np.zeros(q)
     sums, target_sums = np.zeros(n), np.zeros(q)
-    for start in range(0, rows, step):
-        block = as_block(X[start : start + step], dtype, buffers, centre)
-        z = np.subtract(y[start : start + step], level, out=taken[: len(block)], casting="unsafe")
-        ones = np.ones(len(block), dtype)
+    for part in parts:
+        z = np.subtract(y[part], level, out=taken[: part.stop - part.start], casting="unsafe")
+        ones = np.ones(len(z), dtype) if weight is None else np.sqrt(weight[part])
         if weight is not None:
-            ones = np.sqrt(weight[start : start + step])
-            block = np.multiply(block, ones[:, None], out=buffers.take("weighted", block.shape, dtype))
             z *= ones[:, None]
-        products += np.dot(block.T, block)
-        cross += np.dot(block.T, z)
+        if isinstance(X, Csr):
+            block = columns_of(X[part], dtype, buffers, centre)
+            bordered = block.gram(None if weight is None else weight[part])
+            products += bordered[1:, 1:]
+            sums += bordered[0, 1:]
+            cross += block.transposed_times(z if weight is None else z * ones[:, None]).T
+        else:
+            rows_of = as_block(X[part], dtype, buffers, centre)
+            if weight is not None:
+                rows_of = np.multiply(rows_of, ones[:, None], out=buffers.take("weighted", rows_of.shape, dtype))
+            products += np.dot(rows_of.T, rows_of)
+            cross += np.dot(rows_of.T, z)
+            sums += np.dot(ones, rows_of)
         squares += np.einsum("ij,ij->j", z, z)
-        sums += np.dot(ones, block)
         target_sums += np.dot(ones, z)
     weight_sum = float(rows) if weight is None else float(weight.sum(dtype=np.float64))
     about = np.zeros(n) if centre is None or centre.columns is None else centre.columns
@@ -237,6 +245,16 @@ def _summed(
         cross - np.outer(mean, target_sums),
         np.maximum(squares - target_mean * target_sums, 0.0),
     )
+
+
+def _parts(X: Cells, targets: int, dtype: np.dtype[Any], centre: Centre | None) -> list[slice]:
+    """The rows of each block."""
+    if isinstance(X, Csr):
+        far = 0 if centre is None or centre.columns is None else int(np.count_nonzero(centre.columns))
+        return sparse_parts(X, 4 * targets + far)
+    rows, n = X.shape
+    step = min(max(rows, 1), gram_rows(n, dtype))
+    return [slice(start, min(start + step, rows)) for start in range(0, rows, step)]
 
 
 def gram_rows(n_features: int, dtype: np.dtype[Any]) -> int:

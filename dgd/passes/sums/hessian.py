@@ -8,9 +8,9 @@ from typing import Self
 import numpy as np
 
 from dgd._typing import Array, Vector
-from dgd.data.buffers import Buffers
 from dgd.losses import Loss
 from dgd.passes.sums.blocks import Block
+from dgd.passes.sums.columns import Columns
 from dgd.passes.sums.row_sums import OfColumns, Part
 
 
@@ -36,43 +36,28 @@ class Hessian(Part):
 
     def __call__(self, block: Block, loss: Loss) -> HessianSum:
         second = None if loss.quadratic else loss.second_derivative(block.raw, block.y)
-        return HessianSum(block_hessian(block.X, second, block.weight, block.buffers))
+        return HessianSum(block_hessian(block.columns, second, block.weight))
 
 
 class Gram(Part):
     """Σ w xxᵀ, (p, p), whatever the loss: what the Hessian of the squared loss is."""
 
     def __call__(self, block: Block, loss: Loss) -> HessianSum:
-        return HessianSum(block_hessian(block.X, None, block.weight, block.buffers))
+        return HessianSum(block_hessian(block.columns, None, block.weight))
 
 
-def block_hessian(block: Array, second: Array | None, w: Array | None, buffers: Buffers) -> Vector:
+def block_hessian(columns: Columns, second: Array | None, w: Array | None) -> Vector:
     """Xᵀ diag(w · second) X with a column of ones before X; `second` is 1 where it is None."""
-    rows, n = block.shape
-    extended = buffers.take("extended", (rows, n + 1), block.dtype)
-    weighted = buffers.take("weighted", (rows, n + 1), block.dtype)
-    extended[:, 0] = 1
-    extended[:, 1:] = block
     if second is None or second.ndim == 1:
-        s = w if second is None else second if w is None else second * w
-        return _gram(extended, s, weighted)
+        return columns.gram(w if second is None else second if w is None else second * w)
     if w is not None:
         second = second * w.reshape(-1, *[1] * (second.ndim - 1))
-    q = second.shape[1]
+    q, p = second.shape[1], columns.shape[1] + 1
     if second.ndim == 2:
-        return np.stack([_gram(extended, second[:, k], weighted) for k in range(q)])
-    hessian = np.empty((q, q, n + 1, n + 1))
+        return np.stack([columns.gram(second[:, k]) for k in range(q)])
+    hessian = np.empty((q, q, p, p))
     for k in range(q):
-        hessian[k, k] = _gram(extended, second[:, k, k], weighted)
+        hessian[k, k] = columns.gram(second[:, k, k])
         for other in range(k):
-            np.multiply(extended, second[:, k, other, None], out=weighted)
-            hessian[k, other] = hessian[other, k] = np.dot(extended.T, weighted)
+            hessian[k, other] = hessian[other, k] = columns.cross(second[:, k, other])
     return hessian
-
-
-def _gram(extended: Array, s: Array | None, weighted: Array) -> Vector:
-    """Eᵀ diag(s) E for s ≥ 0; symmetric to the bit."""
-    if s is not None:
-        extended = np.multiply(extended, np.sqrt(s)[:, None], out=weighted)
-    gram: Vector = np.dot(extended.T, extended).astype(np.float64)
-    return gram

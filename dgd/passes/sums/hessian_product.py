@@ -36,7 +36,7 @@ class HessianProduct(Part):
     vectors: Vector
 
     def __call__(self, block: Block, loss: Loss) -> ProductSum:
-        along = np.stack([np.dot(block.X, V[1:]) + V[0] for V in self.vectors], axis=1)
+        along = np.stack([block.columns.product(V[1:]) + V[0] for V in self.vectors], axis=1)
         if not loss.quadratic:
             second = loss.second_derivative(block.raw, block.y)
             if second.ndim == 3:
@@ -48,7 +48,7 @@ class HessianProduct(Part):
         found = np.empty(self.vectors.shape)
         for k, total in enumerate(found):
             total[0] = along[:, k].sum(axis=0)
-            total[1:] = np.dot(block.X.T, along[:, k])
+            total[1:] = block.columns.transposed_times(along[:, k]).T
         return ProductSum(found)
 
     def finite(self, total: ProductSum) -> bool:

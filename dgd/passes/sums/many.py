@@ -133,9 +133,9 @@ class ManySums:
 
     def _of_block(self, block: Block, bounds: Integers) -> ManyTotals:
         folds = _slices(block, bounds)
-        (rows, n), shape = block.X.shape, self.coef.shape[1:]
+        (rows, n), shape = block.columns.shape, self.coef.shape[1:]
         points = math.prod(shape)
-        raw = block.buffers.take("raw by point", (*shape, rows), block.X.dtype)
+        raw = block.buffers.take("raw by point", (*shape, rows), block.columns.dtype)
         np.copyto(raw.reshape(points, rows), block.raw.T)
         value, derivative = self._losses(block, raw)
         loss = np.stack([value[:, fold].sum(axis=1, dtype=np.float64) for fold in folds])
@@ -143,7 +143,7 @@ class ManySums:
         for fold, total in zip(folds, gradient, strict=True):
             part = derivative.reshape(points, rows)[:, fold]
             total[..., 0] = part.sum(axis=-1).reshape(shape)
-            total[..., 1:] = np.dot(part, block.X[fold]).reshape(*shape, n)
+            total[..., 1:] = block.columns.rows(fold).transposed_times(part.T).reshape(*shape, n)
         weight = np.array(
             [fold.stop - fold.start if block.weight is None else _sum(block.weight[fold]) for fold in folds]
         )

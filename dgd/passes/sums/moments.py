@@ -13,11 +13,12 @@ from typing import Self
 import numpy as np
 
 from dgd._typing import Array, Vector
+from dgd.data.buffers import Buffers
 from dgd.losses import Loss
 from dgd.passes.sums.blocks import Block
+from dgd.passes.sums.columns import Columns
+from dgd.passes.sums.dense_columns import DenseColumns
 from dgd.passes.sums.row_sums import OfColumns, Part
-
-PIECE_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class ColumnMoments(Part):
     """The moments of the columns of X."""
 
     def __call__(self, block: Block, loss: Loss) -> Moments:
-        return block_moments(block.X, block.weight)
+        return _joined(block.columns, block.weight)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,21 +95,9 @@ def columns(values: Array) -> Array:
 
 
 def block_moments(block: Array, weight: Array | None) -> Moments:
-    """Mean and squared deviations of a block's columns, in float64, in pieces that stay in a core's cache."""
-    step = max(16, PIECE_BYTES // (8 * block.shape[1]))
-    weights = np.ones(len(block)) if weight is None else weight.astype(np.float64, copy=False)
-    pieces = (
-        _moments(block[start : start + step], weights[start : start + step])
-        for start in range(0, max(len(block), 1), step)
-    )
-    return reduce(add, pieces)
+    """Mean and squared deviations of an array's columns, in float64."""
+    return _joined(DenseColumns(block, Buffers()), weight)
 
 
-def _moments(block: Array, w: Vector) -> Moments:
-    total = float(w.sum())
-    if total == 0.0:
-        return Moments(0.0, np.zeros(block.shape[1]), np.zeros(block.shape[1]))
-    values = block.astype(np.float64, copy=False)
-    mean = np.dot(w, values) / total
-    centred = values - mean
-    return Moments(total, mean, np.dot(w, np.multiply(centred, centred, out=centred)))
+def _joined(columns: Columns, weight: Array | None) -> Moments:
+    return reduce(add, (Moments(*piece) for piece in columns.centred_sums(weight)))

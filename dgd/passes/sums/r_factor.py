@@ -19,6 +19,7 @@ import numpy as np
 from dgd._typing import Array, Matrix, Vector
 from dgd.data.buffers import Buffers
 from dgd.data.centre import Centre, sampled
+from dgd.data.csr import Cells, Csr
 from dgd.data.dataset import Chunk
 from dgd.losses import Squared
 from dgd.passes.sums.bad_rows import check_finite, check_targets, checked_weight
@@ -121,14 +122,16 @@ class RFactorSum:
 
 
 def _factored(
-    X: Array, y: Array, level: Vector, weight: Array | None, about: Vector | None, buffers: Buffers
+    X: Cells, y: Array, level: Vector, weight: Array | None, about: Vector | None, buffers: Buffers
 ) -> RFactor:
     (rows, n), q = X.shape, y.shape[1]
     step = min(max(rows, 1), gram_rows(n + q + 1, FLOAT64))
     centre = None if about is None else Centre(about)
     factor, rest = np.zeros((n + 1, n + 1 + q)), np.zeros(q)
     for start in range(0, rows, step):
-        block = as_block(X[start : start + step], FLOAT64, buffers, centre)
+        cells = X[start : start + step]
+        # A triangular factor has no zeros to spare: these few rows are made dense.
+        block = as_block(cells.toarray() if isinstance(cells, Csr) else cells, FLOAT64, buffers, centre)
         stacked = buffers.take("stacked", (n + 1 + len(block), n + 1 + q), FLOAT64)
         stacked[: n + 1] = factor
         part = stacked[n + 1 :]

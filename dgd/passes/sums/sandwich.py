@@ -72,7 +72,7 @@ class Sandwich(Part):
     def __call__(self, block: Block, loss: Loss) -> Meat | GroupScores:
         psi = columns(loss.derivative(block.raw, block.y))
         outputs = range(len(self.bread))
-        parts = [np.dot(block.X, A[1:]) + A[0] for A in self.bread]
+        parts = [block.columns.product(A[1:]) + A[0] for A in self.bread]
         scores = [psi[:, k, None] * parts[k] for k in outputs]
         if self.joint:
             scores = [np.sum(scores, axis=0)]

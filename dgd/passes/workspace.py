@@ -1,0 +1,43 @@
+"""The memory that a thread takes to read chunks, and for the micro-blocks of a pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dgd.data.dataset import Dataset
+from dgd.data.rows import Footprint
+from dgd.passes.sums.blocks import block_cost, block_rows
+
+BYTES_PER_NON_ZERO = 64
+"""What a sparse micro-block takes at most for each of its values: converted, centred, squared, and row vectors."""
+SPARSE_VECTORS = 10
+"""As long as a row, beside gradients: moments, and how often each column is stored."""
+BLOCKS = 2
+"""Micro-blocks alive at once: the converted one, and row vectors with the centred piece of the first pass."""
+
+
+def workspace_bytes(dataset: Dataset, outputs: int, dtype: np.dtype[Any], *, hessian: bool) -> int:
+    """Of a thread, for its micro-blocks."""
+    n, found = dataset.shape[1], dataset.non_zeros
+    if found is None:
+        rows = min(block_rows(n, dataset.dtype, dtype, outputs=outputs), dataset.chunk_rows)
+        return (BLOCKS + 2 * hessian) * 8 * rows * (n + 4 * outputs)
+    values = min(found.most, max(block_cost(n), n))
+    # The products of sparse columns are sparse at first: a number and two indices where a dense one has a number.
+    products = 4 * 8 * (n + 1) ** 2 if hessian else 0
+    return BYTES_PER_NON_ZERO * values + 8 * (n + 1) * (SPARSE_VECTORS + 5 * outputs) + products
+
+
+def row_index_bytes(dataset: Dataset) -> int:
+    """What a process that reads a stored sparse X holds to know where each row begins."""
+    return 0 if dataset.non_zeros is None or dataset.X.lies_in_memory else 8 * (dataset.shape[0] + 1)
+
+
+def footprint_within(dataset: Dataset, room: int | None) -> Footprint:
+    """What reading takes of a thread, with as many chunks requested ahead as its room allows."""
+    footprint = dataset.footprint
+    while room is not None and footprint.ahead > 0 and footprint.encoded + footprint.decoded > room:
+        footprint = dataset.reading_ahead(footprint.ahead - 1).footprint
+    return footprint
