@@ -11,7 +11,7 @@ import dgd
 from tests.clusters import Cluster, cluster
 from tests.faults.rows import METHOD, row, written
 
-PASSES, FITS, BLOCKS = 1000, 50, 5
+PASSES, FITS, BLOCKS = 400, 40, 5
 """Passes and fits of a block. The median of blocks is taken: memory that an allocator asks for comes in leaps."""
 
 
