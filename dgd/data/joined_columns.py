@@ -225,14 +225,19 @@ def _checked(name: str, rows: Rows | None, dataset: Dataset, names: tuple[str, .
         )
     of_categories = isinstance(rows, DecodedRows) and bool(rows.meaning.table)
     if of_categories or rows.dtype.kind not in READABLE_KINDS:
-        raise SchemaError(
-            f"array {name!r} holds texts or categories, expected numbers: a feature of classes is a column of 0 and 1 "
-            f"for each, which dgd does not make of it; write these as a matrix beside it and name that (with pandas "
-            f"`adata.obsm['batch'] = pandas.get_dummies(adata.obs['batch']).to_numpy('float32')`, then 'obsm/batch'), "
-            f"or leave it out",
-            array=name,
-        )
+        raise no_feature(name)
     return rows
+
+
+def no_feature(name: str) -> SchemaError:
+    """The error for an array of texts or categories among the features."""
+    return SchemaError(
+        f"array {name!r} holds texts or categories, expected numbers: a feature of classes is a column of 0 and 1 for "
+        f"each, which dgd does not make of it; write these as a matrix beside it and name that (with pandas "
+        f"`adata.obsm['batch'] = pandas.get_dummies(adata.obs['batch']).to_numpy('float32')`, then 'obsm/batch'), or "
+        f"leave it out",
+        array=name,
+    )
 
 
 def columns_of_model(

@@ -67,8 +67,13 @@ def as_rows(name: str, values: Sequence[Any] | Array) -> MemoryRows:
     except ValueError as error:
         raise SchemaError(f"array {name!r} is not a regular array of numbers: {error}", array=name) from error
     if array.ndim == 0:
-        raise ConfigurationError(f"array {name!r} must be an array, a path or a name, got a {type(values).__name__}")
+        raise no_array(name, values)
     return MemoryRows(name, plain(array))
+
+
+def no_array(name: str, values: Any) -> ConfigurationError:
+    """The error for what is no array."""
+    return ConfigurationError(f"array {name!r} must be an array, a path or a name, got a {type(values).__name__}")
 
 
 def plain(array: Array) -> Array:

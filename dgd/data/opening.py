@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Unpack, cast
 
 import numpy as np
 
+from dgd.data.anndata_object import is_anndata, open_anndata
 from dgd.data.dataset import Dataset
 from dgd.data.frames import array_of, check_order, is_frame
 from dgd.data.joined_columns import with_features
-from dgd.data.memory_rows import MemoryRows
+from dgd.data.memory_rows import MemoryRows, no_array
 from dgd.data.other_arrays import rows_of_array
 from dgd.data.reading import TURN, Reading, ReadingOptions, is_url, paths_like
 from dgd.data.rows import ReadAtOnce, Rows
@@ -40,10 +41,10 @@ def open_dataset(
     a NumPy, Dask or zarr array, or the path of one; a DataFrame of pandas or Dask, whose columns are numbers and name
     the features (Dask's is read partition by partition, and the partitions' lengths are counted here); a sparse matrix
     of scipy, or a Dask array of such blocks; an Arrow table, or of any library that hands out Arrow's streams; an open
-    `h5py.Dataset`, read by rows; a tensor on the CPU. Any other array is loaded, up to 64 MiB where it is not in memory
-    already.
-    Parquet files, a directory of them, a list or a pattern, are read in place, row group by row group; y is then the
-    name of a column, and X is `features`, or all others.
+    `h5py.Dataset`, read by rows; a tensor on the CPU; an `anndata.AnnData`, whose parts have the names of its store.
+    Any other array is loaded, up to 64 MiB where it is not in memory already. Parquet files, a directory of them, a
+    list or a pattern, are read in place, row group by row group; y is then the name of a column, and X is `features`,
+    or all others.
     A list of locations, or a pattern of paths ("year-*.zarr", in sorted order), is one dataset, one below the other.
     y, weight, offset: the array's name in the group (y: "y" by default; the others: none), an absolute path or URL, or
     the array itself; weight has shape (m,), y and offset (m,) or (m, q). Where y holds classes, its labels may be
@@ -121,6 +122,13 @@ def open_data(
         }
         how = _falling_back(reading, known, data)
         dataset = open_xarray(data, **named, reading=how, need_target=need_target, known=known)
+    elif is_anndata(data):
+        _, *beside = _frames_as_rows(None, y, weight, offset)
+        given = dict(zip(("y", "weight", "offset"), beside, strict=True))
+        named = {role: each if isinstance(each, str) else _or_none(role, each, reading) for role, each in given.items()}
+        dataset = open_anndata(data, named, reading, known, lambda name, values: _rows(name, values, reading))
+    elif data is None:
+        raise no_array("X", data)
     else:
         reading.check_used(data, y, weight, offset)
         names, target_name = _feature_names(data), _target_name(y)

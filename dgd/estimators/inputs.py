@@ -16,10 +16,10 @@ from dgd._typing import Array, Integers
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk, Dataset
 from dgd.data.frames import array_of, check_columns, is_frame
-from dgd.data.memory_rows import MemoryRows, as_rows
+from dgd.data.memory_rows import MemoryRows, as_rows, no_array
 from dgd.data.missing import check_counts, missing_rows
 from dgd.data.opening import open_data
-from dgd.data.rows import Rows
+from dgd.data.rows import Rows, refuse_masked
 from dgd.data.sparse_rows import SparseRows
 from dgd.errors import ConfigurationError, DataError
 from dgd.estimators.design import ZarrDesign, chunks_of, in_order, read_whole
@@ -29,7 +29,7 @@ from dgd.passes.plan import Need
 from dgd.passes.session import session
 from dgd.passes.sums.bad_rows import checked_weight
 
-LAZY_LIBRARIES = ("zarr", "fsspec", "h5py", "pyarrow", "xarray")
+LAZY_LIBRARIES = ("zarr", "fsspec", "h5py", "pyarrow", "xarray", "anndata")
 SMALL_BYTES = 4 * 2**20
 """In-memory X up to this is fitted by one thread."""
 
@@ -88,8 +88,17 @@ def _chunk_weight(chunk: Chunk, buffers: Buffers) -> float:
     return float(len(chunk.X)) if weight is None else float(weight.sum())
 
 
+def _check_array(X: Any, y: Any) -> None:
+    """Raise what `dgd.fit` raises for what is no array, and for masked cells, whose numbers would be used."""
+    if isinstance(X, dict) or not any(hasattr(X, each) for each in ("__len__", "shape", "__array__")):
+        raise no_array("X", X)
+    for name, values in (("X", X), ("y", y)):
+        refuse_masked(name, values)
+
+
 def in_memory(estimator: Any, X: Any, y: Any, sample_weight: Any, *, multi_output: bool, numeric: bool) -> Training:
     """Arrays of this process, checked as scikit-learn does; a sparse X stays sparse."""
+    _check_array(X, y)
     if is_frame(X) and X.ndim == 2:
         check_columns("X", X)
     X, y = validate_data(estimator, X, y, accept_sparse="csr", multi_output=multi_output, y_numeric=numeric)

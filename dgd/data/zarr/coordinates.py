@@ -67,6 +67,11 @@ def _v2_attributes(document: ArrayDocument) -> dict[str, Any]:
 
 def write_coordinate(output: Output, coordinate: Coordinate) -> bytes:
     """Write a coordinate as an array of a group; returns its metadata document."""
+    if isinstance(coordinate.values, np.ndarray):
+        names = coordinate.values
+        return write_values(
+            output, coordinate.name, coordinate.dims, names.shape, names.dtype, {}, lambda a, b: names[a:b]
+        )
     if not isinstance(coordinate.values, ArrayDocument):
         return _of_xarray(output, coordinate)
     if coordinate.values.key == ROOT:
