@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from tests.meaning.cases import CASES, Case
+from tests.meaning.cases import CASES, OPEN, Case
 from tests.meaning.doors import DOORS, NOTHING, WORKS, enter, is_right
 from tests.meaning.formats import FORMATS
 from tests.meaning.visit import Visit
@@ -53,6 +53,7 @@ def show_cases(cases: Iterable[Case]) -> int:
         print(f"{'ok ' if good else 'NO '} {case.name:<14}{case.what}")
         print(f"      at first  {case.before}\n      now       {now}")
         print(*[] if good else [f"      right     {right}\n"], end="", flush=True)
+    print(*(f"open {name:<13}{what}" for name, what in OPEN.items()), sep="\n")
     print(f"{count - len(bad)} of {count} right, {time.monotonic() - began:.0f} s", *bad, sep="  ")
     return 1 if bad else 0
 

@@ -55,6 +55,18 @@ def advice(folder: Path) -> tuple[str, str]:
     return f"{now}; {counted}", f"{right}; 1 line on checksums, 0 of 1 row"
 
 
+@case("S3.5", "ingest of s3://…", before="no such file")
+def remote_table(folder: Path) -> tuple[str, str]:
+    return refused(lambda: dgd.ingest(["s3://b/t.csv"], folder / "a.zarr", target="y"), "is a URL", "download it first")
+
+
+@case("S3.6", "a;b: a table whose cells are separated by ';'", before="row 1 has 2 cells, the header has 1")
+def semicolons(folder: Path) -> tuple[str, str]:
+    (folder / "s.csv").write_text("a;y\n" + "\n".join(f"{k};{2 * k}" for k in range(30)))
+    dgd.ingest([folder / "s.csv"], folder / "s.zarr", target="y")
+    return rounded(dgd.fit(folder / "s.zarr").theta), "0, 2"
+
+
 @case("S3.9", "fsspec.get_mapper(...), and a list of stores", before="has shape (12,), expected 2 dimensions")
 def mapper(folder: Path) -> tuple[str, str]:
     X = np.random.default_rng(0).normal(size=(60, 2))
