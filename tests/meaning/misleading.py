@@ -82,12 +82,12 @@ FILES = {
     "a.npy": "numpy.load",
     "a.nc": "open it with xarray",
     "a.json": "reference://",
-    "t.parquet": "dgd ingest",
+    "t.csv": "dgd ingest",
     "a.h5ad": "anndata",
 }
 
 
-@case("S3.10", ".npy, .nc, kerchunk's .json, .parquet, .h5ad given to fit", before="all: dgd ingest")
+@case("S3.10", ".npy, .nc, kerchunk's .json, .csv, .h5ad given to fit", before="all: dgd ingest")
 def other_files(folder: Path) -> tuple[str, str]:
     wrong = []
     for name, words in FILES.items():

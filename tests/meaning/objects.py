@@ -69,25 +69,31 @@ def dask_csr(folder: Path) -> Data:
     return Data(X, y, objects=(da.from_array(X, chunks=(CHUNK, 3)).map_blocks(sparse.csr_matrix), y))
 
 
-@data_of("Dask DataFrame", "partitions of unknown length, with missing cells")
-def dask_frame(folder: Path) -> Data:
-    import dask.dataframe as dd
+def in_parquet(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Columns a, b, c and t with missing cells, as pandas writes them."""
     import pandas as pd
 
     X, y = numbers()
     X[[4, 50], 1] = np.nan
-    frame = pd.DataFrame(X, columns=NAMES)
-    frame["t"] = y
-    frame.to_parquet(folder / "t.parquet")
+    pd.DataFrame(X, columns=NAMES).assign(t=y).to_parquet(folder / "t.parquet")
+    return X, y
+
+
+@data_of("Dask DataFrame", "partitions of unknown length, with missing cells")
+def dask_frame(folder: Path) -> Data:
+    import dask.dataframe as dd
+
+    X, y = in_parquet(folder)
     parts = dd.read_parquet(folder / "t.parquet").repartition(npartitions=3)
-    return Data(
-        X,
-        y,
-        path=folder / "t.parquet",
-        objects=(parts[NAMES], parts["t"]),
-        reading=DROP,
-        refused={"path": "dgd ingest", "predict_to": "use `predict`"},
-    )
+    uneven = {"predict_to": "use `predict`"}
+    return Data(X, y, objects=(parts[NAMES], parts["t"]), reading=DROP, refused=uneven)
+
+
+@data_of("Parquet", "a table as pandas writes it, read in place")
+def parquet(folder: Path) -> Data:
+    X, y = in_parquet(folder)
+    named = {"y": "t", **DROP}
+    return Data(X, y, path=folder / "t.parquet", named=named, refused={"info": "dgd ingest"})
 
 
 @data_of("xarray DataArray", "labelled arrays over Dask, feature × sample")
