@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from benchmarks import _bare, growth, identity, limits, peers
+from benchmarks import _bare, growth, identity, limits, many, peers
 
 import dgd
 
@@ -294,3 +294,9 @@ def test_comparing_checksums_is_measured(tmp_path: Path) -> None:
             assert identity.row("none", passes.__name__, seconds)["s compared"] > 0
         assert min(identity.least(store, 1.0).values()) > 0
     assert identity.Checksums.check is compare
+
+
+def test_many_models_are_measured_beside_one() -> None:
+    ridge, logistic = many.measure(rows=400, features=3, runs=1)
+    assert ridge["passes"] == 1
+    assert logistic["passes"] <= 2 * logistic["of one"]

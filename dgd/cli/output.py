@@ -61,10 +61,10 @@ OPTIONS = {
     "max_iter", "max_seconds", "memory_limit", "out", "overwrite", "patience", "precision", "read_timeout",
     "require_tls", "resident", "same_bits", "seed", "solver", "standardize", "target", "threads", "tol", "upper",
     "validation", "validation_fraction", "weight", "worker_timeout", "y",
-    "any_version", "checkpoint", "checkpoint_every", "start",
+    "folds", "by", "choose", "n_lambdas", "penalty", "any_version", "checkpoint", "checkpoint_every", "start",
 }  # fmt: skip
 """Arguments of the library that are options of a command."""
-RENAMED = {"theta0": "start"}
+RENAMED = {"theta0": "start", "penalties": "penalty"}
 RESUME = re.compile(r"`dgd\.resume\('([^']*)'\)`")
 
 
