@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from dgd.fitting.resume import resume
     from dgd.fitting.summarize import summarize
     from dgd.fitting.summary import Summary, load_summary
+    from dgd.models.inference import Inference
     from dgd.models.model import Model, load_model
     from dgd.models.predict import predict, predict_to
     from dgd.models.score import score
@@ -50,6 +51,7 @@ _HOMES = {
     "Dialect": "dgd.data.tables.dialect",
     "Event": "dgd.passes.events",
     "Execution": "dgd.passes.execution",
+    "Inference": "dgd.models.inference",
     "Model": "dgd.models.model",
     "Path": "dgd.fitting.path_result",
     "Record": "dgd.fitting.record",
@@ -98,6 +100,7 @@ __all__ = [
     "Dialect",
     "Event",
     "Execution",
+    "Inference",
     "Model",
     "Path",
     "Record",

@@ -77,6 +77,32 @@ def test_same_bits_as_inline(case: Case, store: Path, two_workers: Cluster, monk
     assert bits(found) == bits(inline)
 
 
+@pytest.mark.parametrize(
+    ("label", "covariances"),
+    [
+        ("newton, poisson", ["classical", "HC3"]),
+        ("lbfgs, huber", ["HC2"]),
+        ("newton, several outputs", ["cluster"]),
+    ],
+)
+def test_inference_has_the_same_bits_as_inline(
+    label: str, covariances: list[str], store: Path, two_workers: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = next(case for case in CASES if case.label == label)
+    groups = np.arange(M) % 7
+
+    def numbers(result: dgd.Result) -> list[bytes]:
+        found = [result.inference(cov, groups=groups if cov == "cluster" else None) for cov in covariances]
+        tests = [each.wald_test(each.names[1]).statistic for each in found]
+        predicted = found[0].model.predict(X, interval=0.9)
+        return [each.covariance.tobytes() for each in found] + [np.array(tests).tobytes(), predicted.tobytes()]
+
+    on_cluster = numbers(fit(case, store, client=two_workers.client))
+    assert on_cluster == numbers(fit(case, store, threads=2))
+    monkeypatch.setattr("dgd.passes.choose.choose_executor", lambda *_, **__: InlineExecutor())
+    assert on_cluster == numbers(fit(case, store))
+
+
 def test_what_lies_in_memory_is_sent_once_for_fitting_and_once_for_validating(
     two_workers: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -68,6 +68,7 @@ def naive(loss: str, result: dgd.Result, cov: str, w: np.ndarray, rows: np.ndarr
     return factor * bread @ scores.T @ scores @ bread
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize("cov", COVARIANCES[1:])
 @pytest.mark.parametrize("loss", LOSSES)
 def test_sandwiches_are_the_textbooks(loss: str, cov: str) -> None:
@@ -75,6 +76,7 @@ def test_sandwiches_are_the_textbooks(loss: str, cov: str) -> None:
     close(inferred(result, cov).covariance, naive(loss, result, cov, WEIGHT))
 
 
+@pytest.mark.each(3)
 @pytest.mark.parametrize("cov", COVARIANCES)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_frequency_is_a_number_of_rows(loss: str, cov: str) -> None:
@@ -122,6 +124,8 @@ def test_two_classes_by_softmax_are_those_of_the_logistic_loss() -> None:
 @pytest.mark.parametrize(
     ("loss", "solver", "cov", "passes"),
     [
+        ("squared", "auto", "classical", 0),
+        ("squared", "auto", "HC1", 1),
         ("squared", "newton", "classical", 0),
         ("squared", "newton", "HC3", 1),
         ("squared", "cg", "classical", 1),
@@ -155,6 +159,7 @@ def test_a_likelihood_ratio_takes_a_few_passes(monkeypatch: pytest.MonkeyPatch) 
     close(ratio.statistic, 2 * (found.log_likelihood - small.log_likelihood), 1e-7)
 
 
+@pytest.mark.each(4)
 @pytest.mark.parametrize("loss", ["squared", "logistic", "poisson"])
 @pytest.mark.parametrize("cov", ["classical", "HC2", "cluster"])
 def test_every_solver_ends_with_the_same_errors(loss: str, cov: str) -> None:
@@ -175,6 +180,19 @@ def test_large_offsets_cost_no_digit(cov: str) -> None:
     far = inferred(fit("squared", X=steps + 1e8, y=y + 1e8), cov)
     close(far.standard_errors[1:], near.standard_errors[1:])
     close(far.r2, near.r2)
+    at = far.model.predict(steps[:3] + 1e8, interval=0.9)
+    close(at[:, 1], near.model.predict(steps[:3], interval=0.9)[:, 1])
+
+
+@pytest.mark.parametrize(
+    "options", [{"solver": "lbfgs", "standardize": False}, {"solver": "newton", "standardize": False}]
+)
+def test_coordinates_of_the_solver_cost_no_digit(options: dict[str, Any]) -> None:
+    """Where the solver's coordinates are the user's own, the errors are as where they are standardised."""
+    steps = np.round(X * 1024) / 1024
+    far = fit("squared", X=steps + 1000, max_iter=2000, **options).inference("HC2")
+    near = fit("squared", X=steps).inference("HC2")
+    close(far.standard_errors[1:], near.standard_errors[1:], 1e-7)
 
 
 def test_single_precision_is_summed_again_in_double() -> None:
@@ -200,6 +218,7 @@ def test_rows_that_are_held_out_or_left_out_do_not_count() -> None:
         close(inferred(held, cov).aic, inferred(again, cov).aic)
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize("cov", ["classical", "HC1", "cluster"])
 @pytest.mark.parametrize("loss", ["squared", "logistic"])
 def test_selected_coefficients_of_wide_data(loss: str, cov: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,23 +226,23 @@ def test_selected_coefficients_of_wide_data(loss: str, cov: str, monkeypatch: py
     result = fit(loss, solver="lbfgs", X=X + np.array([0, 1e5, 0]))
     whole = inferred(result, cov)
     monkeypatch.setattr("dgd.fitting.inference_options.NEWTON_MOST", 3)
-    with pytest.raises(ConfigurationError, match=r"features=\[\.\.\.\]"):
+    with pytest.raises(ConfigurationError, match=r"only=\[\.\.\.\]"):
         inferred(result, cov)
-    found = inferred(result, cov, features=["x2", "intercept"])
+    found = inferred(result, cov, only=["x2", "intercept"])
     index = [3, 0]
     close(found.covariance, whole.covariance[np.ix_(index, index)], 1e-6)
     close(found.p_values, whole.p_values[index], 1e-6)
     assert found.passes <= X.shape[1] + 3
     with pytest.raises(ConfigurationError, match="leverage"):
-        inferred(result, "HC3", features=["x2"])
+        inferred(result, "HC3", only=["x2"])
 
 
 def test_features_pick_rows_of_the_table() -> None:
-    whole, some = fit("squared").inference(), fit("squared").inference(features=["x2", "x0"])
+    whole, some = fit("squared").inference(), fit("squared").inference(only=["x2", "x0"])
     assert some.names == ("x2", "x0")
     close(some.covariance, whole.covariance[np.ix_([3, 1], [3, 1])])
     with pytest.raises(ConfigurationError, match="there is no 'x9'; there are intercept, x0, x1, x2"):
-        fit("squared").inference(features=["x9"])
+        fit("squared").inference(only=["x9"])
 
 
 @pytest.mark.parametrize("penalty", [L2(0.1), L1(0.01), NonNegative()])
@@ -280,6 +299,13 @@ def test_columns_without_standard_errors_are_named(columns: np.ndarray, named: s
         dgd.fit(columns, Y["squared"], solver=solver).inference()
 
 
+def test_covariances_of_too_many_outputs_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = fit("squared", y=np.column_stack([Y["squared"], Y["huber"]]))
+    monkeypatch.setattr("dgd.fitting.inference_options.LARGEST_ROOT", 255)
+    with pytest.raises(dgd.errors.PlanError, match="256 B, and at most 255 B"):
+        result.inference()
+
+
 def test_what_else_is_refused() -> None:
     result = fit("squared")
     for arguments, words in [
@@ -288,7 +314,7 @@ def test_what_else_is_refused() -> None:
         ({"groups": GROUPS}, "cov='cluster'"),
         ({"conf": 95}, "below 1"),
         ({"weights": "both"}, "precision, frequency"),
-        ({"features": "x0"}, "list of different names"),
+        ({"only": "x0"}, "list of different names"),
     ]:
         with pytest.raises(ConfigurationError, match=words):
             result.inference(**arguments)
@@ -307,6 +333,10 @@ def test_what_else_is_refused() -> None:
         dgd.fit(lonely, Y["squared"]).inference("HC3")
     with pytest.raises(ConfigurationError, match="pickled"):
         pickle.loads(pickle.dumps(result)).inference()
+    carried = pickle.loads(pickle.dumps(fit("logistic").inference("HC1")))
+    close(carried.wald_test("x0").statistic, fit("logistic").inference("HC1").wald_test("x0").statistic)
+    with pytest.raises(ConfigurationError, match="where the fit was made"):
+        carried.likelihood_ratio_test("x0")
     few = result.inference("cluster", groups=np.arange(M) % 3)
     with pytest.raises(ConfigurationError, match="rank"):
         few.wald_test(["x0", "x1", "x2"])
@@ -433,3 +463,26 @@ def test_tails_at_a_billion_degrees_of_freedom() -> None:
     """Where factors of Γ have 1e10 in their exponent: by the sum that I has for a whole number, in exact arithmetic."""
     close(f_tail(2.0, 10, 1e9), 0.0292526892119593215, 1e-14)
     close(t_tail(2.0, 1e9), 0.0455002641663132, 1e-11)
+
+
+def test_a_summary_is_enough_for_classical_errors() -> None:
+    """Without rows: one target and several, a subset of columns, frequencies; what needs rows is refused."""
+    targets = np.column_stack([Y["squared"], Y["huber"]])
+    summary = dgd.summarize(X, targets)
+    found, expected = summary.fit().inference(), fit("squared", y=targets).inference()
+    assert (found.passes, expected.passes) == (0, 0)
+    alone = summary.fit(targets=1, features=[2, 0]).inference()
+    direct = dgd.fit(X[:, [2, 0]], Y["huber"]).inference()
+    for one, other in ((found, expected), (alone, direct)):
+        close(one.standard_errors, other.standard_errors)
+        close(one.aic, other.aic)
+        close(one.r2, other.r2)
+    with pytest.raises(ConfigurationError, match="HC1 is of rows"):
+        summary.fit().inference("HC1")
+    weighted = dgd.summarize(X, Y["squared"], weight=WEIGHT).fit()
+    with pytest.raises(ConfigurationError, match="weights='frequency'"):
+        weighted.inference()
+    close(
+        weighted.inference(weights="frequency").covariance,
+        fit("squared", weight=WEIGHT).inference(weights="frequency").covariance,
+    )

@@ -64,6 +64,7 @@ def compare(found: Inference, expected: dict[str, Any]) -> None:
         close(getattr(found, name), expected[name], name)
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize("cov", ["classical", "HC0", "HC1", "HC2", "HC3", "cluster"])
 @pytest.mark.parametrize("case", SQUARED)
 def test_squared_as_statsmodels(case: str, cov: str) -> None:
@@ -89,6 +90,7 @@ def test_of_the_linear_model_as_statsmodels() -> None:
     close(found.vif, expected["vif"])
 
 
+@pytest.mark.each(3)
 @pytest.mark.parametrize("cov", ["classical", "pearson", "HC0", "cluster"])
 @pytest.mark.parametrize("case", GENERALISED)
 def test_counts_and_classes_as_statsmodels(case: str, cov: str) -> None:
@@ -114,6 +116,7 @@ def test_counts_and_classes_as_statsmodels(case: str, cov: str) -> None:
             close([wald.statistic, wald.p_value], expected["tests"][hypothesis]["wald"], hypothesis)
 
 
+@pytest.mark.each(3)
 @pytest.mark.parametrize("case", GENERALISED)
 def test_the_likelihood_ratio_is_that_of_the_smaller_model(case: str) -> None:
     found = inference(case, "classical").likelihood_ratio_test(["x0", "x2"])
@@ -142,6 +145,46 @@ def test_softmax_against_its_first_class_as_statsmodels() -> None:
         close(contrast.standard_error.reshape(6, 6).T, errors, cov)
         close(contrast.estimate.reshape(6, 6).T, expected["params"], cov, 1e-7)
     close([found.log_likelihood, found.aic, found.bic], [expected["llf"], expected["aic"], expected["bic"]])
+
+
+def test_plants_as_r_prints_them() -> None:
+    """R's own example of `lm`, summary(lm.D9): Annette Dobson (1990), page 9."""
+    control = [4.17, 5.58, 5.18, 6.11, 4.50, 4.61, 5.17, 4.53, 5.33, 5.14]
+    treated = [4.81, 4.17, 4.41, 3.59, 5.87, 3.83, 6.03, 4.89, 4.32, 4.69]
+    found = dgd.fit(np.repeat([0.0, 1.0], 10)[:, None], np.array(control + treated)).inference()
+    printed = np.column_stack([found.estimates, found.standard_errors]).round(4)
+    assert printed.tolist() == [[5.0320, 0.2202], [-0.3710, 0.3114]]
+    assert found.t_values.round(3).tolist() == [22.850, -1.191]
+    assert f"{found.p_values[0]:.2e}" == "9.55e-15"
+    assert round(found.p_values[1], 3) == 0.249
+    assert round(np.sqrt(found.dispersion), 4) == 0.6964
+    assert (round(found.r2, 5), round(found.adjusted_r2, 5)) == (0.07308, 0.02158)
+    assert (round(found.f_test().statistic, 3), round(found.f_test().p_value, 3)) == (1.419, 0.249)
+
+
+def test_counts_as_r_prints_them() -> None:
+    """R's own example of `glm`, summary(glm.D93): Dobson (1990), page 93."""
+    counts = np.array([18, 17, 15, 20, 10, 20, 25, 13, 12])
+    outcome, treatment = np.tile([1, 2, 3], 3), np.repeat([1, 2, 3], 3)
+    X = np.column_stack([outcome == 2, outcome == 3, treatment == 2, treatment == 3]).astype(float)
+    found = dgd.fit(X, counts, loss="poisson", tol=1e-13).inference()
+    assert [f"{each:.3e}" for each in found.estimates[:3]] == ["3.045e+00", "-4.543e-01", "-2.930e-01"]
+    assert [f"{each:.3e}" for each in found.standard_errors] == [
+        "1.709e-01", "2.022e-01", "1.927e-01", "2.000e-01", "2.000e-01",
+    ]  # fmt: skip
+    assert found.t_values.round(3)[:3].tolist() == [17.815, -2.247, -1.520]
+    assert found.p_values.round(4)[1:3].tolist() == [0.0246, 0.1285]
+    assert (round(found.null_deviance, 4), round(found.deviance, 4), round(found.aic, 2)) == (10.5814, 5.1291, 56.76)
+
+
+def test_grades_as_stata_prints_them() -> None:
+    """Spector and Mazzeo by Stata's logit, as statsmodels keeps it for its own tests."""
+    columns = read_csv(DATA / "statsmodels" / "spector.csv")
+    X = np.column_stack([columns[name] for name in ("gpa", "tuce", "psi")])
+    found = dgd.fit(X, columns["grade"], loss="logistic", tol=1e-13).inference()
+    expected = [4.93132462871, 1.26294114526, 0.141554207662, 1.06456430165]
+    close(found.standard_errors, expected, tolerance=1e-6)  # Stata stopped there: θ has as many digits
+    close(found.log_likelihood, -12.8896334653, tolerance=1e-7)
 
 
 @pytest.mark.parametrize(("name", "digits"), [("longley", 10), ("wampler1", None), ("wampler2", None)])

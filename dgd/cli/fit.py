@@ -10,6 +10,7 @@ import click
 from dgd.cli import options
 from dgd.cli.arrays import Arrays
 from dgd.cli.arrays import arrays as with_arrays
+from dgd.cli.inference import Asked, inference
 from dgd.cli.job import Job, checkpoint_every, job
 from dgd.cli.method import Chosen, method
 from dgd.cli.model_out import check_place, try_model_room
@@ -49,8 +50,11 @@ STANDARDIZE: dict[str, bool | str] = {"auto": "auto", "yes": True, "no": False}
 @click.option("--start", metavar="MODEL.dgd", help="Begin at the coefficients of a saved model [the best constant].")
 @click.option("--checkpoint", metavar="FILE", help="Bring the state of the fit there, for `dgd resume` [nowhere].")
 @checkpoint_every
+@inference
 @job
-def fit(store: str, arrays: Arrays, chosen: Chosen, job: Job, start: str | None, **control: Any) -> int:
+def fit(
+    store: str, arrays: Arrays, chosen: Chosen, job: Job, asked: Asked | None, start: str | None, **control: Any
+) -> int:
     """Fit a linear model to the dataset STORE, a path or URL; every step is one exact pass over all the data.
 
     Ctrl-C, SIGTERM, SIGHUP and SIGUSR1 stop after the pass under way, or in it if it does not get on for 5 s, print and
@@ -70,8 +74,11 @@ def fit(store: str, arrays: Arrays, chosen: Chosen, job: Job, start: str | None,
     if control["validation"] is not None and control["checkpoint"] is None:
         control["validation"] = open_dataset(control["validation"], **for_urls(arrays.reading, control["validation"]))
     chosen, what = chosen.of(dataset)
+    if asked is not None:
+        asked.check(what, dataset)
     if job.out is not None:
-        try_model_room(Path(job.out), what.n_parameters, dataset.feature_names)
+        covariance = 0 if asked is None else what.n_parameters * (dataset.shape[1] + 1)
+        try_model_room(Path(job.out), what.n_parameters + covariance, dataset.feature_names)
     given: dict[str, Any] = {**chosen.arguments, "precision": control.pop("precision")}
     # A checkpoint stores where the data lie, and not the data.
     data: Any = (dataset, {}) if control["checkpoint"] is None else (store, arrays.arguments)
@@ -90,4 +97,6 @@ def fit(store: str, arrays: Arrays, chosen: Chosen, job: Job, start: str | None,
             given["callbacks"] = [show, request]
             return fit_dataset(data[0], **data[1], execution=execution, theta0=start, **given, **control)
 
-    return job.run(run)
+    if asked is None:
+        return job.run(run)
+    return job.run(run, lambda result, execution: asked.infer(result, store, arrays, execution))

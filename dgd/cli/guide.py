@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
-
 import click
 
 from dgd.cli.output import print_json
 
 TOPICS = (
     "first-fit", "which-solver", "not-converging", "many", "stores", "formats", "tables", "memory", "bits", "cluster",
-    "jobs", "pipelines", "coming-from", "speed", "how-it-is-built",
+    "jobs", "pipelines", "inference", "coming-from", "speed", "how-it-is-built",
 )  # fmt: skip
 """In the order in which one reads them."""
 
@@ -32,6 +30,8 @@ def guide(topic: str | None, as_json: bool) -> int:
 
 def page(topic: str) -> str:
     """The text of a page, Markdown."""
+    from importlib.resources import files
+
     return (files("dgd") / "guide" / f"{topic}.md").read_text(encoding="utf-8")
 
 

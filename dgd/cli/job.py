@@ -16,11 +16,15 @@ from dgd.cli.model_out import deliver, save_so_far
 from dgd.cli.options import Command, Where
 from dgd.cli.output import note
 from dgd.cli.signals import StopRequest, stop_on_signal
-from dgd.errors import ClusterLostError
+from dgd.errors import ClusterLostError, DgdError
 from dgd.passes.execution import Execution
 from dgd.solvers.base import Status
 
 NOT_CONVERGED, DIVERGED, CHECKPOINTED = 4, 6, 75
+
+
+def _nothing(result: Any, execution: Execution) -> Any:
+    return None
 
 
 @dataclass(frozen=True)
@@ -34,8 +38,13 @@ class Job:
     as_json: bool
     require_convergence: bool
 
-    def run(self, fit: Callable[[Execution, StopRequest], Any]) -> int:
-        """The exit code; the result has been printed and saved, or the model so far where the cluster is lost."""
+    def run(
+        self, fit: Callable[[Execution, StopRequest], Any], infer: Callable[[Any, Execution], Any] = _nothing
+    ) -> int:
+        """The exit code; the result has been printed and saved, or the model so far where the cluster is lost.
+
+        infer: makes an inference of the result, or None. Its error is raised once the result has been delivered.
+        """
         with self.where.execution() as execution, stop_on_signal() as request:
             try:
                 result = fit(execution, request)
@@ -46,7 +55,14 @@ class Job:
                         save_so_far(error.result, self.out, overwrite=self.overwrite)
                 raise
             self._tell_checkpoint(result)
-            deliver(result, self.out, overwrite=self.overwrite, as_json=self.as_json)
+            inference, refused = None, None
+            try:
+                inference = infer(result, execution)
+            except DgdError as error:
+                refused = error
+            deliver(result, inference, self.out, overwrite=self.overwrite, as_json=self.as_json)
+            if refused is not None:
+                raise refused
         return self._exit_code(result, request)
 
     def _tell_checkpoint(self, result: Any) -> None:

@@ -45,9 +45,12 @@ def try_model_room(out: Path, n_parameters: int, names: Sequence[str] | None) ->
     )
 
 
-def deliver(result: Any, out: str | None, *, overwrite: bool, as_json: bool) -> None:
-    """Save the model, there or somewhere else, and print the result; all of it where the model cannot be saved."""
-    saved = None
+def deliver(result: Any, inference: Any, out: str | None, *, overwrite: bool, as_json: bool) -> None:
+    """Save the model, there or somewhere else, and print the result; all of it where the model cannot be saved.
+
+    inference: None, or what is printed besides; its model is the one that is saved.
+    """
+    saved, model = None, result.model if inference is None else inference.model
     if result.status is Status.NO_OPTIMUM:
         note(result.message)
     try:
@@ -56,7 +59,7 @@ def deliver(result: Any, out: str | None, *, overwrite: bool, as_json: bool) -> 
         elif out is not None and not result.history:
             note(f"no pass was finished: no model is saved to {out}")
         elif out is not None:
-            saved = _save(result, Path(out), overwrite=overwrite)
+            saved = _save(result, model, Path(out), overwrite=overwrite)
             if Path(saved) != Path(out):
                 raise WriteError(f"the model is not at {out} but at {saved}; make room and move it", path=out)
     except WriteError:
@@ -64,24 +67,24 @@ def deliver(result: Any, out: str | None, *, overwrite: bool, as_json: bool) -> 
         raise
     finally:
         if as_json:
-            print_json(
-                {**result.as_json(), "plan": None if result.plan is None else result.plan.as_json(), "model": saved}
-            )
+            plan = None if result.plan is None else result.plan.as_json()
+            found = {} if inference is None else {"inference": inference.as_json()}
+            print_json({**result.as_json(), "plan": plan, "model": saved, **found})
         else:
-            say(result.summary())
+            say(result.summary() if inference is None else f"{result.summary()}\n\n{inference}")
 
 
 def save_so_far(result: Any, out: str, *, overwrite: bool) -> None:
     """Save the model of a fit that an error has ended, or else print it: the error is told by others."""
     try:
-        _save(result, Path(out), overwrite=overwrite)
+        _save(result, result.model, Path(out), overwrite=overwrite)
     except WriteError:
         print_json(result.as_json())
 
 
-def _save(result: Any, out: Path, *, overwrite: bool) -> str:
+def _save(result: Any, model: Any, out: Path, *, overwrite: bool) -> str:
     """Save the model at `out`, or where that fails in the working folder or that of temporary files; say where."""
-    found = _saved(result.model, out, overwrite=overwrite)
+    found = _saved(model, out, overwrite=overwrite)
     reached = "" if result.converged else f", as far as it was reached ({result.status.label})"
     note(f"model saved to {found}{reached}")
     return found

@@ -13,6 +13,7 @@ from dgd.cli.output import note, print_json, say
 from dgd.errors.words import visible
 
 LINES = 10_000
+OF = ("mean", "observation")
 
 
 @click.command
@@ -21,6 +22,8 @@ LINES = 10_000
 @click.option("--out", metavar="PRED.zarr", help="Write the predictions there, chunk by chunk [print them].")
 @click.option("--offset", metavar="NAME", help="The array added to each raw prediction [none].")
 @click.option("--probabilities", is_flag=True, help="The probability of each class, not the class.")
+@click.option("--interval", type=float, metavar="P", help="Prediction, standard error and an interval of confidence P.")
+@click.option("--interval-of", type=click.Choice(OF), default="mean", help="Of what the interval is [mean].")
 @with_reading
 @options.overwrite
 @options.where_to_run
@@ -31,6 +34,8 @@ def predict(
     out: str | None,
     offset: str | None,
     probabilities: bool,
+    interval: float | None,
+    interval_of: str,
     reading: dict[str, Any],
     overwrite: bool,
     where: Where,
@@ -44,6 +49,7 @@ def predict(
     fitted = load_model(model)
     with where.execution() as execution:
         common: dict[str, Any] = {"offset": offset, "probabilities": probabilities, "execution": execution, **reading}
+        common |= {"interval": interval, "interval_of": interval_of}
         if out is None:
             show(predict_rows(fitted, store, **common), as_json=as_json)
             return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from dgd.data.dataset import Dataset
 from dgd.data.reading import ReadingOptions
 from dgd.data.row_split import RowSplit
 from dgd.data.targets_only import targets_only
+from dgd.fitting.coordinates import Coordinates
 from dgd.fitting.known import Known
 from dgd.fitting.loop import Run
 from dgd.fitting.objective import Objective
@@ -56,8 +57,8 @@ class Fitted:
         double = objective.precision == "double"
         # A Hessian that is not constant is the last that was summed: that of θ only if the last pass was made there.
         here = run.status is Status.CONVERGED and at_point and last is not None and last.hessian is not None
-        has_hessian = double and (objective.loss.quadratic or here)
-        knows_loss = double and known.targets is not None and not run.loss_is_before_last_step and bool(run.history)
+        has_hessian = double and known.coordinates.standardised and (objective.loss.quadratic or here)
+        knows_loss = double and known.targets is not None and not run.loss_is_before_last_step
         return cls(
             dataset=dataset,
             method=method,
@@ -89,12 +90,23 @@ class Fitted:
         return ("(intercept)" if "intercept" in features else "intercept", *features)
 
     @property
-    def means(self) -> Vector:
-        """The columns' centre in the coordinates of `known`, in the user's units; 0 without an intercept."""
-        centre = self.known.centre
-        columns = None if centre is None else centre.columns
-        mean = self.known.coordinates.mean
-        return mean if columns is None else mean + columns
+    def coordinates(self) -> Coordinates:
+        """Standardised ones, where a pass found them; else those of the solver."""
+        return self.known.yardstick or self.known.coordinates
+
+    def means(self, coordinates: Coordinates) -> Vector:
+        """The columns' centre in coordinates z, in the user's units; 0 without an intercept."""
+        return coordinates.mean if self._columns is None else coordinates.mean + self._columns
+
+    def means_rounding(self, coordinates: Coordinates) -> Vector:
+        """What rounding has made of `means`: near 1e16 it is more than 1."""
+        if self._columns is None:
+            return np.zeros_like(coordinates.mean)
+        return (self.means(coordinates) - self._columns) - coordinates.mean
+
+    @property
+    def _columns(self) -> Vector | None:
+        return None if self.known.centre is None else self.known.centre.columns
 
     def row_sums(self, parts: tuple[Part, ...], theta: Vector | None = None) -> RowSums:
         """The sum of a chunk at a θ for centred columns, by default the one that was fitted."""
@@ -107,8 +119,9 @@ class Fitted:
 class Passes:
     """Passes over the rows that were fitted; they are counted."""
 
-    def __init__(self, fitted: Fitted, running: Session) -> None:
-        self._fitted, self._running = fitted, running
+    def __init__(self, fitted: Fitted, where: Execution, ends: ExitStack) -> None:
+        self._fitted, self._where, self._ends = fitted, where, ends
+        self._session: Session | None = None
         self.count = 0
 
     def sums(
@@ -130,15 +143,19 @@ class Passes:
         return self._swept(targets_only(fitted.dataset), zero, 0).value
 
     def _swept(self, dataset: Dataset, chunk_sum: RowSums, held_bytes: int) -> PassResult[Sums]:
-        dataset = self._running.open(dataset, Need(outputs=self._fitted.outputs, hessian_bytes=held_bytes))
+        running = self._session = self._session or self._ends.enter_context(session(self._where))
+        dataset = running.open(dataset, Need(outputs=self._fitted.outputs, hessian_bytes=held_bytes))
         split = self._fitted.split
         if split is None:
-            return self._running.executor.sweep(dataset, chunk_sum)
-        return self._running.executor.sweep(dataset, OnRowsToFit(chunk_sum, split))
+            return running.executor.sweep(dataset, chunk_sum)
+        return running.executor.sweep(dataset, OnRowsToFit(chunk_sum, split))
 
 
 @contextmanager
 def passes_over(fitted: Fitted, where: Execution) -> Iterator[Passes]:
-    """Passes in a session of their own; the driver's arithmetic is on one thread, so that its bits are the same."""
-    with session(where) as running, single_threaded_blas():
-        yield Passes(fitted, running)
+    """Passes in a session of their own, which the first one begins.
+
+    The driver's arithmetic is on one thread, so that its bits are the same.
+    """
+    with ExitStack() as ends, single_threaded_blas():
+        yield Passes(fitted, where, ends)

@@ -20,7 +20,7 @@ from dgd.errors import DataError
 from dgd.errors.words import counted
 from dgd.fitting.fitted import Fitted, Passes, passes_over
 from dgd.fitting.inference_facts import Facts, facts_of, statistics_of
-from dgd.fitting.inference_options import InferenceOptions
+from dgd.fitting.inference_options import InferenceOptions, check_size, group_count
 from dgd.fitting.information import DIGITS_LOST, Information, of_hessian, of_sums
 from dgd.fitting.selected_covariance import selected_covariance
 from dgd.fitting.under_hypothesis import LikelihoodRatio
@@ -42,6 +42,7 @@ EXPONENTS = {"HC0": 0, "HC1": 0, "HC2": 1, "HC3": 2, "cluster": 0}
 def infer(fitted: Fitted, model: Model, options: InferenceOptions, where: Execution) -> Inference:
     """The inference of a fit; see `Result.inference`."""
     options.check(fitted)
+    check_size(fitted)
     groups = options.group_rows(fitted)
     with passes_over(fitted, where) as passes:
         if options.is_wide(fitted):
@@ -52,12 +53,13 @@ def infer(fitted: Fitted, model: Model, options: InferenceOptions, where: Execut
         clusters = None
         if options.cov != "classical":
             covariance, clusters = _sandwich(fitted, facts, information, options, passes, groups)
+        basis = information if gram is None else gram
     quadratic = fitted.method.loss.quadratic
     df = math.inf if not quadratic else statistics.df_residual if clusters is None else clusters - 1.0
     uncertainty = Uncertainty(
         cov=options.cov,
-        root=information.about_means(covariance),
-        centre=fitted.means if fitted.method.fit_intercept else np.zeros(fitted.dataset.shape[1]),
+        root=basis.about_means(covariance, fitted.means_rounding(basis.coordinates)),
+        centre=fitted.means(basis.coordinates),
         df=df,
         dispersion=np.broadcast_to(statistics.dispersion, (fitted.outputs,)).copy(),
         joint=information.joint,
@@ -82,7 +84,7 @@ def infer(fitted: Fitted, model: Model, options: InferenceOptions, where: Execut
         root=uncertainty.user_root()[:, first:],
         refit=LikelihoodRatio(fitted, information, statistics, where),
     )
-    return found if options.features is None else options.selected(found)
+    return found if options.only is None else options.selected(found)
 
 
 def _summed(fitted: Fitted, options: InferenceOptions, passes: Passes) -> tuple[Facts, Information, Information | None]:
@@ -140,7 +142,8 @@ def _sandwich(
         by_group=groups is not None,
     )
     k = information.inverse_root.shape[2]
-    (found,) = passes.sums((part,), groups=groups, held_bytes=8 * k * k * fitted.outputs).parts
+    each = k if groups is None else group_count(groups)
+    (found,) = passes.sums((part,), groups=groups, held_bytes=8 * k * each * fitted.outputs).parts
     parameters = k if information.joint else fitted.parameters
     correction, clusters = 1.0, None
     if isinstance(found, GroupScores):
@@ -206,7 +209,7 @@ def _condition(fitted: Fitted, information: Information) -> Condition | None:
     raw[:, first:] = root[:, first:] * scale
     if first:
         raw[:, 0] = root[:, 0]
-        raw[:, 1:] += root[:, :1] * fitted.means
+        raw[:, 1:] += root[:, :1] * fitted.means(information.coordinates)
     return condition_of(raw, fitted.names)
 
 

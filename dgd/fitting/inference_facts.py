@@ -8,14 +8,18 @@ from typing import Any
 import numpy as np
 
 from dgd._typing import Vector
-from dgd.errors import DataError
+from dgd.data.summed_rows import SummedRows
+from dgd.errors import ConfigurationError, DataError
 from dgd.fitting.fitted import Fitted, Passes
 from dgd.fitting.inference_options import InferenceOptions
+from dgd.fitting.products import LEAST_LEFT
 from dgd.losses import Loss
 from dgd.models.fit_statistics import FitStatistics, normal_log_likelihood
 from dgd.passes.sums.moments import TargetMoments, TargetSums
 from dgd.passes.sums.residuals import Counted, Residuals, ResidualSums, RowCounts
 from dgd.passes.sums.row_sums import Part
+from dgd.penalties import NoPenalty
+from dgd.solvers.base import Status
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,12 +46,10 @@ def facts_of(
 ) -> tuple[Facts, list[Any]]:
     """The sums, and those of `parts`; without a pass where nothing is missing."""
     loss, targets = fitted.method.loss, fitted.known.targets
-    one = fitted.method.outputs is None or loss.shift_is_free
     estimated = not loss.is_likelihood or (options.dispersion == "pearson" and not loss.quadratic)
-    if not parts and one and fitted.mean_loss is not None and targets is not None and not estimated:
-        weight = targets.moments.weight
-        value = np.array([fitted.mean_loss * weight])
-        found, sums = [], None
+    value = None if parts or estimated else _known_loss(fitted)
+    if value is not None and targets is not None:
+        weight, found, sums = targets.moments.weight, [], None
         residuals = ResidualSums(value, np.array([targets.saturated]), value, value, value)
     else:
         sums = passes.sums((Residuals(), TargetMoments(), *parts), held_bytes=held_bytes)
@@ -71,10 +73,38 @@ def facts_of(
     return made, list(found)
 
 
+def _known_loss(fitted: Fitted) -> Vector | None:
+    """Σ w·value of each output, from what the passes of the fit know; None where a pass must say."""
+    targets, hessian = fitted.known.targets, fitted.hessian
+    if fitted.mean_loss is None or targets is None:
+        return None
+    if fitted.method.outputs is None or fitted.method.loss.shift_is_free:
+        return np.array([fitted.mean_loss * targets.moments.weight])
+    if hessian is None or not fitted.method.loss.quadratic or not isinstance(fitted.method.penalty, NoPenalty):
+        return None
+    if fitted.dataset.offset is not None or fitted.status is not Status.CONVERGED:
+        return None
+    # At the optimum Σ w r² = Σ w y² − Σ w η², both about the mean where there is an intercept.
+    first, moments = int(fitted.method.fit_intercept), targets.moments
+    total = moments.squares if first else moments.squares + moments.weight * moments.mean**2
+    z = fitted.known.coordinates.from_user(fitted.theta).reshape(fitted.parameters, -1)[first:]
+    H = hessian - np.outer(hessian[:, 0], hessian[0]) / hessian[0, 0] if first else hessian
+    H = H[first:, first:] * (moments.weight / fitted.method.loss.gradient_scale)
+    left = np.asarray(total - np.einsum("jk,jk->k", z, H @ z))
+    return left if (left > LEAST_LEFT * total).all() else None
+
+
 def _counts(fitted: Fitted, options: InferenceOptions, passes: Passes) -> RowCounts:
     """Rows that count, and constants of the likelihood: from targets and weights alone, or without a read."""
     loss, q = fitted.method.loss, 1 if fitted.method.loss.shift_is_free else fitted.outputs
     has_base = type(loss).log_base is not Loss.log_base
+    if isinstance(fitted.dataset.y, SummedRows) and options.weights == "precision":
+        targets = fitted.known.targets
+        if targets is not None and targets.moments.weight != fitted.dataset.shape[0]:
+            raise ConfigurationError(
+                "a summary of weighted rows does not keep how many have a weight above 0: take weights='frequency', if "
+                "a weight is a number of rows, or fit the data"
+            )
     unsure = fitted.split is not None and fitted.dataset.missing != "error"
     if fitted.dataset.weight is None and not has_base and not unsure:
         held = 0 if fitted.split is None else fitted.split.count(0, fitted.dataset.shape[0])

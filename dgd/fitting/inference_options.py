@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
+from dgd.data.buffers import Buffers
 from dgd.data.dataset import Dataset
 from dgd.data.opening import open_column, open_data
 from dgd.data.reading import Reading
 from dgd.data.rows import Rows
-from dgd.errors import ConfigurationError
+from dgd.data.summed_rows import SummedRows
+from dgd.errors import ConfigurationError, PlanError
 from dgd.errors.checks import checked_number, checked_word
-from dgd.errors.words import shown
+from dgd.errors.words import shown, size
 from dgd.fitting.auto_solver import NEWTON_MOST
 from dgd.fitting.fitted import Fitted
 from dgd.losses import Loss
@@ -26,6 +28,8 @@ from dgd.solvers.base import Status
 WEIGHTS = ("precision", "frequency")
 DISPERSIONS = ("model", "pearson")
 PENALIZED = ("refuse", "ignore")
+LARGEST_ROOT = 2**30
+"""Bytes of the covariances of all outputs together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +42,7 @@ class InferenceOptions:
     weights: str = "precision"
     dispersion: str = "model"
     penalized: str = "refuse"
-    features: Sequence[str] | None = None
+    only: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         checked_word("inference(cov", self.cov, COVARIANCES)
@@ -53,13 +57,13 @@ class InferenceOptions:
                 if self.groups is None
                 else "`inference(groups=...)` goes with cov='cluster'"
             )
-        if self.features is not None:
-            names = tuple(self.features) if not isinstance(self.features, str) else ()
+        if self.only is not None:
+            names = tuple(self.only) if not isinstance(self.only, str) else ()
             if not names or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
                 raise ConfigurationError(
-                    f"`inference(features=...)` must be a list of different names, got {shown(self.features)}"
+                    f"`inference(only=...)` must be a list of different names, got {shown(self.only)}"
                 )
-            object.__setattr__(self, "features", names)
+            object.__setattr__(self, "only", names)
 
     def check_problem(self, loss: Loss, penalty: Penalty, *, weighted: bool) -> None:
         """Raise ConfigurationError for a problem whose coefficients have no such covariance; before or after a fit."""
@@ -91,8 +95,15 @@ class InferenceOptions:
         self.check_problem(method.loss, method.penalty, weighted=fitted.dataset.weight is not None)
         if fitted.status in (Status.DIVERGED, Status.NO_OPTIMUM):
             raise ConfigurationError(f"there is no optimum to make inference at: {fitted.status.value}")
-        if self.features is not None:
-            for name in self.features:
+        if self.cov != "classical" and isinstance(fitted.dataset.X, SummedRows):
+            raise ConfigurationError(f"{self.cov} is of rows, and a summary has none; fit the data")
+        if fitted.hessian is None and isinstance(fitted.dataset.X, SummedRows):
+            raise ConfigurationError(
+                "a summary by QR does not keep the sums that standard errors are made of; make it without "
+                "method='qr', or fit the data"
+            )
+        if self.only is not None:
+            for name in self.only:
                 self.index(fitted, name)
 
     def index(self, fitted: Fitted, name: str) -> int:
@@ -100,23 +111,23 @@ class InferenceOptions:
         if name not in fitted.names:
             names = fitted.names
             listed = ", ".join(names[:8]) + ("" if len(names) <= 8 else f" and {len(names) - 8} more")
-            raise ConfigurationError(f"`inference(features=...)`: there is no {name!r}; there are {listed}")
+            raise ConfigurationError(f"`inference(only=...)`: there is no {name!r}; there are {listed}")
         return fitted.names.index(name)
 
     def is_wide(self, fitted: Fitted) -> bool:
         """Whether columns are too many for a Hessian; then only some coefficients can be asked for."""
         classes = fitted.method.loss.shift_is_free
-        size = fitted.parameters * (fitted.outputs if classes else 1)
-        if size <= NEWTON_MOST:
+        count = fitted.parameters * (fitted.outputs if classes else 1)
+        if count <= NEWTON_MOST:
             return False
-        if self.features is None:
+        if self.only is None:
             raise ConfigurationError(
-                f"a covariance of {size:,} parameters is too large to sum (at most {NEWTON_MOST:,}); name the "
-                f"coefficients that matter, `inference(features=[...])`: each is solved for by conjugate gradients"
+                f"a covariance of {count:,} parameters is too large to sum (at most {NEWTON_MOST:,}); name the "
+                f"coefficients that matter, `inference(only=[...])`: each is solved for by conjugate gradients"
             )
         if self.cov in ("HC2", "HC3"):
             raise ConfigurationError(
-                f"{self.cov} needs the leverage of each row, and with {size:,} parameters no inverse to have it from; "
+                f"{self.cov} needs the leverage of each row, and with {count:,} parameters no inverse to have it from; "
                 f"take cov='HC1'"
             )
         return True
@@ -126,6 +137,8 @@ class InferenceOptions:
         if self.groups is None:
             return None
         reading = Reading.of("inference", {**fitted.reading, "missing": "error"})
+        if hasattr(self.groups, "asks_ahead"):
+            return cast(Rows, self.groups)
         if not isinstance(self.groups, str):
             return open_column("groups", self.groups, reading)
         if isinstance(fitted.data, Dataset) or fitted.data is None:
@@ -137,8 +150,8 @@ class InferenceOptions:
 
     def selected(self, found: Inference) -> Inference:
         """The rows of the features that were asked for."""
-        assert self.features is not None
-        index = [found.names.index(name) for name in self.features]
+        assert self.only is not None
+        index = [found.names.index(name) for name in self.only]
         first = int(found.statistics.intercept)
         vif = found.vif
         if vif is not None:
@@ -146,7 +159,7 @@ class InferenceOptions:
             vif = padded[index]
         return replace(
             found,
-            names=tuple(self.features),
+            names=tuple(self.only),
             estimates=found.estimates[index],
             root=found.root[:, index],
             vif=vif,
@@ -163,3 +176,26 @@ class InferenceOptions:
             meaning = "of variance φ/w" if self.weights == "precision" else "that stands for w rows"
             notes.append(f"a weight w is that of a row {meaning} (weights={self.weights!r})")
         return notes
+
+
+def check_size(fitted: Fitted) -> None:
+    """Raise PlanError where the covariances of all outputs are more than fits."""
+    p, q = fitted.parameters, fitted.outputs
+    needed = 8 * q * p * p * (q if fitted.method.loss.shift_is_free else 1)
+    if q > 1 and needed > LARGEST_ROOT:
+        raise PlanError(
+            f"the covariances of {q:,} outputs with {p:,} parameters each take {size(needed)}, and at most "
+            f"{size(LARGEST_ROOT)} are allowed; fit some of the outputs at a time, from a summary without a pass: "
+            f"`dgd.summarize(...).fit(targets=[...])`",
+            needed=needed,
+            available=LARGEST_ROOT,
+        )
+
+
+def group_count(groups: Rows) -> int:
+    """The number of different groups, for the plan; an array that is stored is read once more for it, by itself."""
+    buffers = Buffers()
+    found = np.empty(0, dtype=groups.dtype)
+    for start, stop in zip(groups.bounds[:-1], groups.bounds[1:], strict=True):
+        found = np.union1d(found, groups.read(int(start), int(stop), buffers)[0])
+    return len(found)

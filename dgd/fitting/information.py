@@ -33,6 +33,7 @@ class Information:
     inverse_root: Vector
     """A, (q, p, k), without a row for an intercept that is not fitted."""
     coordinates: Coordinates
+    """z, about the centre of the fit."""
     joint: bool
 
     @property
@@ -46,51 +47,61 @@ class Information:
         found = [replace(self.coordinates, outputs=each.shape[1]).to_user(each.ravel()) for each in root]
         return _with_intercept_row(np.stack(found), self.coordinates)
 
-    def about_means(self, root: Vector) -> Vector:
-        """The same for columns less their mean in coordinates z."""
+    def about_means(self, root: Vector, rounding: Vector) -> Vector:
+        """The same for columns less their mean in coordinates z, which is rounded by so much."""
         first = int(self.coordinates.intercept)
         found = root.copy()
         found[:, first:] /= self.coordinates.scale[:, None]
+        if first:
+            found[:, 0] += np.einsum("j,qjk->qk", rounding, found[:, first:])
         return _with_intercept_row(found, self.coordinates)
 
 
 def of_hessian(fitted: Fitted, hessian: Matrix, weight: float) -> Information:
-    """From the Hessian of the mean loss in the coordinates of the fit, all outputs in one matrix."""
-    loss, q = fitted.method.loss, fitted.method.outputs
+    """From the Hessian of the mean loss in the coordinates of the fit: of all outputs, of a quadratic one for each."""
+    loss, q, coordinates = fitted.method.loss, fitted.method.outputs, fitted.known.coordinates
     sums = hessian * (weight / loss.gradient_scale)
     if q is None:
-        return information(fitted, sums[None])
-    p = len(sums) // q
+        return _information(fitted, coordinates, sums[None])
     if loss.quadratic:
-        return information(fitted, np.broadcast_to(sums[::q, ::q], (q, p, p)))
+        return _information(fitted, coordinates, np.broadcast_to(sums, (q, *sums.shape)))
+    p = len(sums) // q
     split = sums.reshape(p, q, p, q)
     if loss.shift_is_free:
-        return information(fitted, split.transpose(1, 0, 3, 2).reshape(1, q * p, q * p))
-    return information(fitted, np.stack([split[:, k, :, k] for k in range(q)]))
+        return _information(fitted, coordinates, split.transpose(1, 0, 3, 2).reshape(1, q * p, q * p))
+    return _information(fitted, coordinates, np.stack([split[:, k, :, k] for k in range(q)]))
 
 
 def of_sums(fitted: Fitted, sums: Vector) -> Information:
     """From the sums of a pass about the fit's centre: (p, p), (q, p, p) or (q, q, p, p), the intercept's row first."""
-    single, q = replace(fitted.known.coordinates, outputs=None), fitted.outputs
+    q, intercept = fitted.outputs, fitted.method.fit_intercept
+    own = sums if sums.ndim == 2 else sums.sum(axis=0) if sums.ndim == 3 else np.einsum("kkij->ij", sums)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = own[0, 1:] / own[0, 0] if intercept else np.zeros(len(own) - 1)
+        scale = np.sqrt(np.maximum(np.diag(own)[1:] / own[0, 0] - mean**2, 0.0))
+    single = Coordinates(mean, np.where(scale > 0, scale, 1.0), intercept, None, standardised=True)
+    coordinates = replace(single, outputs=fitted.method.outputs)
+    if not np.isfinite(mean).all():
+        raise DataError(_no_information(fitted))
     if sums.ndim == 4:
         blocks = np.block([[single.hessian(sums[k, other]) for other in range(q)] for k in range(q)])
-        return information(fitted, blocks[None])
+        return _information(fitted, coordinates, blocks[None])
     if sums.ndim == 2:
         found = single.hessian(sums)
-        return information(fitted, np.broadcast_to(found, (q, *found.shape)))
-    return information(fitted, np.stack([single.hessian(each) for each in sums]))
+        return _information(fitted, coordinates, np.broadcast_to(found, (q, *found.shape)))
+    return _information(fitted, coordinates, np.stack([single.hessian(each) for each in sums]))
 
 
-def information(fitted: Fitted, matrices: Vector) -> Information:
+def _information(fitted: Fitted, coordinates: Coordinates, matrices: Vector) -> Information:
     """Raises DataError, naming the columns, where they depend on each other or are constant."""
     q, p, joint = fitted.outputs, fitted.parameters, fitted.method.loss.shift_is_free
-    _check_columns(fitted, matrices[0, :p, :p])
+    _check_columns(fitted, coordinates, matrices[0, :p, :p])
     shared = matrices.strides[0] == 0
     roots = [_inverse_root(fitted, H, q if joint else 1) for H in (matrices[:1] if shared else matrices)]
     root = np.broadcast_to(roots[0], (q, *roots[0].shape)) if shared else np.stack(roots)
     if joint:
         root = root.reshape(q, p, -1)
-    return Information(matrices, root, fitted.known.coordinates, joint)
+    return Information(matrices, root, coordinates, joint)
 
 
 def _inverse_root(fitted: Fitted, H: Matrix, classes: int) -> Matrix:
@@ -111,15 +122,15 @@ def _inverse_root(fitted: Fitted, H: Matrix, classes: int) -> Matrix:
     return found
 
 
-def _check_columns(fitted: Fitted, H: Matrix) -> None:
+def _check_columns(fitted: Fitted, coordinates: Coordinates, H: Matrix) -> None:
     """Refuse constant columns, and such as depend on each other."""
-    first, scale = int(fitted.method.fit_intercept), fitted.known.coordinates.scale
+    first, scale = int(fitted.method.fit_intercept), coordinates.scale
     spread = np.diag(H)[first:].copy()
     mean = np.zeros_like(spread)
     if first:
         spread -= H[0, 1:] ** 2 / H[0, 0]
         spread /= H[0, 0]
-        mean = fitted.means
+        mean = coordinates.mean
     constant = np.flatnonzero(~(np.sqrt(np.maximum(spread, 0)) * scale > CONSTANT * np.abs(mean)))
     if len(constant):
         names = ", ".join(repr(visible(fitted.names[first + j])) for j in constant[:6])

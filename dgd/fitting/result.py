@@ -124,7 +124,7 @@ class Result:
         weights: str = "precision",
         dispersion: str = "model",
         penalized: str = "refuse",
-        features: Sequence[str] | None = None,
+        only: Sequence[str] | None = None,
         client: Any = None,
         threads: int | None = None,
         execution: Execution | None = None,
@@ -141,7 +141,7 @@ class Result:
         dispersion: "model": φ is RSS/(m − p) by the squared loss, else 1; "pearson": χ²/(m − p), for counts and
             proportions that vary more than their model has it (quasi-likelihood).
         penalized: "refuse", or "ignore": the formulas of a fit without penalty, at this θ.
-        features: the coefficients to report; needed where columns are too many for a Hessian (above 2,048).
+        only: names of the coefficients to report; needed where columns are too many for a Hessian (above 2,048).
         client, threads, execution: where its passes run; by default where the fit ran.
 
         Passes over the data: none for "classical" after Newton's method (targets and weights are read once more where a
@@ -153,8 +153,8 @@ class Result:
         """
         from dgd.fitting.inference import infer
 
-        options = InferenceOptions(cov, groups, conf, weights, dispersion, penalized, features)
-        if self.fitted is None or not self.history:
+        options = InferenceOptions(cov, groups, conf, weights, dispersion, penalized, only)
+        if self.fitted is None:
             raise ConfigurationError(
                 "`inference` goes back to the data, and a result that was pickled, or made no pass, has none to go to; "
                 "fit again"

@@ -106,7 +106,7 @@ def run(
                     error.result = found and replace(found, checkpoint=checkpoint)  # type: ignore[union-attr]
                 raise
             checkpoint = reached.close()
-            fitted = Fitted.of(objective, ran, method, task.dataset, where)
+            fitted = Fitted.of(objective, ran, method, task.dataset, where) if ran.state.last else None
             return replace(result_of(objective, ran, cost, method), checkpoint=checkpoint, fitted=fitted)
 
 

@@ -19,7 +19,7 @@ from dgd.data.rows import Rows
 from dgd.errors import ConfigurationError, DataError
 from dgd.fitting.fitted import Fitted, Passes
 from dgd.fitting.inference_facts import facts_of, statistics_of
-from dgd.fitting.inference_options import InferenceOptions
+from dgd.fitting.inference_options import InferenceOptions, group_count
 from dgd.models.inference import Inference
 from dgd.models.model import Model
 from dgd.models.uncertainty import square_root
@@ -33,7 +33,7 @@ RESIDUAL = 1e-8
 def selected_covariance(
     fitted: Fitted, model: Model, options: InferenceOptions, passes: Passes, groups: Rows | None
 ) -> Inference:
-    """The inference of the coefficients that `options.features` names."""
+    """The inference of the coefficients that `options.only` names."""
     if fitted.method.outputs is not None or not fitted.method.loss.is_likelihood:
         raise ConfigurationError(
             f"selected coefficients of {fitted.parameters:,} are solved for with one output of a loss that is a "
@@ -41,8 +41,8 @@ def selected_covariance(
         )
     facts, _ = facts_of(fitted, options, passes, (), held_bytes=0)
     statistics = statistics_of(fitted, facts, options)
-    assert options.features is not None
-    index = [options.index(fitted, name) for name in options.features]
+    assert options.only is not None
+    index = [options.index(fitted, name) for name in options.only]
     units = _units(fitted, index)
     solved = _solved(fitted, units, passes)
     clusters = None
@@ -54,7 +54,8 @@ def selected_covariance(
             frequency=options.weights == "frequency",
             by_group=groups is not None,
         )
-        (found,) = passes.sums((part,), groups=groups).parts
+        held = 0 if groups is None else 8 * len(index) * group_count(groups)
+        (found,) = passes.sums((part,), groups=groups, held_bytes=held).parts
         covariance, correction = (found.meat if isinstance(found, GroupScores) else found.values)[0], 1.0
         if isinstance(found, GroupScores):
             clusters = len(found.labels)
@@ -67,7 +68,7 @@ def selected_covariance(
     theta = model.coef if not fitted.method.fit_intercept else np.concatenate([[model.intercept], model.coef])
     quadratic = fitted.method.loss.quadratic
     return Inference(
-        names=tuple(options.features),
+        names=tuple(options.only),
         outputs=None,
         estimates=theta[index],
         cov=options.cov,
@@ -85,13 +86,13 @@ def selected_covariance(
 def _units(fitted: Fitted, index: list[int]) -> Matrix:
     """e of each coefficient in coordinates z: b_j = z_j/s_j, b₀ = z₀ − Σ m_j z_j/s_j; (p, k)."""
     units = np.zeros((fitted.parameters, len(index)))
-    first, scale = int(fitted.method.fit_intercept), fitted.known.coordinates.scale
+    first, coordinates = int(fitted.method.fit_intercept), fitted.coordinates
     for column, j in enumerate(index):
         units[j, column] = 1.0
         if j < first:
-            units[first:, column] = -fitted.means / scale
+            units[first:, column] = -fitted.means(coordinates) / coordinates.scale
         else:
-            units[j, column] /= scale[j - first]
+            units[j, column] /= coordinates.scale[j - first]
     return units
 
 
@@ -132,7 +133,7 @@ def _solved(fitted: Fitted, units: Matrix, passes: Passes) -> Matrix:
     """V with H V = the units, H the sum over rows in coordinates z."""
     squares = np.einsum("ij,ij->j", units, units)
     state = _Lockstep(np.zeros_like(units), units.copy(), units.copy(), squares, RESIDUAL**2 * squares)
-    coordinates = fitted.known.coordinates
+    coordinates = fitted.coordinates
     limit = 2 * fitted.parameters
     for _ in range(limit):
         if state.done:
@@ -150,5 +151,5 @@ def _solved(fitted: Fitted, units: Matrix, passes: Passes) -> Matrix:
 
 def _for_columns(fitted: Fitted, vectors: Matrix) -> Matrix:
     """Vectors in coordinates z as ones for columns less the fit's centre, with an intercept's row."""
-    found = np.column_stack([fitted.known.coordinates.to_user(column) for column in vectors.T])
+    found = np.column_stack([fitted.coordinates.to_user(column) for column in vectors.T])
     return found if fitted.method.fit_intercept else np.concatenate([np.zeros((1, found.shape[1])), found])

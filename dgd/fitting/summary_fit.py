@@ -18,6 +18,7 @@ from dgd.fitting.arguments import make_penalty
 from dgd.fitting.auto_solver import Choice, check_method
 from dgd.fitting.certificate import Certificate
 from dgd.fitting.factor_fit import by_factor
+from dgd.fitting.fitted import Fitted
 from dgd.fitting.known import Known, Pass
 from dgd.fitting.loop import Run
 from dgd.fitting.null_model import NullModel
@@ -29,6 +30,7 @@ from dgd.fitting.result import Result
 from dgd.fitting.state import FitState
 from dgd.losses import Squared
 from dgd.passes.blas import single_threaded_blas
+from dgd.passes.execution import Execution
 from dgd.passes.executor import InlineExecutor, PassResult
 from dgd.passes.sums.gram import Gram
 from dgd.passes.sums.r_factor import RFactor
@@ -74,7 +76,8 @@ def _fit(sums: Gram | RFactor, dataset: Dataset, penalty: Penalty, intercept: bo
     )
     with single_threaded_blas():
         run, sure, certificate = _minimised(objective, method, sums)
-        result = result_of(objective, run, None, method)
+        fitted = Fitted.of(objective, run, method, dataset, Execution())
+        result = replace(result_of(objective, run, None, method), fitted=fitted)
     if certificate is not None:
         result = replace(result, certificate=certificate)
     if run.status is Status.ILL_CONDITIONED:
@@ -145,6 +148,7 @@ def _for_each(sums: Gram | RFactor, dataset: Dataset, penalties: Sequence[Penalt
         model=replace(whole.model, coef=coef, intercept=level, provenance=provenance),
         certificate=_together([found.certificate for found in results]),
         explained=None,
+        fitted=None,
     )
 
 

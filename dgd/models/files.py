@@ -1,5 +1,7 @@
 """A model on disk: a folder of model.json, coef.npy and intercept.npy, each with its checksum. Never pickle.
 
+With the covariance of its coefficients it is of format 3, with centre.npy and root.npy (L, (q·p, k)) besides.
+
 The seal finds accidents; whoever writes a model on purpose can compute it. So each field, array and file is checked.
 """
 
@@ -7,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -25,14 +28,22 @@ from dgd.losses import LOSSES
 from dgd.models.document import parsed_object
 from dgd.models.npy import LONGEST_HEADER, npy_array, npy_bytes
 from dgd.models.predictor import Predictor
+from dgd.models.uncertainty import Uncertainty, finite_df
 
-FORMAT = 2
-READABLE = (1, 2)
+FORMAT, WITH_COVARIANCE = 2, 3
+READABLE = (1, FORMAT, WITH_COVARIANCE)
 """Format 1 had one output and no classes."""
 DOCUMENT = "model.json"
 LARGEST_DOCUMENT = 16 * 2**20
 LARGEST_ARRAY = 2**30
 ARRAYS = ("coef.npy", "intercept.npy")
+OF_COVARIANCE = ("centre.npy", "root.npy")
+COVARIANCE_FIELDS: dict[str, tuple[type, ...]] = {
+    "cov": (str,),
+    "df": (int, float, type(None)),
+    "dispersion": (list,),
+    "joint": (bool,),
+}
 FIELDS: dict[str, tuple[type, ...]] = {
     "format": (int,),
     "dgd": (str,),
@@ -87,6 +98,9 @@ def _files(model: Predictor) -> dict[str, bytes]:
         "coef.npy": npy_bytes(model.coef),
         "intercept.npy": npy_bytes(np.asarray(model.intercept, dtype=np.float64)),
     }
+    if model.uncertainty is not None:
+        files["centre.npy"] = npy_bytes(model.uncertainty.centre)
+        files["root.npy"] = npy_bytes(model.uncertainty.root.reshape(-1, model.uncertainty.root.shape[2]))
     try:
         files[DOCUMENT] = _document(model, {name: sha256(content) for name, content in files.items()})
     except (TypeError, ValueError, RecursionError) as error:
@@ -99,8 +113,8 @@ def _files(model: Predictor) -> dict[str, bytes]:
 
 
 def _document(model: Predictor, checksums: dict[str, str]) -> bytes:
-    document = {
-        "format": FORMAT,
+    document: dict[str, Any] = {
+        "format": FORMAT if model.uncertainty is None else WITH_COVARIANCE,
         "dgd": __version__,
         "numpy": np.__version__,
         "loss": model.loss,
@@ -111,6 +125,13 @@ def _document(model: Predictor, checksums: dict[str, str]) -> bytes:
         "provenance": model.provenance,
         "sha256": checksums,
     }
+    if model.uncertainty is not None:
+        document["covariance"] = {
+            "cov": model.uncertainty.cov,
+            "df": finite_df(model.uncertainty.df),
+            "dispersion": model.uncertainty.dispersion.tolist(),
+            "joint": model.uncertainty.joint,
+        }
     document["seal"] = seal(document)
     text = json.dumps(document, indent=2, ensure_ascii=False)
     try:
@@ -146,6 +167,7 @@ def _read(folder: Path) -> Predictor:
         feature_names=None if names is None else tuple(names),
         target_name=document["target_name"],
         provenance=document["provenance"],
+        uncertainty=_read_covariance(folder, document, coef),
     )
     flaw = model.flaw()
     if flaw is None and document["n_features"] != model.n_features:
@@ -153,6 +175,29 @@ def _read(folder: Path) -> Predictor:
     if flaw is not None:
         raise ModelError(f"{folder} is not a model that dgd wrote: {flaw}; save the model again")
     return model
+
+
+def _read_covariance(folder: Path, document: dict[str, Any], coef: Vector) -> Uncertainty | None:
+    if document["format"] != WITH_COVARIANCE:
+        return None
+    found, n = document["covariance"], coef.shape[-1]
+    _check_entries(found, COVARIANCE_FIELDS, folder / DOCUMENT, optional=set())
+    numbers = [*found["dispersion"], math.inf if found["df"] is None else found["df"]]
+    if not all(type(each) is float or (type(each) is int and abs(each) < 2**53) for each in numbers):
+        raise ModelError(f"{folder / DOCUMENT}: 'dispersion' or 'df' has an entry that is not a number")
+    centre = _read_array(folder / "centre.npy", document, at_most=LONGEST_HEADER + 8 * n)
+    root = _read_array(folder / "root.npy", document, at_most=LARGEST_ARRAY)
+    rows = (coef.shape[0] if coef.ndim == 2 else 1, n + 1)
+    if root.ndim != 2 or len(root) != math.prod(rows):
+        raise ModelError(f"{folder}: root.npy has shape {root.shape}, expected {math.prod(rows)} rows")
+    return Uncertainty(
+        cov=found["cov"],
+        root=root.reshape(*rows, root.shape[1]),
+        centre=centre,
+        df=float(numbers[-1]),
+        dispersion=np.array(numbers[:-1], dtype=np.float64),
+        joint=found["joint"],
+    )
 
 
 def _read_document(folder: Path) -> dict[str, Any]:
@@ -172,7 +217,7 @@ def _read_document(folder: Path) -> dict[str, Any]:
         raise ModelError(f"{where} was changed after it was written: its seal does not fit; save the model again")
     found = document.get("format")
     if type(found) is not int or found not in READABLE:
-        raise ModelError(f"{folder} has model format {found!r}, expected {FORMAT}; use a newer dgd")
+        raise ModelError(f"{folder} has model format {found!r}, expected {FORMAT} or 3; use a newer dgd")
     _check_fields(document, where)
     if document["loss"] not in LOSSES:
         raise ModelError(
@@ -183,17 +228,25 @@ def _read_document(folder: Path) -> dict[str, Any]:
 
 
 def _check_fields(document: dict[str, Any], where: Path) -> None:
-    optional = {"classes"} if document["format"] == 1 else set()
-    for name in sorted(document.keys() ^ FIELDS.keys() - optional):
+    has_covariance = document["format"] == WITH_COVARIANCE
+    fields = {**FIELDS, "covariance": (dict,)} if has_covariance else FIELDS
+    _check_entries(document, fields, where, optional={"classes"} if document["format"] == 1 else set())
+    arrays = sorted((*ARRAYS, *OF_COVARIANCE)) if has_covariance else list(ARRAYS)
+    if sorted(document["sha256"]) != arrays:
+        raise ModelError(
+            f"{where}: 'sha256' names {', '.join(map(repr, document['sha256']))}, expected {' and '.join(arrays)}"
+        )
+
+
+def _check_entries(
+    document: dict[str, Any], fields: dict[str, tuple[type, ...]], where: Path, *, optional: set[str]
+) -> None:
+    for name in sorted(document.keys() ^ fields.keys() - optional):
         what = "has an entry {!r} that this dgd does not know; use a newer dgd" if name in document else "has no {!r}"
         raise ModelError(f"{where} {what.format(name)}")
     for name, value in document.items():
-        if type(value) not in FIELDS[name]:
-            raise ModelError(f"{where}: {name!r} is a {type(value).__name__}, expected {FIELDS[name][0].__name__}")
-    if sorted(document["sha256"]) != list(ARRAYS):
-        raise ModelError(
-            f"{where}: 'sha256' names {', '.join(map(repr, document['sha256']))}, expected {' and '.join(ARRAYS)}"
-        )
+        if type(value) not in fields[name]:
+            raise ModelError(f"{where}: {name!r} is a {type(value).__name__}, expected {fields[name][0].__name__}")
 
 
 def _read_array(path: Path, document: dict[str, Any], *, at_most: int) -> Vector:

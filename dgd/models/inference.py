@@ -64,6 +64,11 @@ class Inference:
     root: Vector = field(default_factory=lambda: np.zeros((1, 1, 1)), repr=False)
     """L with cov = L Lᵀ, (q, p, k)."""
     refit: Refit | None = field(default=None, repr=False)
+    """What fits under a hypothesis; it stays in this process, beside the data."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the data and the client."""
+        return {**self.__dict__, "refit": None}
 
     @property
     def covariance(self) -> Matrix:
@@ -178,7 +183,10 @@ class Inference:
                 f"the loss {self.model.loss!r} is no likelihood, or its dispersion was estimated; use `wald_test`"
             )
         if self.refit is None:
-            raise ConfigurationError("a likelihood-ratio test needs all coefficients; leave out `features=`")
+            raise ConfigurationError(
+                "a likelihood-ratio test needs all coefficients and the data: leave out `only=`, and make it where the "
+                "fit was made; `wald_test` needs neither"
+            )
         asked = self._asked(hypotheses)
         ratio, rows = self.refit(asked), len(asked.r)
         p = np.array([chi2_tail(each, rows) for each in ratio])

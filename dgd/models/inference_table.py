@@ -164,7 +164,7 @@ def _more(inference: Inference) -> list[str]:
 
 
 def _p(p: float) -> str:
-    return f"{p:.1e}" if p < LEAST_P else f"{p:.3f}"
+    return "<1e-300" if p < 1e-300 else f"{p:.1e}" if p < LEAST_P else f"{p:.3f}"
 
 
 def _escaped(value: str) -> str:

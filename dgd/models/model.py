@@ -27,19 +27,32 @@ class Model(Predictor):
         data: Any,
         *,
         offset: Any = None,
+        interval: float | None = None,
+        interval_of: str = "mean",
         client: Any = None,
         threads: int | None = None,
         execution: Execution | None = None,
         **reading: Unpack[ReadingOptions],
     ) -> Array:
         """Predictions for every row, an array of shape (m,) or (m, q); see `dgd.predict`."""
-        return predict(self, data, offset=offset, client=client, threads=threads, execution=execution, **reading)
+        return predict(
+            self,
+            data,
+            offset=offset,
+            interval=interval,
+            interval_of=interval_of,
+            client=client,
+            threads=threads,
+            execution=execution,
+            **reading,
+        )
 
     def predict_proba(
         self,
         data: Any,
         *,
         offset: Any = None,
+        interval: float | None = None,
         client: Any = None,
         threads: int | None = None,
         execution: Execution | None = None,
@@ -51,6 +64,7 @@ class Model(Predictor):
             data,
             offset=offset,
             probabilities=True,
+            interval=interval,
             client=client,
             threads=threads,
             execution=execution,
@@ -79,7 +93,7 @@ class Model(Predictor):
         return to_xarray(self)
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-        """Write the model as a folder: model.json, coef.npy, intercept.npy, with their checksums.
+        """Write the model as a folder: model.json, coef.npy, intercept.npy, with their checksums, and its covariance.
 
         It is written beside `path` and put there in one step when it is on disk: whoever loads meanwhile gets the older
         model or this one. An existing model is replaced only with `overwrite`.

@@ -17,6 +17,7 @@ from dgd.data.opening import open_data
 from dgd.data.reading import Reading, ReadingOptions, for_urls, is_url
 from dgd.data.rows import READABLE_KINDS, evenly
 from dgd.errors import ConfigurationError
+from dgd.models.intervals import COLUMNS, Intervals
 from dgd.models.predictor import Predictor
 from dgd.passes.execution import Execution, execution_of
 from dgd.passes.executor import for_each
@@ -31,6 +32,8 @@ def predict(
     *,
     offset: Any = None,
     probabilities: bool = False,
+    interval: float | None = None,
+    interval_of: str = "mean",
     client: Any = None,
     threads: int | None = None,
     execution: Execution | None = None,
@@ -43,17 +46,22 @@ def predict(
 
     data, reading: as `open_dataset` takes them; a target need not be there.
     probabilities: for a model of classes the probability of each, (m, K) in the order of `classes`.
+    interval: a confidence, such as 0.95: the last axis is then prediction, standard error, lower and upper end, for a
+        model that has its covariance: `result.inference().model`, or one that was saved of it.
+    interval_of: "mean", the expected target; by the squared loss "observation" too, for a single row's own target.
     client, threads, execution: where it runs, as for `fit`; data in this process's memory stay in it unless a client
         is named.
 
-    Raises ModelError if the data do not have the columns the model was fitted on.
+    Raises ModelError if the data do not have the columns the model was fitted on, or there is no covariance for
+    intervals.
     """
-    prediction, dataset = _opened(model, data, offset, probabilities, reading)
+    intervals = Intervals.asked(model, interval, interval_of, probabilities=probabilities)
+    prediction, dataset = _opened(model, data, offset, probabilities, intervals, reading)
     where = execution_of(execution, client, threads)
     if dataset.memory_bytes and where.client is None:
         where = where.on_threads()
     row_bytes = prediction.dtype.itemsize * math.prod(prediction.row_shape)
-    need = Need(bytes_per_row=row_bytes, held_bytes=dataset.shape[0] * row_bytes)
+    need = Need(outputs=prediction.width, bytes_per_row=row_bytes, held_bytes=dataset.shape[0] * row_bytes)
     with session(where) as running:
         dataset = running.open(dataset, need)
         if not running.executor.resources(dataset).shares_memory:
@@ -70,6 +78,8 @@ def predict_to(
     *,
     offset: Any = None,
     probabilities: bool = False,
+    interval: float | None = None,
+    interval_of: str = "mean",
     overwrite: bool = False,
     client: Any = None,
     threads: int | None = None,
@@ -90,7 +100,8 @@ def predict_to(
     from dgd.data.zarr.row_writer import COPIES, RowWriter
 
     given = for_urls(reading, data, offset) if is_url(out) else reading
-    prediction, dataset = _opened(model, data, offset, probabilities, given)
+    intervals = Intervals.asked(model, interval, interval_of, probabilities=probabilities)
+    prediction, dataset = _opened(model, data, offset, probabilities, intervals, given)
     if prediction.dtype.kind not in READABLE_KINDS:
         raise ConfigurationError(
             "`predict_to` writes numbers, and the classes are strings; write their probabilities with "
@@ -99,7 +110,8 @@ def predict_to(
     row_shape, dtype = prediction.row_shape, prediction.dtype
     dataset = replace(dataset, X=evenly(dataset.X))
     with session(execution_of(execution, client, threads)) as running:
-        dataset = running.open(dataset, Need(bytes_per_row=COPIES * dtype.itemsize * math.prod(row_shape)))
+        row_bytes = COPIES * dtype.itemsize * math.prod(row_shape)
+        dataset = running.open(dataset, Need(outputs=prediction.width, bytes_per_row=row_bytes))
         with RowWriter.created(
             dataset,
             out,
@@ -107,20 +119,25 @@ def predict_to(
             dtype=dtype,
             overwrite=overwrite,
             options=reading.get("storage_options") if is_url(out) else None,
-            classes=model.classes if probabilities else None,
+            axes=prediction.axes,
         ) as writer:
             for_each(running.executor, dataset, IntoStore(prediction, writer))
             writer.commit(fingerprint=dataset.identity)
 
 
 def _opened(
-    model: Predictor, data: Any, offset: Any, probabilities: bool, reading: ReadingOptions
+    model: Predictor,
+    data: Any,
+    offset: Any,
+    probabilities: bool,
+    intervals: Intervals | None,
+    reading: ReadingOptions,
 ) -> tuple[Prediction, Dataset]:
     dataset = open_data(
         data, None, None, offset, need_target=False, reading=Reading.of("predict", reading), known=model.feature_names
     )
     model.check(dataset)
-    return Prediction(model, probabilities, dataset.missing), replace(dataset, missing="error")
+    return Prediction(model, probabilities, dataset.missing, intervals), replace(dataset, missing="error")
 
 
 @dataclass(frozen=True)
@@ -131,6 +148,7 @@ class Prediction:
     probabilities: bool = False
     missing: str = "error"
     """Whether a row with a missing cell is an error, or has no prediction ("drop"): NaN, or no label."""
+    intervals: Intervals | None = None
 
     def __post_init__(self) -> None:
         if self.probabilities and self.model.classes is None:
@@ -148,9 +166,23 @@ class Prediction:
     @property
     def row_shape(self) -> tuple[int, ...]:
         """The shape of one row's prediction."""
+        last = () if self.intervals is None else (len(COLUMNS),)
         if self.model.classes is None:
-            return self.model.outputs
-        return (len(self.model.classes),) if self.probabilities else ()
+            return (*self.model.outputs, *last)
+        return (len(self.model.classes), *last) if self.probabilities else ()
+
+    @property
+    def axes(self) -> tuple[tuple[str, tuple[Any, ...] | None], ...]:
+        """The names of the dimensions of a row's prediction, and the labels along them."""
+        own = (("class", self.model.classes),) if self.probabilities else (("output", None),)
+        return (*own[: len(self.row_shape) - (self.intervals is not None)], ("statistic", COLUMNS))
+
+    @property
+    def width(self) -> int:
+        """The columns that X is multiplied with."""
+        uncertainty = self.model.uncertainty
+        outputs = math.prod(self.model.outputs)
+        return outputs if self.intervals is None or uncertainty is None else outputs * uncertainty.root.shape[2]
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -168,7 +200,10 @@ class Prediction:
         if unknown is not None:
             raw[unknown] = 0
         labels = self.model.classes is not None and not self.probabilities
-        predicted = self.model.labels(raw) if labels else self.model.response(raw)
+        if self.intervals is not None:
+            predicted = self.intervals(self.model, chunk, raw, buffers)
+        else:
+            predicted = self.model.labels(raw) if labels else self.model.response(raw)
         if unknown is not None:
             predicted[unknown] = NO_LABEL if labels else np.nan
         return predicted

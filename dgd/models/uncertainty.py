@@ -9,6 +9,7 @@ of coefficients of x itself has entries that cancel to 16 digits in a prediction
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -55,8 +56,8 @@ class Uncertainty:
             return "its covariance has numbers that are not finite, or negative"
         return None
 
-    def raw_errors(self, chunk: Chunk, buffers: Buffers) -> Vector:
-        """(1, x − c)ᵀ L of each row, (rows, q, k): their products over k are the covariances of the outputs' η."""
+    def raw_errors(self, chunk: Chunk, buffers: Buffers) -> Iterator[tuple[slice, Vector]]:
+        """(1, x − c)ᵀ L of some rows, (rows, q, k), block by block: of its products over k are the covariances of η."""
         q, p, k = self.root.shape
         flat = self.root.transpose(1, 0, 2).reshape(p, q * k)
         # 64-bit integers are subtracted as such: their centre has to be one.
@@ -66,11 +67,9 @@ class Uncertainty:
             found_centre = sampled(chunk.X)
             centre = np.zeros_like(self.centre) if found_centre is None else found_centre
         constant = flat[0] + (centre - self.centre) @ flat[1:]
-        found = np.empty((len(chunk.X), q, k))
         bare = replace(chunk, offset=None, weight=None)
         for block in Blocks(bare, flat[1:], constant, buffers, centre=Centre(centre)):
-            found[block.rows] = block.raw.reshape(-1, q, k)
-        return found
+            yield block.rows, block.raw.reshape(-1, q, k)
 
     def user_root(self) -> Vector:
         """L for columns as they are: the intercept's row less cᵀ of the others; (q, p, k)."""

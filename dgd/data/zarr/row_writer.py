@@ -26,6 +26,7 @@ from dgd.data.zarr.crc32c import crc32c
 from dgd.data.zarr.outputs import ROOT, Output, begin, open_output, refuse_own_input, root_of
 from dgd.errors import ConfigurationError
 
+Axes = tuple[tuple[str, tuple[Any, ...] | None], ...]
 COPIES = 4
 """Copies of a row in memory while it is written."""
 VARIABLE = "prediction"
@@ -57,12 +58,14 @@ class RowWriter:
         dtype: np.dtype[Any],
         overwrite: bool,
         options: Mapping[str, Any] | None = None,
-        classes: tuple[Any, ...] | None = None,
+        axes: Axes = (("output", None),),
     ) -> Iterator[Self]:
         """A new array or group at a local path or a URL, locked against other writers to the end of the block.
 
-        classes: the labels of the columns of a row. Raises ConfigurationError where its chunks cannot be the dataset's,
-        or would replace them, OutputInUseError where another writer is at work.
+        axes: the names of the dimensions of a row, and the labels along them, None for numbers.
+
+        Raises ConfigurationError where its chunks cannot be the dataset's, or would replace them, OutputInUseError
+        where another writer is at work.
         """
         refuse_own_input("predict_to", dataset, out)
         chunk_rows = regular_rows(dataset)
@@ -70,12 +73,12 @@ class RowWriter:
         cells = (chunk_rows,) if grid is None else _cells(grid, chunk_rows)
         sizes = dataset.shape[:1] if grid is None else grid.sizes
         stored = dtype.newbyteorder("<")
-        columns = _new_name("output" if classes is None else "class", grid)
+        axes = tuple((_new_name(name, grid), labels) for name, labels in axes[: len(row_shape)])
         draft = ArrayDraft(
             shape=(*sizes, *row_shape),
             chunks=(*cells, *row_shape),
             dtype=stored,
-            dimension_names=(*(("row",) if grid is None else grid.dims), columns)[: len(sizes) + len(row_shape)],
+            dimension_names=(*(("row",) if grid is None else grid.dims), *(name for name, _ in axes)),
             compression="none",
             attributes={} if grid is None else _attributes(grid),
         )
@@ -86,25 +89,26 @@ class RowWriter:
                 begin(output, json.loads(draft.document))
                 yield made
             else:
-                yield made._in_group(draft.document, grid, columns, classes)
+                yield made._in_group(draft.document, grid, axes)
         finally:
             output.release()
 
-    def _in_group(self, document: bytes, grid: Grid, columns: str, classes: tuple[Any, ...] | None) -> Self:
+    def _in_group(self, document: bytes, grid: Grid, axes: Axes) -> Self:
         """The writer of an array in a group, beside its coordinates."""
         begin(self.output, {"zarr_format": 3, "node_type": "group", "attributes": {}})
         self.output.set(f"{VARIABLE}/{ROOT}", document)
         documents = {each.name: write_coordinate(self.output, each) for each in grid.coordinates}
-        if classes is not None and self.row_shape:
-            labels = np.array(classes)
-            documents[columns] = write_values(
-                self.output, columns, (columns,), labels.shape, labels.dtype, {}, lambda a, b: labels[a:b]
-            )
+        for name, given in axes:
+            if given is not None:
+                documents[name] = self._labelled(name, np.array(given))
         documents = {VARIABLE: document, **documents}
         digests = {name: hashlib.sha256(found).hexdigest() for name, found in documents.items()}
         return type(self)(
             self.output, self.chunk_shape, self.chunk_rows, self.row_shape, self.dtype, f"{VARIABLE}/", digests
         )
+
+    def _labelled(self, name: str, labels: Array) -> bytes:
+        return write_values(self.output, name, (name,), labels.shape, labels.dtype, {}, lambda a, b: labels[a:b])
 
     def write(self, start: int, rows: Array) -> None:
         """Write the rows of one chunk, in one step; writing them again changes nothing, also at the same time.

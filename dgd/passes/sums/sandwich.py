@@ -70,41 +70,49 @@ class Sandwich(Part):
     by_group: bool = False
 
     def __call__(self, block: Block, loss: Loss) -> Meat | GroupScores:
-        psi = columns(loss.derivative(block.raw, block.y))
-        outputs = range(len(self.bread))
-        parts = [block.columns.product(A[1:]) + A[0] for A in self.bread]
-        scores = [psi[:, k, None] * parts[k] for k in outputs]
-        if self.joint:
-            scores = [np.sum(scores, axis=0)]
-        if self.by_group:
-            return _by_group(block, [_times(score, block.weight) for score in scores])
-        greatest, w = 0.0, block.weight
-        if self.leverage:
-            second = np.ones_like(psi) if loss.quadratic else columns(loss.second_derivative(block.raw, block.y))
-            own = second if w is None or self.frequency else second * w[:, None]
-            h = [own[:, k] * np.einsum("ij,ij->i", parts[k], parts[k]) for k in outputs]
-            greatest = max(float(each.max(initial=0)) for each in h)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                scores = [s / ((1 - each) ** (self.leverage / 2))[:, None] for s, each in zip(scores, h, strict=True)]
-        factor = None if w is None else np.sqrt(w) if self.frequency else w
-        scores = [_times(score, factor) for score in scores]
-        return Meat(np.stack([score.T @ score for score in scores]), len(psi), greatest)
+        psi, second = columns(loss.derivative(block.raw, block.y)), self._second(block, loss)
+        labels, index = (None, None) if block.groups is None else np.unique(block.groups, return_inverse=True)
+        greatest, sums, of_classes = 0.0, [], None
+        for k, A in enumerate(self.bread):
+            score = block.columns.product(A[1:]) + A[0]
+            residual = psi[:, k]
+            if second is not None:
+                h = second[:, k] * np.einsum("ij,ij->i", score, score)
+                greatest = max(greatest, float(h.max(initial=0)))
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    residual = residual / (1 - h) ** (self.leverage / 2)
+            score *= residual[:, None]
+            if self.joint:
+                of_classes = score if of_classes is None else of_classes + score
+            else:
+                sums.append(self._summed(score, block.weight, index))
+        if of_classes is not None:
+            sums.append(self._summed(of_classes, block.weight, index))
+        if labels is not None and self.by_group:
+            return GroupScores(labels, np.stack(sums), len(psi))
+        return Meat(np.stack(sums), len(psi), greatest)
+
+    def _second(self, block: Block, loss: Loss) -> Array | None:
+        """What ‖xᵀA‖² is multiplied with for a leverage, (rows, q); None where none is asked for."""
+        if not self.leverage:
+            return None
+        second = np.ones_like(columns(block.raw))
+        if not loss.quadratic:
+            second = columns(loss.second_derivative(block.raw, block.y))
+        return second if block.weight is None or self.frequency else second * block.weight[:, None]
+
+    def _summed(self, score: Array, weight: Array | None, index: Array | None) -> Array:
+        """M of one equation, (k, k), or the weighted sums of the groups, (groups, k)."""
+        if weight is not None:
+            score *= (np.sqrt(weight) if self.frequency and not self.by_group else weight)[:, None]
+        if not self.by_group or index is None:
+            return np.asarray(np.dot(score.T, score))
+        found = np.zeros((int(index.max(initial=-1)) + 1, score.shape[1]))
+        np.add.at(found, index, score)
+        return found
 
     def finite(self, total: Any) -> bool:
         """Whether it is finite; a leverage may be 1, and is looked at later."""
         if isinstance(total, GroupScores):
             return bool(np.isfinite(total.scores).all())
         return self.leverage > 0 or bool(np.isfinite(total.values).all())
-
-
-def _by_group(block: Block, scores: list[Array]) -> GroupScores:
-    assert block.groups is not None
-    labels, index = np.unique(block.groups, return_inverse=True)
-    found = np.zeros((len(scores), len(labels), scores[0].shape[1]))
-    for total, score in zip(found, scores, strict=True):
-        np.add.at(total, index, score)
-    return GroupScores(labels, found, len(index))
-
-
-def _times(scores: Array, factor: Array | None) -> Array:
-    return scores if factor is None else scores * factor[:, None]
