@@ -6,6 +6,7 @@ documents  metadata documents as JSON            crc32c     checksums, in all th
 format3, format2  zarr.json, .zarray → a layout  metadata   either of the two, checked
 codecs     the decoders, an allow-list           shards     a shard → its inner chunks
 filters    what numcodecs undo                   listing    what is at a location
+around_shards  codecs around them, undone        chunk_values  bytes → the values of a chunk
 zarr_rows  bytes → rows, strictly                group      a zarr group → a dataset
 read_ahead  requests and hints before a read     commit_marker  marks a dataset as complete
 folders    what may be replaced                links      those that lead out of a store

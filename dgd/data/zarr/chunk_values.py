@@ -10,8 +10,9 @@ import numpy as np
 
 from dgd._typing import Array, Bytes
 from dgd.data.buffers import Buffers
+from dgd.data.zarr.around_shards import decode_around
 from dgd.data.zarr.codecs import Damaged, decode_bytes
-from dgd.data.zarr.layout import Layout
+from dgd.data.zarr.layout import ArrayFormat, Layout
 from dgd.data.zarr.sources import TooLong
 from dgd.data.zarr.stored_chunk import StoredChunk
 
@@ -34,6 +35,11 @@ def chunk_values(layout: Layout, encoded: Bytes, buffers: Buffers, *, aligned: b
         return values.reshape(layout.shape)
     stored = values.reshape([layout.shape[axis] for axis in layout.order])
     return stored.transpose(np.argsort(layout.order))
+
+
+def shard_of(array: ArrayFormat, encoded: Bytes, buffers: Buffers) -> Bytes:
+    """A shard without the codecs around it. Raises Damaged."""
+    return decode_around(array.chunk.codecs, encoded, array.shard_bound, buffers.within("around"))
 
 
 def read_planned(chunk: StoredChunk, planned: int, most: int, buffers: Buffers, read: Callable[[Buffers, int], T]) -> T:

@@ -128,9 +128,9 @@ def decode_bytes(codecs: tuple[Codec, ...], encoded: Bytes, n_bytes: int, buffer
         sizes.append(-1 if sizes[-1] < 0 else codec.size_of(sizes[-1]))
     for codec, expected, given in zip(reversed(codecs), reversed(sizes[:-1]), reversed(sizes[1:]), strict=True):
         if codec.is_checksum:
-            encoded = _verified(encoded, codec.at_end)
+            encoded = verified(encoded, codec.at_end)
         elif codec.is_filter:
-            encoded = _unfiltered(codec, encoded, given, expected)
+            encoded = unfiltered(codec, encoded, given, expected)
         else:
             encoded = DECOMPRESSORS[codec.name](encoded, expected, buffers)
     if encoded.nbytes != n_bytes:
@@ -162,7 +162,7 @@ def decoding_bytes(codecs: tuple[Codec, ...], n_bytes: int) -> int:
     return largest + CHECKSUM_BYTES * len(codecs) + max(states, default=0)
 
 
-def _unfiltered(codec: Codec, encoded: Bytes, given: int, expected: int) -> Bytes:
+def unfiltered(codec: Codec, encoded: Bytes, given: int, expected: int) -> Bytes:
     """What a filter was given; sizes below 0 are not known."""
     if given >= 0 and encoded.nbytes != given:
         raise Damaged(f"{codec.name} is given {encoded.nbytes:,} bytes, expected {given:,}")
@@ -175,7 +175,8 @@ def _unfiltered(codec: Codec, encoded: Bytes, given: int, expected: int) -> Byte
     return decoded
 
 
-def _verified(encoded: Bytes, at_end: bool) -> Bytes:
+def verified(encoded: Bytes, at_end: bool) -> Bytes:
+    """What a crc32c stands beside, if it is that of these bytes. Raises Damaged."""
     if encoded.nbytes < CHECKSUM_BYTES:
         raise Damaged(f"it has {encoded.nbytes} bytes, less than its checksum alone")
     body, mark = (encoded[:-4], encoded[-4:]) if at_end else (encoded[4:], encoded[:4])

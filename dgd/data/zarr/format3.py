@@ -135,11 +135,19 @@ def _layout(entries: Any, shape: tuple[int, ...], dtype: np.dtype[Any], name: st
         if filters and endian.newbyteorder("=") != endian:
             raise unsupported(name, f"bytes of numbers that {filters[-1].name} made, in another byte order")
         return Layout(shape, dtype if filters else endian, order, (*filters, *rest)), None
-    if rest or at or filters:
+    natural = tuple(range(len(shape)))
+    if filters or order not in (natural, natural[::-1]):
+        before = filters[0].name if filters else f"transpose to the axes {list(order)}"
         raise UnsupportedFormatError(
-            f"array {name!r} has codecs around its shards, expected them inside; rewrite the array", array=name
+            f"array {name!r} has {before!r} before its shards, expected it inside, or axes the other way round; open "
+            f"it with zarr or Dask, and write it again (`dgd.copy` takes a Dask array)",
+            array=name,
         )
-    return Layout(shape, dtype, order, ()), _shard(_configuration(serializer), dtype, name)
+    for codec in rest:
+        if codec.is_filter and not codec.checks:
+            raise unsupported(name, f"{codec.name} around shards")
+    shard = _shard(_configuration(serializer), dtype, name)
+    return Layout(shape, dtype, natural, rest), shard if order == natural else shard.the_other_way_round()
 
 
 def _filters(entries: list[Any], dtype: np.dtype[Any], name: str) -> tuple[tuple[Codec, ...], np.dtype[Any]]:

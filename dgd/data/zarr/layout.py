@@ -143,17 +143,29 @@ class ArrayFormat:
     @property
     def encoded_bound(self) -> int:
         """The most bytes a stored object can have."""
-        return self.chunk.encoded_bound if self.shard is None else self.shard.encoded_bound(self.chunk.shape)
+        return self.chunk.encoded_bound if self.shard is None else encoded_bound(self.chunk.codecs, self.shard_bound)
+
+    @property
+    def shard_bound(self) -> int:
+        """The most bytes a shard can have before the codecs around it; 0 where there are no shards."""
+        return 0 if self.shard is None else self.shard.encoded_bound(self.chunk.shape)
+
+    @property
+    def around_bytes(self) -> int:
+        """Memory that undoing a compressor around the shards takes."""
+        compressed = self.shard is not None and any(not codec.checks for codec in self.chunk.codecs)
+        return decoding_bytes(self.chunk.codecs, self.shard_bound) if compressed else 0
 
     @property
     def codec_names(self) -> tuple[str, ...]:
         """The codecs of every stored value, in the order in which they were applied."""
-        return tuple(codec.name for codec in self.piece.codecs)
+        around = () if self.shard is None else self.chunk.codecs
+        return tuple(codec.name for codec in (*self.piece.codecs, *around))
 
     @property
     def checksummed(self) -> bool:
         """Whether every stored value has a checksum."""
-        return any(codec.checks for codec in self.piece.codecs)
+        return any(codec.checks for codec in (*self.piece.codecs, *self.chunk.codecs))
 
     @property
     def decoded_by_zarr(self) -> bool:

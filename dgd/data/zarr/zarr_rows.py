@@ -19,7 +19,7 @@ from dgd.data.checksums import Checksums, HeldChunks
 from dgd.data.rows import Footprint, regular_bounds
 from dgd.data.watch import Reading
 from dgd.data.zarr.answers import READ_TIMEOUT
-from dgd.data.zarr.chunk_values import chunk_values, read_planned
+from dgd.data.zarr.chunk_values import chunk_values, read_planned, shard_of
 from dgd.data.zarr.codecs import Damaged
 from dgd.data.zarr.fill_values import ABSENT, fill_value
 from dgd.data.zarr.layout import ArrayFormat, Layout
@@ -124,7 +124,7 @@ class ZarrRows:
     @property
     def footprint(self) -> Footprint:
         """The stored chunks, what decoding one takes, and the panel in which pieces are joined."""
-        decoded = self.format.piece.decoding_bytes
+        decoded = self.format.piece.decoding_bytes + self.format.around_bytes
         if self._in_pieces:
             decoded += self._panel_bytes
         elif self.format.chunk.is_misaligned:
@@ -134,8 +134,7 @@ class ZarrRows:
         sizes = self._sizes
         ahead = self._limit if self.source.read_ahead == "requests" else 0
         encoded = (1 + ahead) * sizes.largest * self.source.copies
-        larger = self._most if sizes.largest < self._most else 0
-        path = self.source.read_path
+        path, larger = self.source.read_path, self._most if sizes.largest < self._most else 0
         return Footprint(encoded, decoded, sizes.total, sizes.exact, path=path, ahead=ahead, larger=larger)
 
     @cached_property
@@ -252,7 +251,8 @@ class ZarrRows:
             paste(panel, self._decode(self.format.chunk, encoded, place, buffers), corner)
             return
         try:
-            for offset, inner in inner_chunks(self.format.shard, self.format.chunk.shape, encoded, panel.shape, corner):
+            stored, shape = shard_of(self.format, encoded, buffers), self.format.chunk.shape
+            for offset, inner in inner_chunks(self.format.shard, shape, stored, panel.shape, corner):
                 if inner is None and self.fill is None:
                     sizes = self.format.piece.shape
                     which = tuple((o - c) // size for o, c, size in zip(offset, corner, sizes, strict=True))
