@@ -34,6 +34,8 @@ SINGLE_DIGITS = 3.0
 """The same in single precision."""
 TINY = 1e-6
 """Coefficients below this part of the largest, in standardised columns, are not asked for all of these digits."""
+STANDARD_ERROR, SINGLE_STANDARD_ERROR = 1e-4, 1.0
+"""Nor are those below this part of their standard error, which the rows leave open; in double and single precision."""
 LEAST_LEFT = 1e-6
 """A part of the loss at the best constant: of less, a difference of sums has too few digits."""
 REACHED = 16.0
@@ -180,9 +182,13 @@ def digits(objective: Objective, found: Pass, first: Evaluation) -> float:
     z = found.known.coordinates.coef_part(last.point).reshape(len(H) - own, -1)
     noise = _noise_by_output(objective, found.known, z) / found.known.coordinates.scale[:, None]
     part, held = H[own:, own:], _held(objective, found)[own:]
+    open_part = STANDARD_ERROR if objective.precision == "double" else SINGLE_STANDARD_ERROR
+    left = open_part * np.sqrt(2 * last.value / z.shape[1] / objective.dataset.shape[0]) * np.ones(z.shape[1])
     if (held == held[:, :1]).all():
-        return _digits(part, z, noise, ~held[:, 0])
-    each = (_digits(part, z[:, k : k + 1], noise[:, k : k + 1], ~held[:, k]) for k in range(z.shape[1]))
+        return _digits(part, z, noise, left, ~held[:, 0])
+    each = (
+        _digits(part, z[:, k : k + 1], noise[:, k : k + 1], left[k : k + 1], ~held[:, k]) for k in range(z.shape[1])
+    )
     return min(each)
 
 
@@ -198,8 +204,11 @@ def _held(objective: Objective, found: Pass) -> NDArray[np.bool_]:
     return fixed
 
 
-def _digits(H: Matrix, z: Matrix, noise: Matrix, free: NDArray[np.bool_]) -> float:
-    """−log₁₀ of the largest error of a coefficient, as a part of it, or of `TINY` of the largest one."""
+def _digits(H: Matrix, z: Matrix, noise: Matrix, left: Vector, free: NDArray[np.bool_]) -> float:
+    """−log₁₀ of the largest error of a coefficient, as a part of it, or of what need not be told from 0.
+
+    left: by target, what times the root of H⁻¹'s diagonal is that.
+    """
     H, noise = H[np.ix_(free, free)], noise[free]
     size = np.sqrt(np.diag(H))
     S = H / size / size[:, None]
@@ -212,6 +221,7 @@ def _digits(H: Matrix, z: Matrix, noise: Matrix, free: NDArray[np.bool_]) -> flo
         return 0.0
     error = np.sqrt((inverse * inverse) @ (noise / size[:, None]) ** 2) / size[:, None]
     least = np.maximum(abs(z[free]), TINY * abs(z).max(axis=0, initial=0.0))
+    least = np.maximum(least, np.outer(np.sqrt(np.maximum(np.diag(inverse), 0.0)) / size, left))
     with np.errstate(divide="ignore", invalid="ignore"):
         worst = float(np.nan_to_num(error / least, nan=0.0, posinf=np.inf).max(initial=0.0))
     return math.inf if worst == 0 else max(0.0, -math.log10(worst))
