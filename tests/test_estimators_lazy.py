@@ -146,7 +146,7 @@ def test_a_design_is_never_loaded(store: str) -> None:
     assert rows.reads == []
     Ridge().fit(design)
     assert max(stop - start for start, stop in rows.reads) == CHUNK
-    assert len(rows.reads) == 2 * len(design.bounds[1:])
+    assert len(rows.reads) == len(design.bounds[1:])
 
 
 @pytest.mark.parametrize(

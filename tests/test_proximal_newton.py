@@ -438,7 +438,7 @@ def test_a_hessian_of_zero_leaves_steps_along_the_gradient() -> None:
 @pytest.mark.parametrize(
     ("loss", "penalty", "p", "name"),
     [
-        (Squared(), L1(0.1), 1000, "newton"),
+        (Squared(), L1(0.1), 1000, "summary"),
         (Squared(), NonNegative(), 1001, "fista"),
         (Logistic(), L1(0.1), 300, "newton"),
         (Logistic(), Box(lower=0.0), 301, "fista"),
