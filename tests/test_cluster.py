@@ -294,7 +294,7 @@ def test_everything_is_released(
         held.append(two_workers.client.run_on_scheduler(count))
 
     kept = 6 * (resident > 0)
-    by_themselves = 3 * (sent == "as a task")
+    by_themselves = 2 * (sent == "as a task")  # the dataset and θ
     result = dgd.fit(
         store,
         client=two_workers.client,
