@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from benchmarks import _bare, growth, identity, limits, many, peers
+from benchmarks import _bare, growth, identity, limits, many, peers, sparse
 
 import dgd
 
@@ -300,3 +300,11 @@ def test_many_models_are_measured_beside_one() -> None:
     ridge, logistic = many.measure(rows=400, features=3, runs=1)
     assert ridge["passes"] == 1
     assert logistic["passes"] <= 2 * logistic["of one"]
+
+
+@pytest.mark.slow
+def test_sparse_rows_beside_a_bare_loop(tmp_path: Path) -> None:
+    passes, memory = sparse.measure(rows=2_000, features=400, folder=tmp_path)
+    assert passes["non-zeros"] == 40_000
+    assert passes["ratio"] > 0
+    assert memory["≤ 1 GiB"]

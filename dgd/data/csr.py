@@ -91,8 +91,19 @@ class Csr:
 
     def scipy(self, data: Array | None = None) -> Any:
         """A `scipy.sparse.csr_array` of the same arrays, perhaps with other values; nothing is copied."""
-        indptr = self.indptr.astype(self.indices.dtype, copy=False)
-        return scipy_sparse().csr_array((self.data if data is None else data, self.indices, indptr), shape=self.shape)
+        return self._filled(scipy_sparse().csr_array, self.shape, data)
+
+    def transposed(self, data: Array | None = None) -> Any:
+        """A `scipy.sparse.csc_array` of the same arrays: the matrix turned."""
+        return self._filled(scipy_sparse().csc_array, self.shape[::-1], data)
+
+    def _filled(self, kind: Any, shape: tuple[int, int], data: Array | None) -> Any:
+        data = self.data if data is None else data
+        found = kind(shape, dtype=data.dtype)
+        # Given to the constructor, arrays that are parts of larger ones, such as buffers, would be copied.
+        found.data, found.indices = data, self.indices
+        found.indptr = self.indptr.astype(self.indices.dtype, copy=False)
+        return found
 
     def canonical(self) -> Csr:
         """The same matrix without an entry that is stored twice; itself where there is none."""
@@ -189,12 +200,12 @@ def centred_sums(matrix: Csr, weight: FloatArray | None) -> tuple[float, Vector,
     if total == 0.0:
         return 0.0, np.zeros(n), np.zeros(n)
     values = matrix.data.astype(np.float64)
-    mean = (matrix.scipy(values).T @ w) / total
+    mean = (matrix.transposed(values) @ w) / total
     values -= mean[matrix.indices]
     np.multiply(values, values, out=values)
-    squares: Vector = matrix.scipy(values).T @ w
+    squares: Vector = matrix.transposed(values) @ w
     values[...] = 1.0
-    pattern = matrix.scipy(values).T
+    pattern = matrix.transposed(values)
     absent = np.maximum(total - pattern @ w, 0.0)
     if weight is not None:
         # The weights of a column that is stored in each row sum up to others than Σw, rounded.

@@ -34,8 +34,8 @@ MICRO_BLOCK_BYTES = 5 * 2**20
 CONVERTED_BLOCK_BYTES = 2 * 2**20
 """For a block that is converted: what it is converted from passes through the cache as well."""
 
-MICRO_BLOCK_NON_ZEROS = 2**18
-"""3 MiB with their column numbers."""
+MICRO_BLOCK_NON_ZEROS = 2**19
+"""6 MiB with their column numbers. Smaller blocks make more gradients, which are as long as a row of all columns."""
 
 FLOAT64 = np.dtype(np.float64)
 Encode = Callable[[Array, np.dtype[Any]], FloatArray]

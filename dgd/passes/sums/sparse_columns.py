@@ -16,7 +16,7 @@ class SparseColumns:
     """The stored values of a block of rows, in the arithmetic's dtype."""
 
     def __init__(self, X: Csr) -> None:
-        self._X, self._matrix = X, X.scipy()
+        self._X, self._matrix, self._transposed = X, X.scipy(), X.transposed()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -39,7 +39,7 @@ class SparseColumns:
 
     def transposed_times(self, residual: FloatArray) -> FloatArray:
         """Xᵀr, an output a row: row after row."""
-        product: FloatArray = (self._matrix.T @ residual).T
+        product: FloatArray = (self._transposed @ residual).T
         return product
 
     def gram(self, s: FloatArray | None) -> Vector:
@@ -51,7 +51,7 @@ class SparseColumns:
 
     def cross(self, s: FloatArray) -> Vector:
         """[1 X]ᵀ diag(s) [1 X]."""
-        return _bordered(float(s.sum()), self._matrix.T @ s, (self._matrix.T @ _scaled(self._X, s)).toarray())
+        return _bordered(float(s.sum()), self._transposed @ s, (self._transposed @ _scaled(self._X, s)).toarray())
 
     def centred_sums(self, weight: FloatArray | None) -> Iterator[Piece]:
         """One piece."""
