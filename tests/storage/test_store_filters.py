@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import json
 import lzma
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from zarr.codecs import BytesCodec, Crc32cCodec, ShardingCodec, TransposeCodec, 
 from zarr.codecs import numcodecs as three
 
 import dgd
+from dgd import testing
 from dgd.errors import CorruptChunkError, MetadataError, MissingChunkError
 
 pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3 specification")
@@ -179,3 +181,25 @@ def test_crc32c_of_shards_in_shards(tmp_path: Path) -> None:
     shards = ShardingCodec(chunk_shape=(10, 3), codecs=[inner])
     check(tmp_path, write(tmp_path, chunks=(50, 3), serializer=shards, compressors=(), filters=()))
     assert dgd.info(tmp_path).arrays[0].checksum
+
+
+@pytest.mark.parametrize("compressors", [(), (ZstdCodec(level=1),)])
+def test_bfloat16_is_the_upper_half_of_a_float32(tmp_path: Path, compressors: Any) -> None:
+    """As ml_dtypes and tensorstore write it; zarr has no such dtype, so that uint16 is written and renamed."""
+    values = np.random.default_rng(0).normal(size=(23, 3)).astype("f4")
+    halves = (values.view("u4") >> 16).astype("u2")
+    zarr.create_array(tmp_path / "X", data=halves, chunks=(5, 3), compressors=compressors)
+    found = json.loads((tmp_path / "X" / "zarr.json").read_text())
+    (tmp_path / "X" / "zarr.json").write_text(json.dumps({**found, "data_type": "bfloat16"}))
+    dataset = dgd.open_dataset(tmp_path / "X", np.arange(23.0))
+    expected = (halves.astype("u4") << 16).view("f4")
+    testing.check_rows(dataset.X, expected)
+    assert dataset.dtype == np.float32
+    assert np.abs(expected - values).max() < 0.01 * np.abs(values).max()
+    (info,) = dgd.info(tmp_path / "X").arrays
+    assert info.codecs[0] == "bfloat16"
+    assert info.read_path.endswith("values decoded by zarr, slowly")
+    chunk = tmp_path / "X" / "c" / "1" / "0"
+    chunk.write_bytes(chunk.read_bytes()[:-2])
+    with pytest.raises(CorruptChunkError):
+        dataset.read(1)

@@ -19,7 +19,7 @@ from numcodecs import blosc, lz4, zstd
 from dgd._typing import Bytes
 from dgd.data.buffers import Buffers
 from dgd.data.zarr.crc32c import crc32c
-from dgd.data.zarr.filters import CHECKSUMS, COPIES, FILTERS, checked_configuration, filtered_size, undo
+from dgd.data.zarr.filters import BFLOAT16, CHECKSUMS, COPIES, FILTERS, checked_configuration, filtered_size, undo
 from dgd.errors import UnsupportedFormatError
 
 CHECKSUM_BYTES = 4
@@ -52,7 +52,7 @@ class Codec:
     @property
     def is_filter(self) -> bool:
         """Whether it is undone by numcodecs, and its result has a known size."""
-        return self.name in FILTERS
+        return self.name in FILTERS or self.name == BFLOAT16
 
     @property
     def checks(self) -> bool:

@@ -19,6 +19,8 @@ CHECKSUMS = {"adler32", "crc32", "fletcher32"}
 OF_ARRAYS = {"astype", "bitround", "delta", "fixedscaleoffset", "packbits", "quantize"}
 """Those that format 3 has before its bytes; the others come after."""
 FILTERS = CHECKSUMS | OF_ARRAYS | {"shuffle"}
+BFLOAT16 = "bfloat16"
+"""The upper half of a float32, which NumPy has no dtype for: read as that, as if a filter had cut it off."""
 COPIES = 3
 """Arrays of the size of a chunk that undoing one filter takes."""
 
@@ -27,6 +29,8 @@ def filtered_size(name: str, configuration: Mapping[str, Any], n_bytes: int) -> 
     """The bytes that a filter makes of `n_bytes`. Raises ValueError where they are no whole numbers of its dtype."""
     if name in CHECKSUMS:
         return n_bytes + 4
+    if name == BFLOAT16:
+        return n_bytes // 2
     if name in ("shuffle", "bitround"):
         return n_bytes
     if name == "packbits":
@@ -62,6 +66,9 @@ def checked_configuration(name: str, configuration: Mapping[str, Any], dtype: np
 
 def undo(name: str, configuration: Mapping[str, Any], encoded: Bytes) -> Bytes:
     """What a filter was given. Raises whatever numcodecs raises."""
+    if name == BFLOAT16:
+        widened: Bytes = (np.frombuffer(encoded, "<u2").astype("<u4") << 16).view(np.uint8)
+        return widened
     decoded = get_codec({"id": name, **configuration}).decode(encoded)
     values = np.frombuffer(decoded, np.uint8) if isinstance(decoded, bytes | bytearray) else np.asarray(decoded)
     return np.ascontiguousarray(values).reshape(-1).view(np.uint8)

@@ -9,7 +9,7 @@ import numpy as np
 
 from dgd.data.zarr.codecs import Codec, check_order, unsupported, v3_codec
 from dgd.data.zarr.documents import attributes_of, chosen, integers
-from dgd.data.zarr.filters import OF_ARRAYS, filtered_dtype
+from dgd.data.zarr.filters import BFLOAT16, OF_ARRAYS, filtered_dtype
 from dgd.data.zarr.layout import ArrayFormat, Layout, Shard
 from dgd.errors import UnsupportedFormatError
 
@@ -40,7 +40,8 @@ def parse(document: dict[str, Any], name: str, where: str, digest: str) -> Array
         raise UnsupportedFormatError(
             f"array {name!r} has a {grid['name']!r} chunk grid, expected a regular one; rewrite the array", array=name
         )
-    chunk, shard = _layout(document["codecs"], integers(grid["configuration"]["chunk_shape"]), dtype, name)
+    cut = (Codec(BFLOAT16),) if document["data_type"] == BFLOAT16 else ()
+    chunk, shard = _layout(document["codecs"], integers(grid["configuration"]["chunk_shape"]), dtype, name, cut)
     prefix, separator = _keys(document["chunk_key_encoding"], name)
     return ArrayFormat(
         name=name,
@@ -78,6 +79,8 @@ def _dtype(entry: Any, name: str) -> np.dtype[Any]:
         if not (0 < length <= LONGEST_LABEL and length % width == 0):
             raise ValueError(f"length_bytes is {length}, expected a multiple of {width} of at most {LONGEST_LABEL}")
         return np.dtype(f"{kind}{length // width}")
+    if entry == BFLOAT16:
+        return np.dtype(np.float32)
     if not isinstance(entry, str) or entry not in DTYPES:
         raise UnsupportedFormatError(
             f"array {name!r} has dtype {entry!r}, expected bool, an integer or a float of at most 8 bytes; "
@@ -109,19 +112,17 @@ def _dimension_names(names: Any, shape: tuple[int, ...]) -> tuple[str | None, ..
     return tuple(names)
 
 
-def _layout(entries: Any, shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> tuple[Layout, Shard | None]:
-    """The layout of a chunk from its codec chain: [transpose]* [filter]* bytes|sharding_indexed [bytes-to-bytes]*."""
-    if not isinstance(entries, list):
-        raise ValueError(f"codecs are {entries!r}, expected a list")
-    order = tuple(range(len(shape)))
-    at = 0
-    while _name(entries[at]) == "transpose":
-        axes = integers(_configuration(entries[at])["order"])
-        if sorted(axes) != list(range(len(shape))):
-            raise ValueError(f"{list(axes)} is not an order of {len(shape)} axes")
-        order = tuple(order[axis] for axis in axes)
-        at += 1
+def _layout(
+    entries: Any, shape: tuple[int, ...], dtype: np.dtype[Any], name: str, cut: tuple[Codec, ...] = ()
+) -> tuple[Layout, Shard | None]:
+    """The layout of a chunk from its codec chain: [transpose]* [filter]* bytes|sharding_indexed [bytes-to-bytes]*.
+
+    cut: what makes the stored values of numbers that NumPy has no dtype for.
+    """
+    order, at = _order_of_axes(entries, len(shape))
     filters, stored = _filters(entries[at:], dtype, name)
+    if cut and filters:
+        raise unsupported(name, f"{filters[0].name} of {cut[0].name}")
     serializer = entries[at + len(filters)]
     if _name(serializer) not in ("bytes", "sharding_indexed"):
         raise unsupported(name, str(_name(serializer)))
@@ -129,12 +130,41 @@ def _layout(entries: Any, shape: tuple[int, ...], dtype: np.dtype[Any], name: st
     for codec in rest:
         if codec.name in OF_ARRAYS:
             raise unsupported(name, f"{codec.name} after {_name(serializer)}")
+    if cut:
+        filters, stored = cut, np.dtype("u2")
     check_order((*filters, *rest), name, math.prod(shape) * dtype.itemsize)
     if _name(serializer) == "bytes":
         endian = _with_endian(stored, serializer)
         if filters and endian.newbyteorder("=") != endian:
             raise unsupported(name, f"bytes of numbers that {filters[-1].name} made, in another byte order")
         return Layout(shape, dtype if filters else endian, order, (*filters, *rest)), None
+    return _sharded(_configuration(serializer), shape, dtype, name, order, filters, rest)
+
+
+def _order_of_axes(entries: Any, n_axes: int) -> tuple[tuple[int, ...], int]:
+    """The axes from the slowest to the fastest varying one after the transposes that stand first, and their number."""
+    if not isinstance(entries, list):
+        raise ValueError(f"codecs are {entries!r}, expected a list")
+    order, at = tuple(range(n_axes)), 0
+    while _name(entries[at]) == "transpose":
+        axes = integers(_configuration(entries[at])["order"])
+        if sorted(axes) != list(range(n_axes)):
+            raise ValueError(f"{list(axes)} is not an order of {n_axes} axes")
+        order = tuple(order[axis] for axis in axes)
+        at += 1
+    return order, at
+
+
+def _sharded(
+    configuration: dict[str, Any],
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    name: str,
+    order: tuple[int, ...],
+    filters: tuple[Codec, ...],
+    rest: tuple[Codec, ...],
+) -> tuple[Layout, Shard]:
+    """The layout of a shard: no filter and no other order of axes before it, checksums and compressors after it."""
     natural = tuple(range(len(shape)))
     if filters or order not in (natural, natural[::-1]):
         before = filters[0].name if filters else f"transpose to the axes {list(order)}"
@@ -146,7 +176,7 @@ def _layout(entries: Any, shape: tuple[int, ...], dtype: np.dtype[Any], name: st
     for codec in rest:
         if codec.is_filter and not codec.checks:
             raise unsupported(name, f"{codec.name} around shards")
-    shard = _shard(_configuration(serializer), dtype, name)
+    shard = _shard(configuration, dtype, name)
     return Layout(shape, dtype, natural, rest), shard if order == natural else shard.the_other_way_round()
 
 
