@@ -18,9 +18,11 @@ from dgd.data.reading import ReadingOptions
 from dgd.data.selected_rows import Selection, select
 from dgd.data.summed_rows import SummedRows
 from dgd.errors import ConfigurationError, DatasetChangedError, SchemaError
+from dgd.errors.checks import checked_flag
 from dgd.fitting.chosen import chosen_columns, chosen_targets
 from dgd.fitting.read_products import How, read_products
 from dgd.fitting.result import Result
+from dgd.fitting.ridge_choice import RidgeChoice, ridge_choice
 from dgd.fitting.summary_files import read_summary, write_summary
 from dgd.fitting.summary_fit import fit_of_sums
 from dgd.passes.execution import Execution, execution_of
@@ -250,6 +252,16 @@ class Summary:
         sums = (self.factor or self.total).select(columns, chosen)
         names = None if self.feature_names is None else tuple(self.feature_names[j] for j in columns)
         return fit_of_sums(sums, self._as_rows(sums, names, several=several), penalty, fit_intercept=fit_intercept)
+
+    def choose_ridge(self, strengths: Sequence[float], *, by: str = "gcv", fit_intercept: bool = True) -> RidgeChoice:
+        """The best strength of an l2 penalty for each target, without a pass; `fit(penalty=choice.penalties)` uses it.
+
+        strengths: those to try, as of `L2`. by: "gcv", generalised cross-validation, or "folds", the exact error of
+        each fold's rows for coefficients of the others, where the summary is of folds.
+        """
+        return ridge_choice(
+            self.grams, strengths, by, fit_intercept=checked_flag("choose_ridge(fit_intercept", fit_intercept)
+        )
 
     def _as_rows(self, sums: Gram | RFactor, names: tuple[str, ...] | None, *, several: bool) -> Dataset:
         """A dataset of these columns that cannot be read: its shapes and names alone."""
