@@ -463,6 +463,8 @@ def test_tails_at_a_billion_degrees_of_freedom() -> None:
     """Where factors of Γ have 1e10 in their exponent: by the sum that I has for a whole number, in exact arithmetic."""
     close(f_tail(2.0, 10, 1e9), 0.0292526892119593215, 1e-14)
     close(t_tail(2.0, 1e9), 0.0455002641663132, 1e-11)
+    # Of the normal distribution, and φ(t)(t³ + t)/(4ν) more on each side.
+    close(t_tail(0.5, 1e9), 0.6170750774519738 + 2 * 0.3520653267642995 * 0.625 / 4e9, 1e-12)
 
 
 def test_a_summary_is_enough_for_classical_errors() -> None:
