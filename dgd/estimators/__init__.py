@@ -11,6 +11,8 @@ A lazy fit runs where `dgd.fit` would: on the active Dask client, else on thread
 base         fit, from input to attributes        callbacks     scikit-learn's callbacks, if it has them
 regression   predict and score of a number        inputs        what X and y are, and how they are opened
 design       ZarrDesign                           chunk_kfold   ChunkKFold
+cv_folds     what `cv` stands for                 summary_solve  fits from a summary
+partial_summaries  partial_fit of least squares
 and one file for each estimator. The only folder that imports scikit-learn.
 """
 
@@ -20,19 +22,26 @@ from dgd.estimators.chunk_kfold import ChunkKFold
 from dgd.estimators.design import ZarrDesign
 from dgd.estimators.huber_regressor import HuberRegressor
 from dgd.estimators.lasso import ElasticNet, Lasso
+from dgd.estimators.lasso_cv import ElasticNetCV, LassoCV
 from dgd.estimators.linear_regression import LinearRegression
 from dgd.estimators.logistic_regression import LogisticRegression
+from dgd.estimators.logistic_regression_cv import LogisticRegressionCV
 from dgd.estimators.poisson_regressor import PoissonRegressor
 from dgd.estimators.ridge import Ridge
+from dgd.estimators.ridge_cv import RidgeCV
 
 __all__ = [
     "ChunkKFold",
     "ElasticNet",
+    "ElasticNetCV",
     "HuberRegressor",
     "Lasso",
+    "LassoCV",
     "LinearRegression",
     "LogisticRegression",
+    "LogisticRegressionCV",
     "PoissonRegressor",
     "Ridge",
+    "RidgeCV",
     "ZarrDesign",
 ]

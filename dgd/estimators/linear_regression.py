@@ -9,6 +9,7 @@ from dgd._typing import Vector
 from dgd.estimators.base import MAX_ITER
 from dgd.estimators.callbacks import PassTasks
 from dgd.estimators.inputs import Training
+from dgd.estimators.partial_summaries import PartialSummaries
 from dgd.estimators.regression import Regression
 from dgd.fitting.auto_solver import NEWTON_QUADRATIC
 from dgd.fitting.least_norm import least_norm
@@ -19,7 +20,7 @@ from dgd.penalties import NonNegative, NoPenalty, Penalty
 from dgd.solvers import Status
 
 
-class LinearRegression(Regression):
+class LinearRegression(PartialSummaries, Regression):
     """Least squares, Σ w (η − y)² → min.
 
     positive: no coefficient below 0. solver, max_iter, tol: as in `dgd.fit`. Up to 1,000 columns it takes 1 pass,
@@ -49,6 +50,9 @@ class LinearRegression(Regression):
         return Squared()
 
     def _penalty(self, training: Training) -> Penalty:
+        return NonNegative() if self.positive else NoPenalty()
+
+    def _summary_penalty(self, weight: float) -> Penalty:
         return NonNegative() if self.positive else NoPenalty()
 
     def _solve(self, training: Training, tasks: PassTasks) -> tuple[Vector, Status, str, int]:

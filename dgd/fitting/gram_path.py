@@ -149,3 +149,11 @@ def _kinks(penalty: Penalty, n: int) -> Kinks:
     if known is None:
         return Kinks(np.zeros(n), np.full(n, -np.inf), np.full(n, np.inf))
     return Kinks(*known)
+
+
+def freedom(gram: Gram, ridge: Vector, *, fit_intercept: bool) -> Vector:
+    """The degrees of freedom of (G + ridge)⁻¹c for each ridge, the intercept's among them: Σ λ/(λ + ridge)."""
+    G, _, _, _ = _equations(gram, fit_intercept=fit_intercept)
+    values = np.maximum(np.linalg.eigvalsh(G), 0.0)
+    taken: Vector = (values / (values + ridge[:, None])).sum(axis=1) + int(fit_intercept)
+    return taken
