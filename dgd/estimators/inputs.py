@@ -90,7 +90,9 @@ def _chunk_weight(chunk: Chunk, buffers: Buffers) -> float:
 
 def _check_array(X: Any, y: Any) -> None:
     """Raise what `dgd.fit` raises for what is no array, and for masked cells, whose numbers would be used."""
-    if isinstance(X, dict) or not any(hasattr(X, each) for each in ("__len__", "shape", "__array__")):
+    # A sparse matrix of SciPy's is a dictionary as well.
+    table = isinstance(X, dict) and not sparse.issparse(X)
+    if table or not any(hasattr(X, each) for each in ("__len__", "shape", "__array__")):
         raise no_array("X", X)
     for name, values in (("X", X), ("y", y)):
         refuse_masked(name, values)
