@@ -97,6 +97,7 @@ class JoinedColumns:
             held=sum(one.held for one in each),
             path=each[0].path,
             ahead=max(one.ahead for one in each),
+            larger=max(one.larger for one in each),
             non_zeros=stored,
         )
 
