@@ -220,3 +220,19 @@ def test_ragged_edges() -> None:
         dgd.summarize(X, Y, folds=2, by=[1, 2])
     with pytest.raises(PlanError, match="allowed"):
         dgd.summarize(X, Y, execution=dgd.Execution(memory_limit=10**6))
+
+
+@pytest.mark.parametrize("penalty", [None, L2(0.3), L1(0.2)], ids=repr)
+def test_a_fit_is_verified_by_one_pass(penalty: Any) -> None:
+    summary = dgd.summarize(chunked())
+    found = summary.fit(penalty=penalty, features=[4, 1], targets=[2, 0], verify=True)
+    plain = summary.fit(penalty=penalty, features=[4, 1], targets=[2, 0])
+    assert (found.n_iter_, plain.n_iter_) == (1, 0)
+    assert found.converged
+    assert found.theta.tobytes() == plain.theta.tobytes()
+    assert found.loss == pytest.approx(plain.loss, rel=1e-9)
+    assert "verified by one" in found.explain()
+    with pytest.raises(ConfigurationError, match="reads the data again"):
+        (summary + summary).fit(verify=True)
+    with pytest.raises(ConfigurationError, match="as a list"):
+        summary.fit(targets=0, verify=True)

@@ -25,6 +25,7 @@ from dgd.fitting.result import Result
 from dgd.fitting.ridge_choice import RidgeChoice, ridge_choice
 from dgd.fitting.summary_files import read_summary, write_summary
 from dgd.fitting.summary_fit import fit_of_sums
+from dgd.fitting.verified import verified
 from dgd.passes.execution import Execution, execution_of
 from dgd.passes.sums.gram import Gram
 from dgd.passes.sums.r_factor import RFactor
@@ -235,12 +236,14 @@ class Summary:
         features: Sequence[str] | Sequence[int] | None = None,
         targets: int | Sequence[int] | None = None,
         fit_intercept: bool = True,
+        verify: bool = False,
     ) -> Result:
         """Fit the squared loss to the rows of the summary, without reading them: what `dgd.fit` minimises.
 
         penalty: an object of `dgd.penalties`, of any kind; or a list of them, one for each target.
         features: some columns, by name or number, in this order; a penalty's numbers are then theirs.
         targets: a target's number, or some of them; all by default.
+        verify: spend one pass over the data on the loss and the gradient at these coefficients.
 
         The result's history is empty, for there was no pass. Its certificate says how far rounding of the sums may have
         moved the coefficients; where fewer than 8 digits of them are sure, its status is ILL_CONDITIONED.
@@ -251,7 +254,11 @@ class Summary:
         several = self.several if targets is None else hasattr(targets, "__iter__")
         sums = (self.factor or self.total).select(columns, chosen)
         names = None if self.feature_names is None else tuple(self.feature_names[j] for j in columns)
-        return fit_of_sums(sums, self._as_rows(sums, names, several=several), penalty, fit_intercept=fit_intercept)
+        rows = self._as_rows(sums, names, several=several)
+        found = fit_of_sums(sums, rows, penalty, fit_intercept=fit_intercept)
+        if not checked_flag("fit(verify", verify):
+            return found
+        return verified(found, self.dataset, penalty, columns, chosen, fit_intercept=fit_intercept)
 
     def choose_ridge(self, strengths: Sequence[float], *, by: str = "gcv", fit_intercept: bool = True) -> RidgeChoice:
         """The best strength of an l2 penalty for each target, without a pass; `fit(penalty=choice.penalties)` uses it.
