@@ -16,6 +16,7 @@ from dgd.estimators import (
     ElasticNetCV,
     LassoCV,
     LinearRegression,
+    LogisticRegression,
     LogisticRegressionCV,
     Ridge,
     RidgeCV,
@@ -78,6 +79,16 @@ def test_logistic_regression():
     assert Cs[ours.scores_.mean(axis=0).argmax()] == ours.C_
 
 
+def test_class_weights():
+    classes = np.where(Y > 2, "yes", "no")
+    for weights in ({"yes": 5.0}, "balanced"):
+        ours = LogisticRegression(class_weight=weights).fit(X, classes)
+        theirs = linear_model.LogisticRegression(class_weight=weights, tol=1e-10, max_iter=10_000).fit(X, classes)
+        np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-6)
+    with pytest.raises(ConfigurationError, match="a dictionary or 'balanced'"):
+        LogisticRegression(class_weight="even").fit(X, classes)
+
+
 def test_an_alpha_for_each_target_and_fits_in_parts():
     ours = Ridge(alpha=[1.0, 50.0]).fit(X, TWO)
     np.testing.assert_allclose(ours.coef_, linear_model.Ridge(alpha=[1.0, 50.0]).fit(X, TWO).coef_, rtol=1e-11)
@@ -102,6 +113,8 @@ def test_lazy_data_and_what_is_refused(store):
         LassoCV(cv=ShuffleSplit(3, random_state=0)).fit(X, Y)
     with pytest.raises(ConfigurationError, match="numbers above 0"):
         RidgeCV(alphas=[0.0]).fit(X, Y)
+    with pytest.raises(ConfigurationError, match="needs y in memory"):
+        LogisticRegression(class_weight="balanced").fit(design)
     with pytest.raises(ConfigurationError, match="use RidgeCV"):
         ElasticNetCV(l1_ratio=0).fit(X, Y)
     with pytest.raises(ConfigurationError, match="numbers above 0"):

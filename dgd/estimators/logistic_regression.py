@@ -17,10 +17,13 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils.multiclass import check_classification_targets
 
 from dgd._typing import Array, FloatArray, Vector
+from dgd.data.dataset import Dataset
 from dgd.data.distinct import distinct
 from dgd.data.memory_rows import MemoryRows
 from dgd.data.missing import without_labels
+from dgd.errors import ConfigurationError
 from dgd.errors.checks import checked_number
+from dgd.errors.words import shown
 from dgd.estimators.base import MAX_ITER, LinearEstimator, elastic_net
 from dgd.estimators.inputs import Training, scored
 from dgd.estimators.lasso import check_ratio
@@ -33,8 +36,9 @@ class LogisticRegression(ClassifierMixin, LinearEstimator):  # type: ignore[misc
     """C Σ w loss + ½ (1 − ρ) ‖b‖² + ρ ‖b‖₁ → min; dgd's l1 = ρ/(C·Σw), l2 = (1 − ρ)/(C·Σw).
 
     C: the inverse of the penalty's strength; infinite for no penalty. l1_ratio: ρ, from 0 to 1. warm_start: begin at
-    the coefficients of the fit before. solver, max_iter, tol: as in `dgd.fit`. With two classes `coef_` is (1, n);
-    with K > 2 the loss is multinomial and `coef_` (K, n).
+    the coefficients of the fit before. class_weight: for each class what its rows' weights are multiplied by, or
+    "balanced", Σw/(K·Σw of the class); of y in memory. n_jobs is accepted, and means nothing. solver, max_iter, tol: as
+    in `dgd.fit`. With two classes `coef_` is (1, n); with K > 2 the loss is multinomial and `coef_` (K, n).
     """
 
     _numeric_target = False
@@ -50,6 +54,8 @@ class LogisticRegression(ClassifierMixin, LinearEstimator):  # type: ignore[misc
         solver: str = "auto",
         max_iter: int | None = MAX_ITER,
         warm_start: bool = False,
+        class_weight: Any = None,
+        n_jobs: int | None = None,
     ) -> None:
         self.C = C
         self.l1_ratio = l1_ratio
@@ -58,6 +64,8 @@ class LogisticRegression(ClassifierMixin, LinearEstimator):  # type: ignore[misc
         self.solver = solver
         self.max_iter = max_iter
         self.warm_start = warm_start
+        self.class_weight = class_weight
+        self.n_jobs = n_jobs
 
     def decision_function(self, X: Any) -> Vector:
         """η: (m,) with two classes, positive for the second; (m, K) with more."""
@@ -102,14 +110,36 @@ class LogisticRegression(ClassifierMixin, LinearEstimator):  # type: ignore[misc
         target = training.dataset.y
         assert target is not None
         if not _in_memory(training) or not isinstance(target, MemoryRows):
+            if self.class_weight is not None:
+                raise ConfigurationError(
+                    f"`{type(self).__name__}(class_weight=...)` needs y in memory; of lazy data give "
+                    f"`sample_weight=`, a weight for each row"
+                )
             self._note_classes(np.array(distinct(target, missing=training.dataset.missing), dtype=target.dtype))
             return training
         check_classification_targets(target.array)
         classes, indices = np.unique(target.array, return_inverse=True)
         self._note_classes(classes)
         self._check_weights(training, indices)
-        rows = MemoryRows("y", indices.astype(np.int64))
-        return replace(training, dataset=replace(training.dataset, y=rows))
+        dataset = replace(training.dataset, y=MemoryRows("y", indices.astype(np.int64)))
+        if self.class_weight is not None:
+            dataset = replace(dataset, weight=self._by_class(dataset, indices))
+        return replace(training, dataset=dataset)
+
+    def _by_class(self, dataset: Dataset, indices: Array) -> MemoryRows:
+        """The weight of each row, times that of its class."""
+        weight = dataset.weight.array if isinstance(dataset.weight, MemoryRows) else np.ones(len(indices))
+        if self.class_weight == "balanced":
+            sums = np.bincount(indices, weight, minlength=len(self.classes_))
+            each = np.divide(sums.sum(), len(sums) * sums, out=np.zeros_like(sums), where=sums > 0)
+        elif isinstance(self.class_weight, dict):
+            each = np.array([self.class_weight.get(label, 1.0) for label in self.classes_.tolist()], dtype=np.float64)
+        else:
+            raise ConfigurationError(
+                f"`{type(self).__name__}(class_weight=...)` must be a dictionary or 'balanced', got "
+                f"{shown(self.class_weight)}"
+            )
+        return MemoryRows("weight", weight * each[indices])
 
     def _check_weights(self, training: Training, indices: Array) -> None:
         """Refuse weights that leave one class alone: its log-odds have no finite value."""

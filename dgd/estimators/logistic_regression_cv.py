@@ -27,8 +27,8 @@ class LogisticRegressionCV(LogisticRegression):
 
     All fits go through the data together, in about the passes of one. Cs: numbers above 0, or how many from 1e-4 to
     1e4. cv: a number of (stratified) folds, a splitter or a list of splits. The strength of a fit without a fold is
-    1/(C·Σw) with the mean Σw of such a fit. l1_ratio: ρ. n_jobs is accepted, and means nothing. `C_`, `Cs_` and
-    `scores_` (folds × Cs, minus the log loss) say what was found.
+    1/(C·Σw) with the mean Σw of such a fit. l1_ratio: ρ. class_weight, n_jobs: as in `LogisticRegression`. `C_`, `Cs_`
+    and `scores_` (folds × Cs, minus the log loss) say what was found.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class LogisticRegressionCV(LogisticRegression):
         fit_intercept: bool = True,
         solver: str = "auto",
         max_iter: int | None = MAX_ITER,
+        class_weight: Any = None,
         n_jobs: int | None = None,
     ) -> None:
         self.Cs = Cs
@@ -50,6 +51,7 @@ class LogisticRegressionCV(LogisticRegression):
         self.fit_intercept = fit_intercept
         self.solver = solver
         self.max_iter = max_iter
+        self.class_weight = class_weight
         self.n_jobs = n_jobs
 
     C = 1.0
