@@ -207,7 +207,8 @@ def _summed(
     (rows, n), q = X.shape, y.shape[1]
     parts = _parts(X, q, dtype, centre)
     taken = buffers.take("targets", (max((part.stop - part.start for part in parts), default=1), q), dtype)
-    products, cross, squares = np.zeros((n, n)), np.zeros((n, q)), np.zeros(q)
+    products, product = np.zeros((n, n)), buffers.take("product", (n, n), dtype)
+    cross, squares = np.zeros((n, q)), np.zeros(q)
     sums, target_sums = np.zeros(n), np.zeros(q)
     for part in parts:
         z = np.subtract(y[part], level, out=taken[: part.stop - part.start], casting="unsafe")
@@ -224,7 +225,8 @@ def _summed(
             rows_of = as_block(X[part], dtype, buffers, centre)
             if weight is not None:
                 rows_of = np.multiply(rows_of, ones[:, None], out=buffers.take("weighted", rows_of.shape, dtype))
-            products += np.dot(rows_of.T, rows_of)
+            # In memory that is used again: fresh pages cost more than the addition.
+            products += np.dot(rows_of.T, rows_of, out=product)
             cross += np.dot(rows_of.T, z)
             sums += np.dot(ones, rows_of)
         squares += np.einsum("ij,ij->j", z, z)
@@ -234,12 +236,14 @@ def _summed(
     if not weight_sum > 0:
         return Gram(rows, weight_sum, about, sums, products, level, target_sums, cross, squares)
     mean, target_mean = sums / weight_sum, target_sums / weight_sum
+    root = mean * np.sqrt(weight_sum)
+    products -= np.outer(root, root, out=buffers.take("square", (n, n), FLOAT64))
     return Gram(
         rows,
         weight_sum,
         about,
         mean,
-        products - _square(mean, weight_sum),
+        products,
         level,
         target_mean,
         cross - np.outer(mean, target_sums),
