@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from dgd.data.tables.ingest import ingest
     from dgd.data.zarr.dataset_writer import DatasetWriter
     from dgd.data.zarr.info import info
-    from dgd.fitting.cross_validate import cross_validate
-    from dgd.fitting.cross_validation import CrossValidation
+    from dgd.fitting.checkpoint.resume import resume
     from dgd.fitting.fit import fit, plan
-    from dgd.fitting.path import path
-    from dgd.fitting.path_result import Path
+    from dgd.fitting.many.cross_validate import cross_validate
+    from dgd.fitting.many.cross_validation import CrossValidation
+    from dgd.fitting.many.path import path
+    from dgd.fitting.many.path_result import Path
     from dgd.fitting.record import Record
     from dgd.fitting.result import Result
-    from dgd.fitting.resume import resume
-    from dgd.fitting.summarize import summarize
-    from dgd.fitting.summary import Summary, load_summary
-    from dgd.models.inference import Inference
+    from dgd.fitting.summary.summarize import summarize
+    from dgd.fitting.summary.summary import Summary, load_summary
+    from dgd.models.inference.inference import Inference
     from dgd.models.model import Model, load_model
     from dgd.models.predict import predict, predict_to
     from dgd.models.score import score
@@ -45,34 +45,34 @@ if TYPE_CHECKING:
     from dgd.solvers import Status
 
 _HOMES = {
-    "CrossValidation": "dgd.fitting.cross_validation",
+    "CrossValidation": "dgd.fitting.many.cross_validation",
     "Dataset": "dgd.data.dataset",
     "DatasetWriter": "dgd.data.zarr.dataset_writer",
     "Dialect": "dgd.data.tables.dialect",
     "Event": "dgd.passes.events",
     "Execution": "dgd.passes.execution",
-    "Inference": "dgd.models.inference",
+    "Inference": "dgd.models.inference.inference",
     "Model": "dgd.models.model",
-    "Path": "dgd.fitting.path_result",
+    "Path": "dgd.fitting.many.path_result",
     "Record": "dgd.fitting.record",
     "Result": "dgd.fitting.result",
     "Status": "dgd.solvers",
-    "Summary": "dgd.fitting.summary",
+    "Summary": "dgd.fitting.summary.summary",
     "copy": "dgd.passes.copying",
-    "cross_validate": "dgd.fitting.cross_validate",
+    "cross_validate": "dgd.fitting.many.cross_validate",
     "fit": "dgd.fitting.fit",
     "info": "dgd.data.zarr.info",
     "ingest": "dgd.data.tables.ingest",
     "load_model": "dgd.models.model",
-    "load_summary": "dgd.fitting.summary",
+    "load_summary": "dgd.fitting.summary.summary",
     "open_dataset": "dgd.data.opening",
-    "path": "dgd.fitting.path",
+    "path": "dgd.fitting.many.path",
     "plan": "dgd.fitting.fit",
     "predict": "dgd.models.predict",
     "predict_to": "dgd.models.predict",
-    "resume": "dgd.fitting.resume",
+    "resume": "dgd.fitting.checkpoint.resume",
     "score": "dgd.models.score",
-    "summarize": "dgd.fitting.summarize",
+    "summarize": "dgd.fitting.summary.summarize",
     "verify": "dgd.passes.verify",
 }
 _PACKAGES = {"errors", "estimators", "losses", "penalties", "solvers", "testing"}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import zlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,14 +86,28 @@ def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield found
 
 
+LARGE, SAMPLED = 8, 3
+"""A family of so many cases is sampled: about each third runs by default, whichever its name's checksum says."""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of a family that is marked `each(n)`, all but each n-th case are slow; before pytest's own choice by markers."""
-    seen: dict[str, int] = {}
+    """Of large families, and of those that are marked `each(n)`, all but a sample is slow; before pytest's own choice.
+
+    By a checksum, since each n-th case of a grid of parameters may be the same value of one of them.
+    """
+    sizes = Counter(_family(item) for item in items)
+    seen: Counter[str] = Counter()
     for item in items:
-        marker = item.get_closest_marker("each")
+        family, marker = _family(item), item.get_closest_marker("each")
+        place, seen[family] = seen[family], seen[family] + 1
         if marker is not None:
-            family = item.nodeid.partition("[")[0]
-            seen[family] = seen.get(family, -1) + 1
-            if seen[family] % marker.args[0]:
-                item.add_marker(pytest.mark.slow)
+            is_left_out = place % marker.args[0] > 0
+        else:
+            is_left_out = place > 0 and sizes[family] >= LARGE and zlib.crc32(item.nodeid.encode()) % SAMPLED > 0
+        if is_left_out:
+            item.add_marker(pytest.mark.slow)
+
+
+def _family(item: pytest.Item) -> str:
+    return item.nodeid.partition("[")[0]

@@ -13,7 +13,7 @@ from methods import CASES, TARGETS, WEIGHT, Case, X
 
 import dgd
 from dgd.errors import ConfigurationError
-from dgd.fitting.encoding import OWN
+from dgd.fitting.checkpoint.encoding import OWN
 from dgd.fitting.state import FitState
 from dgd.penalties import L1, L2, Box, ElasticNet, NonNegative, NoPenalty
 from dgd.solvers import SOLVERS, Constant, MiniBatch
@@ -124,13 +124,13 @@ def test_mini_batches_go_on_in_mid_epoch(tmp_path: Path, monkeypatch: pytest.Mon
     data = chunked(TARGETS["squared"])
     expected = bits(dgd.fit(data, **options))
     found: list[bytes] = []
-    write = dgd.fitting.reached.write_checkpoint
+    write = dgd.fitting.checkpoint.reached.write_checkpoint
 
     def keep(*arguments: Any, **options: Any) -> None:
         write(*arguments, **options)
         found.append(path.read_bytes())
 
-    monkeypatch.setattr("dgd.fitting.reached.write_checkpoint", keep)
+    monkeypatch.setattr("dgd.fitting.checkpoint.reached.write_checkpoint", keep)
     assert bits(dgd.fit(data, **options, checkpoint=path, checkpoint_every=1e-9)) == expected
     within = [content for content in found if b'"epoch": {"class"' in content]
     assert len(within) == 6 * 3

@@ -17,7 +17,7 @@ from methods import TARGETS, X
 
 import dgd
 from dgd.errors import CheckpointError, ConfigurationError, WriteError
-from dgd.fitting.checkpoint_file import before, read_checkpoint, to_bytes
+from dgd.fitting.checkpoint.file import before, read_checkpoint, to_bytes
 from dgd.penalties import L2
 
 Y = TARGETS["squared"]
@@ -44,7 +44,7 @@ KILLED = """
 import os, signal, sys
 import numpy as np
 from pathlib import Path
-from dgd.fitting.checkpoint_file import read_checkpoint, write_checkpoint
+from dgd.fitting.checkpoint.file import read_checkpoint, write_checkpoint
 
 path, calls, at = Path(sys.argv[1]), 0, 0
 state = {"a0": np.arange(50.0)}
@@ -171,7 +171,7 @@ def test_room_is_tried_before_the_fit(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_checkpoints_come_by_time_or_by_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[int] = []
     monkeypatch.setattr(
-        "dgd.fitting.reached.write_checkpoint", lambda _, made, __, keep: written.append(made["passes"])
+        "dgd.fitting.checkpoint.reached.write_checkpoint", lambda _, made, __, keep: written.append(made["passes"])
     )
 
     def passes(every: float | str) -> list[int]:
@@ -189,16 +189,16 @@ def test_ctrl_c_in_mid_pass_leaves_the_pass_before_as_a_result_and_a_checkpoint(
 ) -> None:
     path = tmp_path / "c"
     expected = dgd.fit(X, Y, **OPTIONS)
-    evaluate, calls = dgd.fitting.objective.Objective.evaluate, 0
+    sweep, calls = dgd.fitting.objective.Objective.sweep, 0
 
     def interrupted(*arguments: Any, **options: Any) -> Any:
         nonlocal calls
         calls += 1
-        if calls == 5:
+        if calls == 6:
             raise KeyboardInterrupt
-        return evaluate(*arguments, **options)
+        return sweep(*arguments, **options)
 
-    monkeypatch.setattr("dgd.fitting.objective.Objective.evaluate", interrupted)
+    monkeypatch.setattr("dgd.fitting.objective.Objective.sweep", interrupted)
     with pytest.raises(KeyboardInterrupt) as caught:
         dgd.fit(X, Y, **OPTIONS, checkpoint=path)
     result = caught.value.result  # type: ignore[attr-defined]
@@ -212,7 +212,7 @@ def test_ctrl_c_before_the_first_pass_has_no_result(monkeypatch: pytest.MonkeyPa
     def interrupted(*_: Any, **__: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("dgd.fitting.objective.Objective.standardise_at", interrupted)
+    monkeypatch.setattr("dgd.fitting.objective.Objective.sweep", interrupted)
     with pytest.raises(KeyboardInterrupt) as caught:
         dgd.fit(X, Y)
     assert caught.value.result is None  # type: ignore[attr-defined]
@@ -321,8 +321,8 @@ def test_another_problem_is_refused_by_name(path: Path) -> None:
 def test_another_version_is_refused_by_name_unless_any_will_do(
     path: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    now = dgd.fitting.checkpoint.bits()
-    monkeypatch.setattr("dgd.fitting.checkpoint.bits", lambda: {**now, what: "9.9"})
+    now = dgd.fitting.checkpoint.identity.bits()
+    monkeypatch.setattr("dgd.fitting.checkpoint.identity.bits", lambda: {**now, what: "9.9"})
     with pytest.raises(CheckpointError, match=rf"was written with {what} .*\(now 9\.9\): .*any_version=True"):
         dgd.resume(path, X, Y)
     expected = dgd.fit(X, Y, **OPTIONS)
@@ -368,7 +368,7 @@ def test_a_checkpoint_that_was_made_up_is_a_typed_error(path: Path, count: int) 
         parent[key] = odd[rng.integers(len(odd))]
         path.write_bytes(to_bytes(changed, arrays))
         try:
-            dgd.fitting.checkpoint.Stored.read(path)
+            dgd.fitting.checkpoint.identity.Stored.read(path)
         except CheckpointError:
             refused += 1
     assert refused > count / 2

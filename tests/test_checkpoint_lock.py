@@ -13,7 +13,7 @@ from methods import TARGETS, X
 
 import dgd
 from dgd.errors import OutputInUseError
-from dgd.fitting.checkpoint_file import read_checkpoint
+from dgd.fitting.checkpoint.file import read_checkpoint
 
 Y = TARGETS["squared"]
 OPTIONS: dict[str, Any] = {"solver": "nesterov", "tol": 0, "max_iter": 4, "threads": 1}

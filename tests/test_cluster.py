@@ -55,6 +55,7 @@ def bits(result: dgd.Result) -> bytes:
     return result.theta.tobytes()
 
 
+@pytest.mark.each(3)
 @pytest.mark.parametrize(
     ("threads", "nanny"),
     [
@@ -74,6 +75,7 @@ def test_same_bits_on_one_two_and_three_workers(store: str, tmp_path: Path, thre
             assert (result.plan.kind, result.plan.processes) == ("cluster", workers)
 
 
+@pytest.mark.each(3)
 @pytest.mark.parametrize("rule", RULES)
 def test_same_bits_for_every_rule(store: str, two_workers: Cluster, rule: Any) -> None:
     options: dict[str, Any] = {"learning_rate": rule, "max_iter": 12, "tol": 0}
@@ -124,6 +126,7 @@ class Killer:
         self.killed_at = time.monotonic()
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize("nanny", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_worker_killed_in_mid_pass_changes_nothing(
     slow_store: str, expected: dgd.Result, tmp_path: Path, nanny: bool

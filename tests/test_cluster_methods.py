@@ -17,7 +17,7 @@ from clusters import Cluster, cluster
 from methods import CASES, OFFSET, WEIGHT, Case, M, X
 
 import dgd
-from dgd.data.memory_rows import MemoryRows
+from dgd.data.arrays.memory_rows import MemoryRows
 from dgd.passes.executor import InlineExecutor
 from dgd.solvers import Constant, MiniBatch
 
@@ -65,7 +65,7 @@ def bits(result: dgd.Result) -> bytes:
     return result.theta.tobytes() + np.array(numbers).tobytes()
 
 
-@pytest.mark.each(3)
+@pytest.mark.each(6)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.label)
 def test_same_bits_as_inline(case: Case, store: Path, two_workers: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """Weighted, with an offset, a fifth of the rows held out."""

@@ -11,7 +11,7 @@ import dgd
 from dgd.data.dataset import Dataset
 from dgd.data.folds import make_folds
 from dgd.errors import ConfigurationError, DataError, PlanError
-from dgd.fitting.cross_validation import choices
+from dgd.fitting.many.cross_validation import choices
 from dgd.penalties import L1, L2, Box, ElasticNet
 from dgd.testing import CountingRows, MemoryChunks
 

@@ -13,7 +13,7 @@ import dgd
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import ROLES, Chunk, Dataset
 from dgd.data.resident_chunks import ResidentMemory
-from dgd.data.selected_rows import Selection, select
+from dgd.data.transforms.selected_rows import Selection, select
 from dgd.passes.executor import Executor, InlineExecutor, for_each
 from dgd.passes.threads import ThreadExecutor
 from dgd.testing import MemoryChunks

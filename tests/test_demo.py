@@ -52,6 +52,7 @@ def test_the_demonstration_holds_what_it_claims(surroundings: Surroundings) -> N
     assert surroundings.leftovers() == []
 
 
+@pytest.mark.each(3)
 @pytest.mark.parametrize(("number", "code", "during"), [(signal.SIGINT, 130, "3. "), (signal.SIGTERM, 143, "2. ")])
 def test_an_interrupted_demonstration_leaves_nothing(
     surroundings: Surroundings, number: int, code: int, during: str

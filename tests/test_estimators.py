@@ -21,7 +21,7 @@ from sklearn.exceptions import NotFittedError
 
 import dgd
 import dgd.estimators.base
-from dgd.data.sparse_rows import SparseRows
+from dgd.data.arrays.sparse_rows import SparseRows
 from dgd.errors import ValueRangeError
 from dgd.estimators import (
     ElasticNet,

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dgd
-from dgd.data.memory_rows import MemoryRows
+from dgd.data.arrays.memory_rows import MemoryRows
 from dgd.errors import ConfigurationError, DataError
 from dgd.penalties import L1, NonNegative
 from dgd.solvers import Constant, MiniBatch

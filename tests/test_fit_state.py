@@ -14,8 +14,8 @@ from methods import TARGETS, X
 import dgd
 from dgd.errors import CheckpointError
 from dgd.fitting.arguments import make_loss
-from dgd.fitting.checkpoint_file import from_bytes, to_bytes
-from dgd.fitting.encoding import decoded, encoded
+from dgd.fitting.checkpoint.encoding import decoded, encoded
+from dgd.fitting.checkpoint.file import from_bytes, to_bytes
 from dgd.fitting.objective import Objective
 from dgd.fitting.state import FitState
 from dgd.passes.executor import InlineExecutor
@@ -113,7 +113,7 @@ def test_solvers_of_ones_own_making(solver: Solver) -> None:
 
 def test_the_state_of_a_real_fit_with_history_and_validation() -> None:
     from dgd.fitting.loop import minimise
-    from dgd.fitting.stopping import Stopping
+    from dgd.fitting.verdict.stopping import Stopping
 
     fit = Going("squared", L1(0.1), SOLVERS["fista"]("auto"))
     objective = Objective(

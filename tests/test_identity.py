@@ -232,6 +232,7 @@ class Heard:
         self.messages += [event.message] if event.message else []
 
 
+@pytest.mark.each(2)
 def test_a_worker_with_another_copy_is_named(
     two_copies: tuple[Cluster, Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,7 @@ import dgd
 from dgd.errors import ConfigurationError, DataError
 from dgd.losses import Huber, Softmax
 from dgd.losses.base import NumberLoss
-from dgd.models.distributions import chi2_tail, f_tail, t_quantile, t_tail
+from dgd.models.inference.distributions import chi2_tail, f_tail, t_quantile, t_tail
 from dgd.passes.executor import InlineExecutor
 from dgd.penalties import L1, L2, NonNegative
 from dgd.testing import CountingExecutor
@@ -225,7 +225,7 @@ def test_selected_coefficients_of_wide_data(loss: str, cov: str, monkeypatch: py
     """By conjugate gradients as by the whole inverse; no more passes than columns, and two."""
     result = fit(loss, solver="lbfgs", X=X + np.array([0, 1e5, 0]))
     whole = inferred(result, cov)
-    monkeypatch.setattr("dgd.fitting.inference_options.NEWTON_MOST", 3)
+    monkeypatch.setattr("dgd.fitting.inference.options.NEWTON_MOST", 3)
     with pytest.raises(ConfigurationError, match=r"only=\[\.\.\.\]"):
         inferred(result, cov)
     found = inferred(result, cov, only=["x2", "intercept"])
@@ -301,7 +301,7 @@ def test_columns_without_standard_errors_are_named(columns: np.ndarray, named: s
 
 def test_covariances_of_too_many_outputs_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     result = fit("squared", y=np.column_stack([Y["squared"], Y["huber"]]))
-    monkeypatch.setattr("dgd.fitting.inference_options.LARGEST_ROOT", 255)
+    monkeypatch.setattr("dgd.fitting.inference.options.LARGEST_ROOT", 255)
     with pytest.raises(dgd.errors.PlanError, match="256 B, and at most 255 B"):
         result.inference()
 
@@ -382,7 +382,7 @@ def test_groups_by_name_text_and_missing(tmp_path: Path) -> None:
     ],
 )
 def test_hypotheses(text: Any, row: list[float], value: float) -> None:
-    from dgd.models.contrasts import hypothesis
+    from dgd.models.inference.contrasts import hypothesis
 
     found = hypothesis(text, ("intercept", "x0", "x1", "x2"))
     assert found.R.tolist() == [row]

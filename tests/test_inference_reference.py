@@ -12,7 +12,7 @@ from test_reference_nist import nist
 
 import dgd
 from dgd.losses import Huber, Softmax
-from dgd.models.inference import Inference
+from dgd.models.inference.inference import Inference
 
 TOLERANCE = 1e-8
 FIGURES = ("r2", "adjusted_r2", "dispersion", "log_likelihood", "deviance", "null_deviance", "aic", "bic")

@@ -101,7 +101,7 @@ def test_missing_cells_labels_and_text_of_arrow() -> None:
 
 @pytest.mark.parametrize("chunks", [None, (64, 3), (64, N)])
 def test_hdf5_is_read_by_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunks: Any) -> None:
-    monkeypatch.setattr("dgd.data.hdf5_rows.MEMORY_CHUNK_BYTES", 8 * N * 200)
+    monkeypatch.setattr("dgd.data.arrays.hdf5_rows.MEMORY_CHUNK_BYTES", 8 * N * 200)
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.create_dataset("X", data=X, chunks=chunks, compression=chunks and "gzip")
         file.create_dataset("y", data=Y)
@@ -129,7 +129,7 @@ def test_what_is_not_in_memory_is_not_loaded_in_silence(monkeypatch: pytest.Monk
     assert dgd.open_dataset(Lazy((30, 2)), np.ones(30)).shape == (30, 2)
     with pytest.raises(SchemaError, match=r"a test_other_arrays Lazy of 68\.7 MiB, and all of it would be loaded"):
         dgd.open_dataset(Lazy((9_000_000, 1)), np.ones(9_000_000))
-    monkeypatch.setattr("dgd.data.other_arrays.MOST_LOADED", 1000)
+    monkeypatch.setattr("dgd.data.arrays.other_arrays.MOST_LOADED", 1000)
     for known in (X.tolist(), xr.DataArray(X), memoryview(X), X[:, ::2]):
         assert dgd.open_dataset(known, Y).shape[0] == M
     reader = pa.RecordBatchReader.from_batches(*(lambda t: (t.schema, t.to_batches()))(pa.table({"a": Y})))

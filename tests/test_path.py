@@ -10,7 +10,7 @@ from sklearn.model_selection import PredefinedSplit
 import dgd
 from dgd.data.dataset import Dataset
 from dgd.errors import ConfigurationError, DataError
-from dgd.fitting.gram_path import losses, path_of
+from dgd.fitting.many.gram_path import losses, path_of
 from dgd.penalties import L1, L2, Box, ElasticNet
 from dgd.testing import CountingRows, MemoryChunks
 

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dgd
+from dgd.data.arrays.memory_rows import as_rows
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Dataset
-from dgd.data.memory_rows import as_rows
-from dgd.data.selected_rows import SelectedRows, Selection, select
+from dgd.data.transforms.selected_rows import SelectedRows, Selection, select
 from dgd.data.zarr.group import open_array
 from dgd.testing import CountingRows, MemoryChunks, check_rows
 

@@ -10,8 +10,8 @@ import pytest
 from test_reference_nist import digits, nist
 
 import dgd
+from dgd.data.arrays.memory_rows import MemoryRows
 from dgd.data.folds import make_folds
-from dgd.data.memory_rows import MemoryRows
 from dgd.errors import ConfigurationError, DataError, PlanError, SchemaError
 from dgd.penalties import L1, L2, Box, ElasticNet, NonNegative
 

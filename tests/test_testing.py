@@ -11,8 +11,8 @@ from sums import gradient_sum
 
 import dgd
 from dgd import testing
+from dgd.data.arrays.memory_rows import MemoryRows, as_rows
 from dgd.data.buffers import Buffers
-from dgd.data.memory_rows import MemoryRows, as_rows
 from dgd.data.zarr.dataset import open_group
 from dgd.data.zarr.group import Group
 from dgd.data.zarr.locations import source_of

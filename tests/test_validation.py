@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dgd
-from dgd.data.row_split import RowSplit
 from dgd.data.rows import regular_bounds
+from dgd.data.transforms.row_split import RowSplit
 from dgd.errors import ConfigurationError, DataError, SchemaError
 from dgd.penalties import L1, L2
 from dgd.solvers import Constant, MiniBatch

@@ -53,7 +53,7 @@ def cv(
     Each strength is fitted without each fold and scored on it; all rows are fitted by the one that is chosen. The
     squared loss takes one pass in all.
     """
-    from dgd.fitting.cross_validate import cross_validate
+    from dgd.fitting.many.cross_validate import cross_validate
 
     if out is not None:
         check_place(out, overwrite=overwrite)

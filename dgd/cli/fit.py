@@ -17,7 +17,7 @@ from dgd.cli.model_out import check_place, try_model_room
 from dgd.cli.output import note
 from dgd.cli.progress import Waits, pass_progress
 from dgd.cli.signals import StopRequest
-from dgd.fitting.stopping import MAX_ITER, TOL
+from dgd.fitting.verdict.stopping import MAX_ITER, TOL
 from dgd.passes.execution import Execution
 
 STANDARDIZE: dict[str, bool | str] = {"auto": "auto", "yes": True, "no": False}
@@ -63,7 +63,7 @@ def fit(
     """
     from dgd.data.opening import open_dataset
     from dgd.data.reading import for_urls
-    from dgd.data.row_split import RowSplit
+    from dgd.data.transforms.row_split import RowSplit
     from dgd.fitting.fit import fit as fit_dataset
     from dgd.fitting.fit import planned
     from dgd.fitting.interruption import Interruption

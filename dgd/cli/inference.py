@@ -26,7 +26,7 @@ class Asked:
 
     def check(self, method: Any, dataset: Dataset) -> None:
         """Refuse, before the fit, what would be refused after it for its loss or penalty."""
-        from dgd.fitting.inference_options import InferenceOptions
+        from dgd.fitting.inference.options import InferenceOptions
 
         options = InferenceOptions(**self.arguments)
         options.check_problem(method.loss, method.penalty, weighted=dataset.weight is not None)

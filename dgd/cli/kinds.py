@@ -11,7 +11,7 @@ import click
 from dgd.cli import options
 from dgd.cli.method import loss_of
 from dgd.cli.options import Command
-from dgd.fitting.stopping import MAX_ITER
+from dgd.fitting.verdict.stopping import MAX_ITER
 from dgd.losses import LOSSES
 from dgd.solvers import SOLVERS
 

@@ -24,7 +24,7 @@ def path(store: str, arrays: Arrays, kind: Kind, where: Where, as_json: bool) ->
 
     From the least strength under which every coefficient is 0 down to next to none. The squared loss takes one pass.
     """
-    from dgd.fitting.path import path as fit_path
+    from dgd.fitting.many.path import path as fit_path
 
     dataset = arrays.open(store)
     with where.execution() as execution:

@@ -30,8 +30,8 @@ def resume(checkpoint: str, store: str | None, job: Job, max_iter: int | None, *
 
     STORE is where the data lie, if they were moved. Exit codes are those of `dgd fit`.
     """
-    from dgd.fitting.checkpoint import Stored
-    from dgd.fitting.resume import resume as resume_fit
+    from dgd.fitting.checkpoint.identity import Stored
+    from dgd.fitting.checkpoint.resume import resume as resume_fit
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Said when the fit goes on.

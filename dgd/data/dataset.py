@@ -16,9 +16,9 @@ from dgd._typing import Array, Integers
 from dgd.data.buffers import Buffers
 from dgd.data.csr import Cells, NonZeros, is_sparse
 from dgd.data.grid import Grid
-from dgd.data.missing import LeftOut, check_labels, left_out, some_rows
 from dgd.data.rows import DenseRows, Footprint, Rows, as_made, check_dtype
 from dgd.data.schema import check_column, check_matrix, check_names, not_as_declared
+from dgd.data.transforms.missing import LeftOut, check_labels, left_out, some_rows
 from dgd.errors import ConfigurationError
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from dgd.data.buffers import Buffers
-from dgd.data.missing import check_labels, missing_rows
 from dgd.data.rows import Rows
+from dgd.data.transforms.missing import check_labels, missing_rows
 from dgd.errors import ConfigurationError, DataError
 
 MOST_CLASSES = 10_000

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from dgd._typing import Array, Integers
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk, Dataset
-from dgd.data.missing import some_rows
+from dgd.data.transforms.missing import some_rows
 from dgd.errors import ConfigurationError
 from dgd.errors.checks import checked_integer
 from dgd.errors.words import shown

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any, Unpack, cast
 
 import numpy as np
 
-from dgd.data.anndata_object import is_anndata, open_anndata
+from dgd.data.arrays.anndata_object import is_anndata, open_anndata
+from dgd.data.arrays.frames import array_of, check_order, is_frame
+from dgd.data.arrays.memory_rows import MemoryRows, no_array
+from dgd.data.arrays.other_arrays import rows_of_array
+from dgd.data.arrays.xarray_rows import is_xarray, open_xarray
 from dgd.data.dataset import Dataset
-from dgd.data.frames import array_of, check_order, is_frame
-from dgd.data.joined_columns import with_features
-from dgd.data.memory_rows import MemoryRows, no_array
-from dgd.data.other_arrays import rows_of_array
 from dgd.data.reading import TURN, Reading, ReadingOptions, is_url, paths_like
 from dgd.data.rows import ReadAtOnce, Rows
-from dgd.data.selected_columns import select_columns
-from dgd.data.stacked_rows import stacked
 from dgd.data.tables.files import parquet_paths
-from dgd.data.xarray_rows import is_xarray, open_xarray
+from dgd.data.transforms.joined_columns import with_features
+from dgd.data.transforms.selected_columns import select_columns
+from dgd.data.transforms.stacked_rows import stacked
 from dgd.errors import ConfigurationError, DatasetNotFoundError
 from dgd.errors.words import without_secrets
 
@@ -258,7 +258,7 @@ def _frames_as_rows(*arrays: Any) -> tuple[Any, ...]:
     found |= {name: MemoryRows(name, array_of(name, frame)) for name, frame in frames.items()}
     dask = {name: frame for name, frame in found.items() if _module(frame) == "dask" and hasattr(frame, "divisions")}
     if dask:
-        from dgd.data.dask_frames import rows_of
+        from dgd.data.arrays.dask_frames import rows_of
 
         found |= rows_of(dask)
     return tuple(found.values())
@@ -269,7 +269,7 @@ def _rows(name: str, values: Any, reading: Reading) -> Rows:
     if isinstance(values, ReadAtOnce):
         return cast(Rows, values)
     if _module(values) == "dask" and hasattr(values, "__dask_graph__"):
-        from dgd.data.dask_rows import DaskRows
+        from dgd.data.arrays.dask_rows import DaskRows
 
         return DaskRows(name, values)
     if _may_be_location(values):

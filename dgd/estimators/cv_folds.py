@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import check_cv
 
+from dgd.data.arrays.memory_rows import MemoryRows
 from dgd.data.folds import Folds, make_folds
-from dgd.data.memory_rows import MemoryRows
 from dgd.errors import ConfigurationError
 from dgd.estimators.inputs import Training
 

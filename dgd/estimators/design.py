@@ -21,7 +21,7 @@ from dgd.data.dataset import Dataset
 from dgd.data.opening import open_data
 from dgd.data.reading import Reading, ReadingOptions
 from dgd.data.rows import Rows
-from dgd.data.selected_rows import Selection, select
+from dgd.data.transforms.selected_rows import Selection, select
 from dgd.errors import ConfigurationError
 from dgd.errors.words import visible
 

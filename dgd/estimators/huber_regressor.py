@@ -21,7 +21,7 @@ from dgd.estimators.inputs import Training
 from dgd.estimators.regression import Regression
 from dgd.fitting.auto_solver import NEWTON_SMOOTH
 from dgd.fitting.free_scale import ScaledStart, minimise_with_scale
-from dgd.fitting.stopping import Stopping
+from dgd.fitting.verdict.stopping import Stopping
 from dgd.passes.execution import Execution
 from dgd.passes.session import session
 from dgd.solvers import LBFGS, Newton, Solver, Status

@@ -13,14 +13,14 @@ from scipy import sparse
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
 from dgd._typing import Array, Integers
+from dgd.data.arrays.frames import array_of, check_columns, is_frame
+from dgd.data.arrays.memory_rows import MemoryRows, as_rows, no_array
+from dgd.data.arrays.sparse_rows import SparseRows
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk, Dataset
-from dgd.data.frames import array_of, check_columns, is_frame
-from dgd.data.memory_rows import MemoryRows, as_rows, no_array
-from dgd.data.missing import check_counts, missing_rows
 from dgd.data.opening import open_data
 from dgd.data.rows import Rows, refuse_masked
-from dgd.data.sparse_rows import SparseRows
+from dgd.data.transforms.missing import check_counts, missing_rows
 from dgd.errors import ConfigurationError, DataError
 from dgd.estimators.design import ZarrDesign, chunks_of, in_order, read_whole
 from dgd.passes.execution import Execution

@@ -17,8 +17,8 @@ from dgd.estimators.inputs import Training
 from dgd.estimators.lasso import check_ratio
 from dgd.estimators.regression import Regression
 from dgd.estimators.summary_solve import fold_errors, solved, summary_of
-from dgd.fitting.gram_path import null_gradient
-from dgd.fitting.summary import Summary
+from dgd.fitting.many.gram_path import null_gradient
+from dgd.fitting.summary.summary import Summary
 from dgd.penalties import Penalty
 from dgd.solvers import Status
 

@@ -17,10 +17,10 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils.multiclass import check_classification_targets
 
 from dgd._typing import Array, FloatArray, Vector
+from dgd.data.arrays.memory_rows import MemoryRows
 from dgd.data.dataset import Dataset
 from dgd.data.distinct import distinct
-from dgd.data.memory_rows import MemoryRows
-from dgd.data.missing import without_labels
+from dgd.data.transforms.missing import without_labels
 from dgd.errors import ConfigurationError
 from dgd.errors.checks import checked_number
 from dgd.errors.words import shown

@@ -16,8 +16,8 @@ from dgd.estimators.cv_folds import folds_of
 from dgd.estimators.inputs import Training
 from dgd.estimators.lasso import check_ratio
 from dgd.estimators.logistic_regression import LogisticRegression
-from dgd.fitting.cross_validate import cross_validate
 from dgd.fitting.fit import fit
+from dgd.fitting.many.cross_validate import cross_validate
 from dgd.penalties import Penalty
 from dgd.solvers import Status
 

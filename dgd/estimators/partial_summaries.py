@@ -9,7 +9,7 @@ from sklearn.utils.validation import validate_data
 from dgd.estimators.base import LinearEstimator
 from dgd.estimators.inputs import is_lazy_matrix
 from dgd.estimators.summary_solve import solved, summary_of
-from dgd.fitting.summary import Summary
+from dgd.fitting.summary.summary import Summary
 
 
 class PartialSummaries(LinearEstimator):

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.metrics import d2_tweedie_score
 
 from dgd._typing import Vector
-from dgd.data.memory_rows import MemoryRows
+from dgd.data.arrays.memory_rows import MemoryRows
 from dgd.errors.checks import checked_number
 from dgd.estimators.base import MAX_ITER, elastic_net
 from dgd.estimators.inputs import Training, scored

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from dgd._typing import Vector
+from dgd.errors import ConfigurationError
 from dgd.errors.checks import checked_number
+from dgd.errors.words import counted
 from dgd.estimators.base import elastic_net
 from dgd.estimators.callbacks import PassTasks
 from dgd.estimators.inputs import Training
@@ -62,6 +64,12 @@ class Ridge(PartialSummaries, Regression):
     def _solve(self, training: Training, tasks: PassTasks) -> tuple[Vector, Status, str, int]:
         if np.ndim(self.alpha) == 0:
             return super()._solve(training, tasks)
+        y = training.dataset.y
+        targets, given = 1 if y is None or len(y.shape) == 1 else y.shape[1], np.size(self.alpha)
+        if given != targets:
+            raise ConfigurationError(
+                f"`Ridge(alpha=...)` must be one number, or one for each of {counted(targets, 'target')}, got {given}"
+            )
         summary = summary_of(training)
         penalty = self._summary_penalty(summary.weight)
         return solved(summary, penalty, fit_intercept=bool(self.fit_intercept))

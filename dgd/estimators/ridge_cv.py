@@ -20,8 +20,8 @@ from dgd.estimators.cv_folds import folds_of
 from dgd.estimators.inputs import Training
 from dgd.estimators.regression import Regression
 from dgd.estimators.summary_solve import fold_errors, solved, summary_of
-from dgd.fitting.gram_path import freedom, losses, path_of
-from dgd.fitting.summary import Summary
+from dgd.fitting.many.gram_path import freedom, losses, path_of
+from dgd.fitting.summary.summary import Summary
 from dgd.passes.blas import single_threaded_blas
 from dgd.penalties import L2
 from dgd.solvers import Status

@@ -11,9 +11,9 @@ import numpy as np
 from dgd._typing import Vector
 from dgd.data.folds import Folds
 from dgd.estimators.inputs import Training
-from dgd.fitting.gram_path import losses, path_of, without
-from dgd.fitting.summarize import summarize
-from dgd.fitting.summary import Summary
+from dgd.fitting.many.gram_path import losses, path_of, without
+from dgd.fitting.summary.summarize import summarize
+from dgd.fitting.summary.summary import Summary
 from dgd.passes.blas import single_threaded_blas
 from dgd.penalties import Penalty
 from dgd.solvers import Status

@@ -11,7 +11,7 @@ from dgd._typing import Vector
 from dgd.errors import ConfigurationError
 from dgd.errors.checks import checked_integer, checked_number, checked_word
 from dgd.errors.words import shown
-from dgd.fitting.stopping import Callback, Stopping
+from dgd.fitting.verdict.stopping import Callback, Stopping
 from dgd.losses import LOSSES, Loss
 from dgd.penalties import NoPenalty, Penalty
 from dgd.solvers import Rate

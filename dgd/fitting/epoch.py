@@ -16,7 +16,7 @@ from dgd._typing import Array, Vector
 from dgd.data.buffers import Buffers
 from dgd.data.centre import Centre
 from dgd.data.dataset import Chunk, Dataset
-from dgd.data.missing import LeftOut, add
+from dgd.data.transforms.missing import LeftOut, add
 from dgd.errors import ConfigurationError
 from dgd.fitting.coordinates import Coordinates
 from dgd.losses import Loss

@@ -16,14 +16,14 @@ from dgd.data.reading import ReadingOptions
 from dgd.errors import ConfigurationError
 from dgd.errors.checks import checked_word
 from dgd.fitting.arguments import checked_callbacks, checked_standardize, make_stopping
-from dgd.fitting.checkpoint_lock import checkpoint_lock
+from dgd.fitting.checkpoint.keeping import Keeping, checked_path
+from dgd.fitting.checkpoint.lock import checkpoint_lock
 from dgd.fitting.interruption import interrupts_with_result
-from dgd.fitting.keeping import Keeping, checked_path
 from dgd.fitting.problem import Method, make_method, validation_rows
 from dgd.fitting.result import Result
 from dgd.fitting.run import Task, run
 from dgd.fitting.start import start_of
-from dgd.fitting.stopping import MAX_ITER, TOL, Callback
+from dgd.fitting.verdict.stopping import MAX_ITER, TOL, Callback
 from dgd.losses import Loss
 from dgd.models.model import Model
 from dgd.passes.events import PassStopped, Tell, tell_nobody

@@ -26,7 +26,7 @@ from dgd.fitting.null_model import NullModel, null_model
 from dgd.fitting.objective import Objective
 from dgd.fitting.problem import make_method
 from dgd.fitting.record import Record
-from dgd.fitting.stopping import Callback, Stopping
+from dgd.fitting.verdict.stopping import Callback, Stopping
 from dgd.losses import Squared
 from dgd.losses.scaled_huber import ScaledHuber
 from dgd.passes.blas import single_threaded_blas

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from dgd.fitting.stopping import Callback
+from dgd.fitting.verdict.stopping import Callback
 from dgd.passes.events import Event
 from dgd.solvers.base import Status
 

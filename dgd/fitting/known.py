@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from dgd._typing import Matrix, Vector
 from dgd.data.centre import Centre
-from dgd.data.missing import LeftOut
+from dgd.data.transforms.missing import LeftOut
 from dgd.fitting.coordinates import Coordinates
 from dgd.passes.sums.moments import TargetSums
 from dgd.passes.sums.row_sums import Sums

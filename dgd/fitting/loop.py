@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 
 from dgd._typing import Vector
-from dgd.fitting.collinear import stops_short
+from dgd.fitting.checkpoint.reached import Reached
 from dgd.fitting.known import Pass
-from dgd.fitting.no_optimum import from_nearer, is_separated, needs_newton
 from dgd.fitting.objective import Objective
-from dgd.fitting.products import products_pass, without_a_pass
 from dgd.fitting.question import Question
-from dgd.fitting.reached import Reached
 from dgd.fitting.record import Record
 from dgd.fitting.state import FitState
-from dgd.fitting.stopping import TOL, Callback, Stopping
+from dgd.fitting.summary.products import products_pass, without_a_pass
+from dgd.fitting.verdict.collinear import stops_short
+from dgd.fitting.verdict.no_optimum import from_nearer, is_separated, needs_newton
+from dgd.fitting.verdict.stopping import TOL, Callback, Stopping
 from dgd.passes.executor import PassResult
 from dgd.solvers import LBFGS, ConjugateGradient, Newton
 from dgd.solvers.base import Epoch, Evaluation, Solver, State, Status

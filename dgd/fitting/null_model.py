@@ -17,8 +17,8 @@ from dgd.data.buffers import Buffers
 from dgd.data.centre import near
 from dgd.data.dataset import Chunk, Dataset
 from dgd.data.folds import Folds
-from dgd.data.row_split import RowSplit
-from dgd.data.targets_only import targets_only
+from dgd.data.transforms.row_split import RowSplit
+from dgd.data.transforms.targets_only import targets_only
 from dgd.losses import Loss
 from dgd.losses.base import Targets
 from dgd.passes.executor import ChunkSum, Executor, InlineExecutor, PassResult, S

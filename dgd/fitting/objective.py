@@ -16,17 +16,17 @@ import numpy as np
 from dgd._typing import Vector
 from dgd.data.centre import Centre, centre_of
 from dgd.data.dataset import Dataset
-from dgd.data.missing import check_counts
-from dgd.data.row_split import RowSplit
+from dgd.data.transforms.missing import check_counts
+from dgd.data.transforms.row_split import RowSplit
 from dgd.errors import DataError
 from dgd.fitting.coefficient_prox import CoefficientProx, least_subgradient, with_curvature
 from dgd.fitting.coordinates import Coordinates
 from dgd.fitting.epoch import EpochFold, EpochPart, Pause, run_epoch
 from dgd.fitting.known import Known, Pass
-from dgd.fitting.measure import Measure
 from dgd.fitting.null_model import NullModel
 from dgd.fitting.question import Question
 from dgd.fitting.split_sums import BothSums, OnHeldOut, OnTraining, OnTrainingFold
+from dgd.fitting.verdict.measure import Measure
 from dgd.losses import Loss
 from dgd.passes.executor import Executor, PassResult
 from dgd.passes.sums.gradient import AtNull, LossAndGradient, NullSums

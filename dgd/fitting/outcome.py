@@ -10,16 +10,16 @@ from dgd._typing import Vector
 from dgd._version import __version__
 from dgd.errors import ValueRangeError
 from dgd.errors.words import finite_or_none
-from dgd.fitting.certificate import Certificate, certify
-from dgd.fitting.collinear import is_wide, nearly_collinear
-from dgd.fitting.divergence import columns_to_blame
-from dgd.fitting.explained import explained
 from dgd.fitting.least_norm import shortest
 from dgd.fitting.loop import Run
-from dgd.fitting.no_optimum import what_separates
 from dgd.fitting.objective import Objective
 from dgd.fitting.problem import Method
 from dgd.fitting.result import Result
+from dgd.fitting.verdict.certificate import Certificate, certify
+from dgd.fitting.verdict.collinear import is_wide, nearly_collinear
+from dgd.fitting.verdict.divergence import columns_to_blame
+from dgd.fitting.verdict.explained import explained
+from dgd.fitting.verdict.no_optimum import what_separates
 from dgd.models.model import Model
 from dgd.passes.plan import Plan
 from dgd.solvers.base import Status

@@ -11,8 +11,8 @@ from dgd.data.dataset import Dataset
 from dgd.data.distinct import distinct
 from dgd.data.opening import open_data
 from dgd.data.reading import Reading, ReadingOptions, for_urls
-from dgd.data.row_split import RowSplit
 from dgd.data.rows import Rows
+from dgd.data.transforms.row_split import RowSplit
 from dgd.errors import ConfigurationError, SchemaError
 from dgd.errors.checks import checked_flag, checked_integer, checked_number, checked_word
 from dgd.errors.words import shown

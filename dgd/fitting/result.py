@@ -13,10 +13,10 @@ from dgd.data.reading import ReadingOptions
 from dgd.errors import ConfigurationError
 from dgd.errors.words import counted, finite_or_none, visible
 from dgd.fitting.auto_solver import Choice
-from dgd.fitting.certificate import Certificate
-from dgd.fitting.fitted import Fitted
-from dgd.fitting.inference_options import InferenceOptions
+from dgd.fitting.inference.fitted import Fitted
+from dgd.fitting.inference.options import InferenceOptions
 from dgd.fitting.record import Record
+from dgd.fitting.verdict.certificate import Certificate
 from dgd.models.model import Model
 from dgd.models.score import ClassScore, Score
 from dgd.passes.execution import Execution, execution_of
@@ -24,7 +24,7 @@ from dgd.passes.plan import Plan
 from dgd.solvers.base import Status
 
 if TYPE_CHECKING:
-    from dgd.models.inference import Inference
+    from dgd.models.inference.inference import Inference
 
 SHOWN = 20
 """Coefficients that a summary prints."""
@@ -151,7 +151,7 @@ class Result:
         Raises ConfigurationError where there is no honest answer: penalties, bounds, no optimum; DataError where
         columns depend on each other or are constant, naming them.
         """
-        from dgd.fitting.inference import infer
+        from dgd.fitting.inference.inference import infer
 
         options = InferenceOptions(cov, groups, conf, weights, dispersion, penalized, only)
         if self.fitted is None:

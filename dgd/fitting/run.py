@@ -12,20 +12,20 @@ import numpy as np
 
 from dgd._typing import Vector
 from dgd.data.dataset import Dataset
-from dgd.data.row_split import RowSplit
+from dgd.data.transforms.row_split import RowSplit
 from dgd.errors import ClusterLostError, DgdError
 from dgd.fitting.arguments import checked_start
-from dgd.fitting.fitted import Fitted
+from dgd.fitting.checkpoint.reached import Reached
+from dgd.fitting.inference.fitted import Fitted
 from dgd.fitting.interruption import Interruption
 from dgd.fitting.loop import Run, ended, minimise
 from dgd.fitting.null_model import NullModel, null_model
 from dgd.fitting.objective import Objective
 from dgd.fitting.outcome import result_of
 from dgd.fitting.problem import Method
-from dgd.fitting.reached import Reached
 from dgd.fitting.result import Result
 from dgd.fitting.state import FitState
-from dgd.fitting.stopping import Callback, Stopping
+from dgd.fitting.verdict.stopping import Callback, Stopping
 from dgd.passes.blas import single_threaded_blas
 from dgd.passes.events import PassStopped
 from dgd.passes.execution import Execution

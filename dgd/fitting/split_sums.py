@@ -7,7 +7,7 @@ from typing import Self
 
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk
-from dgd.data.row_split import RowSplit
+from dgd.data.transforms.row_split import RowSplit
 from dgd.fitting.epoch import EpochFold, EpochSoFar
 from dgd.passes.sums.row_sums import RowSums, Sums
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from dgd._typing import Array, Vector
 from dgd.errors import CheckpointError
-from dgd.fitting.encoding import OWN, UNREADABLE, decoded, encoded
+from dgd.fitting.checkpoint.encoding import OWN, UNREADABLE, decoded, encoded
 from dgd.fitting.epoch import EpochPart
 from dgd.fitting.known import Known
 from dgd.fitting.record import Record, records_of, table_of

@@ -2,4 +2,5 @@
 
 predictor  coefficients as a value      model  the same with predict, score and save
 predict    predictions in one pass      score  errors in one pass      files  a model on disk
+inference/ standard errors, tests and intervals
 """

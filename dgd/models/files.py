@@ -26,9 +26,9 @@ from dgd.errors.checks import is_file_name
 from dgd.errors.writing import writing
 from dgd.losses import LOSSES
 from dgd.models.document import parsed_object
+from dgd.models.inference.uncertainty import Uncertainty, finite_df
 from dgd.models.npy import LONGEST_HEADER, npy_array, npy_bytes
 from dgd.models.predictor import Predictor
-from dgd.models.uncertainty import Uncertainty, finite_df
 
 FORMAT, WITH_COVARIANCE = 2, 3
 READABLE = (1, FORMAT, WITH_COVARIANCE)

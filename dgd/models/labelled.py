@@ -10,7 +10,7 @@ from dgd.errors import ConfigurationError
 from dgd.models.predictor import Predictor
 
 if TYPE_CHECKING:
-    from dgd.models.inference import Inference
+    from dgd.models.inference.inference import Inference
 
 
 def to_xarray(model: Predictor) -> Any:

@@ -12,12 +12,12 @@ import numpy as np
 from dgd._typing import Array
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk, Dataset
-from dgd.data.missing import NO_LABEL, missing_rows
 from dgd.data.opening import open_data
 from dgd.data.reading import Reading, ReadingOptions, for_urls, is_url
 from dgd.data.rows import READABLE_KINDS, evenly
+from dgd.data.transforms.missing import NO_LABEL, missing_rows
 from dgd.errors import ConfigurationError
-from dgd.models.intervals import COLUMNS, Intervals
+from dgd.models.inference.intervals import COLUMNS, Intervals
 from dgd.models.predictor import Predictor
 from dgd.passes.execution import Execution, execution_of
 from dgd.passes.executor import for_each

@@ -13,7 +13,7 @@ from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk, Dataset
 from dgd.errors import ModelError
 from dgd.losses import LOSSES, Loss
-from dgd.models.uncertainty import Uncertainty
+from dgd.models.inference.uncertainty import Uncertainty
 from dgd.passes.sums.blocks import Blocks
 
 

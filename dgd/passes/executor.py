@@ -13,9 +13,9 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk, Dataset
-from dgd.data.missing import LeftOut, add
 from dgd.data.resident_chunks import Chunks
 from dgd.data.seen import Seen
+from dgd.data.transforms.missing import LeftOut, add
 from dgd.passes.blas import single_threaded_blas
 from dgd.passes.tree import Addable, Node, cut_level, sum_node
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dgd.data.dataset import Dataset
-from dgd.data.selected_rows import Selection, select
+from dgd.data.transforms.selected_rows import Selection, select
 from dgd.errors import DgdError
 from dgd.passes.executor import ChunkSum, Executor, S
 

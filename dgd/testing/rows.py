@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgd._typing import Array
+from dgd.data.arrays.memory_rows import MemoryRows
 from dgd.data.buffers import Buffers
-from dgd.data.memory_rows import MemoryRows
 from dgd.data.rows import ReadAtOnce, Rows
 
 

@@ -73,7 +73,7 @@ def passes(folder: Path) -> str:
 @row(
     "F24-fits",
     f"{FITS * BLOCKS} fits on two workers",
-    expected="at most 24 KiB",
+    expected="at most 16 KiB",
     before="scheduler 17 to 20 KiB a fit",
     seconds=500,
 )
@@ -87,4 +87,4 @@ def fits(folder: Path) -> str:
             for _ in range(count):
                 dgd.fit(path, client=found.client, max_iter=3, **METHOD)
 
-        return said(growth(found, fit, FITS), 24)
+        return said(growth(found, fit, FITS), 16)

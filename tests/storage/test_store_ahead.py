@@ -12,8 +12,8 @@ import pytest
 from slow import ROWS, SlowStore, assert_nothing_is_left, store, sweep
 
 import dgd
+from dgd.data.arrays.memory_rows import as_rows
 from dgd.data.buffers import Buffers
-from dgd.data.memory_rows import as_rows
 from dgd.data.zarr import read_ahead as reading
 from dgd.data.zarr.dataset import open_group
 from dgd.data.zarr.group import Group

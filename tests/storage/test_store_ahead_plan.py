@@ -18,7 +18,7 @@ from slow import SlowStore, local, store, sweep
 from traced import peak_of
 
 import dgd
-from dgd.data.memory_rows import as_rows
+from dgd.data.arrays.memory_rows import as_rows
 from dgd.data.zarr import read_ahead as reading
 from dgd.passes.executor import Resources
 from dgd.passes.plan import Need, make_plan

@@ -41,6 +41,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return paths
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize("step", STEPS)
 def test_it_is_refused_with_what_its_writer_noted(step: str, killed: dict[str, Path]) -> None:
     path = killed[step]

@@ -18,8 +18,8 @@ from zarr.storage import MemoryStore
 
 import dgd
 from dgd import testing
+from dgd.data.arrays.memory_rows import as_rows
 from dgd.data.buffers import Buffers
-from dgd.data.memory_rows import as_rows
 from dgd.data.zarr.dataset import open_group
 from dgd.data.zarr.group import Group
 from dgd.data.zarr.locations import source_of

@@ -11,9 +11,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from dgd._typing import Array
+from dgd.data.arrays.frames import labels_of
+from dgd.data.arrays.memory_rows import MEMORY_CHUNK_BYTES, MemoryRows
 from dgd.data.buffers import Buffers
-from dgd.data.frames import labels_of
-from dgd.data.memory_rows import MEMORY_CHUNK_BYTES, MemoryRows
 from dgd.data.rows import Footprint, ReadAtOnce, Rows, check_dtype, regular_bounds
 from dgd.errors import SchemaError, UnsupportedFormatError
 from dgd.errors.words import size

@@ -10,8 +10,8 @@ from typing import Any
 
 from dgd.data.dataset import Dataset
 from dgd.data.reading import Reading
-from dgd.data.stacked_rows import stacked
 from dgd.data.tables.files import TableFile, table_files
+from dgd.data.transforms.stacked_rows import stacked
 from dgd.errors import ConfigurationError, SchemaError
 
 try:

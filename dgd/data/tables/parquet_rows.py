@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from dgd._typing import Array
+from dgd.data.arrays.frames import LABELS, labels_of
 from dgd.data.buffers import Buffers
-from dgd.data.frames import LABELS, labels_of
 from dgd.data.rows import Footprint, ReadAtOnce
 from dgd.data.tables.arrow import number_type, numbers
 from dgd.errors import DatasetChangedError, DatasetNotFoundError, ReadError

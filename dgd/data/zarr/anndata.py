@@ -15,9 +15,9 @@ from dgd._typing import Array
 from dgd.data.buffers import Buffers
 from dgd.data.checksums import HeldChunks
 from dgd.data.grid import Coordinate
-from dgd.data.meaning import DecodedRows, Meaning
-from dgd.data.missing import NO_LABEL
 from dgd.data.rows import Footprint, Rows, RowsOfRows
+from dgd.data.transforms.meaning import DecodedRows, Meaning
+from dgd.data.transforms.missing import NO_LABEL
 from dgd.data.zarr.csr_rows import CsrRows
 from dgd.data.zarr.group import Group, refuse_part, unmarked
 from dgd.data.zarr.metadata import find_array

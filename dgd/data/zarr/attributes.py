@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from dgd.data.meaning import Meaning
 from dgd.data.reading import NANOSECONDS, RAW, Reading
+from dgd.data.transforms.meaning import Meaning
 from dgd.data.zarr.layout import ArrayFormat
 from dgd.errors import UnsupportedFormatError
 

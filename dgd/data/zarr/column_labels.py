@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dgd.data.meaning import DecodedRows
 from dgd.data.rows import Rows
+from dgd.data.transforms.meaning import DecodedRows
 from dgd.data.zarr.group import Group
 from dgd.data.zarr.metadata import find_array
 from dgd.data.zarr.text_rows import holds_texts

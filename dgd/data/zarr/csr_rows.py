@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgd._typing import Array, Integers
+from dgd.data.arrays.sparse_rows import short_indices
 from dgd.data.buffers import Buffers
 from dgd.data.checksums import HeldChunks
 from dgd.data.csr import Csr, NonZeros
 from dgd.data.row_cuts import chunk_cost, cut, cut_evenly, non_zeros
 from dgd.data.rows import Footprint, Rows
-from dgd.data.sparse_rows import short_indices
 from dgd.errors import CorruptChunkError, SchemaError
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from dgd.data.dataset import Dataset
 from dgd.data.grid import Grid
-from dgd.data.meaning import DecodedRows
 from dgd.data.reading import Reading
 from dgd.data.rows import Rows
+from dgd.data.transforms.meaning import DecodedRows
 from dgd.data.zarr.anndata import element, labelled, observation_names, variable_names
 from dgd.data.zarr.column_labels import axis_labels, turned_by_labels
 from dgd.data.zarr.coordinates import beside, stored_coordinates

@@ -125,6 +125,11 @@ class DatasetWriter:
         self._output.release()
         self._ended = self._ended or "it was closed"
 
+    def __del__(self) -> None:
+        # Columns and their zarr arrays hold one another, and the lock with them, until the next collection.
+        if hasattr(self, "_output"):
+            self._output.release()
+
     def _seal(self) -> None:
         """Write what is left, and replace the marker at the end."""
         root_of(self._output)

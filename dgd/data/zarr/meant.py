@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dgd.data.meaning import DecodedRows
 from dgd.data.reading import TURN, Reading
 from dgd.data.rows import Rows, RowsOfRows
+from dgd.data.transforms.meaning import DecodedRows
 from dgd.data.zarr.attributes import meaning_of
 from dgd.data.zarr.csr_rows import CsrRows
 from dgd.data.zarr.dimensions import check_same_rows, oriented

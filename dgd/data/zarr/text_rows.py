@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from dgd.data.memory_rows import MemoryRows
+from dgd.data.arrays.memory_rows import MemoryRows
 from dgd.data.zarr.group import Group
 from dgd.data.zarr.metadata import ArrayDocument, attributes_beside, find_array
 from dgd.data.zarr.whole_arrays import read_whole

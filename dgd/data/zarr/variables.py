@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dgd.data.dataset import Dataset
-from dgd.data.meaning import DecodedRows
 from dgd.data.reading import Reading
 from dgd.data.rows import Rows
-from dgd.data.variables import Variable, dataset_of_variables
+from dgd.data.transforms.meaning import DecodedRows
+from dgd.data.transforms.variables import Variable, dataset_of_variables
 from dgd.data.zarr.attributes import meaning_of
 from dgd.data.zarr.coordinates import beside, stored_coordinates
 from dgd.data.zarr.group import Group

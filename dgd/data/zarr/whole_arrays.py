@@ -13,8 +13,8 @@ import numpy as np
 import zarr
 
 from dgd._typing import Array
+from dgd.data.arrays.memory_rows import plain
 from dgd.data.buffers import Buffers
-from dgd.data.memory_rows import plain
 from dgd.data.zarr.metadata import find_array
 from dgd.data.zarr.sources import Source
 from dgd.errors import DatasetNotFoundError, MetadataError, MissingChunkError, SchemaError, UnsupportedFormatError

@@ -1,0 +1,1 @@
+"""Arrays of this process and of other libraries as rows."""

@@ -1,0 +1,1 @@
+"""Squared losses from sums of products: one pass, and any number of fits without another."""
