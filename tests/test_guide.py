@@ -18,6 +18,8 @@ CODE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 def test_every_page_has_its_topic_and_its_title(capsys: pytest.CaptureFixture[str]) -> None:
     assert {path.stem for path in (ROOT / "dgd" / "guide").glob("*.md")} == set(TOPICS)
+    site = (ROOT / "deploy" / "docs" / "index.md").read_text()
+    assert re.findall(r"^guide/(.+)$", site, re.MULTILINE) == list(TOPICS)
     assert main(["guide"]) == 0
     listed = capsys.readouterr().out.splitlines()
     assert [line.split()[2] for line in listed] == list(TOPICS)
