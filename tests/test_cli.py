@@ -577,6 +577,7 @@ def test_two_signals_end_a_fit_at_once_even_in_a_read_that_hangs(start: Start, s
     assert "Traceback" not in err
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize(("seconds", "signals", "says"), [(0.5, 1, "stopped"), (1000, 2, "stopped at once")])
 def test_other_commands_stop_at_the_first_signal(
     start: Start, store: str, model: Path, seconds: float, signals: int, says: str
@@ -634,6 +635,7 @@ def test_a_scheduler_that_does_not_answer_ends_with_5(start: Start, command: str
     assert re.fullmatch(r"error: no scheduler answers at tcp://127\.0\.0\.1:9 within 1 s .*\n", err)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n" * 100])
 def test_something_else_at_the_address_ends_with_5_and_one_line(start: Start, store: str, answer: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:

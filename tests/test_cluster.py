@@ -216,6 +216,7 @@ def test_all_workers_lost_is_an_error_in_time_and_a_new_one_in_time_is_none(
         assert time.monotonic() - began < 15
 
 
+@pytest.mark.slow
 def test_a_lost_scheduler_is_an_error_in_time(slow_store: str, tmp_path: Path) -> None:
     with cluster(tmp_path) as found:
         found.add_worker()

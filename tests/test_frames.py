@@ -220,6 +220,7 @@ def _failing(part: pd.DataFrame) -> pd.DataFrame:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["parquet", "cluster"])
 def test_same_bits_on_threads_and_workers(parquet: str, two_workers: Cluster, where: str) -> None:
     lazy = dd.read_parquet(parquet)

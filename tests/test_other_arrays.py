@@ -138,6 +138,7 @@ def test_what_is_not_in_memory_is_not_loaded_in_silence(monkeypatch: pytest.Monk
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_same_bits_on_threads_and_workers(tmp_path: Path, two_workers: Cluster) -> None:
     with h5py.File(tmp_path / "b.h5", "w") as file:
         file.create_dataset("X", data=X, chunks=(100, 6))

@@ -66,6 +66,7 @@ def test_the_bits_are_those_of_a_dataset_with_the_row_groups_as_chunks(path: Pat
     assert dgd.fit(path, "y", features=["a", "b"]).theta.tobytes() == there.tobytes()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiny_data_are_divided_too")
 def test_same_bits_on_threads_and_workers(path: Path, two_workers: Cluster) -> None:
     fitted = [

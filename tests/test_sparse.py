@@ -192,6 +192,7 @@ def test_each_kind_of_sparse_rows_keeps_the_contract(kind: str, stored: Stored, 
     check_rows(rows().X, expected)
 
 
+@pytest.mark.slow
 def test_bits_on_threads_two_workers_and_in_resident_chunks(stored: Stored, two_workers: Cluster) -> None:
     path, matrix, y = stored
     for options in ({"loss": "squared"}, {"loss": "huber", "solver": "lbfgs", "max_iter": 9, "tol": 0}):

@@ -51,6 +51,7 @@ def costs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]
     return found
 
 
+@pytest.mark.each(4)
 @pytest.mark.parametrize("case", CASES)
 def test_it_is_refused_for_what_it_is(case: str, costs: dict[str, dict[str, Any]]) -> None:
     assert re.match(CASES[case], costs[case]["error"]), costs[case]["error"]
