@@ -86,8 +86,8 @@ def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield found
 
 
-LARGE, SAMPLED = 8, 3
-"""A family of so many cases is sampled: about each third runs by default, whichever its name's checksum says."""
+LARGE, SAMPLED = 8, 4
+"""A family of so many cases is sampled: about each fourth runs by default, whichever its name's checksum says."""
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -108,7 +108,7 @@ def test_every_port_is_bound_to_127_0_0_1(tmp_path: Path, surroundings: Surround
     assert code == 128 + signal.SIGTERM
 
 
-@pytest.mark.each(2)
+@pytest.mark.slow
 def test_ctrl_c_lets_the_fit_end_its_pass(store: str, surroundings: Surroundings) -> None:
     running = Running(surroundings, "--", *endless_fit(store), "--scheduler-file", "{}")
     wait_until(lambda: "loss" in running.errors.read_text(), "a pass")
