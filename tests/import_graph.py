@@ -49,9 +49,9 @@ HOMES = {
     "numcodecs": "data/zarr",
     "fsspec": "data/zarr",
     "crc32c": "data/zarr",
-    "dask": ("data/arrays/dask_rows.py", "data/arrays/dask_frames.py", "passes/cluster", "passes/memory.py"),
+    "dask": ("data/dask_rows", "passes/cluster", "passes/memory.py"),
     "distributed": (
-        "data/arrays/dask_rows.py",
+        "data/dask_rows",
         "passes/cluster",
         "testing/simulated_client.py",
         "testing/simulated_cluster.py",

@@ -258,7 +258,7 @@ def _frames_as_rows(*arrays: Any) -> tuple[Any, ...]:
     found |= {name: MemoryRows(name, array_of(name, frame)) for name, frame in frames.items()}
     dask = {name: frame for name, frame in found.items() if _module(frame) == "dask" and hasattr(frame, "divisions")}
     if dask:
-        from dgd.data.arrays.dask_frames import rows_of
+        from dgd.data.dask_rows.frames import rows_of
 
         found |= rows_of(dask)
     return tuple(found.values())
@@ -269,7 +269,7 @@ def _rows(name: str, values: Any, reading: Reading) -> Rows:
     if isinstance(values, ReadAtOnce):
         return cast(Rows, values)
     if _module(values) == "dask" and hasattr(values, "__dask_graph__"):
-        from dgd.data.arrays.dask_rows import DaskRows
+        from dgd.data.dask_rows.arrays import DaskRows
 
         return DaskRows(name, values)
     if _may_be_location(values):

@@ -11,9 +11,9 @@ from dask.array import Array as DaskArray
 from dask.array import concatenate
 
 from dgd._typing import Array
-from dgd.data.arrays.dask_rows import DaskRows, compute
 from dgd.data.arrays.frames import array_of, check_columns, column_values, label_type, labels_of, number_type
 from dgd.data.buffers import Buffers
+from dgd.data.dask_rows.arrays import DaskRows, compute
 from dgd.data.rows import READABLE_KINDS
 from dgd.errors import ReadError, UnsupportedFormatError
 

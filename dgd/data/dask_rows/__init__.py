@@ -1,0 +1,1 @@
+"""Arrays and DataFrames of Dask as rows: the only place of data/ that knows Dask."""
