@@ -14,6 +14,7 @@ import zarr
 
 import dgd
 from dgd.cli import main
+from dgd.data.tables import files
 from dgd.data.tables.files import TableFile, table_files
 from dgd.errors import ConfigurationError, IngestError
 
@@ -145,6 +146,20 @@ def test_a_folder_is_read_by_what_is_in_it(tmp_path: Path) -> None:
         (tmp_path / "d" / name).write_text(f"a{separator}y\n1{separator}2\n")
     found = [Path(file.path).relative_to(tmp_path / "d").as_posix() for file in table_files([str(tmp_path / "d")])]
     assert found == ["deep/part.1.tsv", "part.0.csv", "part.9.csv", "part.10.csv"]
+
+
+def test_a_folder_of_many_files_is_not_walked_to_tell_what_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be a Zarr array of millions of chunks whose root is lost."""
+    for k in range(30):
+        (tmp_path / "c" / str(k)).mkdir(parents=True)
+        (tmp_path / "c" / str(k) / "0").touch()
+    looked_at: list[str] = []
+    monkeypatch.setattr(files, "MOST_LOOKED_AT", 10)
+    monkeypatch.setattr(files, "is_table", lambda path: looked_at.append(path) is not None)
+    assert files.parquet_paths(tmp_path) is None
+    assert len(looked_at) == 10
 
 
 def test_the_names_of_folders_are_read_as_hive_writes_them() -> None:

@@ -129,7 +129,9 @@ def choose_columns(
         return Selection(tuple(features), target, weight, from_file=False)
     names = tuple(column.name for column in table.columns if column.name not in (target, weight) and not column.index)
     if not names:
-        raise ConfigurationError(f"{table.path}: no column is left to be a feature, it has only {_listed(table)}")
+        raise ConfigurationError(
+            f"{table.path}: no column is left to be a feature, it has only {listed(_names(table))}"
+        )
     return Selection(names, target, weight, from_file=True)
 
 
@@ -146,17 +148,26 @@ def _check_features(table: Table, features: Sequence[str], *, target: str | None
 
 
 def _check_exists(table: Table, option: str, name: str) -> None:
-    names = [column.name for column in table.columns]
-    if name in names:
-        return
+    names = _names(table)
+    if name not in names:
+        raise no_column(table.path, option, name, names, read_as=table.read_as)
+
+
+def _names(table: Table) -> list[str]:
+    return [column.name for column in table.columns]
+
+
+def no_column(path: str, option: str, name: str, names: Sequence[str], *, read_as: str = "") -> ConfigurationError:
+    """The error for a name that no column has, or several have, with those that are like it and those there are."""
+    found = "several columns" if name in names else "no column"
     close = difflib.get_close_matches(name, names, n=3)
-    hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
-    read_as = f" (read with {table.read_as})" if table.read_as else ""
-    raise ConfigurationError(f"{option}: {table.path} has no column {name!r}.{hint} It has {_listed(table)}{read_as}")
+    hint = f" Did you mean {' or '.join(map(repr, close))}?" if close and name not in names else ""
+    how = f" (read with {read_as})" if read_as else ""
+    return ConfigurationError(f"{option}: {path} has {found} {name!r}.{hint} It has {listed(names)}{how}")
 
 
-def _listed(table: Table) -> str:
-    names = [column.name for column in table.columns]
+def listed(names: Sequence[str]) -> str:
+    """The first names, and how many there are if that is not all."""
     shown = ", ".join(names[:50])
     return f"{shown}, … ({len(names)} columns)" if len(names) > 50 else shown
 
@@ -170,7 +181,7 @@ def check_columns(table: Table, selection: Selection, *, first: Table) -> None:
             raise IngestError(
                 f"{table.path}: has {found} {name!r}, expected exactly one"
                 + (f" as in {first.path}" if table is not first else ": rename one of them")
-                + f"; it has {_listed(table)}",
+                + f"; it has {listed(_names(table))}",
                 file=table.path,
                 column=name,
             )

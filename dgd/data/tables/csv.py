@@ -129,9 +129,8 @@ def _kind_of(column: pa.Array, dialect: Dialect) -> tuple[Kind, str]:
     kind = kind_of(column.type)
     if not dialect.thousands or kind[1] != "text":
         return kind
-    texts = column.cast(pa.string(), safe=False).drop_null().to_pylist() if column.type != pa.string() else None
-    texts = column.drop_null().to_pylist() if texts is None else texts
-    return ("number", "numbers") if all(map(dialect.is_number, texts)) else kind
+    texts = column.drop_null().to_pylist()
+    return ("number", "numbers") if all(isinstance(each, str) and dialect.is_number(each) for each in texts) else kind
 
 
 def _numbers(column: pa.Array, dialect: Dialect) -> pa.Array:

@@ -229,7 +229,8 @@ def _marks(path: str, cells: Sequence[str], dialect: Dialect, *, rows: int) -> t
     grouped = [cell for cell in commas if BY_COMMA.fullmatch(cell)]
     dotted = [cell for cell in commas if BY_DOT.fullmatch(cell) and not BY_COMMA.fullmatch(cell)]
     decimals = [cell for cell in commas if DECIMAL_COMMA.fullmatch(cell) and not BY_COMMA.fullmatch(cell)]
-    points = any("." in cell and "," not in cell and Dialect(decimal=".").is_number(cell) for cell in cells)
+    plain = Dialect(decimal=".")
+    points = any("." in cell and "," not in cell and plain.is_number(cell) for cell in cells)
     least = rows / 2 if dialect.delimiter == "," else 1
     if decimal is None and (dotted or (not points and len(decimals) >= least)):
         decimal = ","

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -22,6 +23,8 @@ OTHER_TEXT = (".txt", ".dat", ".data")
 """Text files that are tables if they are named."""
 ZARR = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
 """Files of which a Zarr store has one."""
+MOST_LOOKED_AT = 1_000
+"""Files of a folder that are looked at to tell what it is."""
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 """The name of a folder whose rows have no value."""
 
@@ -66,8 +69,23 @@ def _is_parquet_here(path: str) -> bool:
         return is_parquet(path) and os.path.isfile(path)
     if any(os.path.exists(os.path.join(path, name)) for name in ZARR):
         return False
-    found = next(_inside(Path(path)), None)
+    try:
+        found = next((entry for entry in islice(_entries(path), MOST_LOOKED_AT) if is_table(entry)), None)
+    except OSError:
+        return False
     return found is not None and is_parquet(found)
+
+
+def _entries(folder: str) -> Iterator[str]:
+    """Files of a folder and below it, a few at a time: a folder may hold millions."""
+    with os.scandir(folder) as found:
+        for entry in found:
+            if entry.name.startswith(("_", ".")):
+                continue
+            if entry.is_dir():
+                yield from _entries(entry.path)
+            else:
+                yield entry.path
 
 
 def table_files(paths: Sequence[str]) -> list[TableFile]:

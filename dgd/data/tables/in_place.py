@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,21 +10,16 @@ from typing import Any
 from dgd.data.dataset import Dataset
 from dgd.data.reading import Reading
 from dgd.data.tables.files import TableFile, table_files
+from dgd.data.tables.needing_pyarrow import needing_pyarrow
 from dgd.data.transforms.stacked_rows import stacked
 from dgd.errors import ConfigurationError, SchemaError
 
-try:
+with needing_pyarrow():
     from dgd.data.tables.arrow import number_type
-    from dgd.data.tables.columns import kind_of
+    from dgd.data.tables.columns import kind_of, no_column
     from dgd.data.tables.parquet import index_columns
     from dgd.data.tables.parquet_rows import Footer, ParquetRows, footer_of
     from dgd.data.tables.partitions import partition_numbers, partition_value
-except ModuleNotFoundError as missing:
-    if (missing.name or "").partition(".")[0] != "pyarrow":
-        raise
-    raise ConfigurationError(
-        'reading Parquet needs pyarrow, which is not installed: pip install "dgd[ingest]"'
-    ) from missing
 
 MOST_NAMED = 8
 
@@ -78,13 +72,8 @@ def _check_named(path: str, role: str, name: Any, names: Sequence[str]) -> None:
             f"{role} of a table is the name of a column, got a {type(name).__name__}; read the table into arrays to "
             f"give one beside it"
         )
-    if names.count(name) == 1:
-        return
-    found = "several columns" if name in names else "no column"
-    close = difflib.get_close_matches(name, names, n=3)
-    hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
-    listed = ", ".join(names[:50]) + (f", … ({len(names)} columns)" if len(names) > 50 else "")
-    raise ConfigurationError(f"{role}: {path} has {found} {name!r}.{hint} It has {listed}")
+    if names.count(name) != 1:
+        raise no_column(path, role, name, names)
 
 
 def _others(file: TableFile, footer: Footer, named: dict[str, Any], names: Sequence[str]) -> tuple[str, ...]:

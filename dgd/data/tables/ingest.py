@@ -12,24 +12,19 @@ import numpy as np
 
 from dgd.data.tables.dialect import Dialect
 from dgd.data.tables.files import is_parquet, is_table, table_files
+from dgd.data.tables.needing_pyarrow import needing_pyarrow
 from dgd.data.zarr.commit_marker import redo_of_unfinished
 from dgd.data.zarr.dataset_writer import DatasetWriter
 from dgd.data.zarr.folders import local_folder
 from dgd.errors import ConfigurationError, IngestError
 from dgd.errors.checks import checked_word
 
-try:
+with needing_pyarrow():
     from dgd.data.tables.batches import MissingCells, Policy, blocks
     from dgd.data.tables.columns import Selection, Table, check_columns, choose_columns
     from dgd.data.tables.csv import open_csv_table
     from dgd.data.tables.parquet import open_parquet_table
     from dgd.data.tables.partitions import with_partitions
-except ModuleNotFoundError as error:
-    if (error.name or "").partition(".")[0] != "pyarrow":
-        raise
-    raise ConfigurationError(
-        'reading CSV and Parquet needs pyarrow, which is not installed: pip install "dgd[ingest]"'
-    ) from error
 
 __all__ = ["Ingested", "ingest"]
 

@@ -171,12 +171,11 @@ class ParquetRows(ReadAtOnce):
         first, last = (int(k) for k in np.searchsorted(self.bounds, (start, stop - 1), side="right") - 1)
         table, n_bytes = self._table(list(range(first, last + 1)), start, stop)
         table = table.slice(start - int(self.bounds[first]), stop - start)
-        if self.is_vector:
-            constants = dict(self.constants)
-            if self.columns[0] in constants:
-                return np.full(stop - start, constants[self.columns[0]]), n_bytes
-            return self._vector(table.column(0)), n_bytes
         constants = dict(self.constants)
+        if self.is_vector and self.columns[0] in constants:
+            return np.full(stop - start, constants[self.columns[0]]), n_bytes
+        if self.is_vector:
+            return self._vector(table.column(0)), n_bytes
         block = buffers.take("rows", (stop - start, len(self.columns)), self.dtype)
         for j, name in enumerate(self.columns):
             block[:, j] = constants[name] if name in constants else numbers(table.column(name))

@@ -8,7 +8,11 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from dgd.data.tables.columns import Cell, Column, Selection, Table
+from dgd.data.tables.dialect import Dialect
 from dgd.data.tables.files import NO_VALUE
+
+PLAIN = Dialect(decimal=".")
+"""How a number stands in a folder's name."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ def partition_numbers(partitions: Sequence[tuple[tuple[str, str], ...]]) -> set[
     for partition in partitions:
         for name, text in partition:
             texts.setdefault(name, []).append(text)
-    return {name for name, values in texts.items() if all(text == NO_VALUE or _is_number(text) for text in values)}
+    return {name for name, values in texts.items() if all(text == NO_VALUE or PLAIN.is_number(text) for text in values)}
 
 
 def partition_value(text: str) -> float:
@@ -96,11 +100,3 @@ def _with_partition(table: Table, partition: tuple[tuple[str, str], ...], number
         if name not in taken
     )
     return PartitionedTable(table, partition, kinds)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return text.isascii() and "_" not in text
