@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from distributed import Client, Security
+from distributed import Client, LocalCluster, Security
 
 DASK = [sys.executable, "-m", "dask"]
 PRIVATE = ("--no-dashboard", "--dashboard-address", "127.0.0.1:0")
@@ -126,3 +126,13 @@ def wait_until(condition: object, what: str, seconds: float = 30.0) -> None:
     while not condition():
         assert time.monotonic() - began < seconds, f"waited {seconds:g} s for {what}"
         time.sleep(0.02)
+
+
+@contextmanager
+def two_in_this_process() -> Iterator[Client]:
+    """The client of two workers of one thread each, which live in this process: what is patched here is so there."""
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0") as local,
+        Client(local, set_as_default=False) as client,
+    ):
+        yield client

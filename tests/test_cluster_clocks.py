@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 import zarr
-from clusters import cluster, end, wait_until
-from distributed import Client, LocalCluster
+from clusters import cluster, end, two_in_this_process, wait_until
+from distributed import Client
 from hanging import hang, reading
 
 import dgd
@@ -67,10 +67,7 @@ def test_max_seconds_ends_a_pass_on_a_cluster(files: Path, tmp_path: Path, monke
     options: dict[str, Any] = {"solver": "gd", "tol": 0}
     expected = dgd.fit(files, threads=2, max_iter=2, **options)
     monkeypatch.setattr(os, "readv", reading(hang("X/c/5/0", str(flag))))
-    with (
-        LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None) as local,
-        Client(local, set_as_default=False) as client,
-    ):
+    with two_in_this_process() as client:
         execution = dgd.Execution(client=client, resident=0)
         began = time.monotonic()
         result = dgd.fit(files, execution=execution, max_seconds=3, callbacks=[begin], **options)

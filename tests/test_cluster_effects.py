@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from clusters import wait_until
-from distributed import Client, LocalCluster
+from clusters import two_in_this_process, wait_until
+from distributed import Client
 from hanging import reading
 
 import dgd
@@ -26,10 +26,7 @@ ROWS = {"row_shape": (), "dtype": np.dtype("float64"), "overwrite": True}
 
 @pytest.fixture(scope="module")
 def two() -> Iterator[Client]:
-    with (
-        LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0") as local,
-        Client(local, set_as_default=False) as client,
-    ):
+    with two_in_this_process() as client:
         yield client
 
 

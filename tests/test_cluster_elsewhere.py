@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from clusters import cluster
-from distributed import Client, LocalCluster, get_worker
+from clusters import cluster, two_in_this_process
+from distributed import Client, get_worker
 
 import dgd
 from dgd.data.buffers import Buffers
@@ -35,10 +35,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def two() -> Iterator[Client]:
-    with (
-        LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0") as local,
-        Client(local, set_as_default=False) as client,
-    ):
+    with two_in_this_process() as client:
         yield client
 
 

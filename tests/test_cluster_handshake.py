@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from clusters import Cluster, cluster
-from distributed import Client, LocalCluster, get_worker
+from clusters import Cluster, cluster, two_in_this_process
+from distributed import Client, get_worker
 
 import dgd
 from dgd.cli import main
@@ -30,10 +30,7 @@ def bits(result: dgd.Result) -> bytes:
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
     """Of two workers in this process."""
-    with (
-        LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=":0") as found,
-        Client(found, set_as_default=False) as opened,
-    ):
+    with two_in_this_process() as opened:
         yield opened
 
 

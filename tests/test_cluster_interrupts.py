@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from clusters import cluster
-from distributed import Client, LocalCluster
+from clusters import cluster, two_in_this_process
+from distributed import Client
 from hanging import reading
 
 import dgd
@@ -73,10 +73,7 @@ def test_in_the_middle_of_a_pass(store: Path, monkeypatch: pytest.MonkeyPatch) -
     slow: list[float] = []
     monkeypatch.setattr(os, "readv", reading(lambda path: time.sleep(sum(slow) if "/c/" in path else 0)))
     interrupt = Interrupt(2)
-    with (
-        LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0") as local,
-        Client(local, set_as_default=False) as client,
-    ):
+    with two_in_this_process() as client:
 
         def slower(record: dgd.Record) -> None:
             if record.iteration == 2:

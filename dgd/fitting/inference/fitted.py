@@ -56,7 +56,7 @@ class Fitted:
         at_point = last is not None and np.array_equal(last.point, run.point)
         double = objective.precision == "double"
         # A Hessian that is not constant is the last that was summed: that of θ only if the last pass was made there.
-        here = run.status is Status.CONVERGED and at_point and last is not None and last.hessian is not None
+        here = at_point and last is not None and last.hessian is not None
         has_hessian = double and known.coordinates.standardised and (objective.loss.quadratic or here)
         knows_loss = double and known.targets is not None and not run.loss_is_before_last_step
         return cls(

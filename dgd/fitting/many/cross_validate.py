@@ -18,7 +18,7 @@ from dgd.errors.checks import checked_word
 from dgd.fitting.arguments import make_stopping
 from dgd.fitting.many.cross_validation import CrossValidation, choices
 from dgd.fitting.many.fits import ManyFits
-from dgd.fitting.many.how import How, on_grid
+from dgd.fitting.many.in_common import InCommon, on_grid
 from dgd.fitting.many.penalty_grid import checked_penalties, given_grid, strength_of
 from dgd.fitting.many.summary_cross_validation import from_summary
 from dgd.fitting.verdict.stopping import MAX_ITER, Stopping
@@ -86,7 +86,7 @@ def cross_validate(
     grid = given_grid("cross_validate(penalties", penalties)
     given = [] if grid else checked_penalties("cross_validate", penalties, dataset.shape[1])
     apart = make_folds("cross_validate", dataset, folds, by, seed)
-    how = How(dataset, loss, solver, fit_intercept, precision, stopping)
+    how = InCommon(dataset, loss, solver, fit_intercept, precision, stopping)
     method = how.method(grid.penalty(1.0) if grid else given[0])
     grid = grid and grid.of_size(n_lambdas, by_summary=method.sums_products)
     if n_lambdas is not None and not grid:
@@ -103,7 +103,9 @@ def cross_validate(
     return replace(found, seconds=time.perf_counter() - began)
 
 
-def _compared(fits: ManyFits, how: How, penalties: Sequence[Penalty], folds: Folds, choose: str) -> CrossValidation:
+def _compared(
+    fits: ManyFits, how: InCommon, penalties: Sequence[Penalty], folds: Folds, choose: str
+) -> CrossValidation:
     methods = [how.method(penalty, fits.method.loss) for penalty in penalties]
     whole, rest = fits.run(methods)
     held_out = fits.held_out([fit for each in rest for fit in each])

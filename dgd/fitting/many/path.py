@@ -16,7 +16,7 @@ from dgd.errors import ConfigurationError
 from dgd.fitting.arguments import make_stopping
 from dgd.fitting.many.fits import ManyFits
 from dgd.fitting.many.gram_path import losses, path_of
-from dgd.fitting.many.how import How, on_grid
+from dgd.fitting.many.in_common import InCommon, on_grid
 from dgd.fitting.many.path_result import Path
 from dgd.fitting.many.penalty_grid import Grid, checked_penalties, given_grid, strength_of
 from dgd.fitting.many.summary_cross_validation import penalties_of
@@ -77,7 +77,7 @@ def path(
     dataset = open_dataset(data, y, weight=weight, offset=offset, **reading).waiting_at_most(where.read_timeout)
     grid = given_grid("path(penalty", penalty)
     given = [] if grid else checked_penalties("path", penalty, dataset.shape[1])
-    how = How(dataset, loss, solver, fit_intercept, precision, stopping)
+    how = InCommon(dataset, loss, solver, fit_intercept, precision, stopping)
     method = how.method(grid.penalty(1.0) if grid else given[0])
     grid = grid and grid.of_size(n_lambdas, by_summary=method.sums_products)
     if n_lambdas is not None and not grid:
@@ -94,7 +94,7 @@ def path(
     return replace(found, seconds=time.perf_counter() - began)
 
 
-def _from_summary(how: How, penalties: Sequence[Penalty] | Grid | None, where: Execution) -> Path:
+def _from_summary(how: InCommon, penalties: Sequence[Penalty] | Grid | None, where: Execution) -> Path:
     summary = summarize(how.dataset, precision=how.precision, execution=where)
     intercept = bool(how.fit_intercept)
     with single_threaded_blas():
@@ -119,7 +119,7 @@ def _from_summary(how: How, penalties: Sequence[Penalty] | Grid | None, where: E
     )
 
 
-def _in_lockstep(fits: ManyFits, how: How, penalties: Sequence[Penalty]) -> Path:
+def _in_lockstep(fits: ManyFits, how: InCommon, penalties: Sequence[Penalty]) -> Path:
     methods = [how.method(penalty, fits.method.loss) for penalty in penalties]
     whole, _ = fits.run(methods)
     results = [fit.result(fits.plan) for fit in whole]
@@ -138,7 +138,7 @@ def _in_lockstep(fits: ManyFits, how: How, penalties: Sequence[Penalty]) -> Path
     )
 
 
-def _strengths(penalties: Sequence[Penalty], how: How) -> Vector:
+def _strengths(penalties: Sequence[Penalty], how: InCommon) -> Vector:
     return np.array([strength_of(penalty, how.dataset.shape[1]) for penalty in penalties])
 
 

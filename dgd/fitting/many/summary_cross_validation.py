@@ -13,7 +13,7 @@ from dgd.errors import DataError
 from dgd.fitting.fit import fit
 from dgd.fitting.many.cross_validation import CrossValidation, choices
 from dgd.fitting.many.gram_path import losses, null_gradient, path_of, ridge_strengths, without
-from dgd.fitting.many.how import How
+from dgd.fitting.many.in_common import InCommon
 from dgd.fitting.many.penalty_grid import Grid, strength_of
 from dgd.fitting.result import Result
 from dgd.fitting.summary.summarize import summarize
@@ -24,7 +24,7 @@ from dgd.penalties import Penalty
 
 
 def from_summary(
-    how: How, penalties: Sequence[Penalty] | Grid | None, folds: Folds, choose: str, where: Execution
+    how: InCommon, penalties: Sequence[Penalty] | Grid | None, folds: Folds, choose: str, where: Execution
 ) -> CrossValidation:
     """The penalties compared, and all rows fitted by the one that is chosen."""
     summary = summarize(how.dataset, folds=folds, precision=how.precision, execution=where)
@@ -73,7 +73,7 @@ def penalties_of(grid: Grid, summary: Summary, *, fit_intercept: bool) -> list[P
     return grid.penalties(grid.strengths(gradient, curvature, summary.rows))
 
 
-def refitted(summary: Summary, how: How, penalty: Penalty, where: Execution) -> tuple[Result, int]:
+def refitted(summary: Summary, how: InCommon, penalty: Penalty, where: Execution) -> tuple[Result, int]:
     """The fit of all rows from their summary, or, where that has too few digits, from the data; and its passes."""
     result = summary.fit(penalty=penalty, fit_intercept=bool(how.fit_intercept))
     if result.converged:

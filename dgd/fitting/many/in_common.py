@@ -18,7 +18,7 @@ from dgd.penalties import Penalty
 
 
 @dataclass(frozen=True)
-class How:
+class InCommon:
     """What the fits have in common."""
 
     dataset: Dataset
