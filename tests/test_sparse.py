@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import dask.array as da
@@ -23,9 +25,10 @@ import dgd
 from dgd.data import row_cuts
 from dgd.data.buffers import Buffers
 from dgd.data.centre import Centre, sampled
-from dgd.data.csr import Csr
+from dgd.data.csr import Csr, NonZeros
 from dgd.data.dataset import Chunk
 from dgd.data.row_cuts import cut, cut_evenly
+from dgd.data.rows import DenseRows, Footprint
 from dgd.errors import SchemaError, ValueRangeError
 from dgd.estimators import LogisticRegression, Ridge, ZarrDesign
 from dgd.losses import Logistic, Softmax, Squared
@@ -283,3 +286,12 @@ def test_products_folds_and_standard_errors_are_those_of_dense_rows(stored: Stor
     for cov in ("classical", "HC3"):
         found, dense = (fit.inference(cov, penalized="ignore").standard_errors for fit in fits)
         assert_allclose(found, dense, rtol=1e-6)
+
+
+def test_dense_rows_of_a_sparse_matrix_are_planned_with_all_that_its_store_takes() -> None:
+    stored = Footprint(100, 50, 900, exact=False, path="http", ahead=3, larger=7_000, non_zeros=NonZeros(5, 5))
+    rows = SimpleNamespace(
+        footprint=stored, shape=(10, 2), dtype=np.dtype("float64"), bounds=np.array([0, 6, 10]), name="y"
+    )
+    expected = replace(stored, decoded=50 + 6 * 2 * 8, non_zeros=None)
+    assert DenseRows(rows).footprint == expected  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ from dgd._typing import Array, Integers
 from dgd.data.buffers import Buffers
 from dgd.data.csr import Cells, NonZeros, is_sparse
 from dgd.data.grid import Grid
-from dgd.data.rows import DenseRows, Footprint, Rows, as_made, check_dtype
+from dgd.data.rows import DenseRows, Footprint, Rows, as_made, check_dtype, together
 from dgd.data.schema import check_column, check_matrix, check_names, not_as_declared
 from dgd.data.transforms.missing import LeftOut, check_labels, left_out, some_rows
 from dgd.errors import ConfigurationError
@@ -202,15 +202,8 @@ class Dataset:
         """Memory that reading one chunk of every array takes, and the bytes a pass reads."""
         parts = [rows.footprint for rows in self.arrays]
         gathered = [self._gathered_bytes(rows, part) for rows, part in zip(self.arrays, parts, strict=True)]
-        return Footprint(
-            encoded=sum(part.encoded for part in parts),
-            decoded=sum(part.decoded for part in parts) + sum(gathered) + self._kept_bytes,
-            per_pass=sum(part.per_pass for part in parts),
-            exact=all(part.exact for part in parts),
-            path=parts[0].path,
-            ahead=max(part.ahead for part in parts),
-            larger=max(part.larger for part in parts),
-        )
+        whole = together(parts)
+        return replace(whole, decoded=whole.decoded + sum(gathered) + self._kept_bytes, held=0)
 
     def _gathered_bytes(self, rows: Rows, part: Footprint) -> int:
         """Memory for the rows of a chunk if they are joined from chunks that differ from those of X."""

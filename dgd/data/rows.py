@@ -5,7 +5,7 @@ The protocol that every kind of array fulfils. It is narrow because a pass needs
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol, Self
 
@@ -46,6 +46,20 @@ class Footprint:
     """Most that a stored chunk can have, where `encoded` is that of those that are stored; 0 if it is the most."""
     non_zeros: NonZeros | None = None
     """Of a sparse matrix."""
+
+
+def together(parts: Sequence[Footprint]) -> Footprint:
+    """What reading several arrays at a time costs; which of them are sparse is not said."""
+    return Footprint(
+        encoded=sum(part.encoded for part in parts),
+        decoded=sum(part.decoded for part in parts),
+        per_pass=sum(part.per_pass for part in parts),
+        exact=all(part.exact for part in parts),
+        held=sum(part.held for part in parts),
+        path=parts[0].path,
+        ahead=max(part.ahead for part in parts),
+        larger=max(part.larger for part in parts),
+    )
 
 
 class Rows(Protocol):
@@ -218,7 +232,7 @@ class DenseRows(RowsOfRows):
         """The array's, and the cells."""
         whole = self.rows.footprint
         cells = self.longest * self.shape[1] * self.dtype.itemsize
-        return Footprint(whole.encoded, whole.decoded + cells, whole.per_pass, whole.exact, whole.held, whole.path)
+        return replace(whole, decoded=whole.decoded + cells, non_zeros=None)
 
     @property
     def fingerprint(self) -> str:

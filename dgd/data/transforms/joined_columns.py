@@ -15,7 +15,7 @@ from dgd.data.checksums import HeldChunks
 from dgd.data.csr import Cells, Csr, NonZeros, is_sparse, side_by_side
 from dgd.data.dataset import Dataset
 from dgd.data.reading import Reading
-from dgd.data.rows import READABLE_KINDS, Footprint, Rows, as_made
+from dgd.data.rows import READABLE_KINDS, Footprint, Rows, as_made, together
 from dgd.data.transforms.meaning import DecodedRows
 from dgd.data.transforms.selected_columns import SelectedColumns, select_columns
 from dgd.errors import SchemaError
@@ -68,16 +68,8 @@ class JoinedColumns:
         if self.is_sparse:
             return self._sparse_footprint(each, longest)
         gathered = sum(_width(part) * part.dtype.itemsize for part in self.parts if part.bounds is not self.bounds)
-        return Footprint(
-            encoded=sum(one.encoded for one in each),
-            decoded=sum(one.decoded for one in each) + longest * (gathered + self.shape[1] * self.dtype.itemsize),
-            per_pass=sum(one.per_pass for one in each),
-            exact=all(one.exact for one in each),
-            held=sum(one.held for one in each),
-            path=each[0].path,
-            ahead=max(one.ahead for one in each),
-            larger=max(one.larger for one in each),
-        )
+        whole = together(each)
+        return replace(whole, decoded=whole.decoded + longest * (gathered + self.shape[1] * self.dtype.itemsize))
 
     def _sparse_footprint(self, each: list[Footprint], longest: int) -> Footprint:
         """The same, with what is stored: of dense columns all cells at most."""
@@ -89,17 +81,8 @@ class JoinedColumns:
         )
         # Each part as sparse columns, all side by side, and those in their order.
         joining = 3 * stored.chunk_bytes(longest, self.dtype)
-        return Footprint(
-            encoded=sum(one.encoded for one in each),
-            decoded=sum(one.decoded for one in each) + joining,
-            per_pass=sum(one.per_pass for one in each),
-            exact=all(one.exact for one in each),
-            held=sum(one.held for one in each),
-            path=each[0].path,
-            ahead=max(one.ahead for one in each),
-            larger=max(one.larger for one in each),
-            non_zeros=stored,
-        )
+        whole = together(each)
+        return replace(whole, decoded=whole.decoded + joining, non_zeros=stored)
 
     @property
     def fingerprint(self) -> str:

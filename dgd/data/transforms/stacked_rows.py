@@ -14,7 +14,7 @@ from dgd.data.checksums import HeldChunks
 from dgd.data.csr import Cells, Csr, NonZeros, is_sparse
 from dgd.data.csr import stacked as stacked_csr
 from dgd.data.dataset import Dataset
-from dgd.data.rows import Footprint, Rows, as_made
+from dgd.data.rows import Footprint, Rows, as_made, together
 from dgd.errors import SchemaError
 
 TOGETHER = 2
@@ -72,15 +72,10 @@ class StackedRows:
         parts = [part.footprint for part in self.parts]
         longest = int(np.diff(self.bounds).max(initial=0))
         row_bytes = 0 if self.is_sparse else self.dtype.itemsize * int(np.prod(self.shape[1:], dtype=np.int64))
-        return Footprint(
+        return replace(
+            together(parts),
             encoded=TOGETHER * max(part.encoded for part in parts),
             decoded=TOGETHER * max(part.decoded for part in parts) + longest * row_bytes,
-            per_pass=sum(part.per_pass for part in parts),
-            exact=all(part.exact for part in parts),
-            held=sum(part.held for part in parts),
-            path=parts[0].path,
-            ahead=max(part.ahead for part in parts),
-            larger=max(part.larger for part in parts),
             non_zeros=self._non_zeros(parts),
         )
 

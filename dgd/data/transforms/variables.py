@@ -19,7 +19,7 @@ from dgd.data.buffers import Buffers
 from dgd.data.checksums import HeldChunks
 from dgd.data.dataset import Dataset
 from dgd.data.grid import Coordinate, Grid
-from dgd.data.rows import Footprint, Rows, as_made
+from dgd.data.rows import Footprint, Rows, as_made, together
 from dgd.errors import SchemaError
 
 BLOCK_BYTES = 64 * 2**20
@@ -89,16 +89,9 @@ class Flattened:
             (math.prod(each.rows.shape) + cells if each.dims[:1] != self.dims[:1] else cells) * each.rows.dtype.itemsize
             for each in self.variables
         )
-        return Footprint(
-            encoded=sum(part.encoded for part in parts),
-            decoded=sum(part.decoded for part in parts) + gathered + cells * len(self.variables) * self.dtype.itemsize,
-            per_pass=sum(part.per_pass for part in parts),
-            exact=all(part.exact for part in parts),
-            held=sum(part.held for part in parts),
-            path=parts[0].path,
-            ahead=max(part.ahead for part in parts),
-            larger=max(part.larger for part in parts),
-        )
+        whole = together(parts)
+        block = cells * len(self.variables) * self.dtype.itemsize
+        return replace(whole, decoded=whole.decoded + gathered + block)
 
     @property
     def fingerprint(self) -> str:

@@ -18,7 +18,7 @@ from dgd.data.buffers import Buffers
 from dgd.data.checksums import HeldChunks
 from dgd.data.csr import Csr, NonZeros
 from dgd.data.row_cuts import chunk_cost, cut, cut_evenly, non_zeros
-from dgd.data.rows import Footprint, Rows
+from dgd.data.rows import Footprint, Rows, together
 from dgd.errors import CorruptChunkError, SchemaError
 
 
@@ -98,16 +98,9 @@ class CsrRows:
         each = self.data.dtype.itemsize + self.indices.dtype.itemsize
         each += self.dtype.itemsize if self.dtype != self.data.dtype else 0
         each += found.index_bytes if self.indices.dtype.itemsize != found.index_bytes else 0
-        return Footprint(
-            encoded=data.encoded + indices.encoded,
-            decoded=data.decoded + indices.decoded + found.most * each + 8 * int(np.diff(self.bounds).max(initial=0)),
-            per_pass=data.per_pass + indices.per_pass,
-            exact=data.exact and indices.exact,
-            path=data.path,
-            ahead=data.ahead,
-            larger=max(data.larger, indices.larger),
-            non_zeros=found,
-        )
+        begins = 8 * int(np.diff(self.bounds).max(initial=0))
+        whole = together([data, indices])
+        return replace(whole, decoded=whole.decoded + found.most * each + begins, non_zeros=found)
 
     @property
     def fingerprint(self) -> str:
