@@ -88,8 +88,14 @@ def milliseconds(store: str, workers: int, chunks: int, passes: int) -> dict[str
 
 
 def _cluster(workers: int, protocol: str) -> LocalCluster:
+    # Without a limit: each worker would pause at its share of the memory, which all of them fill together.
     return LocalCluster(
-        n_workers=workers, threads_per_worker=1, processes=False, protocol=protocol, dashboard_address=None
+        n_workers=workers,
+        threads_per_worker=1,
+        processes=False,
+        protocol=protocol,
+        dashboard_address=None,
+        memory_limit=0,
     )
 
 
