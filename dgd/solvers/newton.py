@@ -5,12 +5,9 @@
 and with a g that has a prox, d = z − θ with z = argmin ∇fᵀ(z − θ) + ½ (z − θ)ᵀ H (z − θ) + g(z), by `quadratic_model`:
 Lee, Sun and Saunders (2014), Proximal Newton-type methods for minimizing composite functions. The rest is of g = 0.
 
-H is scaled to a unit diagonal before it is factored, S = D⁻¹ H D⁻¹ with D = √diag H: columns of scales 1e-6 and 1e6
-are then alike, and the step is the same. λ = 0 where the Cholesky factorisation of S succeeds. Where H is singular
-(repeated columns, a softmax without penalty) the eigenvectors of S give the step of least norm on its range; where it
-has negative eigenvalues beyond rounding λ lifts them: Levenberg (1944), A method for the solution of certain non-linear
-problems in least squares. Backtracking: Dennis and Schnabel (1983), Numerical Methods for Unconstrained Optimization,
-§6.3. An inexact H still leads to the minimum, since each pass brings a true gradient: that is iterative refinement.
+`dgd.solvers.steps.newton_step` has the linear algebra. Backtracking: Dennis and Schnabel (1983), Numerical Methods for
+Unconstrained Optimization, §6.3. An inexact H still leads to the minimum, since each pass brings a true gradient: that
+is iterative refinement.
 """
 
 from __future__ import annotations
@@ -22,7 +19,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dgd._typing import Matrix, Vector
+from dgd._typing import Vector
 from dgd.solvers.base import Evaluation, Kinks, Prox, Solver, State, Status, no_prox, vector_norm
 from dgd.solvers.steps.line_search import (
     FLAT,
@@ -33,6 +30,7 @@ from dgd.solvers.steps.line_search import (
     search_towards,
     steepest_search,
 )
+from dgd.solvers.steps.newton_step import newton_step
 from dgd.solvers.steps.progress import NO_PROGRESS, Progress
 from dgd.solvers.steps.quadratic_model import ROUNDS, quadratic_minimum
 
@@ -46,9 +44,6 @@ ENDLESS = 4
 """Whole steps in a row, alike in direction and length, after which no minimum is expected along them."""
 FAR = 1e-3
 """The least length of such steps, as a part of θ."""
-EPS = float(np.finfo(np.float64).eps)
-SINGULAR = 16 * EPS
-"""An eigenvalue below this part of the largest, for each parameter, is rounding of zero."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,47 +247,3 @@ def _advice(state: NewtonState) -> str:
     if state.unsolved:
         more += f"; {state.unsolved} of the steps by a quadratic whose minimum was not found in {ROUNDS} rounds"
     return f"{steps} and {rejected}{more}"
-
-
-def newton_step(hessian: Matrix, gradient: Vector) -> tuple[Vector, int]:
-    """d with H d = −g, of least norm where H is singular, and the rank of H.
-
-    A gradient that is q times as long as H is that of q outputs, entry by entry, which share H.
-    """
-    H = (hessian + hessian.T) / 2
-    diagonal = np.sqrt(np.maximum(np.diag(H), 0.0))
-    D = np.where(diagonal > 0, diagonal, 1.0)
-    S = H / D[:, None] / D
-    right = -gradient.reshape(len(H), -1) / D[:, None]
-    step, rank = _scaled_step(S, right, D)
-    return step.ravel(), rank * right.shape[1]
-
-
-def _scaled_step(S: Matrix, right: Matrix, D: Vector) -> tuple[Matrix, int]:
-    try:
-        pivots = np.diag(np.linalg.cholesky(S))
-        if float(pivots.min()) ** 2 > SINGULAR * len(S):
-            return np.linalg.solve(S, right) / D[:, None], len(S)
-    except np.linalg.LinAlgError:
-        pass
-    return _least_norm_step(S, right, D)
-
-
-def _least_norm_step(S: Matrix, right: Matrix, D: Vector) -> tuple[Matrix, int]:
-    """The step from the eigenvectors of S, with its part in the null space of H = D S D taken out."""
-    eigenvalues, vectors = np.linalg.eigh(S)
-    cutoff = SINGULAR * len(S) * float(abs(eigenvalues).max())
-    kept = abs(eigenvalues) > cutoff
-    damping = 2 * max(0.0, -float(eigenvalues[kept].min(initial=0.0)))
-    along = vectors[:, kept].T @ right / (eigenvalues[kept] + damping)[:, None]
-    step = (vectors[:, kept] @ along) / D[:, None]
-    if not kept.all():
-        null = vectors[:, ~kept] / D[:, None]
-        null, _ = np.linalg.qr(null / np.linalg.norm(null, axis=0))
-        step = step - null @ (null.T @ step)
-    return step, int(kept.sum())
-
-
-def least_curvature(hessian: Matrix) -> float:
-    """The smallest eigenvalue of H: μ in the bound F(θ) − F* ≤ ‖∇F(θ)‖²/2μ."""
-    return float(np.linalg.eigvalsh((hessian + hessian.T) / 2)[0])
