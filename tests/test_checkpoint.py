@@ -105,7 +105,7 @@ COLLINEAR = np.column_stack([COLUMN, COLUMN + 1e-9 * RNG.normal(size=400), RNG.n
 @pytest.mark.parametrize(
     ("y", "options"),
     [
-        (COLLINEAR @ [1, 2, 3] + RNG.normal(size=400), {}),
+        (COLLINEAR @ [1, 2, 3] + RNG.normal(size=400), {"solver": "newton"}),
         ((COLLINEAR[:, 2] > 0).astype(float), {"loss": "logistic", "solver": "lbfgs", "tol": 1e-3}),
     ],
     ids=["from newton to cg", "from lbfgs to newton"],

@@ -11,7 +11,7 @@ import dgd
 DIGITS = {"longley": 6, "wampler1": 5, "wampler2": 5}
 BY_DEFAULT = {
     "newton": {"longley": (8, 2), "wampler1": (9, 3), "wampler2": (9, 2)},
-    "auto": {"longley": (11, 1), "wampler1": (9, 3), "wampler2": (9, 2)},
+    "auto": {"longley": (11, 1), "wampler1": (9, 2), "wampler2": (12, 2)},
 }
 """Digits and passes, by solver."""
 

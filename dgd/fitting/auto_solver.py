@@ -1,7 +1,8 @@
 """Which solver: what `solver="auto"` takes and why, and which combinations cannot work.
 
     quadratic (squared)              summary    while its p × p matrix is small: 1 pass, or 2 where rounding of sums
-                                                would matter, whatever the scales, the penalty, the number of targets
+                                                would matter, whatever the scales, the penalty, the number of targets;
+                                                of an R factor where the condition would cost digits (`hand_over`)
                                      cg         beyond: at most p passes in exact arithmetic, often far fewer
     smooth, not quadratic            newton     while p is small: about 8 passes
                                      lbfgs      beyond, and for huber, whose curvature vanishes far from the data

@@ -23,6 +23,7 @@ from dgd.fitting.problem import Method, make_method, validation_rows
 from dgd.fitting.result import Result
 from dgd.fitting.run import Task, run
 from dgd.fitting.start import start_of
+from dgd.fitting.summary.hand_over import planned_with_factor
 from dgd.fitting.verdict.stopping import MAX_ITER, TOL, Callback
 from dgd.losses import Loss
 from dgd.models.model import Model
@@ -187,7 +188,7 @@ def planned(
 ) -> Plan:
     """What a fit by this method would cost; where `tell` ends the measuring, what is known without it."""
     with session(where, tell) as running:
-        cost = running.plan(dataset, method.need(dataset, precision))
+        cost, _ = planned_with_factor(running, dataset, method, precision)
         if not (measure and cost.fits):
             return cost
         return _with_pace(cost, running.reading(dataset, cost), running.executor, method, precision)

@@ -17,7 +17,9 @@ from dgd.fitting.objective import Objective
 from dgd.fitting.question import Question
 from dgd.fitting.record import Record
 from dgd.fitting.state import FitState
-from dgd.fitting.summary.products import products_pass, without_a_pass
+from dgd.fitting.summary.hand_over import asks_for_factor, factor_question, from_factor
+from dgd.fitting.summary.products import products_pass, products_question, without_a_pass
+from dgd.fitting.verdict.certificate import Certificate
 from dgd.fitting.verdict.collinear import stops_short
 from dgd.fitting.verdict.no_optimum import from_nearer, is_separated, needs_newton
 from dgd.fitting.verdict.stopping import TOL, Callback, Stopping
@@ -34,6 +36,8 @@ class Run:
     loss: float
     status: Status
     state: FitState
+    certificate: Certificate | None = None
+    """Of sums that say more of the point than its evaluation does."""
 
     @property
     def loss_is_before_last_step(self) -> bool:
@@ -105,7 +109,9 @@ def descend(
             return ended(status, state, state.last)
     else:
         if objective.products:
-            found = products_pass(objective, theta, (yield objective.ask_products(theta)), standardize=standardize)
+            found = products_pass(
+                objective, theta, (yield products_question(objective, theta)), standardize=standardize
+            )
         elif standardize:
             asked = objective.ask(theta, None, objective.unknown(), hessian=solver.wants_hessian)
             found = objective.answer(asked, (yield asked))
@@ -113,10 +119,17 @@ def descend(
         start = found.evaluation.point if found else known.coordinates.from_user(theta)
         state = FitState(solver.init(start, tol=stopping.tol), known, start)
     while True:
+        factored = None
+        if found is None and asks_for_factor(objective, state, stopping):
+            factored = from_factor(objective, state, (yield factor_question(state)))
+            found = factored.found
         found = found or (yield from _evaluated(objective, solver, state, reached))
         last, state.epoch = state.last, None
-        converged = _tell(state, found, solver, objective, stopping)
-        successor = _successor(solver, state, last, found, objective, converged=converged)
+        if factored is None:
+            converged = _tell(state, found, solver, objective, stopping)
+            successor = _successor(solver, state, last, found, objective, converged=converged)
+        else:
+            converged, successor = factored.taken_by(state), None
         if successor is not None:
             solver, begin = successor
             state.solver, state.handed_over, converged = solver.init(begin, tol=stopping.tol), True, False
@@ -133,7 +146,7 @@ def descend(
         status = status or _limit(stopping, stop, state, time.perf_counter() - began)
         reached.between_passes(status)
         if status is not None:
-            return ended(status, state, evaluation)
+            return replace(ended(status, state, evaluation), certificate=factored.certificate if factored else None)
         found, started = None, time.perf_counter()
 
 

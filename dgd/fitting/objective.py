@@ -30,7 +30,6 @@ from dgd.fitting.verdict.measure import Measure
 from dgd.losses import Loss
 from dgd.passes.executor import Executor, PassResult
 from dgd.passes.sums.gradient import AtNull, LossAndGradient, NullSums
-from dgd.passes.sums.gram import GramSum
 from dgd.passes.sums.hessian import Hessian
 from dgd.passes.sums.loss import LossOnly
 from dgd.passes.sums.moments import ColumnMoments, Moments, TargetMoments
@@ -57,6 +56,8 @@ class Objective:
     """The best constant, and the level of the targets; None: it is 0, and nothing is centred."""
     products: bool = False
     """Whether the first pass sums centred products of columns and targets."""
+    no_factor: str = ""
+    """Why no pass may sum their R factor, if none may: a plan that does not fit."""
     validation: Dataset | RowSplit | None = None
     """Rows that are scored at each point and never fitted: others, or some of each chunk."""
 
@@ -175,10 +176,6 @@ class Objective:
         parts += (TargetMoments(), self._at_null(theta)) if first else ()
         parts += (Hessian(),) if sums_hessian else ()
         return Question(self._row_sums(known, theta, parts, precision=self.precision), theta, point, known, hessian)
-
-    def ask_products(self, theta: Vector) -> Question:
-        """Centred products of columns and targets, of which all else follows."""
-        return Question(GramSum(self.precision), theta, None, self.unknown(), hessian=True)
 
     def sweep(self, question: Question) -> PassResult[Any]:
         """One pass: the sums that a question asks for, over all rows to fit, and the loss over those held out."""

@@ -10,6 +10,7 @@ from dgd._typing import Vector
 from dgd._version import __version__
 from dgd.errors import ValueRangeError
 from dgd.errors.words import finite_or_none
+from dgd.fitting.auto_solver import Choice
 from dgd.fitting.least_norm import shortest
 from dgd.fitting.loop import Run
 from dgd.fitting.objective import Objective
@@ -38,7 +39,7 @@ def result_of(objective: Objective, run: Run, cost: Plan | None, method: Method)
             array=dataset.X.name,
         )
     last = run.state.last
-    certificate = None if last is None else certify(objective, last, known)
+    certificate = run.certificate or (None if last is None else certify(objective, last, known))
     if last is not None and run.status is Status.CONVERGED and is_wide(objective, certificate, last, known):
         run = replace(run, status=Status.ILL_CONDITIONED)
     unlike = objective.executor.unlike()
@@ -51,7 +52,7 @@ def result_of(objective: Objective, run: Run, cost: Plan | None, method: Method)
         plan=cost,
         advice=_advice(objective, run, certificate, unlike),
         same_bits=not unlike,
-        choice=method.choice,
+        choice=_choice(run, method),
         explained=explained(objective, run.loss, run.point, known),
         certificate=certificate,
         rows_held_out=objective.rows_held_out,
@@ -61,6 +62,12 @@ def result_of(objective: Objective, run: Run, cost: Plan | None, method: Method)
         bytes_before_first_pass=0 if objective.null is None else objective.null.bytes_read,
         loss_is_before_last_step=run.loss_is_before_last_step,
     )
+
+
+def _choice(run: Run, method: Method) -> Choice:
+    """The solver, and why; with what an R factor has brought."""
+    because = "; ".join(part for part in (method.choice.because, run.state.factor) if part)
+    return replace(method.choice, because=because)
 
 
 def _advice(objective: Objective, run: Run, certificate: Certificate | None, unlike: str) -> str:

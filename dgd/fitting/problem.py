@@ -61,13 +61,13 @@ class Method:
         coef[...] = self.penalty.prox(coef, 0.0)
         return theta
 
-    def need(self, dataset: Dataset, precision: str, split: RowSplit | None = None) -> Need:
-        """What the passes of a fit need."""
+    def need(self, dataset: Dataset, precision: str, split: RowSplit | None = None, *, factor: bool = False) -> Need:
+        """What the passes of a fit need. factor: with room for an R factor, where it sums products."""
         p, q = self.n_parameters // (self.outputs or 1), self.outputs or 1
         hessian_bytes = 8 * (p * p if self.loss.quadratic else self.n_parameters**2)
         in_two = self.solver.wants_hessian and self.loss.quadratic and self.penalty.is_smooth
         if self.sums_products and split is None:
-            return products_need(dataset.shape[1], q, dataset.chunk_rows, precision, passes=2)
+            return products_need(dataset.shape[1], q, dataset.chunk_rows, precision, passes=2, factors=factor)
         return Need(
             precision=precision,
             outputs=self.outputs or 1,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from dgd._typing import Vector
 from dgd.fitting.known import Known
 from dgd.passes.sums.gram import GramSum
+from dgd.passes.sums.r_factor import RFactorSum
 from dgd.passes.sums.row_sums import RowSums
 
 
@@ -14,7 +15,7 @@ from dgd.passes.sums.row_sums import RowSums
 class Question:
     """The sums that a pass is to make, and what their answer is read with."""
 
-    sums: RowSums | GramSum
+    sums: RowSums | GramSum | RFactorSum
     theta: Vector
     """Where, for columns less the centre that is known so far."""
     point: Vector | None

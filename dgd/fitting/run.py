@@ -25,6 +25,7 @@ from dgd.fitting.outcome import result_of
 from dgd.fitting.problem import Method
 from dgd.fitting.result import Result
 from dgd.fitting.state import FitState
+from dgd.fitting.summary.hand_over import planned_with_factor
 from dgd.fitting.verdict.stopping import Callback, Stopping
 from dgd.passes.blas import single_threaded_blas
 from dgd.passes.events import PassStopped
@@ -65,7 +66,7 @@ def run(
     method = task.method
     interruption = Interruption(task.stopping.max_seconds, callbacks)
     with session(where, interruption) as running:
-        cost = running.plan(task.dataset, method.need(task.dataset, task.precision, task.split))
+        cost, no_factor = planned_with_factor(running, task.dataset, method, task.precision, task.split)
         dataset = running.start(task.dataset, cost)
         products = method.sums_products and task.split is None and theta0 is None
         null = null or _null_model(task, dataset, running.executor, known=products)
@@ -80,6 +81,7 @@ def run(
             measures_standardised=not method.by_the_book,
             null=null,
             products=products,
+            no_factor=no_factor,
             validation=running.reading(task.held_out, cost) if isinstance(task.held_out, Dataset) else task.held_out,
         )
         given = checked_start(theta0, objective.theta_shape)

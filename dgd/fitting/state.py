@@ -54,6 +54,8 @@ class FitState:
     """Whether another method has taken over from the one that was asked for."""
     before: State | None = None
     """That of Newton's method, where another one went on from the start."""
+    factor: str = ""
+    """What a pass over an R factor has brought, or why there was none where it would have helped."""
     epoch: EpochPart | None = None
     """The part of an epoch that has been run, where the next pass is to go on within it."""
 

@@ -20,17 +20,19 @@ def products_need(
 ) -> Need:
     """What passes need of which the first sums centred products; parts: how many of them are kept apart.
 
-    factors: whether it is R factors, which stand twice while two are put together.
+    factors: whether one of them sums R factors.
     """
-    dtype = np.dtype(np.float64 if precision == "double" else np.float32)
+    dtype = np.dtype(np.float64 if precision == "double" or factors else np.float32)
     rows = min(gram_rows(n_features, dtype), chunk_rows)
-    products = (4 if factors else 1) * 8 * (n_features + 1) * (n_features + 1 + targets)
+    products = 8 * (n_features + 1) * (n_features + 1 + targets)
+    block = dtype.itemsize * rows * (n_features + targets)
     return Need(
         precision=precision,
         outputs=targets if passes > 1 else 1,
         hessian_bytes=parts * products,
-        # A block, its copy times the weights' roots, and the products of a block before they are added.
-        block_bytes=2 * dtype.itemsize * rows * (n_features + targets) + 2 * products,
+        # A block, its copy times the weights' roots, and the products of a block before they are added; of a factor two
+        # or a block and one, which LAPACK copies twice.
+        block_bytes=3 * max(block + products, 2 * products) if factors else 2 * block + 2 * products,
         bytes_per_row=8 * targets,
         passes=passes,
     )

@@ -35,7 +35,10 @@ class Factored:
 
 
 def by_factor(objective: Objective, first: Pass, factor: RFactor) -> Factored | None:
-    """The minimum; None where the columns depend on each other to the last digit, or the penalty is not smooth."""
+    """The minimum; None where the columns depend on each other to the last digit, or the penalty is not smooth.
+
+    first: at the best constant, of which the intercept and the coordinates are taken.
+    """
     if not objective.penalty.is_smooth or not first.evaluation.finite:
         return None
     coordinates, n = first.known.coordinates, len(factor.about)
@@ -56,13 +59,13 @@ def by_factor(objective: Objective, first: Pass, factor: RFactor) -> Factored | 
     gradient = np.zeros_like(point)
     gradient[own:] = A.T @ left + ridge @ (ridge @ z)
     value = float(np.sum(residual * residual) / 2 + np.sum((ridge @ z) ** 2) / 2)
-    error = _error(R, z, b, residual)
+    error = _error(R, z, np.sqrt((b * b).sum(axis=0)), residual)
     evaluation = replace(
         first.evaluation, point=point.ravel(), value=value, gradient=gradient.ravel(), hessian=None, subgradient=None
     )
     # A Hessian of squared condition would take directions for null that the factor knows.
     found = replace(first, evaluation=evaluation, known=replace(first.known, hessian=None))
-    return Factored(found, _sure(error, z), _certificate(error, coordinates.scale, gradient[own:], R))
+    return Factored(found, _digits(error, z), _certificate(error, coordinates.scale, gradient[own:], R))
 
 
 def _least(A: Matrix, b: Matrix) -> tuple[Matrix, Matrix | None]:
@@ -74,9 +77,14 @@ def _least(A: Matrix, b: Matrix) -> tuple[Matrix, Matrix | None]:
     return np.linalg.solve(R, Q.T @ b), R
 
 
-def _error(R: Matrix, z: Matrix, b: Matrix, residual: Vector) -> Matrix:
+def sure_digits(R: Matrix, z: Matrix, size: Vector, residual: Vector) -> float:
+    """How many digits of each coefficient are sure by such a factor; size: the length of each target."""
+    return _digits(_error(R, z, size, residual), z)
+
+
+def _error(R: Matrix, z: Matrix, size: Vector, residual: Vector) -> Matrix:
     inverse = np.linalg.inv(R)
-    reach = np.sqrt((R * R).sum(axis=0) @ (z * z)) + np.sqrt((b * b).sum(axis=0))
+    reach = np.sqrt((R * R).sum(axis=0) @ (z * z)) + size
     by_columns = np.sqrt((inverse * inverse).sum(axis=1))
     curved = inverse @ inverse.T
     by_residual = np.sqrt((curved * curved) @ (R * R).sum(axis=0))
@@ -84,7 +92,7 @@ def _error(R: Matrix, z: Matrix, b: Matrix, residual: Vector) -> Matrix:
     return error
 
 
-def _sure(error: Matrix, z: Matrix) -> float:
+def _digits(error: Matrix, z: Matrix) -> float:
     least = np.maximum(abs(z), TINY * abs(z).max(axis=0, initial=0.0))
     with np.errstate(divide="ignore", invalid="ignore"):
         worst = float(np.nan_to_num(error / least, nan=0.0, posinf=np.inf).max(initial=0.0))

@@ -75,11 +75,9 @@ def _fit(sums: Gram | RFactor, dataset: Dataset, penalty: Penalty, intercept: bo
         products=True,
     )
     with single_threaded_blas():
-        run, sure, certificate = _minimised(objective, method, sums)
+        run, sure = _minimised(objective, method, sums)
         fitted = Fitted.of(objective, run, method, dataset, Execution())
         result = replace(result_of(objective, run, None, method), fitted=fitted)
-    if certificate is not None:
-        result = replace(result, certificate=certificate)
     if run.status is Status.ILL_CONDITIONED:
         hint = f"{max(sure, 0.0):.0f} digits are sure by the summary's sums alone; a fit of the data brings more"
         if isinstance(sums, Gram):
@@ -88,8 +86,8 @@ def _fit(sums: Gram | RFactor, dataset: Dataset, penalty: Penalty, intercept: bo
     return result
 
 
-def _minimised(objective: Objective, method: Method, sums: Gram | RFactor) -> tuple[Run, float, Certificate | None]:
-    """The minimum, how many digits of it are sure, and a certificate where the sums are an R factor."""
+def _minimised(objective: Objective, method: Method, sums: Gram | RFactor) -> tuple[Run, float]:
+    """The minimum, and how many digits of it are sure."""
     solver, gram = method.solver, sums if isinstance(sums, Gram) else sums.gram
     start = method.within_bounds(np.zeros(objective.theta_shape))
     first = products_pass(objective, start, PassResult(gram, 0), standardize=True)
@@ -97,7 +95,8 @@ def _minimised(objective: Objective, method: Method, sums: Gram | RFactor) -> tu
     if factored is not None:
         known, found = factored.found.known, factored.found.evaluation
         state = replace(solver.init(found.point), best=found, steps=1, rank=found.point.size)
-        return _run(state, known, first, found, factored.sure), factored.sure, factored.certificate
+        run = _run(state, known, first, found, factored.sure)
+        return replace(run, certificate=factored.certificate), factored.sure
     known, found = first.known, first.evaluation
     prox = objective.prox(known)
     state = solver.tell(solver.init(found.point), found, prox)
@@ -112,7 +111,7 @@ def _minimised(objective: Objective, method: Method, sums: Gram | RFactor) -> tu
         found, known = step.evaluation, step.known
         state = solver.tell(state, found, prox)
     sure = digits(objective, replace(first, evaluation=found, known=known), first.evaluation) if found.finite else 0.0
-    return _run(state, known, first, found, sure), sure, None
+    return _run(state, known, first, found, sure), sure
 
 
 def _run(state: State, known: Known, first: Pass, found: Evaluation, sure: float) -> Run:

@@ -21,10 +21,11 @@ from dgd.data.transforms.missing import check_counts
 from dgd.fitting.coefficient_prox import least_subgradient
 from dgd.fitting.known import Known, Pass
 from dgd.fitting.objective import Objective
+from dgd.fitting.question import Question
 from dgd.fitting.verdict.certificate import ROUNDINGS
 from dgd.passes.executor import PassResult
 from dgd.passes.sums.gradient import NullSums
-from dgd.passes.sums.gram import FAR, Gram
+from dgd.passes.sums.gram import FAR, Gram, GramSum
 from dgd.passes.sums.moments import TargetSums
 from dgd.solvers.base import Evaluation, vector_norm
 
@@ -42,6 +43,11 @@ REACHED = 16.0
 """A gradient of so many times what rounding makes of its sums is one of a minimum."""
 SUMMED = 4.0
 """Units in the last place of a sum of products."""
+
+
+def products_question(objective: Objective, theta: Vector) -> Question:
+    """Centred products of columns and targets, of which all else follows."""
+    return Question(GramSum(objective.precision), theta, None, objective.unknown(), hessian=True)
 
 
 def products_pass(objective: Objective, theta: Vector, result: PassResult[Gram], *, standardize: bool) -> Pass:
@@ -139,10 +145,15 @@ def without_a_pass(objective: Objective, known: Known, first: Evaluation, point:
     if not known.products_rounding or not first.finite or first.hessian is None:
         return None
     found = at_point(objective, known, first, point)
-    if not found.evaluation.value > LEAST_LEFT * null_loss(objective, known):
+    if leaves_nothing(objective, found):
         return None
     enough = DIGITS if objective.precision == "double" else SINGLE_DIGITS
     return found if digits(objective, found, first) >= enough else None
+
+
+def leaves_nothing(objective: Objective, found: Pass) -> bool:
+    """Whether so little is left of the loss at the best constant that a difference of sums does not tell it."""
+    return not found.evaluation.value > LEAST_LEFT * null_loss(objective, found.known)
 
 
 def at_point(objective: Objective, known: Known, first: Evaluation, point: Vector) -> Pass:
@@ -183,7 +194,7 @@ def digits(objective: Objective, found: Pass, first: Evaluation) -> float:
     noise = _noise_by_output(objective, found.known, z) / found.known.coordinates.scale[:, None]
     part, held = H[own:, own:], _held(objective, found)[own:]
     open_part = STANDARD_ERROR if objective.precision == "double" else SINGLE_STANDARD_ERROR
-    left = open_part * np.sqrt(2 * last.value / z.shape[1] / objective.dataset.shape[0]) * np.ones(z.shape[1])
+    left = open_part * np.sqrt(2 * max(last.value, 0.0) / z.shape[1] / objective.dataset.shape[0]) * np.ones(z.shape[1])
     if (held == held[:, :1]).all():
         return _digits(part, z, noise, left, ~held[:, 0])
     each = (

@@ -44,7 +44,7 @@ def summarize(
         group are in one fold. seed: of the folds.
     by_chunk: keep the sums of each chunk apart, so that it can be left out or replaced later.
     method: "gram", or "qr": the R factor of the columns instead, by Householder's QR of each block, stacked up the same
-        tree. It costs two to four times the arithmetic, and does not square the condition of the columns: for
+        tree. It takes about ten times as long to compute, and does not square the condition of the columns: for
         polynomials and other columns that nearly depend on each other.
     precision: "double", or "single" for products in float32 within a block; "qr" is always in double.
     client, threads, execution: where it runs, as for `fit`. Memory is n² + nq numbers for each fold and sum held.

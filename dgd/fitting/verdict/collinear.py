@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dgd._typing import Integers, Matrix
+from dgd._typing import Integers, Matrix, Vector
 from dgd.fitting.known import Known
 from dgd.fitting.objective import Objective
 from dgd.fitting.verdict.certificate import Certificate
@@ -66,10 +66,15 @@ def dependence(part: Matrix, used: Integers, names: tuple[str, ...] | None, *, w
     if not missing and not (wide and values[0] <= NEAR * values[-1]):
         return ""
     size = abs(vectors[:, : max(missing, 1)]).max(axis=1)
+    return f"nearly collinear: rank {len(used) - missing} of {len(used)} ({involved(size, used, names)})"
+
+
+def involved(size: Vector, used: Integers, names: tuple[str, ...] | None) -> str:
+    """The columns with most of a direction; size: the part of each in it."""
     named = [int(used[j]) for j in np.argsort(-size, kind="stable") if size[j] >= SHARE * size.max()]
     shown = ", ".join(repr(names[j]) if names else str(j) for j in sorted(named[:SHOWN]))
     more = f" and {len(named) - SHOWN} more" if len(named) > SHOWN else ""
-    return f"nearly collinear: rank {len(used) - missing} of {len(used)} (columns {shown}{more})"
+    return f"columns {shown}{more}"
 
 
 def with_unit_diagonal(H: Matrix) -> Matrix:

@@ -125,7 +125,7 @@ def _factored(
     X: Cells, y: Array, level: Vector, weight: Array | None, about: Vector | None, buffers: Buffers
 ) -> RFactor:
     (rows, n), q = X.shape, y.shape[1]
-    step = min(max(rows, 1), gram_rows(n + q + 1, FLOAT64))
+    step = min(max(rows, 1), gram_rows(n + 1, FLOAT64))
     centre = None if about is None else Centre(about)
     factor, rest = np.zeros((n + 1, n + 1 + q)), np.zeros(q)
     for start in range(0, rows, step):
@@ -149,8 +149,15 @@ def _reduced(stacked: Matrix, n: int) -> tuple[Matrix, Vector]:
     """The first n + 1 rows of R, and the squares of the targets' columns below them."""
     if not np.isfinite(stacked).all():
         return np.full((n + 1, stacked.shape[1]), np.nan), np.full(stacked.shape[1] - n - 1, np.nan)
-    found: Matrix = np.asarray(np.linalg.qr(stacked, mode="r"))
     factor = np.zeros((n + 1, stacked.shape[1]))
+    if stacked.shape[1] > 2 * (n + 1):
+        # Of many targets no factor of their own is made.
+        Q, columns = np.linalg.qr(stacked[:, : n + 1])
+        along = Q.T @ stacked[:, n + 1 :]
+        factor[: len(columns), : n + 1], factor[: len(along), n + 1 :] = columns, along
+        left = stacked[:, n + 1 :] - Q @ along
+        return factor, (left * left).sum(axis=0)
+    found: Matrix = np.asarray(np.linalg.qr(stacked, mode="r"))
     factor[: len(found)] = found[: n + 1]
     below: Matrix = found[n + 1 :, n + 1 :]
     return factor, (below * below).sum(axis=0)
