@@ -364,10 +364,10 @@ def test_ingest_then_fit(run: Run, tmp_path: Path) -> None:
     options = ["--target", "t", "--features", '"b,c", a', "--weight", "w", "--dtype", "float32"]
     said = run("ingest", table, *options, out)
     assert said.code == 0
-    assert said.out == f"{out}: 4 rows × 2 features, target t\nfeatures: b,c, a\n"
+    assert said.out == f"{out}: 4 rows × 2 features, target t\nfeatures: b,c, a\nweights: w\n"
     dataset = dgd.open_dataset(str(out))
     assert (dataset.feature_names, dataset.dtype) == (("b,c", "a"), np.dtype("float32"))
-    fitted = run("fit", out, "--weight", "weight", "--tol", "1e-12", "--json").json
+    fitted = run("fit", out, "--tol", "1e-12", "--json").json
     assert fitted["coef"] == pytest.approx([2, 1])
     again = run("ingest", table, *options, out, "--overwrite", "--json").json
     assert (again["rows"], again["features"], again["path"]) == (4, ["b,c", "a"], str(out))

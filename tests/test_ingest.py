@@ -50,7 +50,7 @@ class RecordingWriter:
     def __exit__(self, kind: Any, *_: Any) -> None:
         self.committed = kind is None
 
-    def append(self, X: Any, y: Any, weight: Any) -> None:
+    def append(self, X: Any, y: Any, weight: Any, offset: Any, ids: Any) -> None:
         self.blocks.append((X, y, weight))
 
     def arrays(self) -> tuple[Any, Any, Any]:
@@ -159,6 +159,8 @@ def test_features_default_to_all_other_columns_in_the_order_of_the_first_file(tm
         "dtype": "float64",
         "feature_names": ("b", "a"),
         "target_name": "y",
+        "weight_name": "w",
+        "offset_name": None,
         "compression": None,
         "missing": "error",
         "overwrite": False,
@@ -313,7 +315,7 @@ class MeasuringWriter(RecordingWriter):
 
     longest = arrow_bytes = 0
 
-    def append(self, X: Any, y: Any, weight: Any) -> None:
+    def append(self, X: Any, y: Any, weight: Any, offset: Any, ids: Any) -> None:
         self.longest = max(self.longest, len(y))
         self.arrow_bytes = max(self.arrow_bytes, pa.total_allocated_bytes())
 
@@ -514,20 +516,20 @@ def test_text_columns_are_refused_with_the_option_that_leaves_them_out(tmp_path:
     error = refusal(path)
     assert str(error) == (
         f"{path}: column 'carrier' holds text, expected numbers or true/false: row 2 (line 3) is 'UA'. "
-        "Nor can 'dest' be used. Encode them as numbers first, or leave them out: --features 'n 1,b'"
+        "Nor can 'dest' be used. Encode them as numbers first, or leave them out: --drop carrier,dest"
     )
     assert (error.file, error.column, error.row) == (str(path), "carrier", 2)
     assert RecordingWriter.last is None
-    pasted = re.search("--features '(.*)'", str(error))
+    pasted = re.search("--drop (.*)", str(error))
     assert pasted
-    ingest([path], "out.zarr", target="y", features=pasted[1].split(","))
+    ingest([path], "out.zarr", target="y", drop=pasted[1].split(","))
     assert written().arrays()[0].tolist() == [[1, 1], [2, 0]]
 
 
 def test_flights_are_refused_at_the_first_text_column() -> None:
     error = refusal(FLIGHTS, target="arr_delay")
     assert "column 'carrier' holds text, expected numbers or true/false: row 1 (line 2) is 'UA'" in str(error)
-    assert str(error).endswith("--features month,day,hour,minute,flight,air_time,distance,sched_dep_time,dep_delay")
+    assert str(error).endswith("--drop carrier,origin,dest")
 
 
 def test_a_text_target_is_reported_before_text_features(tmp_path: Path) -> None:
@@ -553,7 +555,7 @@ def test_parquet_columns_that_are_not_numbers(tmp_path: Path, array: pa.Array, s
     path = parquet_of(tmp_path / "t.parquet", {"a": array, "b": [1, 2], "y": [3, 4]})
     error = refusal(path)
     assert f"{path}: column 'a' {said}" in str(error)
-    assert str(error).endswith("Encode it as numbers first, or leave it out: --features b")
+    assert str(error).endswith("Encode it as numbers first, or leave it out: --drop a")
     assert (error.column, error.row) == ("a", 1)
 
 
@@ -599,9 +601,9 @@ def test_columns_named_twice_or_not_at_all(tmp_path: Path) -> None:
     nameless = file_of(tmp_path / "2.csv", ",a,y\n0,2,3\n")
     assert str(refusal(nameless)) == (
         f"{nameless}: column 1 of the features has no name (a row index?). "
-        "Give it a name in the header, or leave it out: --features a"
+        "Give it a name in the header, or leave it out: --drop ''"
     )
-    ingest([nameless], "out.zarr", target="y", features=["a"])
+    ingest([nameless], "out.zarr", target="y", drop=[""])
 
 
 # ---------------------------------------------------------------- what is refused: files

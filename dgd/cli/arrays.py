@@ -10,6 +10,7 @@ import click
 
 from dgd.cli import options
 from dgd.cli.options import Command
+from dgd.cli.output import note
 from dgd.data.reading import MISSING, MISSING_CHUNKS, TIME_UNITS, ReadingOptions
 
 
@@ -18,8 +19,9 @@ class Arrays:
     """The arrays of a store, as the command line names them."""
 
     y: str | None
-    weight: str | None
-    offset: str | None
+    weight: str | bool | None
+    """False for none, where the dataset has weights that an ingest was told of."""
+    offset: str | bool | None
     reading: ReadingOptions
 
     @property
@@ -28,23 +30,54 @@ class Arrays:
         return {"y": self.y, "weight": self.weight, "offset": self.offset, **self.reading}
 
     def open(self, store: str) -> Any:
-        """The dataset."""
+        """The dataset; says which weights and offsets are used without having been named."""
         from dgd.data.opening import open_dataset
 
-        return open_dataset(store, **self.arguments)
+        dataset = open_dataset(store, **self.arguments)
+        for role in ("weight", "offset"):
+            name = getattr(dataset, f"{role}_name")
+            if getattr(self, role) is None and name is not None and getattr(dataset, role) is not None:
+                note(f"{role}s: {name}, as the dataset says (--no-{role} for none)")
+        return dataset
 
 
 def arrays(command: Command) -> Command:
     """The options --y, --weight and --offset, and those of how data are read; the command gets `arrays`."""
 
     @functools.wraps(command)
-    def with_arrays(y: str | None, weight: str | None, offset: str | None, reading: ReadingOptions, **rest: Any) -> int:
-        return command(arrays=Arrays(y, weight, offset, reading), **rest)
+    def with_arrays(
+        y: str | None,
+        weight: str | None,
+        no_weight: bool,
+        offset: str | None,
+        no_offset: bool,
+        reading: ReadingOptions,
+        **rest: Any,
+    ) -> int:
+        weight_given = _unless("weight", weight, none=no_weight)
+        return command(arrays=Arrays(y, weight_given, chosen_offset(offset, none=no_offset), reading), **rest)
 
-    found = reading(with_arrays)
-    found = click.option("--offset", metavar="NAME", help="The array added to each raw prediction [none].")(found)
-    found = click.option("--weight", metavar="NAME", help="The array of weights, one a row [none].")(found)
+    found = with_offset(reading(with_arrays))
+    found = click.option("--no-weight", is_flag=True, help="No weights, though the dataset has some.")(found)
+    found = click.option("--weight", metavar="NAME", help="The array of weights, one a row [as ingested].")(found)
     return click.option("--y", "--target-array", "y", metavar="NAME", help="The array of targets [y].")(found)
+
+
+def with_offset(command: Command) -> Command:
+    """The options --offset and --no-offset."""
+    found = click.option("--no-offset", is_flag=True, help="No offsets, though the dataset has some.")(command)
+    return click.option("--offset", metavar="NAME", help="The array added to raw predictions [as ingested].")(found)
+
+
+def chosen_offset(name: str | None, *, none: bool) -> str | bool | None:
+    """What --offset and --no-offset say together."""
+    return _unless("offset", name, none=none)
+
+
+def _unless(role: str, name: str | None, *, none: bool) -> str | bool | None:
+    if none and name is not None:
+        raise click.UsageError(f"--{role} and --no-{role} exclude each other: give one of them")
+    return False if none else name
 
 
 def reading(command: Command) -> Command:

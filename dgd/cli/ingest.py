@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 
 def column_names(ctx: click.Context, param: click.Parameter, value: str | None) -> list[str] | None:
     """The names in a comma-separated list; one that holds a comma itself stands in double quotes."""
-    return None if value is None else [name.strip() for name in next(csv.reader([value], skipinitialspace=True))]
+    if value is None:
+        return None
+    return [name.strip() for name in next(csv.reader([value], skipinitialspace=True), [""])]
+
+
+def all_names(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> list[str]:
+    """The names in several such lists."""
+    return [name for value in values for name in column_names(ctx, param, value) or ()]
 
 
 @click.command
@@ -30,7 +37,11 @@ def column_names(ctx: click.Context, param: click.Parameter, value: str | None) 
 @click.argument("out", metavar="OUT.zarr")
 @click.option("--target", metavar="COL", help="The column to predict [none: rows to predict].")
 @click.option("--features", callback=column_names, metavar="A,B,…", help="Columns of X, in this order [all others].")
-@click.option("--weight", metavar="COL", help="The column of weights [none].")
+@click.option("--feature", "more_features", multiple=True, metavar="NAME", help="The same, one name; repeatable.")
+@click.option("--drop", multiple=True, callback=all_names, metavar="A,B,…", help="Columns that are no features [none].")
+@click.option("--weight", metavar="COL", help="The column of weights, which fits then use [none].")
+@click.option("--offset", metavar="COL", help="The column of offsets, which fits then use [none].")
+@click.option("--id", "ids", multiple=True, metavar="COL", help="A column to go with predictions; repeatable.")
 @click.option(
     "--missing",
     type=click.Choice(["error", "drop", "keep"]),
@@ -62,7 +73,11 @@ def ingest(
     out: str,
     target: str | None,
     features: list[str] | None,
+    more_features: tuple[str, ...],
+    drop: list[str],
     weight: str | None,
+    offset: str | None,
+    ids: tuple[str, ...],
     missing: str,
     delimiter: str | None,
     decimal: str | None,
@@ -100,8 +115,11 @@ def ingest(
             files,
             out,
             target=target,
-            features=features,
+            features=[*(features or ()), *more_features] if features or more_features else features,
+            drop=drop,
             weight=weight,
+            offset=offset,
+            ids=ids,
             missing=missing,
             dialect=dialect,
             dtype=dtype,
@@ -122,6 +140,10 @@ def _say(written: Ingested) -> None:
     target = "" if written.target is None else f", target {visible(written.target)}"
     say(f"{written.path}: {written.rows:,} rows × {len(written.features)} features{target}")
     say(f"features: {_listed(written.features)}")
+    carried = {"weights": written.weight, "offsets": written.offset, "ids": _listed(written.ids) or None}
+    for what, name in carried.items():
+        if name is not None:
+            say(f"{what}: {visible(name)}")
     if written.left_out:
         say(f"left out: {_listed(written.left_out)} (the index of a DataFrame; --features takes it by name)")
     if written.missing:

@@ -62,10 +62,11 @@ OPTIONS = {
     "require_tls", "resident", "same_bits", "seed", "solver", "standardize", "target", "threads", "tol", "upper",
     "validation", "validation_fraction", "weight", "worker_timeout", "y",
     "folds", "by", "choose", "n_lambdas", "penalty", "any_version", "checkpoint", "checkpoint_every", "start",
+    "drop", "offset", "ids",
     "cov", "groups", "conf", "weights", "dispersion", "penalized", "only", "interval", "interval_of", "probabilities",
 }  # fmt: skip
 """Arguments of the library that are options of a command."""
-RENAMED = {"theta0": "start", "penalties": "penalty"}
+RENAMED = {"ids": "id", "theta0": "start", "penalties": "penalty"}
 RESUME = re.compile(r"`dgd\.resume\('([^']*)'\)`")
 
 

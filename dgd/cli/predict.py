@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from dgd.cli import options
+from dgd.cli.arrays import chosen_offset, with_offset
 from dgd.cli.arrays import reading as with_reading
 from dgd.cli.options import Where
 from dgd.cli.output import note, print_json, say
@@ -20,7 +21,7 @@ OF = ("mean", "observation")
 @click.argument("model")
 @click.argument("store")
 @click.option("--out", metavar="PRED.zarr", help="Write the predictions there, chunk by chunk [print them].")
-@click.option("--offset", metavar="NAME", help="The array added to each raw prediction [none].")
+@with_offset
 @click.option("--probabilities", is_flag=True, help="The probability of each class, not the class.")
 @click.option("--interval", type=float, metavar="P", help="Prediction, standard error and an interval of confidence P.")
 @click.option("--interval-of", type=click.Choice(OF), default="mean", help="Of what the interval is [mean].")
@@ -33,6 +34,7 @@ def predict(
     store: str,
     out: str | None,
     offset: str | None,
+    no_offset: bool,
     probabilities: bool,
     interval: float | None,
     interval_of: str,
@@ -48,7 +50,12 @@ def predict(
 
     fitted = load_model(model)
     with where.execution() as execution:
-        common: dict[str, Any] = {"offset": offset, "probabilities": probabilities, "execution": execution, **reading}
+        common: dict[str, Any] = {
+            "offset": chosen_offset(offset, none=no_offset),
+            "probabilities": probabilities,
+            "execution": execution,
+            **reading,
+        }
         common |= {"interval": interval, "interval_of": interval_of}
         if out is None:
             show(predict_rows(fitted, store, **common), as_json=as_json)

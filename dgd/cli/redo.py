@@ -15,13 +15,12 @@ def redo_command(ctx: click.Context, *paths: str) -> str:
     words = ["dgd", ctx.info_name or ""]
     for param in ctx.command.params:
         value = ctx.params.get(param.name or "")
-        if not isinstance(param, click.Option) or value in (param.default, None, False) or param.name in HIDDEN:
+        if not isinstance(param, click.Option) or value in (param.default, None, False, (), []) or param.name in HIDDEN:
             continue
-        words += [param.opts[0]] + ([] if value is True else [_joined(value)])
+        for each in value if isinstance(value, tuple) else (value,):
+            words += [param.opts[0]] + ([] if each is True else [_joined(each)])
     return shlex.join([*words, "--overwrite", "--", *paths])
 
 
 def _joined(value: object) -> str:
-    if not isinstance(value, list):
-        return str(value)
-    return ",".join(f'"{name}"' if "," in name else name for name in value)
+    return ",".join(f'"{name}"' if "," in name else name for name in value) if isinstance(value, list) else str(value)

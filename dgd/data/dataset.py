@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -113,6 +113,11 @@ class Dataset:
     """The dimensions and names of the rows, where they have some; stays in the process that opened it."""
     groups: Rows | None = None
     """Which group each row belongs to, for sums by group."""
+    weight_name: str | None = None
+    offset_name: str | None = None
+    """What whoever wrote the dataset calls its weights and offsets."""
+    ids: Mapping[str, Rows] = field(default_factory=dict)
+    """Columns that go with the rows and are no part of a pass, by name: whole numbers or texts."""
     room: int | None = None
     """Memory beyond the plan, for a stored chunk that is larger than planned; None: not limited."""
     bounds: NDArray[np.int64] = field(init=False, repr=False, compare=False)
@@ -136,6 +141,8 @@ class Dataset:
             check_dtype(rows.name, rows.dtype, labels=role.labels)
             if rows is not self.X:
                 check_column(rows, self.X, role.dimensions)
+        for rows in self.ids.values():
+            check_column(rows, self.X, (1,))
         check_names(self.feature_names, self.X)
         object.__setattr__(self, "bounds", self.X.bounds)
         object.__setattr__(self, "_reading", tuple((role, rows, tuple(rows.shape[1:])) for role, rows in found))

@@ -46,8 +46,9 @@ def open_dataset(
     list or a pattern, are read in place, row group by row group; y is then the name of a column, and X is `features`,
     or all others.
     A list of locations, or a pattern of paths ("year-*.zarr", in sorted order), is one dataset, one below the other.
-    y, weight, offset: the array's name in the group (y: "y" by default; the others: none), an absolute path or URL, or
-    the array itself; weight has shape (m,), y and offset (m,) or (m, q). Where y holds classes, its labels may be
+    y, weight, offset: the array's name in the group (y: "y" by default; the others: those that an ingest was told of,
+    False for none), or that of the column it came from, an absolute path or URL, or the array itself; weight has shape
+    (m,), y and offset (m,) or (m, q). Where y holds classes, its labels may be
     strings or categories.
     decode (True): whether stored arrays are read as what their attributes and dimension names say, as xarray does:
     `scale_factor`, `add_offset`, `_FillValue`, `missing_value`, `_Unsigned`, `valid_range`, `flag_values`; X is
@@ -91,7 +92,7 @@ def open_data(
     tables = parquet_paths(data)
     several = _several(data) if tables is None else None
     if several is not None:
-        if not all(each is None or isinstance(each, str) for each in (y, weight, offset)):
+        if not all(each is None or each is False or isinstance(each, str) for each in (y, weight, offset)):
             raise ConfigurationError("y, weight and offset of several datasets are named, and lie in each of them")
         return stacked(
             [
@@ -99,6 +100,8 @@ def open_data(
                 for one in several
             ]
         )
+    unused: dict[str, Any] = {role: False for role, each in (("weight", weight), ("offset", offset)) if each is False}
+    weight, offset = None if weight is False else weight, None if offset is False else offset
     if isinstance(data, Dataset):
         if not (y is None and weight is None and offset is None):
             raise ConfigurationError("a `dgd.Dataset` brings its own y, weight and offset; give them to `open_dataset`")
@@ -106,7 +109,8 @@ def open_data(
             raise ConfigurationError(
                 "a `dgd.Dataset` is read as it was opened; give decode, features and the others to `open_dataset`"
             )
-        dataset = data
+        without: dict[str, Any] = dict.fromkeys(unused)
+        dataset = replace(data, **without) if unused else data
     elif tables is not None:
         from dgd.data.tables.in_place import open_tables
 
@@ -136,7 +140,8 @@ def open_data(
         group = _group(data, reading)
         if group is not None:
             target = ("y" if need_target else None) if y is None else y
-            dataset = _open_group(group, target, weight, offset, reading, known)
+            given = {"y": target, "weight": weight, "offset": offset, **unused}
+            dataset = _open_group(group, given, reading, known)
             dataset = dataset if target_name is None else replace(dataset, target_name=target_name)
         else:
             given = {"X": data, "y": y, "weight": weight, "offset": offset}
@@ -206,15 +211,12 @@ def _meant(found: dict[str, Rows | None], reading: Reading, *, stored: bool) -> 
     return dict(meant(found, reading))
 
 
-def _open_group(
-    group: Group, y: Any, weight: Any, offset: Any, reading: Reading, known: tuple[str, ...] | None
-) -> Dataset:
-    from dgd.data.zarr.dataset import column_beside, open_group
+def _open_group(group: Group, given: dict[str, Any], reading: Reading, known: tuple[str, ...] | None) -> Dataset:
+    from dgd.data.zarr.dataset import as_told, column_beside, open_group
     from dgd.data.zarr.variables import open_variables
 
-    given = {"y": y, "weight": weight, "offset": offset}
     named: dict[str, Any] = {
-        role: each if _is_name(each) else _or_none(role, each, reading) for role, each in given.items()
+        role: each if _is_name(each) else _or_none(role, each, reading) for role, each in as_told(group, given).items()
     }
     if (reading.features is None and known is None) or group.has(reading.X):
         dataset = open_group(group, X=reading.X, **named, reading=reading, known=known)

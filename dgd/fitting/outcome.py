@@ -105,6 +105,8 @@ def _model(theta: Vector, run: Run, objective: Objective, method: Method) -> Mod
             "dataset": dataset.source,
             "fingerprint": dataset.identity,
             "rows": dataset.shape[0],
+            "weight": None if dataset.weight is None else dataset.weight_name or dataset.weight.name,
+            "offset": None if dataset.offset is None else dataset.offset_name or dataset.offset.name,
             "rows_held_out": objective.rows_held_out,
             "chunks_filled": run.state.known.chunks_filled,
             "rows_left_out": 0 if run.state.known.left_out is None else run.state.known.left_out.rows,

@@ -133,6 +133,7 @@ def _opened(
     intervals: Intervals | None,
     reading: ReadingOptions,
 ) -> tuple[Prediction, Dataset]:
+    offset = model.offset_of(offset)
     dataset = open_data(
         data, None, None, offset, need_target=False, reading=Reading.of("predict", reading), known=model.feature_names
     )

@@ -116,6 +116,10 @@ class Predictor:
         winner = raw_prediction > 0 if raw_prediction.ndim == 1 else raw_prediction.argmax(axis=1)
         return np.asarray(self.classes)[winner.astype(np.intp)]
 
+    def offset_of(self, given: Any) -> Any:
+        """The offset that is given; False, for none, where none is and the model was fitted without one."""
+        return False if given is None and self.provenance.get("offset", "unknown") is None else given
+
     def check(self, dataset: Dataset) -> None:
         """Raise ModelError unless the dataset has the columns this model was fitted on."""
         m, n = dataset.shape

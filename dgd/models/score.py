@@ -49,7 +49,9 @@ def score(
     Raises ModelError if the data do not have the columns the model was fitted on.
     """
     how = Reading.of("score", reading)
-    dataset = open_data(data, y, weight, offset, need_target=True, reading=how, known=model.feature_names)
+    dataset = open_data(
+        data, y, weight, model.offset_of(offset), need_target=True, reading=how, known=model.feature_names
+    )
     model.check(dataset)
     parts: tuple[Part, ...] = (ErrorSums(model),)
     loss: Loss = Squared()

@@ -96,6 +96,8 @@ def copy(
             dtype=dtype,
             feature_names=dataset.feature_names,
             target_name=dataset.target_name,
+            weight_name=dataset.weight_name,
+            offset_name=dataset.offset_name,
             compression=compression,
             missing="keep",
             overwrite=overwrite,
@@ -106,7 +108,7 @@ def copy(
 
             def append(value: DatasetWriter, chunk: Chunk, buffers: Buffers) -> DatasetWriter:
                 for part in _as_written(chunk, to_sparse=to_sparse):
-                    value.append(part.X, part.y, part.weight, part.offset)
+                    value.append(part.X, part.y, part.weight, part.offset, _ids(dataset, part))
                 if progress is not None:
                     progress(chunk.start + chunk.rows_read, rows)
                 return value
@@ -152,6 +154,13 @@ def _as_written(chunk: Chunk, *, to_sparse: bool) -> Iterator[Chunk]:
     if to_sparse and not isinstance(X, Csr):
         chunk = replace(chunk, X=Csr.of_array(X))
     yield chunk
+
+
+def _ids(dataset: Dataset, part: Chunk) -> dict[str, Any]:
+    """The ids of the rows of a chunk, or of a part of one."""
+    start, stop = (int(bound) for bound in dataset.bounds[part.index : part.index + 2])
+    kept = slice(None) if part.numbers is None else part.numbers - start
+    return {name: rows.read(start, stop, Buffers())[0][kept] for name, rows in dataset.ids.items()}
 
 
 def _opened(data: Any, y: Any, weight: Any, offset: Any, reading: Reading) -> Dataset:

@@ -15,6 +15,7 @@ from dgd.data.dataset import Chunk, Dataset
 from dgd.data.rows import Footprint, RowsOfRows
 from dgd.data.zarr.commit_marker import KEY
 from dgd.data.zarr.info import readable_arrays
+from dgd.data.zarr.stored_ids import StoredTexts, text_ids
 from dgd.data.zarr.zarr_rows import ZarrRows
 from dgd.errors import DataError
 from dgd.errors.words import counted, size, visible
@@ -110,7 +111,8 @@ def verify(
     arrays: list[VerifiedArray] = []
     damaged: list[DamagedChunk] = []
     with session(execution_of(execution, client, threads)) as running:
-        for rows in found.values():
+        arrays_read: list[ZarrRows | StoredTexts] = [*found.values(), *text_ids(group).values()]
+        for rows in arrays_read:
             if math.prod(rows.shape) == 0 or not rows.shape:
                 continue
             read = _read(running, rows)
@@ -122,10 +124,10 @@ def verify(
     return Verification(group.source.label, committed, tuple(arrays), unreadable, unique[:SHOWN])
 
 
-def _held_to(rows: ZarrRows) -> str:
+def _held_to(rows: ZarrRows | StoredTexts) -> str:
     if rows.listed:
         return "every chunk held to what was written"
-    if rows.format.checksummed:
+    if isinstance(rows, ZarrRows) and rows.format.checksummed:
         return "every chunk held to the checksum within it"
     return "no checksums: every chunk is there and can be decoded, and more cannot be known"
 
@@ -203,7 +205,7 @@ def _look(chunk: Chunk, buffers: Buffers) -> _Read:
     return _Read(chunk.bytes_read, int(found is not None), () if found is None else (found,))
 
 
-def _read(running: Session, rows: ZarrRows) -> _Read:
+def _read(running: Session, rows: ZarrRows | StoredTexts) -> _Read:
     """One pass over an array."""
     dataset = running.open(_Tolerant(X=_Touched(rows)), Need(passes=1))
     return running.executor.sweep(dataset, _look).value

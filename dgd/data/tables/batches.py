@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -12,19 +12,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from dgd._typing import FloatArray
-from dgd.data.tables.columns import Selection, Table, overflowing_cell, refused_cell
+from dgd._typing import Array, FloatArray
+from dgd.data.tables.columns import Selection, Table
+from dgd.data.tables.refusals import overflowing_cell, refused_cell
+from dgd.errors import IngestError
 
 Policy = Literal["error", "drop", "keep"]
 FLOAT64 = np.dtype(np.float64)
 
 
 class Block(NamedTuple):
-    """Some rows: X in C order, y and the weights if there are any, and the bytes of the file read so far."""
+    """Some rows: X in C order, y, weights, offsets and ids where there are some, and the bytes read so far."""
 
     X: FloatArray
     y: FloatArray | None
     weight: FloatArray | None
+    offset: FloatArray | None
+    ids: dict[str, Array]
     bytes_read: int
     left_out: int
 
@@ -38,27 +42,34 @@ class MissingCells:
 
 
 def blocks(
-    table: Table, selection: Selection, dtype: np.dtype[np.floating[Any]], missing: MissingCells
+    table: Table,
+    selection: Selection,
+    dtype: np.dtype[np.floating[Any]],
+    missing: MissingCells,
+    whole_ids: Mapping[str, bool],
 ) -> Iterator[Block]:
     """The table's rows in order, X in `dtype`; raises IngestError at the first number that is not finite.
 
-    Missing cells raise as well, or are NaN, or their rows are left out.
+    Missing cells raise as well, or are NaN, or their rows are left out. whole_ids: whether an id is an int64, or text.
     """
     n_features = len(selection.features)
     dtypes = [dtype if name in selection.features else FLOAT64 for name in selection.used]
     start = 0
     for batch, bytes_read in table.batches(selection):
         columns = [_floats(batch.column(n), d) for n, d in zip(selection.used, dtypes, strict=True)]
+        ids = {name: _ids(table, name, batch.column(name), whole=whole) for name, whole in whole_ids.items()}
         whole = None if missing.policy == "error" else _without_missing(selection, columns, missing)
         _check_finite(table, selection, batch, columns, start, missing.policy)
         start += batch.num_rows
         if whole is not None and missing.policy == "drop":
             columns = [column[whole] for column in columns]
+            ids = {name: values[whole] for name, values in ids.items()}
         others = iter(columns[n_features:])
         y = None if selection.target is None else next(others)
         weight = None if selection.weight is None else next(others)
+        offset = None if selection.offset is None else next(others)
         X = np.stack(columns[:n_features], axis=1)
-        yield Block(X, y, weight, bytes_read, batch.num_rows - len(X))
+        yield Block(X, y, weight, offset, ids, bytes_read, batch.num_rows - len(X))
 
 
 def _without_missing(selection: Selection, columns: list[FloatArray], missing: MissingCells) -> NDArray[np.bool_]:
@@ -82,6 +93,23 @@ def _floats(column: pa.Array, dtype: np.dtype[np.floating[Any]]) -> FloatArray:
     values: FloatArray = pc.cast(column, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     with np.errstate(over="ignore"):
         return values.astype(dtype, copy=False)
+
+
+def _ids(table: Table, name: str, column: pa.Array, *, whole: bool) -> Array:
+    """An id's cells as int64, or as texts: "" for a missing one."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    try:
+        if whole:
+            return np.asarray(column.cast(pa.int64()).to_numpy())
+        return np.asarray(column.cast(pa.string()).fill_null("").to_numpy(zero_copy_only=False))
+    except pa.ArrowException as error:
+        raise IngestError(
+            f"{table.path}: column {name!r} of type {column.type} cannot be an id, which is a text or a whole number: "
+            f"{error}",
+            file=table.path,
+            column=name,
+        ) from error
 
 
 def _check_finite(

@@ -1,8 +1,10 @@
-"""Which columns of a table become X, y and weight, and errors for columns that cannot."""
+"""Which columns of a table become X, y, weight, offset and ids."""
 
 from __future__ import annotations
 
+import csv
 import difflib
+import io
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -11,7 +13,7 @@ from typing import Literal, Protocol
 
 import pyarrow as pa
 
-from dgd.errors import ConfigurationError, IngestError
+from dgd.errors import ConfigurationError
 
 Kind = Literal["number", "boolean", "other"]
 
@@ -80,71 +82,143 @@ class Table(Protocol):
     def first_refused(self, name: str) -> Cell:
         """The first cell of a column of kind "other" that shows why it is refused."""
 
+    def whole_numbers(self, name: str) -> bool:
+        """Whether a column is stored as whole numbers that int64 holds, and lacks none."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a caller said of the columns: names, or nothing."""
+
+    target: str | None = None
+    features: Sequence[str] | None = None
+    drop: Sequence[str] = ()
+    weight: str | None = None
+    offset: str | None = None
+    ids: Sequence[str] = ()
+
+    @property
+    def others(self) -> dict[str, str]:
+        """Each named column that is no feature, with what it is."""
+        single = {"target": self.target, "weight": self.weight, "offset": self.offset}
+        found = [(name, role) for role, name in single.items() if name is not None]
+        return dict([*((name, "id") for name in self.ids), *reversed(found)])
+
 
 @dataclass(frozen=True)
 class Selection:
-    """The columns to read: `features` become X in this order, `target` y and `weight` the weights, where there are."""
+    """The columns to read.
+
+    `features` become X in this order, `target` y, `weight` the weights and `offset` the offsets, where there are some;
+    `ids` are carried beside them.
+    """
 
     features: tuple[str, ...]
     target: str | None
     weight: str | None
     from_file: bool  # the features are simply all the others in the first file: none were named
     elsewhere: tuple[str, ...] = ()  # used columns that are not in the file itself
+    offset: str | None = None
+    ids: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
 
     @property
     def used(self) -> tuple[str, ...]:
-        """Every column that is read: the features, then target and weight."""
-        return (*self.features, *(name for name in (self.target, self.weight) if name is not None))
+        """Every column that is read as numbers: the features, then target, weight and offset."""
+        return (*self.features, *(name for name in (self.target, self.weight, self.offset) if name is not None))
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        """Every column that is read."""
+        return (*self.used, *self.ids)
 
     @property
     def in_file(self) -> tuple[str, ...]:
         """Every column that is read from the file itself."""
-        return tuple(name for name in self.used if name not in self.elsewhere)
+        return tuple(name for name in self.read if name not in self.elsewhere)
 
-    def hint(self, name: str, *others: str) -> str:
-        """How to leave `name` (and others) out, with the option ready to paste."""
-        left = [feature for feature in self.features if feature not in (name, *others)]
-        if name not in self.features or not left:
+    def hint(self, *names: str) -> str:
+        """How to leave columns out, with the option ready to paste."""
+        left = [feature for feature in self.features if feature not in names]
+        if names[0] not in self.features or not left:
             return ""
-        them = "them" if others else "it"
-        return f", or leave {them} out: --features {shlex.quote(','.join(left))}"
+        them = "them" if len(names) > 1 else "it"
+        if self.from_file:
+            out = [*self.dropped, *(feature for feature in self.features if feature in names)]
+            return f", or leave {them} out: --drop {pasted(out)}"
+        return f", or leave {them} out: --features {pasted(left)}"
 
 
-def choose_columns(
-    table: Table, *, target: str | None, features: Sequence[str] | None, weight: str | None
-) -> Selection:
+def pasted(names: Sequence[str]) -> str:
+    """Names as the value of an option for a shell: commas between them, one that holds a comma in double quotes."""
+    return shlex.quote(joined(names))
+
+
+def joined(names: Sequence[str]) -> str:
+    """Names with commas between them, as CSV writes them."""
+    if list(names) == [""]:
+        return ""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="").writerow(names)
+    return text.getvalue()
+
+
+def choose_columns(table: Table, wanted: Wanted) -> Selection:
     """The selection for a run of files of which `table` is the first; features default to all the others.
 
     An index that pandas or Dask wrote beside the columns is a feature only if it is named.
 
     Raises ConfigurationError for a name the table does not have, or names that do not go together.
     """
-    if weight == target is not None:
-        raise ConfigurationError(f"target and weight are the same column, {target!r}: name two columns")
-    for option, name in (("target", target), ("weight", weight)):
-        if name is not None:
-            _check_exists(table, option, name)
-    if features is not None:
-        _check_features(table, features, target=target, weight=weight)
-        return Selection(tuple(features), target, weight, from_file=False)
-    names = tuple(column.name for column in table.columns if column.name not in (target, weight) and not column.index)
+    single = [("target", wanted.target), ("weight", wanted.weight), ("offset", wanted.offset)]
+    named = [(role, name) for role, name in single if name is not None]
+    named += [("ids", name) for name in wanted.ids] + [("drop", name) for name in wanted.drop]
+    taken: dict[str, str] = {}
+    for role, name in named:
+        if name in taken:
+            raise ConfigurationError(
+                f"{taken[name]} and {role} are the same column, {name!r}: name two columns"
+                if taken[name] != role
+                else f"{role} names {name!r} twice: name each column once"
+            )
+        taken[name] = role
+        _check_exists(table, role, name)
+    if wanted.features is not None:
+        if wanted.drop:
+            raise ConfigurationError(
+                "`ingest(features=...)` and `ingest(drop=...)` exclude each other: name those to use, or the others"
+            )
+        _check_features(table, wanted.features, wanted.others)
+        return _selection(tuple(wanted.features), wanted, from_file=False)
+    names = tuple(column.name for column in table.columns if column.name not in taken and not column.index)
     if not names:
         raise ConfigurationError(
             f"{table.path}: no column is left to be a feature, it has only {listed(_names(table))}"
         )
-    return Selection(names, target, weight, from_file=True)
+    return _selection(names, wanted, from_file=True)
 
 
-def _check_features(table: Table, features: Sequence[str], *, target: str | None, weight: str | None) -> None:
+def _selection(features: tuple[str, ...], wanted: Wanted, *, from_file: bool) -> Selection:
+    return Selection(
+        features,
+        wanted.target,
+        wanted.weight,
+        from_file,
+        offset=wanted.offset,
+        ids=tuple(wanted.ids),
+        dropped=tuple(wanted.drop),
+    )
+
+
+def _check_features(table: Table, features: Sequence[str], others: dict[str, str]) -> None:
     if not features:
         raise ConfigurationError("features is empty: name a column, or leave it out to take all the others")
     for name, times in Counter(features).items():
         _check_exists(table, "features", name)
         if times > 1:
             raise ConfigurationError(f"features names {name!r} {times} times: name each column once")
-        if name in (target, weight):
-            role = "target" if name == target else "weight"
-            raise ConfigurationError(f"column {name!r} is the {role} and a feature as well: choose one")
+        if name in others:
+            raise ConfigurationError(f"column {name!r} is the {others[name]} and a feature as well: choose one")
 
 
 def _check_exists(table: Table, option: str, name: str) -> None:
@@ -162,6 +236,9 @@ def no_column(path: str, option: str, name: str, names: Sequence[str], *, read_a
     found = "several columns" if name in names else "no column"
     close = difflib.get_close_matches(name, names, n=3)
     hint = f" Did you mean {' or '.join(map(repr, close))}?" if close and name not in names else ""
+    whole = next((each for each in names if name in map(str.strip, each.split(",")) and each != name), None)
+    if whole is not None:
+        hint = f" Is it a part of {whole!r}? Such a name is given by --feature {shlex.quote(whole)}."
     how = f" (read with {read_as})" if read_as else ""
     return ConfigurationError(f"{option}: {path} has {found} {name!r}.{hint} It has {listed(names)}{how}")
 
@@ -170,97 +247,3 @@ def listed(names: Sequence[str]) -> str:
     """The first names, and how many there are if that is not all."""
     shown = ", ".join(names[:50])
     return f"{shown}, … ({len(names)} columns)" if len(names) > 50 else shown
-
-
-def check_columns(table: Table, selection: Selection, *, first: Table) -> None:
-    """Raise IngestError unless every selected column is in the table, once, and is numeric or boolean."""
-    counts = Counter(column.name for column in table.columns)
-    for name in selection.used:
-        if counts[name] != 1:
-            found = "no column" if counts[name] == 0 else f"{counts[name]} columns named"
-            raise IngestError(
-                f"{table.path}: has {found} {name!r}, expected exactly one"
-                + (f" as in {first.path}" if table is not first else ": rename one of them")
-                + f"; it has {listed(_names(table))}",
-                file=table.path,
-                column=name,
-            )
-    if selection.from_file:
-        _check_nothing_unexpected(table, selection, first=first)
-    refused = [c for c in table.columns if c.name in selection.used and c.kind == "other"]
-    if refused:
-        raise _refused_column(table, selection, refused)
-
-
-def _check_nothing_unexpected(table: Table, selection: Selection, *, first: Table) -> None:
-    """With defaulted features, a nameless column or one the first file lacks is more likely an accident."""
-    if "" in selection.features:
-        raise IngestError(
-            f"{table.path}: column {selection.features.index('') + 1} of the features has no name "
-            f"(a row index?). Give it a name in the header{selection.hint('')}",
-            file=table.path,
-            column="",
-        )
-    extra = [column.name for column in table.columns if column.name not in selection.used and not column.index]
-    if extra:
-        raise IngestError(
-            f"{table.path}: has a column {extra[0]!r} that {first.path} has not. Name the columns to use: "
-            f"--features {shlex.quote(','.join(selection.features))}",
-            file=table.path,
-            column=extra[0],
-        )
-
-
-def _refused_column(table: Table, selection: Selection, refused: Sequence[Column]) -> IngestError:
-    """The error for columns that are not numbers, about the first: target or weight rather than a feature."""
-    column, *others = sorted(refused, key=lambda c: c.name in selection.features)
-    names = [other.name for other in others]
-    cell = table.first_refused(column.name)
-    found = "" if cell.text is None else f": {cell.place} is {_quoted(cell.text)}"
-    also = f" Nor can {', '.join(map(repr, names))} be used." if names else ""
-    return IngestError(
-        f"{table.path}: column {column.name!r} holds {column.holds}, expected numbers or true/false{found}."
-        f"{also} Encode {'them' if names else 'it'} as numbers first"
-        f"{selection.hint(column.name, *names)}",
-        file=table.path,
-        column=column.name,
-        row=cell.row,
-    )
-
-
-def refused_cell(
-    table: Table, selection: Selection, name: str, cell: Cell, fault: Literal["missing", "infinite", "text"]
-) -> IngestError:
-    """The error for one cell that is missing, infinite, or text in a column of numbers."""
-    kind = next(column.kind for column in table.columns if column.name == name)
-    said, cure = {
-        "missing": ("is missing", "Fill in such cells or drop their rows first"),
-        "infinite": ("is infinite or beyond the range of float64", "Correct such cells or drop their rows"),
-        "text": ("is not a number", "Correct such cells, or encode the column as numbers first"),
-    }[fault]
-    if fault == "text" and kind == "boolean":
-        said = "is neither true nor false, as the cells before it are"
-    found = f" ({_quoted(cell.text)})" if cell.text else ""
-    return IngestError(
-        f"{table.path}: {cell.place} of column {name!r} {said}{found}; expected "
-        f"{'true or false' if kind == 'boolean' else 'a finite number'}. {cure}{selection.hint(name)}",
-        file=table.path,
-        column=name,
-        row=cell.row,
-    )
-
-
-def overflowing_cell(table: Table, name: str, cell: Cell, dtype: str) -> IngestError:
-    """The error for a number that float64 holds but `dtype` does not."""
-    found = "the number" if cell.text is None else cell.text.strip()
-    return IngestError(
-        f"{table.path}: {cell.place} of column {name!r}: {found} is beyond the range of {dtype}. "
-        f"Ingest with dtype float64, or rescale the column first",
-        file=table.path,
-        column=name,
-        row=cell.row,
-    )
-
-
-def _quoted(text: str) -> str:
-    return repr(text if len(text) <= 60 else f"{text[:57]}...")

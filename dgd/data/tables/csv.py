@@ -17,8 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from dgd.data.tables.columns import Cell, Column, Kind, Selection, kind_of, refused_cell
+from dgd.data.tables.columns import Cell, Column, Kind, Selection, kind_of
 from dgd.data.tables.dialect import SAMPLE_BYTES, Dialect, guessed, reader_of
+from dgd.data.tables.refusals import refused_cell
 from dgd.data.tables.text_files import UNREADABLE, beginning, opened_text, stream_of
 from dgd.errors import IngestError
 
@@ -41,7 +42,7 @@ class CsvTable:
     stored: tuple[str, ...]  # the columns' names as pyarrow reads them
 
     def batches(self, selection: Selection) -> Iterator[tuple[pa.RecordBatch, int]]:
-        """The rows in order: one batch per block, booleans as bool and all else as float64.
+        """The rows in order: one batch per block, booleans as bool, ids as text, and all else as float64.
 
         Each column's type is set beforehand, so that whole numbers in the first block do not make a later
         3.5 an error. The bytes run ahead of the rows by what pyarrow has read ahead.
@@ -49,14 +50,21 @@ class CsvTable:
         kinds = {column.name: column.kind for column in self.columns}
         number = pa.string() if self.dialect.thousands else pa.float64()
         types = {
-            self.stored[self._position(name)]: pa.bool_() if kinds[name] == "boolean" else number
+            self.stored[self._position(name)]: pa.string()
+            if name in selection.ids
+            else pa.bool_()
+            if kinds[name] == "boolean"
+            else number
             for name in selection.in_file
         }
         rows = 0
         try:
             file = pa.OSFile(self.path)
             for batch in _reader(self.path, file, self.dialect, types):
-                columns = [_numbers(column, self.dialect) for column in batch.columns]
+                columns = [
+                    column if name in selection.ids else _numbers(column, self.dialect)
+                    for name, column in zip(selection.in_file, batch.columns, strict=True)
+                ]
                 rows += batch.num_rows
                 yield pa.RecordBatch.from_arrays(columns, list(selection.in_file)), file.tell()
         except (pa.ArrowException, *UNREADABLE, zlib.error, UnicodeError) as error:
@@ -80,7 +88,7 @@ class CsvTable:
 
     def _refused_text(self, selection: Selection, rows: int) -> IngestError | None:
         """The error for the first used cell after `rows` good rows that is missing or does not convert."""
-        positions = [(self._position(name), name) for name in selection.in_file]
+        positions = [(self._position(name), name) for name in selection.in_file if name not in selection.ids]
         kinds = {column.name: column.kind for column in self.columns}
         for row, line, cells in _records(self.path, self.dialect):
             if row <= rows:
@@ -98,6 +106,10 @@ class CsvTable:
     def _reads_as(self, kind: Kind, text: str) -> bool:
         """Whether pyarrow takes the text for a number or boolean: as Python does, but for 1_000 and ١٢٣."""
         return text in (*TRUE, *FALSE) if kind == "boolean" else self.dialect.is_number(text)
+
+    def whole_numbers(self, name: str) -> bool:
+        """False: what a cell holds is known when it was read."""
+        return False
 
     def _position(self, name: str) -> int:
         return [column.name for column in self.columns].index(name)
@@ -137,7 +149,9 @@ def _numbers(column: pa.Array, dialect: Dialect) -> pa.Array:
     """A column of numbers that was read as text, since digits stand in groups; any other as it is."""
     if column.type != pa.string():
         return column
-    texts = pc.replace_substring(pc.utf8_trim_whitespace(column), dialect.thousands, "")
+    missing = pc.is_in(column, pa.array(dialect.missing_cells, pa.string()))
+    texts = pc.if_else(missing, pa.scalar(None, pa.string()), pc.utf8_trim_whitespace(column))
+    texts = pc.replace_substring(texts, dialect.thousands, "")
     if dialect.decimal == ",":
         texts = pc.replace_substring(texts, ",", ".")
     return pc.cast(texts, pa.float64())
@@ -172,7 +186,7 @@ def _reader(
             null_values=list(dialect.missing_cells),
             true_values=list(TRUE),
             false_values=list(FALSE),
-            strings_can_be_null=True,
+            strings_can_be_null=not types,
             decimal_point=dialect.decimal,
         ),
     )

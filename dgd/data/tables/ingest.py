@@ -21,10 +21,11 @@ from dgd.errors.checks import checked_word
 
 with needing_pyarrow():
     from dgd.data.tables.batches import MissingCells, Policy, blocks
-    from dgd.data.tables.columns import Selection, Table, check_columns, choose_columns
+    from dgd.data.tables.columns import Selection, Table, Wanted, choose_columns
     from dgd.data.tables.csv import open_csv_table
     from dgd.data.tables.parquet import open_parquet_table
     from dgd.data.tables.partitions import with_partitions
+    from dgd.data.tables.refusals import check_columns
 
 __all__ = ["Ingested", "ingest"]
 
@@ -44,6 +45,8 @@ class Ingested:
     rows_left_out: int = 0  # rows with a missing cell, if such are left out
     missing: dict[str, int] = field(default_factory=dict)  # missing cells by column
     read_as: dict[str, str] = field(default_factory=dict)  # how CSV files that are not as usual were read
+    offset: str | None = None
+    ids: tuple[str, ...] = ()
 
 
 def ingest(
@@ -52,7 +55,10 @@ def ingest(
     *,
     target: str | None = None,
     features: Sequence[str] | None = None,
+    drop: Sequence[str] = (),
     weight: str | None = None,
+    offset: str | None = None,
+    ids: Sequence[str] = (),
     missing: str = "error",
     dialect: Dialect | None = None,
     dtype: str = "float64",
@@ -68,9 +74,13 @@ def ingest(
     "_" or "."; a folder named `year=2020` gives its rows a column `year`. An index that pandas or Dask wrote
     into Parquet beside the columns is a feature only if it is named in `features`.
 
-    `target` becomes y, `weight` the weights and `features` X, in this order; rows to predict need no target.
-    Without `features` all the other columns become X, in the order of the first file. Columns are found by name, so
-    files may order them differently. Other columns are not read.
+    `target` becomes y, `weight` the weights, `offset` the offsets and `features` X, in this order; rows to predict need
+    no target. Without `features` all the other columns but those in `drop` become X, in the order of the first file.
+    Columns are found by name, so files may order them differently. Other columns are not read. The weights and offsets
+    are used by fits unless they are told otherwise, and are known there by their columns' names as well.
+
+    `ids` are columns that are carried beside the rows, for predictions: whole numbers of a Parquet file that lacks none
+    of them as int64, all else as the text that stands in the file, "" for a missing cell.
 
     Numbers and booleans (as 0 and 1) can be used. Text, dates, an infinite value in a used column raise
     IngestError, which names file, column and row; so does a missing cell, unless `missing` is "drop" (its row is
@@ -96,25 +106,28 @@ def ingest(
     read so far: as they are on disk, compressed for .gz and its like, and up to 32 MiB of text ahead of the rows.
     """
     started = time.perf_counter()
-    paths, float_dtype = _checked_arguments(files, out, features, dtype)
+    paths, float_dtype = _checked_arguments(files, out, {"features": features, "drop": drop, "ids": ids}, dtype)
     cells = MissingCells(cast(Policy, checked_word("ingest(missing", missing, ["error", "drop", "keep"])))
     found = table_files(paths)
     tables = with_partitions([_open(file.path, dialect) for file in found], [file.partition for file in found])
-    selection = choose_columns(tables[0], target=target, features=features, weight=weight)
+    selection = choose_columns(tables[0], Wanted(target, features, tuple(drop), weight, offset, tuple(ids)))
     for table in tables:
         check_columns(table, selection, first=tables[0])
+    whole = {name: all(table.whole_numbers(name) for table in tables) for name in selection.ids}
     with DatasetWriter(
         out,
         chunk_rows=chunk_rows,
         dtype=dtype,
         feature_names=selection.features,
         target_name=target,
+        weight_name=weight,
+        offset_name=offset,
         compression=compression,
         missing="keep" if missing == "keep" else "error",
         overwrite=overwrite or _is_repeated(out, redo),
         redo=redo,
     ) as writer:
-        rows, rows_left_out = _append_all(writer, tables, selection, float_dtype, cells, progress)
+        rows, rows_left_out = _append_all(writer, tables, selection, float_dtype, cells, whole, progress)
     return Ingested(
         os.fspath(out),
         rows,
@@ -127,20 +140,23 @@ def ingest(
         rows_left_out,
         dict(cells.counts),
         {table.path: table.read_as for table in tables if table.read_as},
+        offset,
+        selection.ids,
     )
 
 
 def _checked_arguments(
     files: Sequence[str | os.PathLike[str]],
     out: str | os.PathLike[str],
-    features: Sequence[str] | None,
+    names: dict[str, Sequence[str] | None],
     dtype: str,
 ) -> tuple[list[str], np.dtype[np.floating[Any]]]:
     """The paths and the dtype; raises ConfigurationError for what can be told without opening a file."""
     if isinstance(files, str | os.PathLike):
         raise ConfigurationError(f"`ingest(files=...)` must be a list of paths, got {os.fspath(files)!r}")
-    if isinstance(features, str):
-        raise ConfigurationError(f"`ingest(features=...)` must be a list of column names, got {features!r}")
+    for argument, given in names.items():
+        if isinstance(given, str):
+            raise ConfigurationError(f"`ingest({argument}=...)` must be a list of column names, got {given!r}")
     if not files:
         raise ConfigurationError("`ingest(files=...)` is empty: name at least one CSV or Parquet file")
     if dtype not in ("float32", "float64"):
@@ -176,14 +192,15 @@ def _append_all(
     selection: Selection,
     dtype: np.dtype[np.floating[Any]],
     missing: MissingCells,
+    whole_ids: dict[str, bool],
     progress: Callable[[int, int], None] | None,
 ) -> tuple[int, int]:
     """Append every row of every table that is to be written; returns their number, and that of the others."""
     rows = left_out = bytes_before = 0
     for table in tables:
-        for block in blocks(table, selection, dtype, missing):
+        for block in blocks(table, selection, dtype, missing, whole_ids):
             if len(block.X):
-                writer.append(block.X, block.y, block.weight)
+                writer.append(block.X, block.y, block.weight, block.offset, block.ids)
             rows += len(block.X)
             left_out += block.left_out
             if progress is not None:

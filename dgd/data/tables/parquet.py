@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dgd.data.tables.columns import Cell, Column, Selection, kind_of
+from dgd.data.tables.footers import footer_of
 from dgd.errors import IngestError
 
 BATCH_BYTES = 4 << 20
@@ -51,6 +52,12 @@ class ParquetTable:
     def first_refused(self, name: str) -> Cell:
         """The first cell: the column's type is declared, so any would do."""
         return self.cell(1, name)
+
+    def whole_numbers(self, name: str) -> bool:
+        """By the type, and the statistics of the row groups."""
+        footer = footer_of(self.path)
+        kind = footer.schema.field(name).type
+        return pa.types.is_integer(kind) and kind != pa.uint64() and not footer.may_be_missing(name)
 
     def _batches(self, names: list[str]) -> Iterator[pa.RecordBatch]:
         """Batches of some columns; with `pre_buffer` pyarrow would hold a whole row group in memory."""

@@ -45,12 +45,13 @@ class PartitionedTable:
 
     def batches(self, selection: Selection) -> Iterator[tuple[pa.RecordBatch, int]]:
         """The file's batches, each with the partition's columns beside."""
-        added = {name: text for name, text in self._own.items() if name in selection.used}
+        added = {name: text for name, text in self._own.items() if name in selection.read}
         inner = replace(selection, elsewhere=tuple(added))
         for batch, bytes_read in self.table.batches(inner):
             arrays = {name: batch.column(name) for name in batch.schema.names}
             for name, text in added.items():
-                arrays[name] = pa.repeat(pa.scalar(partition_value(text), pa.float64()), batch.num_rows)
+                value = pa.scalar(text) if name in selection.ids else pa.scalar(partition_value(text), pa.float64())
+                arrays[name] = pa.repeat(value, batch.num_rows)
             yield pa.RecordBatch.from_pydict(arrays), bytes_read
 
     def cell(self, row: int, name: str) -> Cell:
@@ -62,6 +63,10 @@ class PartitionedTable:
     def first_refused(self, name: str) -> Cell:
         """The folder's text, for a column of the partition."""
         return self.table.first_refused(name) if name not in self._own else self.cell(1, name)
+
+    def whole_numbers(self, name: str) -> bool:
+        """As for the file; a folder's name is text."""
+        return name not in self._own and self.table.whole_numbers(name)
 
     @property
     def _own(self) -> dict[str, str]:

@@ -173,4 +173,4 @@ class SelectedRows:
 
 def select(dataset: Dataset, selection: Selection) -> Dataset:
     """The dataset of the selected rows alone."""
-    return replace(dataset, grid=None).map(lambda rows: SelectedRows(rows, selection))
+    return replace(dataset, grid=None, ids={}).map(lambda rows: SelectedRows(rows, selection))

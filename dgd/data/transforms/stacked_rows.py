@@ -162,7 +162,11 @@ def stacked(datasets: Sequence[Dataset]) -> Dataset:
     arrays: dict[str, Any] = {
         role: StackedRows(tuple(each.by_role[role] for each in datasets)) for role in first.by_role
     }
-    return replace(first, **arrays, grid=None, source=", ".join(dict.fromkeys(each.source for each in datasets)))
+    named = [name for name in first.ids if all(name in each.ids for each in datasets)]
+    ids = {name: StackedRows(tuple(each.ids[name] for each in datasets)) for name in named}
+    return replace(
+        first, **arrays, ids=ids, grid=None, source=", ".join(dict.fromkeys(each.source for each in datasets))
+    )
 
 
 def _check_alike(first: Dataset, other: Dataset, k: int) -> None:

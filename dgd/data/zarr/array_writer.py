@@ -42,6 +42,8 @@ class Column:
         self.dtype = dtype
         tail = () if width is None else (width,)
         self._buffer = np.empty((chunk_rows, *tail), dtype=dtype)
+        self._nothing: Any = "" if dtype.kind == "O" else 0
+        """What is beyond the last row; texts are objects."""
         self._filled = 0
         self._chunks = 0
         self._checksums = bytearray()
@@ -80,7 +82,7 @@ class Column:
         """Write the last, ragged chunk and the list of checksums, and set the true length."""
         rows = self._chunks * self._buffer.shape[0] + self._filled
         if self._filled:
-            self._buffer[self._filled :] = 0
+            self._buffer[self._filled :] = self._nothing
             self._flush()
         self.document = self._draft.resized(rows)
         self._output.set(f"{self.name}/{ROOT}", self.document)
@@ -117,15 +119,17 @@ class ArrayDraft:
             "blosc": (BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle"),),
             "gzip": (GzipCodec(level=5),),
         }[compression]
+        texts = dtype.kind == "O"
         self._array = zarr.create_array(
             MemoryStore(self._kept),
             zarr_format=3,
             shape=shape,
             chunks=chunks,
-            dtype=dtype,
-            compressors=(*compressors, Crc32cCodec()),
+            dtype="string" if texts else dtype,
+            # Texts of any length are decoded by dgd, which knows them as they are.
+            compressors=(*(() if texts else compressors), Crc32cCodec()),
             filters=(),
-            fill_value=dtype.type(0),
+            fill_value="" if texts else dtype.type(0),
             dimension_names=dimension_names,
             attributes=attributes,
             config={"write_empty_chunks": True, "order": "C"},

@@ -10,6 +10,8 @@ The attributes of its root document hold an object `dgd`:
 and for a dataset also
 
     rows, features, target   the number of rows, and names
+    weight, offset           what these columns were called, where fits are to use them
+    ids       the names of the columns id/0, id/1, …, which go with predictions
     arrays    the sha256 of each array's metadata document, and of the group's of a sparse matrix of three arrays
     manifest  the name of the file with the crc32c of each stored chunk, beside the chunks of each array
     content   the sha256 of that file, so that other values are another dataset

@@ -14,6 +14,7 @@ from dgd.data.zarr.column_labels import axis_labels, turned_by_labels
 from dgd.data.zarr.coordinates import beside, stored_coordinates
 from dgd.data.zarr.group import Group
 from dgd.data.zarr.meant import decoded, meant
+from dgd.data.zarr.stored_ids import stored_ids
 from dgd.data.zarr.text_rows import texts_at
 from dgd.data.zarr.zarr_rows import ZarrRows
 from dgd.errors import DatasetNotFoundError, UnsupportedFormatError
@@ -49,9 +50,27 @@ def open_group(
         **arrays,
         feature_names=group.feature_names or variable_names(group, X) or labels,
         target_name=group.target_name,
+        weight_name=group.told.get("weight"),
+        offset_name=group.told.get("offset"),
+        ids=stored_ids(group),
         source=group.source.label,
         grid=_grid(group, X, arrays["X"].shape[0], dims),
     )
+
+
+def as_told(group: Group, given: dict[str, Any]) -> dict[str, Any]:
+    """The arrays by role: those that an ingest was told of where none is given, and by their columns' names.
+
+    False stands for none.
+    """
+    told = group.told | ({} if group.target_name is None else {"y": group.target_name})
+    found = dict(given)
+    for role, name in told.items():
+        if (found[role] is None and role != "y") or (
+            isinstance(found[role], str) and found[role] == name and not group.has(name)
+        ):
+            found[role] = role
+    return {role: None if each is False else each for role, each in found.items()}
 
 
 def column_beside(group: Group, name: str, reading: Reading) -> Rows | None:

@@ -17,6 +17,7 @@ from dgd.data.csr import Csr
 from dgd.data.rows import check_dtype
 from dgd.data.zarr.array_writer import CHUNK_BYTES, Column, check_values, checked_compression
 from dgd.data.zarr.commit_marker import sealed
+from dgd.data.zarr.id_writer import IdColumns, checked_ids
 from dgd.data.zarr.manifest import MANIFEST
 from dgd.data.zarr.outputs import ROOT, begin, open_output, root_of
 from dgd.data.zarr.owner import in_use
@@ -29,7 +30,7 @@ COLUMN_ROWS = 2**16
 
 
 class DatasetWriter:
-    """Writes a dataset block by block: X, y and perhaps weights and offsets, any number of rows at a time.
+    """Writes a dataset block by block: X, y and perhaps weights, offsets and ids, any number of rows at a time.
 
         with DatasetWriter("train.zarr", feature_names=["a", "b"]) as writer:
             for X, y in blocks:
@@ -41,6 +42,7 @@ class DatasetWriter:
     with a quotation of `redo`, which may say how it is written again. Memory: about four chunks of `chunk_rows` ×
     (n + 2) numbers, besides the block.
 
+    weight_name, offset_name: what they are called where they come from; fits then use them unless told otherwise.
     path: a local folder, or a URL, opened with `storage_options` as `open_dataset` does; a store behind a URL has no
     locks, so that two writers there are noticed at the end, and the first is not sealed. chunk_rows: rows of a chunk,
     by default 4 MiB of X. dtype: of X, by default that of the first
@@ -62,6 +64,8 @@ class DatasetWriter:
         dtype: DTypeLike | None = None,
         feature_names: Sequence[str] | None = None,
         target_name: str | None = None,
+        weight_name: str | None = None,
+        offset_name: str | None = None,
         compression: str | None = None,
         missing: str = "error",
         overwrite: bool = False,
@@ -73,11 +77,13 @@ class DatasetWriter:
         self._dtype = None if dtype is None else np.dtype(dtype)
         self._names = None if feature_names is None else [str(name) for name in feature_names]
         self._target_name = target_name
+        self._told = {"weight": weight_name, "offset": offset_name}
         self._compression = checked_compression(compression)
         self._keeps_missing = checked_word("DatasetWriter(missing", missing, ["error", "keep"]) == "keep"
         self._redo = redo
         self._columns: dict[str, Any] = {}
         """`Column`, or `SparseColumn`."""
+        self._ids: IdColumns | None = None
         self._ended: str | None = None
         self._committed = False
         if chunk_rows is not None and chunk_rows < 1:
@@ -92,19 +98,32 @@ class DatasetWriter:
         """Where it writes: an absolute path, or a URL without its secrets."""
         return self._output.label
 
-    def append(self, X: Any, y: Array | None = None, weight: Array | None = None, offset: Array | None = None) -> None:
-        """Add rows: X (k × n), y (k, or k × q), weight (k) and offset (as y), the same arrays in every call."""
+    def append(
+        self,
+        X: Any,
+        y: Array | None = None,
+        weight: Array | None = None,
+        offset: Array | None = None,
+        ids: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Add rows: X (k × n), y (k, or k × q), weight (k) and offset (as y), the same arrays in every call.
+
+        ids: whole numbers or texts (k) by name, which are no part of a fit, and go with predictions.
+        """
         self._refuse_if_ended()
         given = {"y": y, "weight": weight, "offset": offset}
         blocks: dict[str, Any] = {"X": _matrix(X)}
         blocks |= {name: np.asarray(block) for name, block in given.items() if block is not None}
         self._check(blocks)
+        carried = checked_ids(ids, blocks["X"].shape[0], self._ids, first=not self._columns)
         # If the disk fails from here on, the arrays no longer have the same rows.
         self._ended = "a block could not be written"
         if not self._columns:
-            self._begin(blocks)
+            self._begin(blocks, carried)
         for name, block in blocks.items():
             self._columns[name].append(block)
+        if self._ids is not None:
+            self._ids.append(carried)
         self.rows += blocks["X"].shape[0]
         self._ended = None
 
@@ -133,16 +152,19 @@ class DatasetWriter:
     def _seal(self) -> None:
         """Write what is left, and replace the marker at the end."""
         root_of(self._output)
-        for column in self._columns.values():
+        columns = [*self._columns.values(), *(() if self._ids is None else (self._ids,))]
+        for column in columns:
             column.finish()
-        parts = {name: part for column in self._columns.values() for name, part in column.parts.items()}
+        parts = {name: part for column in columns for name, part in column.parts.items()}
         documents = {name: part.document for name, part in parts.items()}
-        documents |= {column.name: column.document for column in self._columns.values()}
+        documents |= {column.name: column.document for column in columns}
         marker = {
             "redo": self._redo,
             "rows": self.rows,
             "features": self._names,
             "target": self._target_name,
+            **{role: name for role, name in self._told.items() if name is not None and role in self._columns},
+            **({} if self._ids is None else {"ids": self._ids.names}),
             "arrays": {name: self._digest(name, document) for name, document in documents.items()},
             "manifest": MANIFEST,
             "content": {name: part.content for name, part in parts.items()},
@@ -220,12 +242,14 @@ class DatasetWriter:
             return known
         return self._dtype if name == "X" and self._dtype is not None else block.dtype
 
-    def _begin(self, blocks: dict[str, Any]) -> None:
+    def _begin(self, blocks: dict[str, Any], ids: dict[str, Array]) -> None:
         """Create the arrays, now that their widths and dtypes are known."""
         dtype, X = self._dtype_of("X", blocks["X"]), blocks["X"]
         # Beside a sparse X, whose chunks have other rows, a shorter chunk is read again less.
         usual = COLUMN_ROWS if isinstance(X, Csr) else CHUNK_BYTES // (X.shape[1] * dtype.itemsize)
         chunk_rows = self._chunk_rows or max(1, usual)
+        if ids:
+            self._ids = IdColumns(self._output, ids, chunk_rows=chunk_rows, compression=self._compression)
         for name, block in blocks.items():
             if isinstance(block, Csr):
                 width, compression = block.columns, self._compression

@@ -97,8 +97,7 @@ class Group:
         """One array of the group; `name` is what errors call it, by default its key."""
         source, name = self.child(key), name or key
         document = find_array(source)
-        if self.marker is not None:
-            check_committed(None if document is None else document.digest, key, self.marker, self.source.label)
+        self.check_document(key, document)
         if document is None:
             raise DatasetNotFoundError(not_found(self.source, key, self.committed), array=name)
         found = array_format(document, name)
@@ -106,7 +105,7 @@ class Group:
             if is_part(found.attributes):
                 raise unmarked(document.where, name)
             check_marker(document.parsed(), document.where)
-        content = self._content(key)
+        content = self.content(key)
         return ZarrRows(source, found, content, listed=content is not None and self._lists_checksums)
 
     def has(self, key: str) -> bool:
@@ -152,7 +151,31 @@ class Group:
         """The names of the arrays in the commit marker."""
         return () if self.marker is None else tuple(committed_arrays(self.marker, self.source.label))
 
-    def _content(self, key: str) -> str | None:
+    @property
+    def told(self) -> dict[str, str]:
+        """The names of the columns that became weight and offset, where whoever wrote the dataset said so."""
+        found = {role: (self.marker or {}).get(role) for role in ("weight", "offset")}
+        return {role: name for role, name in found.items() if isinstance(name, str)}
+
+    @property
+    def id_names(self) -> tuple[str, ...]:
+        """The names of the columns that are carried beside the rows."""
+        names = (self.marker or {}).get("ids")
+        return tuple(map(str, names)) if isinstance(names, list) else ()
+
+    @property
+    def names(self) -> dict[str, tuple[str, ...]]:
+        """What the columns were called that became weight, offset and ids."""
+        found = {role: (name,) for role, name in self.told.items()} | {"ids": self.id_names}
+        return {role: names for role, names in found.items() if names}
+
+    def check_document(self, key: str, document: ArrayDocument | None) -> None:
+        """Raise MetadataError unless an array's document is the committed one."""
+        if self.marker is not None:
+            check_committed(None if document is None else document.digest, key, self.marker, self.source.label)
+
+    def content(self, key: str) -> str | None:
+        """The digest of an array's checksums, where its writer left one."""
         content = (self.marker or {}).get("content")
         found = content.get(key) if isinstance(content, dict) else None
         if found is not None and not (isinstance(found, str) and DIGEST.fullmatch(found)):

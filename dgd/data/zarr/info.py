@@ -24,6 +24,7 @@ from dgd.data.zarr.locations import source_of
 from dgd.data.zarr.manifest import MANIFEST
 from dgd.data.zarr.sources import LocalSource, ReadAhead, Source
 from dgd.data.zarr.sparse_info import SparseInfo, sparse_matrices
+from dgd.data.zarr.stored_ids import text_ids
 from dgd.data.zarr.zarr_rows import ZarrRows
 from dgd.errors import ConfigurationError, DatasetNotFoundError, SchemaError, UnsupportedFormatError
 from dgd.errors.words import counted, size, visible
@@ -82,6 +83,8 @@ class Info:
     store it records a digest of what it has read."""
     feature_names: tuple[str, ...] | None
     target_name: str | None
+    names: dict[str, tuple[str, ...]]
+    """What the columns were called that became weight, offset and ids."""
     arrays: tuple[ArrayInfo, ...]
     unreadable: dict[str, str]
     """Arrays that dgd does not decode, each with the reason."""
@@ -116,6 +119,7 @@ class Info:
         ]
         lines += [f"features     {_listed(self.feature_names)}"] if self.feature_names else []
         lines += [f"target       {visible(self.target_name)}"] if self.target_name else []
+        lines += [f"{role:<13}{_listed(names)}" for role, names in self.names.items()]
         lines += [f"fingerprint  {self.fingerprint}"] if self.fingerprint else []
         for finding in self.warnings:
             lines += ["", visible(f"warning: {finding.text}"), visible(f"    fix: {finding.fix}")]
@@ -148,7 +152,10 @@ def readable_arrays(
         return group, {"": open_array(location, _last_name(group.source), storage_options)}, {}
     found: dict[str, ZarrRows] = {}
     unreadable: dict[str, str] = {}
+    texts = text_ids(group)
     for name in _array_names(group):
+        if name in texts:
+            continue
         try:
             found[name] = group.rows(name)
         except UnsupportedFormatError as error:
@@ -170,6 +177,7 @@ def _info(group: Group, found: dict[str, ZarrRows], unreadable: dict[str, str]) 
         fingerprint=_fingerprint(group, found),
         feature_names=group.feature_names or (None if group.is_array else variable_names(group, "X")),
         target_name=group.target_name,
+        names=group.names,
         arrays=arrays,
         unreadable=unreadable,
         elements=anndata_elements(group),

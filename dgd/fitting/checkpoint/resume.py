@@ -113,7 +113,11 @@ def _dataset(stored: Stored, data: Any, y: Any, weight: Any, offset: Any, readin
             f"`resume(data=...)` is missing: the data of {stored.path} were arrays of its own process; give them again"
         )
     had = {each.get("role") for each in stored.data}
-    found = {name: _found(stored, name, value) if name in had else value for name, value in names.items()}
+    # A fit without the weights that the dataset says it has is gone on with without them.
+    found: dict[str, Any] = {
+        name: _found(stored, name, value) if name in had else False if value is None and name != "y" else value
+        for name, value in names.items()
+    }
     return open_data(place, **found, need_target=True, reading=reading)
 
 
