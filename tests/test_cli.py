@@ -205,6 +205,27 @@ def test_classes_from_the_data_to_the_predictions(run: Run, tmp_path: Path) -> N
     assert run("fit", store, "--classes", "0,1").code == 2
 
 
+def test_a_loss_and_its_parameter(run: Run, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(90, 2))
+    y = np.where(rng.random(90) < 0.3, 0, rng.gamma(2, np.exp(X[:, 0])))
+    with dgd.DatasetWriter(tmp_path / "train.zarr") as writer:
+        writer.append(X, y)
+    store = tmp_path / "train.zarr"
+    found = run("fit", store, "--loss", "tweedie:power=1.7", "--json").json
+    assert found["theta"] == dgd.fit(X, y, loss=dgd.losses.Tweedie(1.7)).theta.tolist()
+    for given, said in [
+        ("gauss", "'gauss' is not one of squared, huber,"),
+        ("tweedie:p=1.7", "the loss tweedie has no parameter 'p': it has power"),
+        ("squared:delta=1", "the loss squared has no parameter 'delta': it has none"),
+        ("huber:delta=x", "delta of the loss huber must be a number, as in huber:delta=1.5, got 'x'"),
+        ("tweedie:power=2", "must be a number above 1 and below 2, got 2.0"),
+    ]:
+        refused = run("fit", store, "--loss", given)
+        assert refused.code == 2
+        assert said in " ".join(refused.err.split())
+
+
 @pytest.mark.parametrize(("standardize", "reached"), [("yes", True), ("no", False), ("auto", "auto")])
 def test_every_option_of_fit_reaches_the_library(
     run: Run, store: str, monkeypatch: pytest.MonkeyPatch, standardize: str, reached: bool | str

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import nbinom
 
 from dgd.errors import ConfigurationError
-from dgd.losses import LOSSES, Huber, Logistic, Loss, Poisson, Softmax, Squared
+from dgd.losses import LOSSES, Huber, Logistic, Loss, NegativeBinomial, Poisson, Quantile, Softmax, Squared, Tweedie
 from dgd.losses.scaled_huber import ScaledHuber
 
 POINTWISE = json.loads((Path(__file__).parent / "data" / "misc" / "pointwise_losses.json").read_text())
@@ -24,9 +25,14 @@ ETA = np.array([-1e3, -2.5, -0.3, 0.0, 0.7, 4.0, 1e3])
 Y = np.array([-3.0, -2.5, 0.0, 0.0, 1.0, -4.0, 5.0])
 SHARES = np.array([0.0, 1.0, 0.25, 0.0, 1.0, 0.5, 1.0])
 COUNTS = np.array([0.0, 3.0, 0.5, 0.0, 1.0, 7.0, 20.0])
+RATES = np.array([-30.0, -2.5, -0.3, 0.0, 0.7, 4.0, 8.0])
 POINTS = {
     "logistic": (ETA, SHARES),
-    "poisson": (np.array([-30.0, -2.5, -0.3, 0.0, 0.7, 4.0, 8.0]), COUNTS),
+    "poisson": (RATES, COUNTS),
+    "negative_binomial": (RATES, COUNTS),
+    "tweedie": (RATES, COUNTS),
+    "gamma": (RATES.clip(-3), COUNTS + 0.1),
+    "inverse_gaussian": (RATES.clip(-3), COUNTS + 0.1),
     "softmax": (
         np.array([[0.2, 0.5, -0.3], [5, 6, 0], [-5, 0, 5], [3, 1, 2], [0, 0, 0], [-1e3, 0, 1], [7, -7, 1]]),
         np.array([0.0, 1, 0, 2, 1, 2, 0]),
@@ -168,17 +174,19 @@ def test_two_classes_keep_every_digit_in_the_tails(eta: float, y: float) -> None
 
 
 @pytest.mark.parametrize("eta", [1e20, 1e300, -1e20, -1e300])
-@pytest.mark.parametrize("name", ["huber", "logistic", "softmax", "poisson"])
+@pytest.mark.parametrize("name", [name for name in LOSSES if name != "squared"])
 def test_the_far_ends_neither_warn_nor_are_nan(name: str, eta: float) -> None:
-    loss, y = LOSSES[name](), np.array([0.0, 1.0])
+    loss, y = LOSSES[name](), np.array([0.5 if name in ("gamma", "inverse_gaussian") else 0.0, 1.0])
     raw = np.full(2, eta) if name != "softmax" else np.array([[eta, 0.0], [eta, -eta]])
     value, derivative = loss.value_and_derivative(raw, y)
     assert not np.isnan(value).any()
     assert not np.isnan(derivative).any()
     assert not np.isnan(loss.second_derivative(raw, y)).any()
     assert not np.isnan(loss.response(raw)).any()
-    assert (value >= 0).all()
-    assert (value.max() == np.inf) == (name == "poisson" and eta > 0)
+    if name not in ("gamma", "inverse_gaussian"):
+        assert (value >= 0).all()
+    overflows = {"poisson": eta > 0, "tweedie": True, "gamma": eta < 0, "inverse_gaussian": eta < 0}
+    assert (value.max() == np.inf) == overflows.get(name, False)
 
 
 def test_poisson_overflows_to_infinity_whatever_the_count() -> None:
@@ -194,7 +202,12 @@ def best_prediction(name: str, y: np.ndarray) -> np.ndarray:
     if name == "softmax":
         return 1e3 * np.eye(3)[y.astype(int)]
     with np.errstate(divide="ignore"):
-        best = {"logistic": np.log(y.clip(0)) - np.log1p(-y.clip(0, 1)), "poisson": np.log(y.clip(0))}.get(name, y)
+        best = {
+            "logistic": np.log(y.clip(0)) - np.log1p(-y.clip(0, 1)),
+            "huber": y,
+            "squared": y,
+            "quantile": y + (2 * Quantile().quantile - 1) * Quantile().smoothing,
+        }.get(name, np.log(y.clip(0)))
     return np.clip(best, -1e3, 1e3)
 
 
@@ -229,7 +242,7 @@ def least_over_constants(loss: Loss, y: np.ndarray, k: int) -> float:
     return mean(constant)
 
 
-@pytest.mark.parametrize(("name", "at"), [case for case in ALL_POINTS if case.values[0] != "huber"])
+@pytest.mark.parametrize(("name", "at"), [case for case in ALL_POINTS if case.values[0] not in ("huber", "quantile")])
 def test_null_value_is_the_best_constant(name: str, at: tuple[np.ndarray, np.ndarray]) -> None:
     loss, y = LOSSES[name](), at[1]
     mean, variance = y.mean(axis=0), y.var(axis=0)
@@ -265,6 +278,60 @@ def test_huber_refuses_a_delta_that_is_not_positive(delta: Any) -> None:
         Huber(delta=delta)
 
 
+# Those with a parameter
+
+
+@pytest.mark.parametrize("power", [1, 2, 3.0, np.nan, "1.5", None])
+def test_tweedie_refuses_a_power_and_names_the_loss_that_has_it(power: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"above 1 and below 2.*Poisson\(\), 2 Gamma\(\), 3 InverseGaussian"):
+        Tweedie(power=power)
+
+
+@pytest.mark.parametrize("alpha", [0, -1.0, np.nan, np.inf, "1", None])
+def test_negative_binomial_refuses_an_alpha_that_is_not_positive(alpha: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"`NegativeBinomial\(alpha=...\)` must be a positive number"):
+        NegativeBinomial(alpha=alpha)
+
+
+@pytest.mark.parametrize("wrong", [{"quantile": 0}, {"quantile": 1}, {"smoothing": 0}, {"smoothing": np.inf}])
+def test_quantile_refuses_what_is_out_of_range(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match=rf"`Quantile\({next(iter(wrong))}=...\)` must be a number"):
+        Quantile(**wrong)
+
+
+@pytest.mark.parametrize("power", [1.01, 1.5, 1.99])
+def test_tweedie_of_every_power_has_its_derivatives(power: float) -> None:
+    loss, (eta, y) = Tweedie(power), points("tweedie")
+    expected = stencil(lambda eta: loss.value(eta, y), eta)
+    np.testing.assert_allclose(loss.derivative(eta, y), expected, rtol=1e-9, atol=1e-9)
+    expected = stencil(lambda eta: loss.derivative(eta, y), eta)
+    np.testing.assert_allclose(loss.second_derivative(eta, y), expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("alpha", [1e-6, 0.3, 1.0, 40.0])
+def test_negative_binomial_is_the_likelihood_of_scipy(alpha: float) -> None:
+    eta, y = np.array([-3.0, 0.0, 0.7, 4.0]), np.array([0.0, 3.0, 1.0, 70.0])
+    loss, mu = NegativeBinomial(alpha), np.exp(eta)
+    expected = nbinom.logpmf(y, 1 / alpha, 1 / (1 + alpha * mu))
+    found = loss.log_base(y) - loss.value(eta, y)
+    np.testing.assert_allclose(found, expected, rtol=1e-12 / min(alpha, 1))
+
+
+def test_a_small_alpha_is_poisson() -> None:
+    eta, y = points("poisson")
+    np.testing.assert_allclose(NegativeBinomial(1e-12).derivative(eta, y), Poisson().derivative(eta, y), rtol=1e-8)
+
+
+@pytest.mark.parametrize("quantile", [0.1, 0.5, 0.99])
+def test_the_smoothed_pinball_is_within_its_bound(quantile: float) -> None:
+    r = np.linspace(-3, 3, 601)
+    pinball = np.maximum(-quantile * r, (1 - quantile) * r)
+    above = Quantile(quantile, 0.5).value(r, np.zeros_like(r)) - pinball
+    assert (above >= -1e-15).all()
+    assert above.max() == pytest.approx(0.5 / 4, rel=1e-14)
+    np.testing.assert_allclose(above[np.abs(r) >= 0.5], 0, atol=1e-15)
+
+
 # Targets
 
 
@@ -288,6 +355,8 @@ def test_outputs_of_softmax_are_its_classes() -> None:
         ("softmax", [True, False], [1, 0]),
         ("poisson", [0, 0.5, 9, -1, np.nan], [0, 0.5, 9, np.nan, np.nan]),
         ("poisson", [0, -1, 2], [0, np.nan, 2]),
+        ("tweedie", [0, 0.5, 9, -1, np.nan], [0, 0.5, 9, np.nan, np.nan]),
+        ("gamma", [0, 0.5, 9, -1, np.nan], [np.nan, 0.5, 9, np.nan, np.nan]),
     ]
     + [(name, ["1", "0"], [np.nan, np.nan]) for name in LOSSES],
 )
@@ -329,6 +398,9 @@ def test_response_is_the_expected_target() -> None:
 
 def test_losses_take_their_obvious_argument_by_position() -> None:
     assert Huber(1.5).delta == 1.5
+    assert Quantile(0.9, 0.5) == Quantile(quantile=0.9, smoothing=0.5)
+    assert Tweedie(1.9).power == 1.9
+    assert NegativeBinomial(0.5).alpha == 0.5
     assert ScaledHuber(2.0).epsilon == 2.0
     assert Logistic(["no", "yes"]).labels == ("no", "yes")
     assert Softmax(["a", "b", "c"]).labels == ("a", "b", "c")

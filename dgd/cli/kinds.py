@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from dgd.cli import options
-from dgd.cli.method import loss_of
+from dgd.cli.losses import losses
 from dgd.cli.options import Command
 from dgd.fitting.verdict.stopping import MAX_ITER
-from dgd.losses import LOSSES
+from dgd.losses import Loss
 from dgd.solvers import SOLVERS
 
 FOLD_TOL = 1e-8
@@ -29,8 +29,7 @@ class Kind:
 def kind(command: Command) -> Command:
     """The options --loss, --classes, --penalty, --n-lambdas, --solver, --intercept, --max-iter, --tol, --precision."""
 
-    @click.option("--loss", type=click.Choice(list(LOSSES)), default="squared", help="What is minimised [squared].")
-    @click.option("--classes", metavar="A,B,…", help="The labels that a target may have [for softmax, those it has].")
+    @losses
     @click.option(
         "--penalty",
         callback=penalty_kind,
@@ -51,8 +50,7 @@ def kind(command: Command) -> Command:
     @functools.wraps(command)
     def with_kind(
         *,
-        loss: str,
-        classes: str | None,
+        loss: Loss,
         penalty: str | float,
         n_lambdas: int | None,
         solver: str,
@@ -63,7 +61,7 @@ def kind(command: Command) -> Command:
         **others: Any,
     ) -> int:
         arguments = {
-            "loss": loss_of(loss, classes),
+            "loss": loss,
             "n_lambdas": n_lambdas,
             "solver": solver,
             "fit_intercept": fit_intercept,

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dgd.cli.losses import losses
 from dgd.cli.options import Command
-from dgd.losses import LOSSES, Logistic, Loss, Softmax
+from dgd.losses import Loss
 from dgd.penalties import L1, L2, Box, ElasticNet, NoPenalty, Penalty
 from dgd.solvers import SOLVERS
 
@@ -60,8 +61,7 @@ class Chosen:
 def method(command: Command) -> Command:
     """The options --loss, --classes, --l1, --l2, --lower, --upper, --solver, --learning-rate and --intercept."""
 
-    @click.option("--loss", type=click.Choice(list(LOSSES)), default="squared", help="What is minimised [squared].")
-    @click.option("--classes", metavar="A,B,…", help="The labels that a target may have [for softmax, those it has].")
+    @losses
     @click.option("--l1", type=click.FloatRange(0), default=0.0, metavar="S", help="Strength of the l1 penalty [0].")
     @click.option("--l2", type=click.FloatRange(0), default=0.0, metavar="S", help="Strength of the l2 penalty [0].")
     @click.option("--lower", type=float, default=-INFINITY, metavar="B", help="The least a coefficient may be [any].")
@@ -85,8 +85,7 @@ def method(command: Command) -> Command:
     @functools.wraps(command)
     def with_method(
         *,
-        loss: str,
-        classes: str | None,
+        loss: Loss,
         l1: float,
         l2: float,
         lower: float,
@@ -97,19 +96,9 @@ def method(command: Command) -> Command:
         **others: Any,
     ) -> int:
         penalty = penalty_of(l1, l2, lower, upper)
-        return command(chosen=Chosen(loss_of(loss, classes), penalty, solver, learning_rate, fit_intercept), **others)
+        return command(chosen=Chosen(loss, penalty, solver, learning_rate, fit_intercept), **others)
 
     return with_method
-
-
-def loss_of(name: str, classes: str | None) -> Loss:
-    """The loss of that name, with its classes."""
-    if classes is None:
-        return LOSSES[name]()
-    if name not in {"logistic", "softmax"}:
-        raise click.UsageError(f"--classes goes with --loss logistic or softmax, not with {name}")
-    labels = [_label(text) for text in classes.split(",")]
-    return Logistic(classes=labels) if name == "logistic" else Softmax(classes=labels)
 
 
 def penalty_of(l1: float, l2: float, lower: float, upper: float) -> Penalty:
@@ -129,13 +118,3 @@ def learning_rate(ctx: click.Context, param: click.Parameter, value: str) -> flo
         return float(value)
     except ValueError:
         raise click.BadParameter(f"{value!r} is neither a number nor one of {', '.join(RATE_WORDS)}") from None
-
-
-def _label(text: str) -> Any:
-    """A label as a number where it is one."""
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text

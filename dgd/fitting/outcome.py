@@ -21,6 +21,7 @@ from dgd.fitting.verdict.collinear import is_wide, nearly_collinear
 from dgd.fitting.verdict.divergence import columns_to_blame
 from dgd.fitting.verdict.explained import explained
 from dgd.fitting.verdict.no_optimum import what_separates
+from dgd.losses import LOSSES, Loss
 from dgd.models.model import Model
 from dgd.passes.plan import Plan
 from dgd.solvers.base import Status
@@ -110,6 +111,7 @@ def _model(theta: Vector, run: Run, objective: Objective, method: Method) -> Mod
             "rows_held_out": objective.rows_held_out,
             "chunks_filled": run.state.known.chunks_filled,
             "rows_left_out": 0 if run.state.known.left_out is None else run.state.known.left_out.rows,
+            "loss": _with_parameters(method.loss),
             "solver": method.choice.name,
             "learning_rate": method.rate if isinstance(method.rate, (str, float)) else repr(method.rate),
             "penalty": repr(method.penalty),
@@ -120,3 +122,8 @@ def _model(theta: Vector, run: Run, objective: Objective, method: Method) -> Mod
         },
         link=method.loss,
     )
+
+
+def _with_parameters(loss: Loss) -> str:
+    """A loss of this package as it is written, such as `Tweedie(power=1.5)`; the name of any other."""
+    return repr(loss) if loss.labels is None and type(loss) in LOSSES.values() else loss.name

@@ -3,18 +3,41 @@
 from __future__ import annotations
 
 from dgd.losses.base import Loss
+from dgd.losses.gamma import Gamma
 from dgd.losses.huber import Huber
+from dgd.losses.inverse_gaussian import InverseGaussian
 from dgd.losses.logistic import Logistic
+from dgd.losses.negative_binomial import NegativeBinomial
 from dgd.losses.poisson import Poisson
+from dgd.losses.quantile import Quantile
 from dgd.losses.softmax import Softmax
 from dgd.losses.squared import Squared
+from dgd.losses.tweedie import Tweedie
 
 LOSSES: dict[str, type[Loss]] = {
     "squared": Squared,
     "huber": Huber,
+    "quantile": Quantile,
     "logistic": Logistic,
     "softmax": Softmax,
     "poisson": Poisson,
+    "negative_binomial": NegativeBinomial,
+    "gamma": Gamma,
+    "tweedie": Tweedie,
+    "inverse_gaussian": InverseGaussian,
 }
 
-__all__ = ["LOSSES", "Huber", "Logistic", "Loss", "Poisson", "Softmax", "Squared"]
+__all__ = [
+    "LOSSES",
+    "Gamma",
+    "Huber",
+    "InverseGaussian",
+    "Logistic",
+    "Loss",
+    "NegativeBinomial",
+    "Poisson",
+    "Quantile",
+    "Softmax",
+    "Squared",
+    "Tweedie",
+]

@@ -43,6 +43,8 @@ class Loss(Protocol):
     """Whether the second derivative is the same everywhere."""
     expected: ClassVar[str]
     """What a target must be, as an error says it."""
+    convex: ClassVar[bool] = True
+    """Whether the second derivative is nowhere negative."""
     curvature_vanishes: ClassVar[bool] = False
     """Whether the second derivative is 0 far from the targets, where Newton steps fail."""
 

@@ -12,52 +12,42 @@ the value of a row is the sum over its outputs. McCullagh & Nelder (1989), Gener
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from dgd._typing import Array, FloatArray
-from dgd.losses.base import NumberLoss, Targets, numbers, over_outputs
+from dgd._typing import FloatArray
+from dgd.losses.base import over_outputs
 from dgd.losses.entropy import log_factorial, y_log_y
+from dgd.losses.log_link import LogLink, power_of_e
 
 OVERFLOWN = 1000.0
 """e^η is infinite long before this η, where y η is still finite: their difference is not ∞ − ∞."""
 
 
 @dataclass(frozen=True)
-class Poisson(NumberLoss):
+class Poisson(LogLink):
     """Poisson loss e^η − yη of counts: the expected count is e^η."""
 
     name: ClassVar[str] = "poisson"
     is_likelihood: ClassVar[bool] = True
-    expected: ClassVar[str] = "a number of 0 or more"
-
-    def encode(self, y: Array, dtype: np.dtype[Any]) -> FloatArray:
-        """The targets themselves; NaN below 0."""
-        encoded = numbers(y, dtype)
-        valid = encoded >= 0
-        return encoded if valid.all() else np.where(valid, encoded, np.nan)
 
     def value(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
         """e^η − yη of each row."""
-        return _value(raw_prediction, y, _rate(raw_prediction))
+        return _value(raw_prediction, y, power_of_e(raw_prediction))
 
     def derivative(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
         """e^η − y."""
-        return _rate(raw_prediction) - y
+        return power_of_e(raw_prediction) - y
 
     def value_and_derivative(self, raw_prediction: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Both, from one e^η."""
-        rate = _rate(raw_prediction)
+        rate = power_of_e(raw_prediction)
         return _value(raw_prediction, y, rate), rate - y
 
     def second_derivative(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
         """e^η."""
-        return _rate(raw_prediction)
-
-    def response(self, raw_prediction: FloatArray) -> FloatArray:
-        """e^η."""
-        return _rate(raw_prediction)
+        return power_of_e(raw_prediction)
 
     def saturated(self, y: FloatArray) -> FloatArray:
         """y − y log y, summed over the outputs."""
@@ -67,20 +57,10 @@ class Poisson(NumberLoss):
         """−log y!."""
         return -log_factorial(y)
 
-    def constant(self, targets: Targets) -> Any:
-        """The logarithm of the mean rate by exposure, Σ w·y / Σ w·e^offset; of half a count where there is none."""
-        return np.log(np.maximum(targets.mean, 0.5 / targets.rows)) - targets.exposure
-
     def null_value(self, mean: FloatArray, variance: FloatArray) -> float:
         """ȳ − ȳ log ȳ, summed over the outputs: the best constant is η = log ȳ."""
         mean = np.asarray(mean, dtype=np.float64)
         return float(np.sum(mean - y_log_y(mean)))
-
-
-def _rate(raw_prediction: FloatArray) -> FloatArray:
-    with np.errstate(over="ignore"):
-        rate: FloatArray = np.exp(raw_prediction)
-    return rate
 
 
 def _value(raw_prediction: FloatArray, y: FloatArray, rate: FloatArray) -> FloatArray:

@@ -16,6 +16,8 @@ from dgd.losses import LOSSES, Loss
 from dgd.models.inference.uncertainty import Uncertainty
 from dgd.passes.sums.blocks import Blocks
 
+CLASS_LOSSES = ("logistic", "softmax")
+
 
 @dataclass(frozen=True, eq=False)
 class Predictor:
@@ -72,7 +74,7 @@ class Predictor:
         classes = self.classes
         if classes is None:
             return "it has the loss 'softmax' and no classes" if self.loss == "softmax" else None
-        if self.loss in ("squared", "huber", "poisson"):
+        if self.loss in LOSSES and self.loss not in CLASS_LOSSES:
             return f"it has classes, and the loss {self.loss!r} has none"
         if not all(isinstance(label, (bool, int, float, str)) for label in classes):
             return "its classes are not numbers, bools or strings"

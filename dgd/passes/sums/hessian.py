@@ -36,7 +36,7 @@ class Hessian(Part):
 
     def __call__(self, block: Block, loss: Loss) -> HessianSum:
         second = None if loss.quadratic else loss.second_derivative(block.raw, block.y)
-        return HessianSum(block_hessian(block.columns, second, block.weight))
+        return HessianSum(block_hessian(block.columns, second, block.weight, convex=loss.convex))
 
 
 class Gram(Part):
@@ -46,8 +46,13 @@ class Gram(Part):
         return HessianSum(block_hessian(block.columns, None, block.weight))
 
 
-def block_hessian(columns: Columns, second: Array | None, w: Array | None) -> Vector:
-    """Xᵀ diag(w · second) X with a column of ones before X; `second` is 1 where it is None."""
+def block_hessian(columns: Columns, second: Array | None, w: Array | None, *, convex: bool = True) -> Vector:
+    """Xᵀ diag(w · second) X with a column of ones before X; `second` is 1 where it is None.
+
+    convex: whether `second` is nowhere negative.
+    """
+    if not convex and second is not None:
+        return _indefinite(columns, second if w is None else (second.T * w).T)
     if second is None or second.ndim == 1:
         return columns.gram(w if second is None else second if w is None else second * w)
     if w is not None:
@@ -61,3 +66,10 @@ def block_hessian(columns: Columns, second: Array | None, w: Array | None) -> Ve
         for other in range(k):
             hessian[k, other] = hessian[other, k] = columns.cross(second[:, k, other])
     return hessian
+
+
+def _indefinite(columns: Columns, second: Array) -> Vector:
+    """The same where `second`, output by output, may be negative; symmetric to the bit."""
+    found = [columns.cross(column) for column in second.reshape(len(second), -1).T]
+    halves = [(H + H.T) / 2 for H in found]
+    return halves[0] if second.ndim == 1 else np.stack(halves)
