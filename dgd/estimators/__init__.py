@@ -12,7 +12,7 @@ base         fit, from input to attributes        callbacks     scikit-learn's c
 regression   predict and score of a number        inputs        what X and y are, and how they are opened
 design       ZarrDesign                           chunk_kfold   ChunkKFold
 cv_folds     what `cv` stands for                 summary_solve  fits from a summary
-partial_summaries  partial_fit of least squares
+partial_summaries  partial_fit of least squares  class_factors  class_weight
 and one file for each estimator. The only folder that imports scikit-learn.
 """
 

@@ -23,11 +23,13 @@ from dgd.data.rows import Rows, refuse_masked
 from dgd.data.transforms.missing import check_counts, missing_rows
 from dgd.errors import ConfigurationError, DataError
 from dgd.estimators.design import ZarrDesign, chunks_of, in_order, read_whole
+from dgd.fitting.null_model import sweep_targets
 from dgd.passes.execution import Execution
 from dgd.passes.memory import available_processors
 from dgd.passes.plan import Need
 from dgd.passes.session import session
 from dgd.passes.sums.bad_rows import checked_weight
+from dgd.passes.sums.label_weights import LabelWeights, LabelWeightSum
 
 LAZY_LIBRARIES = ("zarr", "fsspec", "h5py", "pyarrow", "xarray", "anndata")
 SMALL_BYTES = 4 * 2**20
@@ -43,6 +45,8 @@ class Training:
     lazy: bool = False
     order: Integers | None = None
     """Where each row of the dataset stands in the caller's X; None where the order is the same."""
+    known_weight: float | None = None
+    """Σw, where it is known."""
 
     @cached_property
     def weight_sum(self) -> float:
@@ -50,6 +54,8 @@ class Training:
 
         The weights alone are read for it, chunk by chunk; all is, once, where rows with a missing cell are left out.
         """
+        if self.known_weight is not None:
+            return self.known_weight
         weight = self.dataset.weight
         if self.dataset.missing == "drop":
             return weight_of_complete_rows(self.dataset, self.threads)
@@ -81,6 +87,20 @@ def weight_of_complete_rows(dataset: Dataset, threads: int | None) -> float:
         found = running.executor.sweep(running.open(dataset, Need()), _chunk_weight)
     check_counts(found.value, found.left_out, dataset.feature_names)
     return float(found.value)
+
+
+def weights_by_label(training: Training) -> LabelWeights:
+    """The labels of y and Σw of each, from one read of y and the weights; of all, where rows are left out."""
+    dataset, threads = training.dataset, training.threads
+    assert dataset.y is not None
+    of_chunk = LabelWeightSum(dataset.y.name)
+    with session(Execution(threads=threads)) as running:
+        if dataset.missing == "drop":
+            found = running.executor.sweep(running.open(dataset, Need()), of_chunk)
+        else:
+            found = sweep_targets(dataset, running.executor, of_chunk)
+    check_counts(float(found.value.weights.sum()), found.left_out, dataset.feature_names)
+    return found.value
 
 
 def _chunk_weight(chunk: Chunk, buffers: Buffers) -> float:

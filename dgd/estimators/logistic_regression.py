@@ -18,14 +18,13 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from dgd._typing import Array, FloatArray, Vector
 from dgd.data.arrays.memory_rows import MemoryRows
-from dgd.data.dataset import Dataset
-from dgd.data.distinct import distinct
+from dgd.data.distinct import check_several, distinct
+from dgd.data.transforms.class_weights import ClassWeights
 from dgd.data.transforms.missing import without_labels
-from dgd.errors import ConfigurationError
 from dgd.errors.checks import checked_number
-from dgd.errors.words import shown
 from dgd.estimators.base import MAX_ITER, LinearEstimator, elastic_net
-from dgd.estimators.inputs import Training, scored
+from dgd.estimators.class_factors import class_factors
+from dgd.estimators.inputs import Training, scored, weights_by_label
 from dgd.estimators.lasso import check_ratio
 from dgd.losses import Logistic, Loss, Softmax
 from dgd.models.model import Model
@@ -37,8 +36,9 @@ class LogisticRegression(ClassifierMixin, LinearEstimator):  # type: ignore[misc
 
     C: the inverse of the penalty's strength; infinite for no penalty. l1_ratio: ρ, from 0 to 1. warm_start: begin at
     the coefficients of the fit before. class_weight: for each class what its rows' weights are multiplied by, or
-    "balanced", Σw/(K·Σw of the class); of y in memory. n_jobs is accepted, and means nothing. solver, max_iter, tol: as
-    in `dgd.fit`. With two classes `coef_` is (1, n); with K > 2 the loss is multinomial and `coef_` (K, n).
+    "balanced", Σw/(K·Σw of the class); of lazy data it is counted where the labels are looked for, without a further
+    read. n_jobs is accepted, and means nothing. solver, max_iter, tol: as in `dgd.fit`. With two classes `coef_` is
+    (1, n); with K > 2 the loss is multinomial and `coef_` (K, n).
     """
 
     _numeric_target = False
@@ -109,52 +109,39 @@ class LogisticRegression(ClassifierMixin, LinearEstimator):  # type: ignore[misc
         training = super()._training(X, y, sample_weight)
         target = training.dataset.y
         assert target is not None
-        if not _in_memory(training) or not isinstance(target, MemoryRows):
-            if self.class_weight is not None:
-                raise ConfigurationError(
-                    f"`{type(self).__name__}(class_weight=...)` needs y in memory; of lazy data give "
-                    f"`sample_weight=`, a weight for each row"
-                )
+        if _in_memory(training) and isinstance(target, MemoryRows):
+            check_classification_targets(target.array)
+            classes, indices = np.unique(target.array, return_inverse=True)
+            self._note_classes(classes)
+            own = training.dataset.weight
+            if isinstance(own, MemoryRows):
+                class_factors(type(self).__name__, None, classes, np.bincount(indices, own.array))
+            y = MemoryRows("y", indices.astype(np.int64))
+            training = replace(training, dataset=replace(training.dataset, y=y))
+        elif self.class_weight is None:
             self._note_classes(np.array(distinct(target, missing=training.dataset.missing), dtype=target.dtype))
-            return training
-        check_classification_targets(target.array)
-        classes, indices = np.unique(target.array, return_inverse=True)
-        self._note_classes(classes)
-        self._check_weights(training, indices)
-        dataset = replace(training.dataset, y=MemoryRows("y", indices.astype(np.int64)))
-        if self.class_weight is not None:
-            dataset = replace(dataset, weight=self._by_class(dataset, indices))
-        return replace(training, dataset=dataset)
+        return training if self.class_weight is None else self._weighted(training)
 
-    def _by_class(self, dataset: Dataset, indices: Array) -> MemoryRows:
-        """The weight of each row, times that of its class."""
-        weight = dataset.weight.array if isinstance(dataset.weight, MemoryRows) else np.ones(len(indices))
-        if self.class_weight == "balanced":
-            sums = np.bincount(indices, weight, minlength=len(self.classes_))
-            each = np.divide(sums.sum(), len(sums) * sums, out=np.zeros_like(sums), where=sums > 0)
-        elif isinstance(self.class_weight, dict):
-            each = np.array([self.class_weight.get(label, 1.0) for label in self.classes_.tolist()], dtype=np.float64)
-        else:
-            raise ConfigurationError(
-                f"`{type(self).__name__}(class_weight=...)` must be a dictionary or 'balanced', got "
-                f"{shown(self.class_weight)}"
-            )
-        return MemoryRows("weight", weight * each[indices])
-
-    def _check_weights(self, training: Training, indices: Array) -> None:
-        """Refuse weights that leave one class alone: its log-odds have no finite value."""
-        weight = training.dataset.weight
-        if isinstance(weight, MemoryRows):
-            left = np.unique(indices[weight.array > 0])
-            if len(left) == 1:
-                raise ValueError(
-                    f"LogisticRegression needs two classes or more, and only class {self.classes_[left[0]]!r} has "
-                    f"sample weights above 0"
-                )
+    def _weighted(self, training: Training) -> Training:
+        """The data with a weight for each class, which is multiplied with a row's own where it is read."""
+        found, dataset = weights_by_label(training), training.dataset
+        assert dataset.y is not None
+        if not _in_memory(training):
+            check_several(found.name, found.labels)
+            self._note_classes(found.labels)
+        factors = class_factors(type(self).__name__, self.class_weight, self.classes_, found.weights)
+        weight = ClassWeights(dataset.y, found.labels, factors, dataset.weight)
+        return replace(training, dataset=replace(dataset, weight=weight), known_weight=float(factors @ found.weights))
 
     def _note_classes(self, classes: Array) -> None:
+        name = type(self).__name__
         if len(classes) < 2:
-            raise ValueError(f"LogisticRegression needs two classes or more, and y holds one class: {classes[0]!r}")
+            raise ValueError(f"{name} needs two classes or more, and y holds one class: {classes[0]!r}")
+        if classes.dtype.kind == "f" and (part := classes[classes != np.floor(classes)]).size:
+            raise ValueError(
+                f"Unknown label type: continuous. {name} needs the labels of classes, and y has {part[0]}, which is no "
+                f"whole number; give classes, or take a regressor"
+            )
         self.classes_ = classes
 
     def _loss(self, training: Training) -> Loss:

@@ -48,7 +48,7 @@ class NullModel:
 
 def null_model(dataset: Dataset, loss: Loss, executor: Executor, split: RowSplit | None = None) -> NullModel:
     """The null model of the rows to fit; `split` says which are held out."""
-    result = _swept(dataset, executor, _TargetSum(loss, split))
+    result = sweep_targets(dataset, executor, _TargetSum(loss, split))
     best, spread, level = _best(result.value, dataset, loss)
     return NullModel(level, best - level, spread, result.bytes_read)
 
@@ -57,7 +57,7 @@ def null_models(dataset: Dataset, loss: Loss, executor: Executor, folds: Folds |
     """The null model of all rows, and of all rows but those of each fold; all for the level of the first."""
     if folds is None:
         return [null_model(dataset, loss, executor)]
-    result = _swept(dataset, executor, _FoldedTargetSum(loss, folds))
+    result = sweep_targets(dataset, executor, _FoldedTargetSum(loss, folds))
     of_fold = result.value.of_fold
     best, spread, level = _best(reduce(add, of_fold), dataset, loss)
     found = [NullModel(level, best - level, spread, result.bytes_read)]
@@ -68,7 +68,8 @@ def null_models(dataset: Dataset, loss: Loss, executor: Executor, folds: Folds |
     return found
 
 
-def _swept(dataset: Dataset, executor: Executor, chunk_sum: ChunkSum[S]) -> PassResult[S]:
+def sweep_targets(dataset: Dataset, executor: Executor, chunk_sum: ChunkSum[S]) -> PassResult[S]:
+    """A sum over targets, weights and offsets, read without X; here, where they lie here and workers are elsewhere."""
     targets = targets_only(dataset)
     if targets.lies_in_memory and not executor.resources(dataset).shares_memory:
         executor = InlineExecutor()
