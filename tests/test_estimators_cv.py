@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn import linear_model
+from sklearn.base import clone
 from sklearn.model_selection import KFold, ShuffleSplit
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -14,6 +15,7 @@ import dgd
 from dgd.errors import ConfigurationError
 from dgd.estimators import (
     ElasticNetCV,
+    Lasso,
     LassoCV,
     LinearRegression,
     LogisticRegression,
@@ -22,6 +24,7 @@ from dgd.estimators import (
     RidgeCV,
     ZarrDesign,
 )
+from dgd.passes.threads import ThreadExecutor
 
 RNG = np.random.default_rng(8)
 X = RNG.normal(size=(120, 5)) + RNG.normal(size=5)
@@ -119,3 +122,28 @@ def test_lazy_data_and_what_is_refused(store):
         ElasticNetCV(l1_ratio=0).fit(X, Y)
     with pytest.raises(ConfigurationError, match="numbers above 0"):
         LogisticRegressionCV(Cs=[-1.0]).fit(X, Y > 1)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [LinearRegression(), Ridge(), Lasso(), RidgeCV(), LassoCV(alphas=3), LogisticRegressionCV(Cs=2, cv=2)],
+    ids=lambda estimator: type(estimator).__name__,
+)
+def test_jobs_change_no_bit(estimator: Any, monkeypatch: pytest.MonkeyPatch, tiny_data_are_divided_too: None) -> None:
+    y = Y > 1 if isinstance(estimator, LogisticRegression) else Y
+    used: list[Any] = []
+    make = ThreadExecutor.__init__
+
+    def noted(self: ThreadExecutor, threads: Any = None, **options: Any) -> None:
+        used.append(threads)
+        make(self, threads, **options)
+
+    monkeypatch.setattr(ThreadExecutor, "__init__", noted)
+    monkeypatch.setattr("dgd.data.arrays.memory_rows.MEMORY_CHUNK_BYTES", 8 * 5 * 11)
+    found = [clone(estimator).set_params(n_jobs=jobs).fit(X, y).coef_ for jobs in (None, 1, 3, -1)]
+    for other in found[1:]:
+        np.testing.assert_array_equal(other, found[0])
+    for jobs in (0, 1.5, True):
+        with pytest.raises(ConfigurationError, match="a number of threads, or -1"):
+            clone(estimator).set_params(n_jobs=jobs).fit(X, y)
+    assert {1, 3} <= set(used)

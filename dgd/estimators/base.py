@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -16,7 +17,16 @@ from dgd._version import __version__
 from dgd.errors.checks import checked_flag, checked_integer, checked_number
 from dgd.estimators.callbacks import CallbackSupportMixin, PassTasks, with_callbacks
 from dgd.estimators.design import in_order
-from dgd.estimators.inputs import Training, check_same_columns, in_memory, is_lazy, is_lazy_matrix, lazily, note_columns
+from dgd.estimators.inputs import (
+    Training,
+    check_same_columns,
+    in_memory,
+    is_lazy,
+    is_lazy_matrix,
+    lazily,
+    note_columns,
+    threads_of,
+)
 from dgd.fitting.fit import fit
 from dgd.fitting.result import Result
 from dgd.losses import Loss
@@ -35,7 +45,11 @@ MAX_ITER = 1000
 
 
 class LinearEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
-    """A linear model with scikit-learn's interface. A subclass says which loss, and which penalty for which Σw."""
+    """A linear model with scikit-learn's interface. A subclass says which loss, and which penalty for which Σw.
+
+    n_jobs: the threads of a fit to X in memory; -1 for one a processor, None for as many as its size is worth. Where a
+    lazy X is fitted, `dgd.fit` decides. It changes no bit of an answer.
+    """
 
     _multi_output = False
     _numeric_target = True
@@ -52,6 +66,7 @@ class LinearEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc
         """Raise ConfigurationError, a ValueError, for a parameter that cannot be; each class adds its own."""
         name = type(self).__name__
         checked_flag(f"{name}(fit_intercept", self.fit_intercept)
+        threads_of(name, self.n_jobs)
         checked_number(f"{name}(tol", self.tol, least=0)
         if self.max_iter is not None:
             checked_integer(f"{name}(max_iter", self.max_iter, least=1)
@@ -86,7 +101,9 @@ class LinearEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc
     def _training(self, X: Any, y: Any, sample_weight: Any) -> Training:
         """The data of a fit. Lazy data are recognised first: scikit-learn's own check would compute them."""
         if not (is_lazy_matrix(X) or is_lazy(y) or is_lazy(sample_weight)):
-            return in_memory(self, X, y, sample_weight, multi_output=self._multi_output, numeric=self._numeric_target)
+            made = in_memory(self, X, y, sample_weight, multi_output=self._multi_output, numeric=self._numeric_target)
+            threads = threads_of(type(self).__name__, self.n_jobs)
+            return made if threads is None else replace(made, threads=threads)
         training = lazily(X, y, sample_weight, target=True, multi_output=self._multi_output)
         note_columns(self, training.dataset)
         return training

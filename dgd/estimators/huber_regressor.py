@@ -32,7 +32,7 @@ class HuberRegressor(Regression):
 
     epsilon: from how many σ on a residual is an outlier, at least 1. warm_start: begin at b, b₀ and σ of the fit
     before. max_iter, tol: as in `dgd.fit`. solver: newton, lbfgs, or auto: Newton up to 300
-    columns. It begins at the least-squares solution. `scale_` is σ.
+    columns. n_jobs: threads, which change no bit. It begins at the least-squares solution. `scale_` is σ.
     """
 
     _fitted_on: Training | None = None
@@ -48,6 +48,7 @@ class HuberRegressor(Regression):
         fit_intercept: bool = True,
         tol: float = 1e-12,
         solver: str = "auto",
+        n_jobs: int | None = None,
     ) -> None:
         self.epsilon = epsilon
         self.max_iter = max_iter
@@ -56,6 +57,7 @@ class HuberRegressor(Regression):
         self.fit_intercept = fit_intercept
         self.tol = tol
         self.solver = solver
+        self.n_jobs = n_jobs
 
     @property
     def outliers_(self) -> Array:

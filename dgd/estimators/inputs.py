@@ -22,6 +22,7 @@ from dgd.data.opening import open_data
 from dgd.data.rows import Rows, refuse_masked
 from dgd.data.transforms.missing import check_counts, missing_rows
 from dgd.errors import ConfigurationError, DataError
+from dgd.errors.words import shown
 from dgd.estimators.design import ZarrDesign, chunks_of, in_order, read_whole
 from dgd.fitting.null_model import sweep_targets
 from dgd.passes.execution import Execution
@@ -128,6 +129,17 @@ def in_memory(estimator: Any, X: Any, y: Any, sample_weight: Any, *, multi_outpu
     dataset = Dataset(X=rows, y=as_rows("y", y), weight=weight_rows(sample_weight, X.shape[0]))
     bytes_held = rows.footprint.held
     return Training(dataset, threads=1 if bytes_held <= SMALL_BYTES else available_processors())
+
+
+def threads_of(name: str, n_jobs: Any) -> int | None:
+    """The threads that scikit-learn's `n_jobs` stands for: -1 for all processors, -2 for all but one, and so on."""
+    if n_jobs is None:
+        return None
+    if isinstance(n_jobs, (bool, np.bool_)) or not isinstance(n_jobs, (int, np.integer)) or n_jobs == 0:
+        raise ConfigurationError(
+            f"`{name}(n_jobs=...)` must be None, a number of threads, or -1 for one a processor, got {shown(n_jobs)}"
+        )
+    return int(n_jobs) if n_jobs > 0 else max(1, available_processors() + 1 + int(n_jobs))
 
 
 def matrix_rows(X: Any) -> Rows:

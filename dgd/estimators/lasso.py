@@ -20,7 +20,8 @@ class ElasticNet(Regression):
     """1/(2Σw) Σ w (η − y)² + alpha (ρ ‖b‖₁ + ½ (1 − ρ) ‖b‖²) → min; dgd's l1 = 2·alpha·ρ, l2 = 2·alpha·(1 − ρ).
 
     l1_ratio: ρ, from 0 to 1. positive: no coefficient below 0. warm_start: begin at the coefficients of the fit before.
-    solver, max_iter, tol: as in `dgd.fit`. With several columns of y each has its own lasso, on the same passes.
+    solver, max_iter, tol: as in `dgd.fit`. n_jobs: threads, which change no bit. With several columns of y each has
+    its own lasso, on the same passes.
     """
 
     _multi_output = True
@@ -36,6 +37,7 @@ class ElasticNet(Regression):
         warm_start: bool = False,
         positive: bool = False,
         solver: str = "auto",
+        n_jobs: int | None = None,
     ) -> None:
         self.alpha = alpha
         self.l1_ratio = l1_ratio
@@ -45,6 +47,7 @@ class ElasticNet(Regression):
         self.warm_start = warm_start
         self.positive = positive
         self.solver = solver
+        self.n_jobs = n_jobs
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
@@ -78,6 +81,7 @@ class Lasso(Regression):
         warm_start: bool = False,
         positive: bool = False,
         solver: str = "auto",
+        n_jobs: int | None = None,
     ) -> None:
         self.alpha = alpha
         self.fit_intercept = fit_intercept
@@ -86,6 +90,7 @@ class Lasso(Regression):
         self.warm_start = warm_start
         self.positive = positive
         self.solver = solver
+        self.n_jobs = n_jobs
 
     def _check_parameters(self) -> None:
         super()._check_parameters()

@@ -28,7 +28,7 @@ class ElasticNetCV(Regression):
 
     One pass in all: fits and errors follow from products that are summed fold by fold, exactly. alphas: their number,
     from the least under which nothing is left down to `eps` times it, or the alphas. cv: a number of folds, a splitter,
-    or a list of splits. positive: no coefficient below 0. n_jobs is accepted, and means nothing. `alpha_`, `l1_ratio_`,
+    or a list of splits. positive: no coefficient below 0. n_jobs: threads, which change no bit. `alpha_`, `l1_ratio_`,
     `alphas_` and `mse_path_` are as in scikit-learn.
     """
 

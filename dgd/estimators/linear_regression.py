@@ -25,7 +25,7 @@ class LinearRegression(PartialSummaries, Regression):
 
     positive: no coefficient below 0. solver, max_iter, tol: as in `dgd.fit`. Up to 1,000 columns it takes 1 pass,
     and where columns depend on each other some more: of many solutions the coefficients are then the shortest, as
-    scikit-learn's are. y may have several columns.
+    scikit-learn's are. y may have several columns. n_jobs: threads, which change no bit.
     """
 
     _multi_output = True
@@ -39,12 +39,14 @@ class LinearRegression(PartialSummaries, Regression):
         solver: str = "auto",
         max_iter: int | None = MAX_ITER,
         tol: float = 1e-12,
+        n_jobs: int | None = None,
     ) -> None:
         self.fit_intercept = fit_intercept
         self.positive = positive
         self.solver = solver
         self.max_iter = max_iter
         self.tol = tol
+        self.n_jobs = n_jobs
 
     def _loss(self, training: Training) -> Loss:
         return Squared()

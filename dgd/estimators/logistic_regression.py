@@ -37,7 +37,7 @@ class LogisticRegression(ClassifierMixin, LinearEstimator):  # type: ignore[misc
     C: the inverse of the penalty's strength; infinite for no penalty. l1_ratio: ρ, from 0 to 1. warm_start: begin at
     the coefficients of the fit before. class_weight: for each class what its rows' weights are multiplied by, or
     "balanced", Σw/(K·Σw of the class); of lazy data it is counted where the labels are looked for, without a further
-    read. n_jobs is accepted, and means nothing. solver, max_iter, tol: as in `dgd.fit`. With two classes `coef_` is
+    read. n_jobs: threads, which change no bit. solver, max_iter, tol: as in `dgd.fit`. With two classes `coef_` is
     (1, n); with K > 2 the loss is multinomial and `coef_` (K, n).
     """
 

@@ -25,6 +25,7 @@ class PoissonRegressor(Regression):
     """Counts with expectation e^η: 1/Σw Σ w (e^η − yη) + ½ alpha ‖b‖² → min; dgd's l2 = alpha.
 
     warm_start: begin at the coefficients of the fit before. solver, max_iter, tol: as in `dgd.fit`.
+    n_jobs: threads, which change no bit.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class PoissonRegressor(Regression):
         max_iter: int | None = MAX_ITER,
         tol: float = 1e-12,
         warm_start: bool = False,
+        n_jobs: int | None = None,
     ) -> None:
         self.alpha = alpha
         self.fit_intercept = fit_intercept
@@ -43,6 +45,7 @@ class PoissonRegressor(Regression):
         self.max_iter = max_iter
         self.tol = tol
         self.warm_start = warm_start
+        self.n_jobs = n_jobs
 
     def predict(self, X: Any) -> Vector:
         """The expected count e^η of each row."""

@@ -28,7 +28,7 @@ class Ridge(PartialSummaries, Regression):
     """Least squares with a ridge, Σ w (η − y)² + alpha ‖b‖² → min; dgd's l2 is 2·alpha/Σw.
 
     alpha: one number for all columns of y, or one for each of them. positive: no coefficient below 0. solver, max_iter,
-    tol: as in `dgd.fit`. `partial_fit` adds rows, exactly.
+    tol: as in `dgd.fit`. `partial_fit` adds rows, exactly. n_jobs: threads, which change no bit.
     """
 
     _multi_output = True
@@ -42,6 +42,7 @@ class Ridge(PartialSummaries, Regression):
         tol: float = 1e-12,
         solver: str = "auto",
         positive: bool = False,
+        n_jobs: int | None = None,
     ) -> None:
         self.alpha = alpha
         self.fit_intercept = fit_intercept
@@ -49,6 +50,7 @@ class Ridge(PartialSummaries, Regression):
         self.tol = tol
         self.solver = solver
         self.positive = positive
+        self.n_jobs = n_jobs
 
     def _check_parameters(self) -> None:
         super()._check_parameters()

@@ -33,7 +33,7 @@ class RidgeCV(Regression):
     One pass in all, exact, for any number of alphas, folds and targets. alphas: above 0. cv: None, a number of folds, a
     splitter or a list of splits. alpha_per_target: each column of y has its own. `alpha_`, `best_score_` (minus the
     error) and `cv_values_` (alphas × targets) say what was found. scikit-learn's cv=None is leave-one-out, which needs
-    the leverage of each row; GCV takes their mean instead.
+    the leverage of each row; GCV takes their mean instead. n_jobs: threads, which change no bit.
     """
 
     _multi_output = True
@@ -45,11 +45,13 @@ class RidgeCV(Regression):
         fit_intercept: bool = True,
         cv: Any = None,
         alpha_per_target: bool = False,
+        n_jobs: int | None = None,
     ) -> None:
         self.alphas = alphas
         self.fit_intercept = fit_intercept
         self.cv = cv
         self.alpha_per_target = alpha_per_target
+        self.n_jobs = n_jobs
 
     max_iter = None
     tol = 0.0
