@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.linalg import fractional_matrix_power
 
 import dgd
 from dgd.errors import ConfigurationError, DataError
@@ -40,7 +41,8 @@ LOSSES = {"squared": "squared", "logistic": "logistic", "poisson": "poisson", "h
 
 def fit(loss: str, **options: Any) -> dgd.Result:
     options = {"solver": "newton" if loss != "huber" else "auto", "tol": 1e-13, **options}
-    return dgd.fit(options.pop("X", X), options.pop("y", Y[loss]), loss=LOSSES.get(loss, loss), **options)
+    named = {**LOSSES, "softmax": Softmax(3)}
+    return dgd.fit(options.pop("X", X), options.pop("y", Y[loss]), loss=named[loss], **options)
 
 
 def inferred(result: dgd.Result, cov: str, groups: Any = GROUPS, **options: Any) -> Any:
@@ -113,12 +115,66 @@ def test_outputs_are_as_each_alone() -> None:
 
 def test_two_classes_by_softmax_are_those_of_the_logistic_loss() -> None:
     soft = dgd.fit(X, Y["logistic"].astype(int), loss=Softmax(2), solver="newton", tol=1e-13)
-    for cov in ("classical", "HC0", "HC1", "cluster"):
+    for cov in COVARIANCES:
         difference = inferred(soft, cov).contrast([{f"1:{name}": 1, f"0:{name}": -1} for name in ("intercept", "x1")])
         close(difference.standard_error, inferred(fit("logistic"), cov).standard_errors[[0, 2]], 1e-8)
     ratio = soft.inference().likelihood_ratio_test("x1")
     close(ratio.statistic, fit("logistic").inference().likelihood_ratio_test("x1").statistic, 1e-7)
     assert ratio.df == 1
+
+
+def of_differences(result: dgd.Result, cov: str, classes: int, **options: Any) -> np.ndarray:
+    """Standard errors of the differences from class 0, class by class."""
+    found = result.inference(cov, **options)
+    against = [{f"{k}:{name}": 1, f"0:{name}": -1} for k in range(1, classes) for name in found.names]
+    return found.contrast(against).standard_error
+
+
+def with_matrix_leverage(result: dgd.Result, power: float, w: np.ndarray, classes: int = 3) -> np.ndarray:
+    """The same from scores made row by row, with the first class as the base, as textbooks write it."""
+    A, labels = np.column_stack([np.ones(M), X]), np.arange(1, classes)
+    raw = A @ result.theta
+    p = np.exp(raw - np.logaddexp.reduce(raw, axis=1)[:, None])[:, 1:]
+    designs = [np.kron(np.eye(len(labels)), row) for row in A]
+    curvature = [weight * (np.diag(q) - np.outer(q, q)) for weight, q in zip(w, p, strict=True)]
+    H = sum(design.T @ W @ design for design, W in zip(designs, curvature, strict=True))
+    bread, scores = np.linalg.inv(H), []
+    for design, W, weight, q, y in zip(designs, curvature, w, p, Y["softmax"], strict=True):
+        own = np.eye(len(labels)) - W @ design @ bread @ design.T
+        scores.append(design.T @ fractional_matrix_power(own, -power) @ (weight * (q - (labels == y))))
+    meat = np.array(scores).T @ np.array(scores)
+    return np.sqrt(np.diag(bread @ meat @ bread))
+
+
+@pytest.mark.parametrize(("cov", "power"), [("HC2", 0.5), ("HC3", 1.0)])
+def test_the_leverage_of_a_row_of_classes_is_a_matrix(cov: str, power: float) -> None:
+    for weight in (None, WEIGHT):
+        result = fit("softmax", weight=weight)
+        w = np.ones(M) if weight is None else weight
+        close(of_differences(result, cov, 3), with_matrix_leverage(result, power, w), 1e-8)
+    many = np.repeat(np.arange(M), WEIGHT.astype(int))
+    repeated = fit("softmax", X=X[many], y=Y["softmax"][many])
+    close(of_differences(result, cov, 3, weights="frequency"), of_differences(repeated, cov, 3), 1e-8)
+
+
+def test_hc3_of_classes_is_what_leaving_each_row_out_does_in_one_step() -> None:
+    result = fit("softmax")
+    A, changes = np.column_stack([np.ones(M), X]), []
+    raw = A @ result.theta
+    p = np.exp(raw - np.logaddexp.reduce(raw, axis=1)[:, None])
+    designs = [np.kron(np.eye(2), row) for row in A]
+    Hs = [d.T @ (np.diag(q[1:]) - np.outer(q[1:], q[1:])) @ d for d, q in zip(designs, p, strict=True)]
+    for k, y in enumerate(Y["softmax"]):
+        score = designs[k].T @ (p[k, 1:] - (np.arange(1, 3) == y))
+        changes.append(np.linalg.solve(sum(Hs) - Hs[k], score))
+    close(of_differences(result, "HC3", 3), np.sqrt((np.array(changes) ** 2).sum(axis=0)), 1e-8)
+
+
+def test_a_row_that_a_class_is_made_of_has_no_leverage_to_divide_by() -> None:
+    lonely = np.column_stack([X, np.arange(M) == 5])
+    result = dgd.fit(lonely, Y["softmax"], loss=Softmax(3), max_iter=6)
+    with pytest.raises(DataError, match="leverage h = 1"):
+        result.inference("HC3")
 
 
 @pytest.mark.parametrize(
@@ -318,8 +374,6 @@ def test_what_else_is_refused() -> None:
     ]:
         with pytest.raises(ConfigurationError, match=words):
             result.inference(**arguments)
-    with pytest.raises(ConfigurationError, match="leverage"):
-        dgd.fit(X, Y["softmax"], loss=Softmax(3)).inference("HC2")
     with pytest.raises(ConfigurationError, match="precisions"):
         fit("huber", weight=WEIGHT).inference()
     with pytest.raises(ConfigurationError, match="no optimum"):

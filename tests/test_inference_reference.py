@@ -140,8 +140,10 @@ def test_softmax_against_its_first_class_as_statsmodels() -> None:
     expected = reference()["cases"]["softmax"]
     found = result.inference()
     rows = [{f"{k}:{name}": 1, f"0:{name}": -1} for k in range(1, 7) for name in found.names]
-    for cov, errors in (("classical", expected["standard_errors"]), ("HC0", expected["HC0"])):
-        contrast = result.inference(cov).contrast(rows)
+    for cov in ("classical", "HC0", "cluster"):
+        groups = np.arange(len(X)) // 10 if cov == "cluster" else None
+        contrast = result.inference(cov, groups=groups).contrast(rows)
+        errors = expected["standard_errors" if cov == "classical" else cov]
         close(contrast.standard_error.reshape(6, 6).T, errors, cov)
         close(contrast.estimate.reshape(6, 6).T, expected["params"], cov, 1e-7)
     close([found.log_likelihood, found.aic, found.bic], [expected["llf"], expected["aic"], expected["bic"]])

@@ -84,8 +84,6 @@ class InferenceOptions:
                 f"the classical covariance of {loss.name!r} is for rows of one variance, and weights are taken as "
                 f"precisions; take cov='HC1', or weights='frequency' if a weight is a number of rows"
             )
-        if self.cov in ("HC2", "HC3") and loss.shift_is_free:
-            raise ConfigurationError(f"a row of classes has no one leverage, which {self.cov} needs; take cov='HC1'")
         if self.dispersion == "pearson" and (not loss.is_likelihood or loss.shift_is_free):
             raise ConfigurationError(f"Pearson's dispersion is not defined for the loss {loss.name!r}; leave it out")
 

@@ -4,8 +4,8 @@
 
 x has the intercept's 1 first. With A = R⁻¹ for an information RᵀR = Σ w·l″·xxᵀ, A M Aᵀ is the covariance, and h is the
 row's leverage. Where weights are frequencies, a row stands for w of them: M = Σ w ssᵀ/(1 − h)ᵉ with h = l″·‖xᵀA‖². With
-outputs that depend on each other (classes) s is the sum over them. White (1980); MacKinnon and White (1985); Liang and
-Zeger (1986).
+outputs that depend on each other (classes) s is the sum over them, and h a matrix (`class_leverage`). White (1980);
+MacKinnon and White (1985); Liang and Zeger (1986).
 """
 
 from __future__ import annotations
@@ -18,8 +18,12 @@ import numpy as np
 from dgd._typing import Array, Vector
 from dgd.losses import Loss
 from dgd.passes.sums.blocks import Block
+from dgd.passes.sums.class_leverage import adjusted
 from dgd.passes.sums.moments import columns
 from dgd.passes.sums.row_sums import Part
+
+PIECE_BYTES = 2**20
+"""Of the scores of all classes of some rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,8 @@ class Sandwich(Part):
     by_group: bool = False
 
     def __call__(self, block: Block, loss: Loss) -> Meat | GroupScores:
+        if self.joint and self.leverage:
+            return self._of_classes(block, loss)
         psi, second = columns(loss.derivative(block.raw, block.y)), self._second(block, loss)
         labels, index = (None, None) if block.groups is None else np.unique(block.groups, return_inverse=True)
         greatest, sums, of_classes = 0.0, [], None
@@ -91,6 +97,23 @@ class Sandwich(Part):
         if labels is not None and self.by_group:
             return GroupScores(labels, np.stack(sums), len(psi))
         return Meat(np.stack(sums), len(psi), greatest)
+
+    def _of_classes(self, block: Block, loss: Loss) -> Meat:
+        """M of classes with leverages, some rows at a time."""
+        psi, second = loss.derivative(block.raw, block.y), loss.second_derivative(block.raw, block.y)
+        if block.weight is not None and not self.frequency:
+            second = second * block.weight[:, None, None]
+        q, _, k = self.bread.shape
+        at_once, rows, greatest = max(1, PIECE_BYTES // (8 * q * k)), len(psi), 0.0
+        scores = np.empty((rows, k))
+        for start in range(0, rows, at_once):
+            some = slice(start, min(start + at_once, rows))
+            columns_of = block.columns.rows(some)
+            B = np.stack([columns_of.product(A[1:]) + A[0] for A in self.bread], axis=1)
+            residual, leverage = adjusted(psi[some], second[some], B, self.leverage)
+            greatest = max(greatest, leverage)
+            np.einsum("rq,rqk->rk", residual, B, out=scores[some])
+        return Meat(self._summed(scores, block.weight, None)[None], rows, greatest)
 
     def _second(self, block: Block, loss: Loss) -> Array | None:
         """What ‖xᵀA‖² is multiplied with for a leverage, (rows, q); None where none is asked for."""

@@ -158,11 +158,18 @@ def others(given: dict[str, np.ndarray]) -> dict[str, Any]:
     model = sm.MNLogit(anes["PID"].to_numpy(), sm.add_constant(anes[columns].to_numpy()))
     fit = model.fit(method="newton", tol=1e-14, maxiter=100, disp=0)
     found = {"params": fit.params, "standard_errors": fit.bse, "llf": fit.llf, "aic": fit.aic, "bic": fit.bic}
+    # Its HC1 to HC3 are HC0.
     robust = model.fit(method="newton", tol=1e-14, maxiter=100, disp=0, cov_type="HC0")
+    tens = {"groups": np.arange(len(anes)) // 10}
+    grouped = model.fit(method="newton", tol=1e-14, maxiter=100, disp=0, cov_type="cluster", cov_kwds=tens)
     huber = sm.RLM(given["huber"], sm.add_constant(given["X"]), M=sm.robust.norms.HuberT(t=1.5))
     converged = huber.fit(scale_est=ConstantScale(), tol=1e-14, maxiter=1000, conv="coefs")
     return {
-        "softmax": {**{name: np.asarray(value).tolist() for name, value in found.items()}, "HC0": robust.bse.tolist()},
+        "softmax": {
+            **{name: np.asarray(value).tolist() for name, value in found.items()},
+            "HC0": robust.bse.tolist(),
+            "cluster": grouped.bse.tolist(),
+        },
         "huber": {
             "classical": {
                 "params": converged.params.tolist(),
