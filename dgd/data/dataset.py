@@ -18,7 +18,7 @@ from dgd.data.csr import Cells, NonZeros, is_sparse
 from dgd.data.grid import Grid
 from dgd.data.rows import DenseRows, Footprint, Rows, as_made, check_dtype, together
 from dgd.data.schema import check_column, check_matrix, check_names, not_as_declared
-from dgd.data.transforms.class_weights import ClassWeights
+from dgd.data.transforms.class_weights import read_beside
 from dgd.data.transforms.missing import LeftOut, check_labels, left_out, some_rows
 from dgd.errors import ConfigurationError
 
@@ -272,10 +272,7 @@ class Dataset:
         bytes_read, filled = 0, buffers.watch.filled
         buffers.watch.room = self.room
         for role, rows, row_shape in self._reading:
-            if isinstance(rows, ClassWeights):
-                values, n_bytes = rows.of_target(found["y"], start, stop, buffers.within(role.name))
-            else:
-                values, n_bytes = rows.read(start, stop, buffers.within(role.name))
+            values, n_bytes = read_beside(rows, found["y"], start, stop, buffers.within(role.name))
             # NumPy would silently repeat or cut off rows of another shape.
             if values is None or values.shape != (stop - start, *row_shape):
                 raise not_as_declared(rows, values, index, start, stop)
