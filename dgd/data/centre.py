@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from dgd._typing import Array, FloatArray, Vector
-from dgd.data.csr import Cells, Csr
+from dgd.data.csr import Csr
+from dgd.data.mixed import Cells, Coded, Mixed, by_part
 
 ROWS = 256
 """Of a chunk that its centre is taken from, evenly spaced."""
@@ -48,6 +49,11 @@ class Centre:
             found[0] += self.columns @ theta[1:]
         found[0] -= self.level
         return found
+
+    def of_columns(self, some: slice) -> Centre | None:
+        """That of some columns; None where all of them are near 0."""
+        columns = None if self.columns is None else self.columns[some]
+        return None if columns is None or not columns.any() else Centre(columns)
 
     def subtract(self, X: Array, out: FloatArray) -> None:
         """X − c, rounded once, to the dtype of `out`."""
@@ -83,6 +89,8 @@ def sampled(X: Cells, far: float = FAR) -> Vector | None:
     It is at most √(rows/ROWS) spreads away from the mean, whatever the rows are: these are some of them.
     far: how many spreads away from 0 a column is centred from.
     """
+    if isinstance(X, Mixed):
+        return _sampled_mixed(X, far)
     if isinstance(X, Csr):
         return _sampled_stored(X[:: max(1, -(-len(X) // ROWS))], far)
     return centre_of(*_sampled_moments(X), X.dtype, far) if len(X) else None
@@ -122,6 +130,16 @@ def _sampled_stored(X: Csr, far: float) -> Vector | None:
     return found
 
 
+def _sampled_mixed(X: Mixed, far: float) -> Vector | None:
+    """That of its numbers; categories have none."""
+    found, away = np.zeros(X.shape[1]), False
+    for some, part in by_part(X):
+        centre = None if isinstance(part, Coded) else sampled(part, far)
+        if centre is not None:
+            found[some], away = centre, True
+    return found if away else None
+
+
 def _not_stored(X: Csr, columns: Array) -> tuple[Array, Array]:
     """Rows and columns of the cells of some columns that are not stored, row by row."""
     some = X.with_columns(columns)
@@ -141,12 +159,19 @@ def _subtract(X: Array, centre: Vector, out: FloatArray) -> None:
         np.subtract(X, centre, out=out, casting="unsafe")
 
 
-def centre_of(mean: Vector, spread: Vector, dtype: np.dtype[np.generic], far: float = FAR) -> Vector | None:
-    """The means of columns that are far from 0, and all of a constant; 0 for the others, and None if there are none."""
+def centre_of(
+    mean: Vector, spread: Vector, dtype: np.dtype[np.generic], far: float = FAR, *, coded: Array | None = None
+) -> Vector | None:
+    """The means of columns that are far from 0, and all of a constant; 0 for the others, and None if there are none.
+
+    coded: which columns are those of categories, which have no centre.
+    """
     found = near(mean, spread)
     if dtype.kind in "iu":
         found = np.rint(found)
     away = np.isfinite(found) & (abs(mean) > far * spread)
+    if coded is not None:
+        away &= ~coded
     return np.where(away, found, 0.0) if away.any() else None
 
 

@@ -9,6 +9,8 @@ same. They let other threads run meanwhile.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -134,10 +136,6 @@ class Csr:
         return np.searchsorted(self.indptr, stored, side="right") - 1, self.indices[stored]
 
 
-Cells = Array | Csr
-"""Some rows of X as they are read: all cells, or the stored values of a sparse matrix."""
-
-
 @dataclass(frozen=True, slots=True)
 class NonZeros:
     """The stored values of a sparse matrix; zeros that are stored count as well."""
@@ -162,6 +160,12 @@ class NonZeros:
 def is_sparse(rows: Any) -> bool:
     """Whether reads give `Csr`."""
     return bool(getattr(rows, "is_sparse", False))
+
+
+@cache
+def has_scipy() -> bool:
+    """Whether it is installed."""
+    return find_spec("scipy") is not None
 
 
 def scipy_sparse() -> Any:

@@ -14,34 +14,16 @@ from numpy.typing import NDArray
 
 from dgd._typing import Array, Integers
 from dgd.data.buffers import Buffers
-from dgd.data.csr import Cells, NonZeros, is_sparse
+from dgd.data.csr import NonZeros, is_sparse
 from dgd.data.grid import Grid
+from dgd.data.kinds import Kinds
+from dgd.data.mixed import Cells
+from dgd.data.roles import ROLES, Role
 from dgd.data.rows import DenseRows, Footprint, Rows, as_made, check_dtype, together
 from dgd.data.schema import check_column, check_matrix, check_names, not_as_declared
 from dgd.data.transforms.class_weights import read_beside
 from dgd.data.transforms.missing import LeftOut, check_labels, left_out, some_rows
 from dgd.errors import ConfigurationError
-
-
-@dataclass(frozen=True, slots=True)
-class Role:
-    """What an array of a dataset is for."""
-
-    name: str
-    dimensions: tuple[int, ...]
-    """How many it may have."""
-    labels: bool = False
-    """Whether its values may be strings."""
-
-
-ROLES = (
-    Role("X", (2,)),
-    Role("y", (1, 2), labels=True),
-    Role("weight", (1,)),
-    Role("offset", (1, 2)),
-    Role("groups", (1,), labels=True),
-)
-"""A further role is a line here, and a field of `Chunk` and of `Dataset`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,11 +170,16 @@ class Dataset:
         """Of a sparse X."""
         return self.X.footprint.non_zeros
 
+    @cached_property
+    def kinds(self) -> Kinds | None:
+        """Of an X with columns of several kinds."""
+        return self.X.footprint.kinds
+
     def decoded_bytes(self, role: str) -> int:
         """What the fullest chunk of an array takes."""
         rows = self.by_role[role]
-        if role == "X" and self.non_zeros is not None:
-            return self.non_zeros.chunk_bytes(self.chunk_rows, rows.dtype)
+        if role == "X" and (stored := self.kinds or self.non_zeros) is not None:
+            return stored.chunk_bytes(self.chunk_rows, rows.dtype)
         return self.chunk_rows * rows.dtype.itemsize * math.prod(rows.shape[1:])
 
     @property

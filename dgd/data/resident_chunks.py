@@ -18,6 +18,7 @@ from dgd._typing import Array
 from dgd.data.buffers import ALIGNMENT, Buffers, aligned
 from dgd.data.csr import Csr, is_sparse
 from dgd.data.dataset import Chunk, Dataset
+from dgd.data.mixed import Coded, Mixed
 from dgd.data.rows import Rows
 
 
@@ -50,8 +51,9 @@ def chunk_bytes(dataset: Dataset) -> int:
 
 
 def _between(rows: Rows) -> int:
-    """Bytes that are left free between the three arrays of sparse rows."""
-    return 2 * ALIGNMENT * is_sparse(rows)
+    """Bytes that are left free between the arrays of sparse rows, three at most, or of each part of mixed ones."""
+    kinds = rows.footprint.kinds
+    return 2 * ALIGNMENT * is_sparse(rows) if kinds is None else 3 * ALIGNMENT * len(kinds.parts)
 
 
 def _in_lines(n_bytes: int) -> int:
@@ -73,28 +75,42 @@ class ResidentMemory:
     def copy(self, chunk: Chunk, slot: int) -> Chunk:
         """The chunk with arrays of its own, which costs no stored byte from the next pass on."""
         begin = slot * self._slot_bytes
-        free = self._memory[begin : begin + self._slot_bytes]
-        copies: dict[str, Any] = {}
-        for name, values in chunk.arrays.items():
-            if not self.dataset.by_role[name].lies_in_memory:
-                copies[name] = _copied_stored(values, free) if isinstance(values, Csr) else _copied(values, free)
-                free = free[_in_lines(values.nbytes + _between(self.dataset.by_role[name])) :]
+        slot_memory = _Slot(self._memory[begin : begin + self._slot_bytes])
+        copies: dict[str, Any] = {
+            name: _copied(values, slot_memory)
+            for name, values in chunk.arrays.items()
+            if not self.dataset.by_role[name].lies_in_memory
+        }
         return replace(chunk, bytes_read=0, resident=True, **copies)
 
 
-def _copied_stored(values: Csr, memory: NDArray[np.uint8]) -> Csr:
-    first, second = (_in_lines(part.nbytes) for part in (values.data, values.indices))
-    data, indices = _copied(values.data, memory), _copied(values.indices, memory[first:])
-    return Csr(data, indices, _copied(values.indptr, memory[first + second :]), values.columns)
+class _Slot:
+    """The memory of a chunk, of which arrays take one piece after the other."""
+
+    def __init__(self, memory: NDArray[np.uint8]) -> None:
+        self._free = memory
+
+    def copy(self, values: Array) -> Array:
+        """A copy of an array; newly allocated if there is more than was declared."""
+        if values.nbytes > len(self._free):
+            return np.array(values, order="C")
+        copy: Array = self._free[: values.nbytes].view(values.dtype).reshape(values.shape)
+        copy[...] = values
+        self._free = self._free[_in_lines(values.nbytes) :]
+        return copy
 
 
-def _copied(values: Array, memory: NDArray[np.uint8]) -> Array:
-    """A copy at the beginning of some memory; newly allocated if the values are larger than declared."""
-    if values.nbytes > len(memory):
-        return np.array(values, order="C")
-    copy: Array = memory[: values.nbytes].view(values.dtype).reshape(values.shape)
-    copy[...] = values
-    return copy
+def _copied(values: Any, memory: _Slot) -> Any:
+    """The same rows in the memory of a chunk."""
+    if isinstance(values, Mixed):
+        return Mixed(tuple(_copied(part, memory) for part in values.parts))
+    if isinstance(values, Coded):
+        beside = None if values.values is None else memory.copy(values.values)
+        return Coded(memory.copy(values.codes), values.columns, beside)
+    if isinstance(values, Csr):
+        data, indices, indptr = map(memory.copy, (values.data, values.indices, values.indptr))
+        return Csr(data, indices, indptr, values.columns)
+    return memory.copy(values)
 
 
 class PartlyResident:

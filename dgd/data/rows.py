@@ -16,6 +16,7 @@ from dgd._typing import Array
 from dgd.data.buffers import Buffers
 from dgd.data.checksums import HeldChunks
 from dgd.data.csr import NonZeros, is_sparse
+from dgd.data.kinds import Kinds
 from dgd.errors import SchemaError, UnsupportedFormatError
 
 READABLE_KINDS = "biuf"
@@ -46,10 +47,12 @@ class Footprint:
     """Most that a stored chunk can have, where `encoded` is that of those that are stored; 0 if it is the most."""
     non_zeros: NonZeros | None = None
     """Of a sparse matrix."""
+    kinds: Kinds | None = None
+    """Of columns of several kinds."""
 
 
 def together(parts: Sequence[Footprint]) -> Footprint:
-    """What reading several arrays at a time costs; which of them are sparse is not said."""
+    """What reading several arrays at a time costs; which of them are sparse or mixed is not said."""
     return Footprint(
         encoded=sum(part.encoded for part in parts),
         decoded=sum(part.decoded for part in parts),
@@ -95,8 +98,8 @@ class Rows(Protocol):
     def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Any, int]:
         """The rows from start to stop, and the stored bytes read for them.
 
-        An array, or `dgd.data.csr.Csr` of rows that are sparse. It may lie in `buffers` and is valid until the next
-        read of the same array there.
+        An array, or `dgd.data.csr.Csr` of rows that are sparse, or `dgd.data.mixed.Mixed` of rows whose footprint has
+        `kinds`. It may lie in `buffers` and is valid until the next read of the same array there.
         """
         ...
 

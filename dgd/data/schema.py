@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dgd.data.csr import Cells
+from dgd.data.mixed import Cells
 from dgd.data.rows import Rows
 from dgd.errors import SchemaError
 

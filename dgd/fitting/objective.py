@@ -16,6 +16,7 @@ import numpy as np
 from dgd._typing import Vector
 from dgd.data.centre import Centre, centre_of
 from dgd.data.dataset import Dataset
+from dgd.data.kinds import coded
 from dgd.data.transforms.missing import check_counts
 from dgd.data.transforms.row_split import RowSplit
 from dgd.errors import DataError
@@ -254,7 +255,8 @@ class Objective:
         if moments is None or sums.about is None:
             return sums.moved_to(None), known, theta
         spread = np.sqrt(moments.variance)
-        about = centre_of(np.where(spread > 0, sums.about + moments.mean, sums.about), spread, self.dataset.dtype)
+        mean = np.where(spread > 0, sums.about + moments.mean, sums.about)
+        about = centre_of(mean, spread, self.dataset.dtype, coded=coded(self.dataset.kinds))
         centre = Centre(about, 0.0 if known.centre is None else known.centre.level)
         # Of a constant the intercept takes the whole: its own gradient is then exactly 0.
         varying = None if about is None else np.where(spread > 0, about, 0.0)

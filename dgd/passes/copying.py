@@ -13,6 +13,7 @@ import numpy as np
 from dgd.data.buffers import Buffers
 from dgd.data.csr import Csr, is_sparse
 from dgd.data.dataset import Chunk, Dataset
+from dgd.data.mixed import stored_of
 from dgd.data.opening import open_data, stored_roles
 from dgd.data.reading import Reading, ReadingOptions, for_urls, is_url
 from dgd.data.rows import LABEL_KINDS
@@ -66,7 +67,7 @@ def copy(
     out: a local folder, or a URL, opened with the `storage_options`. chunk_rows: rows of a chunk [4 MiB of X].
         dtype: of X, "float64" or "float32" [as it is]. compression: "none", "zstd", "blosc" or "gzip". sparse: whether
         X is written by its non-zero values, as AnnData stores CSR; chunk_rows are then those of the other arrays [as it
-        is]. overwrite: replace what dgd wrote there before.
+        is; where categories are codes, yes]. overwrite: replace what dgd wrote there before.
     progress: called with the rows written and all rows, after each chunk that was read. redo: the command that repeats
         the copy, for whoever finds it interrupted: it is then marked so, and refused on opening.
     execution: how much memory may be used; reading is by one thread of this process.
@@ -86,7 +87,8 @@ def copy(
     given = for_urls(reading, data, y, weight, offset) if is_url(out) else reading
     dataset = _opened(data, y, weight, offset, Reading.of("copy", given))
     refuse_own_input("copy", dataset, out)
-    to_sparse = is_sparse(dataset.X) if sparse is None else checked_flag("copy(sparse", sparse)
+    stored = is_sparse(dataset.X) or dataset.kinds is not None
+    to_sparse = stored if sparse is None else checked_flag("copy(sparse", sparse)
     where = replace(execution_of(execution, None, None), client=None, threads=1)
     with session(where) as running:
         dataset = running.open(dataset, Need(held_bytes=_held_bytes(dataset, chunk_rows, to_sparse=to_sparse)))
@@ -129,13 +131,23 @@ def _held_bytes(dataset: Dataset, chunk_rows: int | None, *, to_sparse: bool) ->
     """What writing takes, and making a chunk sparse or dense."""
     from dgd.data.zarr.array_writer import CHUNK_BYTES
 
+    of_cells = not is_sparse(dataset.X) and dataset.kinds is None
     if not to_sparse:
-        n_bytes = dataset.dtype.itemsize * dataset.shape[1] if is_sparse(dataset.X) else dataset.row_bytes
+        n_bytes = dataset.row_bytes if of_cells else dataset.dtype.itemsize * dataset.shape[1]
         written = COPIES * (chunk_rows * n_bytes if chunk_rows else CHUNK_BYTES)
-        return written + (max(CHUNK_BYTES, n_bytes) if is_sparse(dataset.X) else 0)
+        return written + (0 if of_cells else max(CHUNK_BYTES, n_bytes))
     # Values, column numbers and row bounds; a dense chunk may have no zeros, and an index is found for each cell.
     beside = COPIES * (chunk_rows or 0) * 8 * max(1, len(dataset.arrays) - 1)
-    return COPIES * 3 * CHUNK_BYTES + beside + (0 if is_sparse(dataset.X) else 4 * dataset.decoded_bytes("X"))
+    making = 0 if is_sparse(dataset.X) else 4 * _stored_bytes(dataset)
+    return COPIES * 3 * CHUNK_BYTES + beside + making
+
+
+def _stored_bytes(dataset: Dataset) -> int:
+    """Of the fullest chunk's cells, or of what is stored of it where there are several kinds of columns."""
+    if dataset.kinds is None:
+        return dataset.decoded_bytes("X")
+    values = dataset.chunk_rows * dataset.kinds.row_cost + sum(each.most for each in dataset.kinds.non_zeros)
+    return 12 * values + 8 * (dataset.chunk_rows + 1)
 
 
 def _as_written(chunk: Chunk, *, to_sparse: bool) -> Iterator[Chunk]:
@@ -145,14 +157,14 @@ def _as_written(chunk: Chunk, *, to_sparse: bool) -> Iterator[Chunk]:
     X = chunk.X
     if not len(X):
         return
-    if isinstance(X, Csr) and not to_sparse:
-        step = max(1, CHUNK_BYTES // (X.columns * X.dtype.itemsize))
+    if not isinstance(X, np.ndarray) and not to_sparse:
+        step = max(1, CHUNK_BYTES // (X.shape[1] * X.dtype.itemsize))
         for start in range(0, len(X), step):
             part = chunk.take(np.arange(start, min(start + step, len(X))))
-            yield replace(part, X=part.X.toarray() if isinstance(part.X, Csr) else part.X)
+            yield part if isinstance(part.X, np.ndarray) else replace(part, X=part.X.toarray())
         return
     if to_sparse and not isinstance(X, Csr):
-        chunk = replace(chunk, X=Csr.of_array(X))
+        chunk = replace(chunk, X=stored_of(X))
     yield chunk
 
 

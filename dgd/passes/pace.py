@@ -60,6 +60,8 @@ def pace_of(dataset: Dataset, executor: Executor, chunk_sum: ChunkSum[S]) -> Pac
 
 def _matrix_bytes(dataset: Dataset) -> int:
     """What X takes, decoded."""
+    if dataset.kinds is not None:
+        return dataset.kinds.bytes_of(dataset.shape[0], dataset.dtype)
     found, each = dataset.non_zeros, dataset.dtype.itemsize
     return math.prod(dataset.shape) * each if found is None else found.count * (each + found.index_bytes)
 

@@ -100,12 +100,15 @@ class Plan:
     non_zeros_exact: bool = True
     density: float | None = None
     """Their part of all cells."""
+    kinds: str = ""
+    """Of an X with columns of several kinds: how many of each."""
 
     def _cells(self) -> str:
         """What there is to read, in a few words."""
         about = "" if self.non_zeros_exact else "about "
         stored = f", {about}{self.non_zeros:,} non-zeros ({self.density:.2g} of the cells)," if self.non_zeros else ""
-        return f"{self.rows:,} rows × {self.features:,} features{stored} in {counted(self.chunks, 'chunk')}"
+        kinds = f" ({self.kinds})" if self.kinds else ""
+        return f"{self.rows:,} rows × {self.features:,} features{kinds}{stored} in {counted(self.chunks, 'chunk')}"
 
     @property
     def resident_share(self) -> float:
@@ -275,6 +278,7 @@ def make_plan(dataset: Dataset, resources: Resources, need: Need, *, resident: s
         non_zeros=None if stored is None else stored.count,
         non_zeros_exact=stored is None or stored.exact,
         density=None if stored is None else stored.density(dataset.shape),
+        kinds="" if dataset.kinds is None else str(dataset.kinds),
     )
     rereads = need.passes > FEW or (need.passes > 1 and not isinstance(resident, str))
     if not rereads or (need.in_order and not resources.shares_memory):

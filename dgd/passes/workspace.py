@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from dgd.data.dataset import Dataset
+from dgd.data.kinds import Kinds
 from dgd.data.rows import Footprint
 from dgd.passes.sums.blocks import block_cost, block_rows
 
@@ -14,6 +15,8 @@ BYTES_PER_NON_ZERO = 64
 """What a sparse micro-block takes at most for each of its values: converted, centred, squared, and row vectors."""
 SPARSE_VECTORS = 10
 """As long as a row, beside gradients: moments, and how often each column is stored."""
+OF_ROWS = 10
+"""Numbers of each row beside its columns: products and deviations of a category, and what scipy needs to sum them."""
 BLOCKS = 2
 """Micro-blocks alive at once: the converted one, and row vectors with the centred piece of the first pass."""
 
@@ -21,6 +24,8 @@ BLOCKS = 2
 def workspace_bytes(dataset: Dataset, outputs: int, dtype: np.dtype[Any], *, hessian: bool) -> int:
     """Of a thread, for its micro-blocks."""
     n, found = dataset.shape[1], dataset.non_zeros
+    if dataset.kinds is not None:
+        return _of_kinds(dataset, dataset.kinds, outputs, hessian=hessian)
     if found is None:
         rows = min(block_rows(n, dataset.dtype, dtype, outputs=outputs), dataset.chunk_rows)
         return (BLOCKS + 2 * hessian) * 8 * rows * (n + 4 * outputs)
@@ -28,6 +33,17 @@ def workspace_bytes(dataset: Dataset, outputs: int, dtype: np.dtype[Any], *, hes
     # The products of sparse columns are sparse at first: a number and two indices where a dense one has a number.
     products = 4 * 8 * (n + 1) ** 2 if hessian else 0
     return BYTES_PER_NON_ZERO * values + 8 * (n + 1) * (SPARSE_VECTORS + 5 * outputs) + products
+
+
+def _of_kinds(dataset: Dataset, kinds: Kinds, outputs: int, *, hessian: bool) -> int:
+    """The same for columns of several kinds."""
+    n, cost = dataset.shape[1], block_cost(dataset.shape[1])
+    rows = min(dataset.chunk_rows, max(1, cost // (kinds.row_cost + 4 * outputs)))
+    stored = min(sum(each.most for each in kinds.non_zeros), max(cost, n))
+    # Of each category the places of its codes, and one number a row for all; numbers converted, centred and extended.
+    cells = (2 + 2 * hessian) * kinds.row_cost + 4 * outputs + OF_ROWS
+    products = 4 * 8 * (n + 1) ** 2 if hessian else 0
+    return 8 * rows * cells + BYTES_PER_NON_ZERO * stored + 8 * (n + 1) * (SPARSE_VECTORS + 5 * outputs) + products
 
 
 def row_index_bytes(dataset: Dataset) -> int:

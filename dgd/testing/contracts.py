@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from dgd._typing import Array
 from dgd.data.buffers import Buffers
-from dgd.data.csr import Csr
 from dgd.data.dataset import Chunk, Dataset
+from dgd.data.kinds import Kinds
+from dgd.data.mixed import Mixed
 from dgd.data.rows import Rows
 from dgd.errors import DataError, DgdError
 from dgd.losses import LOSSES
@@ -51,7 +52,9 @@ def check_rows(rows: Rows, expected: Array) -> None:
     for start, stop in ranges:
         for reader, memory in ((rows, buffers), (rows, Buffers()), (copy, buffers)):
             (found, n_bytes), part = reader.read(start, stop, memory), expected[start:stop]
-            found = found.toarray() if isinstance(found, Csr) else found
+            of_kinds = Kinds.of(found, np.array([0, len(found)])).alike if isinstance(found, Mixed) else None
+            _expect(of_kinds == (footprint.kinds and footprint.kinds.alike), "the rows are not of the kinds declared")
+            found = found if isinstance(found, np.ndarray) else found.toarray()
             same = (found.shape, found.dtype, found.tobytes()) == (part.shape, part.dtype, part.tobytes())
             _expect(same, f"rows {start} to {stop} are not those expected")
             _expect(n_bytes >= 0, f"{n_bytes} bytes read")

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from dgd._typing import Array
 from dgd.data.buffers import Buffers
-from dgd.data.csr import Cells, Csr
+from dgd.data.csr import Csr
+from dgd.data.mixed import Cells
 from dgd.data.row_cuts import chunk_cost, cut, cut_evenly, non_zeros
 from dgd.data.rows import Footprint, ReadAtOnce, check_dtype
 from dgd.errors import SchemaError

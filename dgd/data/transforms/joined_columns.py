@@ -10,10 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dgd._typing import Integers
 from dgd.data.buffers import Buffers
 from dgd.data.checksums import HeldChunks
-from dgd.data.csr import Cells, Csr, NonZeros, is_sparse, side_by_side
+from dgd.data.csr import Csr, NonZeros, is_sparse, side_by_side
 from dgd.data.dataset import Dataset
+from dgd.data.kinds import Kind, Kinds
+from dgd.data.kinds import together as kinds_together
+from dgd.data.mixed import Cells, Mixed
 from dgd.data.reading import Reading
 from dgd.data.rows import READABLE_KINDS, Footprint, Rows, as_made, together
 from dgd.data.transforms.meaning import DecodedRows
@@ -56,6 +60,23 @@ class JoinedColumns:
         return any(map(is_sparse, self.parts))
 
     @property
+    def kinds(self) -> Kinds | None:
+        """Those of all arrays, where one of them has several; each of the others is one more."""
+        each = [part.footprint for part in self.parts]
+        if all(one.kinds is None for one in each):
+            return None
+        found = [
+            one.kinds or Kinds((Kind(_width(part), _width(part) * part.dtype.itemsize, non_zeros=one.non_zeros),))
+            for part, one in zip(self.parts, each, strict=True)
+        ]
+        return kinds_together(found).with_columns(self._order.tolist())
+
+    @property
+    def _order(self) -> Integers:
+        """Which of the arrays' columns, one array after the other, stands where."""
+        return np.argsort(np.concatenate([np.array(places, np.int64) for places in self.places]))
+
+    @property
     def asks_ahead(self) -> bool:
         """Whether one of the arrays does."""
         return any(part.asks_ahead for part in self.parts)
@@ -65,6 +86,9 @@ class JoinedColumns:
         """What each array takes, its rows where its chunks are others, and the joined block."""
         each = [part.footprint for part in self.parts]
         longest = int(np.diff(self.bounds).max(initial=0))
+        if self.kinds is not None:
+            whole, copied = together(each), self.kinds.chunk_bytes(longest, self.dtype)
+            return replace(whole, decoded=whole.decoded + 2 * copied, kinds=self.kinds)
         if self.is_sparse:
             return self._sparse_footprint(each, longest)
         gathered = sum(_width(part) * part.dtype.itemsize for part in self.parts if part.bounds is not self.bounds)
@@ -116,11 +140,21 @@ class JoinedColumns:
             rows, n_bytes = part.read(start, stop, buffers.within(f"part {k}"))
             found.append(rows if isinstance(rows, Csr) else Csr.of_array(rows.reshape(stop - start, -1)))
             bytes_read += n_bytes
-        order = np.argsort(np.concatenate([np.array(places, np.int64) for places in self.places]))
-        return side_by_side(found, self.dtype).with_columns(order), bytes_read
+        return side_by_side(found, self.dtype).with_columns(self._order), bytes_read
+
+    def _read_mixed(self, start: int, stop: int, buffers: Buffers) -> tuple[Mixed, int]:
+        found: list[Any] = []
+        bytes_read = 0
+        for k, part in enumerate(self.parts):
+            rows, n_bytes = part.read(start, stop, buffers.within(f"part {k}"))
+            found += rows.parts if isinstance(rows, Mixed) else [rows if rows.ndim == 2 else rows[:, None]]
+            bytes_read += n_bytes
+        return Mixed(tuple(found)).with_columns(self._order), bytes_read
 
     def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Cells, int]:
         """The rows from start to stop, the arrays' columns side by side."""
+        if any(part.footprint.kinds is not None for part in self.parts):
+            return self._read_mixed(start, stop, buffers)
         if self.is_sparse:
             return self._read_sparse(start, stop, buffers)
         joined = buffers.take("joined", (stop - start, self.shape[1]), self.dtype)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from dgd._typing import Array, Integers
 from dgd.data.buffers import Buffers
-from dgd.data.csr import Cells, Csr
+from dgd.data.csr import Csr
+from dgd.data.mixed import Cells, Coded, Mixed
 from dgd.errors import DataError, ValueRangeError
 
 NO_LABEL = ""
@@ -63,7 +64,7 @@ def left_out(arrays: dict[str, Cells]) -> tuple[Integers, LeftOut] | None:
 
 def some_rows(values: Cells, rows: Integers, buffers: Buffers, name: str) -> Cells:
     """Some rows, copied."""
-    if isinstance(values, Csr):
+    if isinstance(values, Csr | Mixed):
         return values[rows]
     taken = buffers.take(name, (len(rows), *values.shape[1:]), values.dtype)
     np.take(values, rows, axis=0, out=taken, mode="clip")
@@ -71,7 +72,13 @@ def some_rows(values: Cells, rows: Integers, buffers: Buffers, name: str) -> Cel
 
 
 def missing_rows(values: Cells) -> NDArray[np.bool_] | None:
-    """Which rows have a missing cell: NaN, or no label; None if none has."""
+    """Which rows have a missing cell: NaN, no label, no category; None if none has."""
+    if isinstance(values, Mixed):
+        found = np.zeros(len(values), bool)
+        for part in values.parts:
+            lacks = part.missing if isinstance(part, Coded) else missing_rows(part)
+            found |= False if lacks is None else lacks
+        return _or_none(found)
     if isinstance(values, Csr):
         return _missing_stored(values)
     if values.dtype.kind in "US":
@@ -118,12 +125,20 @@ def without_labels(labels: Array, rows: Array) -> Array:
 
 
 def cells_missing(values: Cells) -> Integers:
-    """The number of missing cells in each column."""
+    """The number of missing cells in each column; those of a category count in its first."""
+    if isinstance(values, Mixed):
+        return np.concatenate([_missing_codes(p) if isinstance(p, Coded) else cells_missing(p) for p in values.parts])
     if isinstance(values, Csr):
         _, columns = values.stored_where(np.isnan(values.data))
         return np.bincount(columns, minlength=values.columns).astype(np.int64)
     cells = values == values.dtype.type(NO_LABEL) if values.dtype.kind in "US" else np.isnan(values)
     counts: Integers = np.atleast_1d(cells.sum(axis=0)).astype(np.int64)
+    return counts
+
+
+def _missing_codes(values: Coded) -> Integers:
+    counts = np.zeros(values.columns, np.int64)
+    counts[0] = np.count_nonzero(values.missing)
     return counts
 
 

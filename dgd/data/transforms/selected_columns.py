@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from dgd.data.buffers import Buffers
-from dgd.data.csr import Cells, Csr
+from dgd.data.csr import Csr
 from dgd.data.dataset import Dataset
+from dgd.data.mixed import Cells, Mixed
 from dgd.data.rows import Footprint, RowsOfRows
 from dgd.errors import SchemaError
 
@@ -34,6 +35,9 @@ class SelectedColumns(RowsOfRows):
     def footprint(self) -> Footprint:
         """That of the array, and the chosen columns."""
         whole = self.rows.footprint
+        if whole.kinds is not None:
+            kinds = whole.kinds.with_columns(self.columns)
+            return replace(whole, decoded=whole.decoded + kinds.chunk_bytes(self.longest, self.dtype), kinds=kinds)
         if whole.non_zeros is not None:
             copied = whole.non_zeros.most * (self.dtype.itemsize + 2 * whole.non_zeros.index_bytes + 9)
             return replace(whole, decoded=whole.decoded + copied, non_zeros=replace(whole.non_zeros, exact=False))
@@ -48,7 +52,7 @@ class SelectedColumns(RowsOfRows):
     def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Cells, int]:
         """The chosen columns of the rows from start to stop."""
         block, bytes_read = self.rows.read(start, stop, self.inside(buffers))
-        if isinstance(block, Csr):
+        if isinstance(block, Csr | Mixed):
             return block.with_columns(np.array(self.columns)), bytes_read
         chosen = buffers.take("chosen", (stop - start, len(self.columns)), self.dtype)
         np.take(block, self.columns, axis=1, out=chosen, mode="clip")

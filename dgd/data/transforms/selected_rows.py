@@ -11,8 +11,9 @@ import numpy as np
 from dgd._typing import Integers
 from dgd.data.buffers import Buffers
 from dgd.data.checksums import HeldChunks
-from dgd.data.csr import Cells, Csr, is_sparse
+from dgd.data.csr import Csr, is_sparse
 from dgd.data.dataset import Dataset
+from dgd.data.mixed import Cells, Mixed
 from dgd.data.rows import Footprint, Rows
 
 
@@ -92,8 +93,10 @@ class SelectedRows:
         whole = self.rows.footprint
         stored = whole.non_zeros
         row_bytes = self.dtype.itemsize * int(np.prod(self.shape[1:]))
+        longest = max(1, int(np.diff(self.bounds).max(initial=1)))
+        if whole.kinds is not None:
+            row_bytes = -(-whole.kinds.chunk_bytes(longest, self.dtype) // longest)
         if stored is not None:
-            longest = max(1, int(np.diff(self.bounds).max(initial=1)))
             row_bytes = -(-stored.chunk_bytes(longest, self.dtype) // longest)
         places = np.searchsorted(self._places, (self.bounds[:-1], self.bounds[1:] - 1), side="right") - 1
         low = self.selection.starts[places[0]] + self.bounds[:-1] - self._places[places[0]]
@@ -164,7 +167,7 @@ class SelectedRows:
         if first == last:
             return block, bytes_read
         wanted = self.selection.rows(first, last)[start - places[first] :][: stop - start] - low
-        if isinstance(block, Csr):
+        if isinstance(block, Csr | Mixed):
             return block[wanted], bytes_read
         gathered = buffers.take("gathered", (stop - start, *self.shape[1:]), self.dtype)
         np.take(block, wanted, axis=0, out=gathered, mode="clip")

@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 
 from dgd.data.buffers import Buffers
 from dgd.data.checksums import HeldChunks
-from dgd.data.csr import Cells, Csr, NonZeros, is_sparse
+from dgd.data.csr import NonZeros, is_sparse
 from dgd.data.csr import stacked as stacked_csr
 from dgd.data.dataset import Dataset
+from dgd.data.kinds import Kinds
+from dgd.data.mixed import Cells
+from dgd.data.mixed import stacked as stacked_mixed
 from dgd.data.rows import Footprint, Rows, as_made, together
 from dgd.errors import SchemaError
 
@@ -71,23 +74,33 @@ class StackedRows:
         """The largest parts, and rows that are joined from two."""
         parts = [part.footprint for part in self.parts]
         longest = int(np.diff(self.bounds).max(initial=0))
+        kinds = self.kinds
         row_bytes = 0 if self.is_sparse else self.dtype.itemsize * int(np.prod(self.shape[1:], dtype=np.int64))
         return replace(
             together(parts),
             encoded=TOGETHER * max(part.encoded for part in parts),
-            decoded=TOGETHER * max(part.decoded for part in parts) + longest * row_bytes,
-            non_zeros=self._non_zeros(parts),
+            decoded=TOGETHER * max(part.decoded for part in parts)
+            + (longest * row_bytes if kinds is None else kinds.chunk_bytes(longest, self.dtype)),
+            non_zeros=_non_zeros([part.non_zeros for part in parts if part.non_zeros is not None]),
+            kinds=kinds,
         )
 
-    def _non_zeros(self, parts: list[Footprint]) -> NonZeros | None:
-        found = [part.non_zeros for part in parts if part.non_zeros is not None]
-        if not found:
+    @property
+    def kinds(self) -> Kinds | None:
+        """Those of the parts, whose rows may take more or less."""
+        found = [part.footprint.kinds for part in self.parts]
+        known = [kinds.parts for kinds in found if kinds is not None]
+        if len(known) < len(found):
             return None
-        return NonZeros(
-            sum(each.count for each in found),
-            max(each.most for each in found),
-            max(each.index_bytes for each in found),
-            exact=all(each.exact for each in found),
+        return Kinds(
+            tuple(
+                replace(
+                    each[0],
+                    row_bytes=max(kind.row_bytes for kind in each),
+                    non_zeros=_non_zeros([kind.non_zeros for kind in each if kind.non_zeros is not None]),
+                )
+                for each in zip(*known, strict=True)
+            )
         )
 
     @property
@@ -126,15 +139,15 @@ class StackedRows:
         touched = {k: (low, high) for k, low, high in self._within(start, stop)}
         return tuple(held for k, part in enumerate(self.parts) for held in part.stored(*touched.get(k, (0, 0))))
 
-    def _stored(self, touched: list[tuple[int, int, int]], buffers: Buffers) -> tuple[Csr, int]:
-        """What is stored of some rows of several parts."""
+    def _stacked(self, touched: list[tuple[int, int, int]], buffers: Buffers) -> tuple[Cells, int]:
+        """Some rows of several parts that are sparse or of several kinds."""
         found: list[Any] = []
         bytes_read = 0
         for k, low, high in touched:
             rows, n_bytes = self.parts[k].read(low, high, Buffers(buffers.watch))
             found.append(rows)
             bytes_read += n_bytes
-        return stacked_csr(found), bytes_read
+        return stacked_csr(found) if self.is_sparse else stacked_mixed(found), bytes_read
 
     def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Cells, int]:
         """The rows from start to stop."""
@@ -143,8 +156,8 @@ class StackedRows:
             k, low, high = touched[0]
             rows, n_bytes = self.parts[k].read(low, high, buffers.within(f"part {k % TOGETHER}"))
             return rows if rows.dtype == self.dtype else rows.astype(self.dtype), n_bytes
-        if self.is_sparse:
-            return self._stored(touched, buffers)
+        if self.is_sparse or self.parts[0].footprint.kinds is not None:
+            return self._stacked(touched, buffers)
         joined = buffers.take("joined", (stop - start, *self.shape[1:]), self.dtype)
         place = bytes_read = 0
         for k, low, high in touched:
@@ -152,6 +165,17 @@ class StackedRows:
             joined[place : place + high - low] = rows
             place, bytes_read = place + high - low, bytes_read + n_bytes
         return joined, bytes_read
+
+
+def _non_zeros(found: list[NonZeros]) -> NonZeros | None:
+    if not found:
+        return None
+    return NonZeros(
+        sum(each.count for each in found),
+        max(each.most for each in found),
+        max(each.index_bytes for each in found),
+        exact=all(each.exact for each in found),
+    )
 
 
 def stacked(datasets: Sequence[Dataset]) -> Dataset:
@@ -194,6 +218,13 @@ def _check_alike(first: Dataset, other: Dataset, k: int) -> None:
             raise SchemaError(
                 f"{where}: array {found.name!r} is {kinds[0]}, and {kinds[1]} in the first; write them alike "
                 f"(`dgd copy`, with or without --sparse)",
+                array=found.name,
+            )
+        of_columns = [rows.footprint.kinds, found.footprint.kinds]
+        if len({each and each.alike for each in of_columns}) > 1:
+            said = [f"has {each}" if each else "is of one kind" for each in of_columns]
+            raise SchemaError(
+                f"{where}: array {found.name!r} {said[1]}, and {said[0]} in the first; read both by the same design",
                 array=found.name,
             )
         if (found.dtype.kind in "US") != (rows.dtype.kind in "US"):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from dgd._typing import Matrix, Vector
 from dgd.data.centre import Centre, centre_of, near
+from dgd.data.kinds import coded
 from dgd.data.transforms.missing import check_counts
 from dgd.fitting.coefficient_prox import least_subgradient
 from dgd.fitting.known import Known, Pass
@@ -84,7 +85,7 @@ def _centred(objective: Objective, gram: Gram) -> tuple[Gram, Centre | None]:
         return gram.moved_to(None, 0.0), None
     spread, target_spread = np.sqrt(gram.moments.variance), np.sqrt(gram.target_moments.variance)
     found = np.where(spread > 0, gram.about + gram.mean, gram.about)
-    about = centre_of(found, spread, objective.dataset.dtype)
+    about = centre_of(found, spread, objective.dataset.dtype, coded=coded(objective.dataset.kinds))
     level = near(gram.level + gram.target_mean, target_spread)
     level = np.where(np.isfinite(level), level, 0.0)
     gram = gram.moved_to(about, level)

@@ -17,7 +17,6 @@ import numpy as np
 from dgd._typing import Array, Vector
 from dgd.data.buffers import Buffers
 from dgd.data.centre import Centre, sampled
-from dgd.data.csr import Csr
 from dgd.data.dataset import Chunk
 from dgd.passes.sums.blocks import Blocks
 
@@ -62,8 +61,9 @@ class Uncertainty:
         flat = self.root.transpose(1, 0, 2).reshape(p, q * k)
         # 64-bit integers are subtracted as such: their centre has to be one.
         centre = np.rint(self.centre) if chunk.X.dtype.kind in "iu" else self.centre
-        if isinstance(chunk.X, Csr):
-            # Of sparse rows only columns that are stored nearly everywhere: the others are near 0.
+        if not isinstance(chunk.X, np.ndarray):
+            # Of sparse rows only columns that are stored nearly everywhere, and of mixed ones numbers: the others are
+            # near 0.
             found_centre = sampled(chunk.X)
             centre = np.zeros_like(self.centre) if found_centre is None else found_centre
         constant = flat[0] + (centre - self.centre) @ flat[1:]

@@ -9,10 +9,12 @@ import numpy as np
 from dgd._typing import Array
 from dgd.data.csr import Csr
 from dgd.data.dataset import Chunk
+from dgd.data.mixed import MISSING_CODE, Coded, Mixed, by_part
 from dgd.errors import ValueRangeError
 from dgd.losses import Loss
 
 CHECKED_BYTES = 2**19
+LEAVE_OUT = " (missing='drop', or --missing drop, leaves them out)"
 
 
 def checked_weight(chunk: Chunk, dtype: np.dtype[Any]) -> Array | None:
@@ -43,30 +45,52 @@ def checked_groups(chunk: Chunk) -> Array | None:
 
 def check_finite(chunk: Chunk) -> None:
     """Raise ValueRangeError at the first value of the chunk that is NaN or infinite, if there is one."""
-    step = max(16, CHECKED_BYTES // (8 * chunk.X.shape[1]))
     for name, values in chunk.arrays.items():
-        if values.dtype.kind != "f":
-            continue
-        if isinstance(values, Csr):
-            _check_stored(chunk, name, values)
-            continue
-        for start in range(0, values.shape[0], step):
-            bad = ~np.isfinite(values[start : start + step])
-            if bad.any():
-                place = np.unravel_index(int(bad.argmax()), bad.shape)
-                place_of = (start + int(place[0]), *(int(i) for i in place[1:]))
-                _refuse_value(chunk, name, values[place_of], place_of)
+        parts = by_part(values) if isinstance(values, Mixed) else [(slice(0, 0), values)]
+        for columns, part in parts:
+            if isinstance(part, Coded):
+                _check_coded(chunk, name, part, columns.start)
+            elif isinstance(part, Csr):
+                _check_stored(chunk, name, part, columns.start)
+            else:
+                _check(chunk, name, part, columns.start)
 
 
-def _check_stored(chunk: Chunk, name: str, values: Csr) -> None:
+def _check(chunk: Chunk, name: str, values: Array, first: int) -> None:
+    """first: the number of the first column."""
+    if values.dtype.kind != "f":
+        return
+    step = max(16, CHECKED_BYTES // (8 * max(1, *values.shape[1:], 1)))
+    for start in range(0, values.shape[0], step):
+        bad = ~np.isfinite(values[start : start + step])
+        if bad.any():
+            row, *column = (int(i) for i in np.unravel_index(int(bad.argmax()), bad.shape))
+            _refuse_value(chunk, name, values[(start + row, *column)], (start + row, *(first + j for j in column)))
+
+
+def _check_stored(chunk: Chunk, name: str, values: Csr, first: int) -> None:
     bad = ~np.isfinite(values.data)
     if bad.any():
         rows, columns = values.stored_where(bad)
-        _refuse_value(chunk, name, values.data[bad][0], (int(rows[0]), int(columns[0])))
+        _refuse_value(chunk, name, values.data[bad][0], (int(rows[0]), first + int(columns[0])))
+
+
+def _check_coded(chunk: Chunk, name: str, values: Coded, first: int) -> None:
+    if values.values is not None:
+        bad = ~np.isfinite(values.values) & (values.codes >= 0)
+        if bad.any():
+            row = int(bad.argmax())
+            _refuse_value(chunk, name, values.values[row], (row, first + int(values.codes[row])))
+    lacks = values.codes == MISSING_CODE
+    if lacks.any():
+        last = first + values.columns - 1
+        row = int(lacks.argmax())
+        expected = f"expected a category (columns {first} to {last}); drop or fill such rows{LEAVE_OUT}"
+        _refuse(chunk, name, np.nan, (row, first), expected)
 
 
 def _refuse_value(chunk: Chunk, name: str, value: Any, place: tuple[int, ...]) -> None:
-    hint = " (missing='drop', or --missing drop, leaves them out)" if np.isnan(value) else ""
+    hint = LEAVE_OUT if np.isnan(value) else ""
     _refuse(chunk, name, value, place, f"expected a finite number; drop or fill such rows{hint}")
 
 
@@ -83,9 +107,9 @@ def _refuse(chunk: Chunk, name: str, value: Any, place: tuple[int, ...], expecte
     row = chunk.number(place[0])
     column = place[1] if len(place) > 1 else None
     where = f"row {row}" + ("" if column is None else f", column {column}")
+    said = value.item() if np.asarray(value).dtype.kind in "US" else value
     raise ValueRangeError(
-        f"array {name!r}, chunk {chunk.index}: {where} is {value.item() if value.dtype.kind in 'US' else value}, "
-        f"{expected}",
+        f"array {name!r}, chunk {chunk.index}: {where} is {said}, {expected}",
         array=name,
         chunk=chunk.index,
         rows=chunk.rows,

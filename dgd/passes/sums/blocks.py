@@ -21,12 +21,15 @@ import numpy as np
 from dgd._typing import Array, FloatArray, Vector
 from dgd.data.buffers import Buffers
 from dgd.data.centre import Centre
-from dgd.data.csr import Cells, Csr
+from dgd.data.csr import Csr
 from dgd.data.dataset import Chunk
+from dgd.data.mixed import Cells, Coded, Mixed, by_part
 from dgd.data.row_cuts import PER_COLUMN, cut
 from dgd.passes.sums.bad_rows import checked_groups, checked_weight
+from dgd.passes.sums.coded_columns import CodedColumns, OneEach
 from dgd.passes.sums.columns import Columns
 from dgd.passes.sums.dense_columns import DenseColumns
+from dgd.passes.sums.mixed_columns import MixedColumns
 from dgd.passes.sums.sparse_columns import SparseColumns
 
 MICRO_BLOCK_BYTES = 5 * 2**20
@@ -122,18 +125,35 @@ class Blocks:
     def _parts(self, outputs: int) -> list[slice]:
         """The rows of each block. Without rows there is one empty block, so that every sum has its zero."""
         rows, n = self._X.shape
-        if isinstance(self._X, Csr):
-            centred = None if self._centre is None else self._centre.columns
-            far = 0 if centred is None else int(np.count_nonzero(centred))
-            return sparse_parts(self._X, 4 * outputs + far) or [slice(0, 0)]
+        if not isinstance(self._X, np.ndarray):
+            return stored_parts(self._X, 4 * outputs + cells_filled(self._X, self._centre)) or [slice(0, 0)]
         stored = self._X.dtype if self._centre is None else None
         step = min(max(rows, 1), block_rows(n, stored, self._dtype, outputs=outputs))
         return [slice(start, min(start + step, rows)) for start in range(0, max(rows, 1), step)]
 
 
-def sparse_parts(X: Csr, row_cost: int) -> list[slice]:
-    """The rows of each micro-block of a sparse matrix."""
-    return [slice(*pair) for pair in pairwise(cut(X.indptr, block_cost(X.columns), row_cost).tolist())]
+def stored_parts(X: Csr | Mixed, row_cost: int) -> list[slice]:
+    """The rows of each micro-block of a sparse matrix, or of columns of several kinds.
+
+    row_cost: what a row counts for besides the numbers, codes and stored values of X.
+    """
+    most = block_cost(X.shape[1])
+    if isinstance(X, Csr):
+        return [slice(*pair) for pair in pairwise(cut(X.indptr, most, row_cost).tolist())]
+    row_cost += sum(1 if isinstance(part, Coded) else part.shape[1] for part in X.parts if not isinstance(part, Csr))
+    stored = [part.indptr.astype(np.int64) for part in X.parts if isinstance(part, Csr)]
+    if stored:
+        return [slice(*pair) for pair in pairwise(cut(np.sum(stored, axis=0), most, row_cost).tolist())]
+    step = max(1, most // row_cost)
+    return [slice(start, min(start + step, len(X))) for start in range(0, len(X), step)]
+
+
+def cells_filled(X: Csr | Mixed, centre: Centre | None) -> int:
+    """Cells of each row that a centre makes stored ones."""
+    if centre is None or centre.columns is None:
+        return 0
+    parts = by_part(X) if isinstance(X, Mixed) else [(slice(None), X)]
+    return sum(int(np.count_nonzero(centre.columns[some])) for some, part in parts if isinstance(part, Csr))
 
 
 def block_rows(n_features: int, stored: np.dtype[Any] | None, dtype: np.dtype[Any], *, outputs: int = 1) -> int:
@@ -146,12 +166,22 @@ def block_rows(n_features: int, stored: np.dtype[Any] | None, dtype: np.dtype[An
 
 
 def block_cost(n_features: int) -> int:
-    """The stored values of a sparse micro-block, and a few more for each of its rows."""
+    """The stored values of a sparse or mixed micro-block, and a few more for each of its rows."""
     return max(MICRO_BLOCK_NON_ZEROS, PER_COLUMN * n_features)
 
 
 def columns_of(X: Cells, dtype: np.dtype[Any], buffers: Buffers, centre: Centre | None) -> Columns:
     """Rows of X, less their centre, in the arithmetic's dtype."""
+    if isinstance(X, Mixed):
+        one_each = OneEach(len(X), buffers)
+        parts: list[Columns] = []
+        for some, part in by_part(X):
+            within = buffers.within(f"part {len(parts)}")
+            if isinstance(part, Coded):
+                parts.append(CodedColumns(part, dtype, one_each, within))
+            else:
+                parts.append(columns_of(part, dtype, within, None if centre is None else centre.of_columns(some)))
+        return MixedColumns(parts, buffers)
     if not isinstance(X, Csr):
         return DenseColumns(as_block(X, dtype, buffers, centre), buffers)
     if centre is not None:

@@ -6,8 +6,7 @@
     centred_sums       means and squared deviations
 
 One class for each way in which columns lie in memory; the loop over micro-blocks and the parts of a pass know this
-protocol alone. Columns of several kinds beside each other would be one more such class: `times` adds up over its parts,
-`transposed_times` and `centred_sums` are joined, and `gram` is a square of products, one for each pair of parts.
+protocol alone. Columns of several kinds side by side are one more such class, `MixedColumns`.
 """
 
 from __future__ import annotations
@@ -21,6 +20,16 @@ from dgd._typing import Array, FloatArray, Vector
 
 Piece = tuple[float, Vector, Vector]
 """Of some rows: Σw, and of each column the weighted mean and the sum of squared deviations from it."""
+
+
+def merged(one: Piece, other: Piece) -> Piece:
+    """That of the rows of both: Chan, Golub, LeVeque (1983), Algorithms for computing the sample variance."""
+    (w, mean, squares), (more, other_mean, other_squares) = one, other
+    weight = w + more
+    if weight == 0.0:
+        return one
+    step = other_mean - mean
+    return weight, mean + step * (more / weight), squares + other_squares + step * step * (w * more / weight)
 
 
 class Columns(Protocol):

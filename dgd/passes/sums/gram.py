@@ -18,12 +18,12 @@ import numpy as np
 from dgd._typing import Array, Matrix, Vector
 from dgd.data.buffers import Buffers
 from dgd.data.centre import Centre, sampled, sampled_level
-from dgd.data.csr import Cells, Csr
 from dgd.data.dataset import Chunk
+from dgd.data.mixed import Cells, Mixed
 from dgd.errors import ConfigurationError
 from dgd.losses import Squared
 from dgd.passes.sums.bad_rows import check_finite, check_targets, checked_weight
-from dgd.passes.sums.blocks import FLOAT64, as_block, columns_of, sparse_parts
+from dgd.passes.sums.blocks import FLOAT64, as_block, cells_filled, columns_of, stored_parts
 from dgd.passes.sums.moments import Moments, columns
 
 BLOCK_BYTES = 2**20
@@ -32,6 +32,8 @@ BLOCK_ROWS = 2
 """At least so many rows for each column: below that, adding n² products takes as long as making them."""
 LEAST_PRECISE = 1e-8
 """Rounding of a whole, as a part of the least curvature of what is left of it, up to which rows may be subtracted."""
+CONSTANT = 1e-12
+"""Of a category's column: squared deviations below this part of its squares are rounding."""
 FAR = 4.0
 """Columns whose mean is more spreads away from 0 are centred before they are multiplied: the others lose a digit."""
 
@@ -215,7 +217,7 @@ def _summed(
         ones = np.ones(len(z), dtype) if weight is None else np.sqrt(weight[part])
         if weight is not None:
             z *= ones[:, None]
-        if isinstance(X, Csr):
+        if not isinstance(X, np.ndarray):
             block = columns_of(X[part], dtype, buffers, centre)
             bordered = block.gram(None if weight is None else weight[part])
             products += bordered[1:, 1:]
@@ -238,6 +240,11 @@ def _summed(
     mean, target_mean = sums / weight_sum, target_sums / weight_sum
     root = mean * np.sqrt(weight_sum)
     products -= np.outer(root, root, out=buffers.take("square", (n, n), FLOAT64))
+    cross -= np.outer(mean, target_sums)
+    if isinstance(X, Mixed):
+        # Of a level that all rows have rounding is left, for codes are not centred.
+        constant = np.diag(products) <= CONSTANT * root * root
+        products[constant], products[:, constant], cross[constant] = 0.0, 0.0, 0.0
     return Gram(
         rows,
         weight_sum,
@@ -246,16 +253,15 @@ def _summed(
         products,
         level,
         target_mean,
-        cross - np.outer(mean, target_sums),
+        cross,
         np.maximum(squares - target_mean * target_sums, 0.0),
     )
 
 
 def _parts(X: Cells, targets: int, dtype: np.dtype[Any], centre: Centre | None) -> list[slice]:
     """The rows of each block."""
-    if isinstance(X, Csr):
-        far = 0 if centre is None or centre.columns is None else int(np.count_nonzero(centre.columns))
-        return sparse_parts(X, 4 * targets + far)
+    if not isinstance(X, np.ndarray):
+        return stored_parts(X, 4 * targets + cells_filled(X, centre))
     rows, n = X.shape
     step = min(max(rows, 1), gram_rows(n, dtype))
     return [slice(start, min(start + step, rows)) for start in range(0, rows, step)]

@@ -1,7 +1,4 @@
-"""Weighted mean and spread of columns, summed over the tree without cancellation.
-
-Chan, Golub, LeVeque (1983), Algorithms for computing the sample variance.
-"""
+"""Weighted mean and spread of columns, summed over the tree without cancellation."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ from dgd._typing import Array, Vector
 from dgd.data.buffers import Buffers
 from dgd.losses import Loss
 from dgd.passes.sums.blocks import Block
-from dgd.passes.sums.columns import Columns
+from dgd.passes.sums.columns import Columns, merged
 from dgd.passes.sums.dense_columns import DenseColumns
 from dgd.passes.sums.row_sums import OfColumns, Part
 
@@ -30,15 +27,7 @@ class Moments(OfColumns):
     squares: Vector
 
     def __add__(self, other: Self) -> Self:
-        weight = self.weight + other.weight
-        if weight == 0.0:
-            return self
-        step = other.mean - self.mean
-        return type(self)(
-            weight=weight,
-            mean=self.mean + step * (other.weight / weight),
-            squares=self.squares + other.squares + step * step * (self.weight * other.weight / weight),
-        )
+        return type(self)(*merged((self.weight, self.mean, self.squares), (other.weight, other.mean, other.squares)))
 
     def moved(self, step: Vector) -> Self:
         """The mean moved, and the deviations as they are."""

@@ -19,8 +19,8 @@ import numpy as np
 from dgd._typing import Array, Matrix, Vector
 from dgd.data.buffers import Buffers
 from dgd.data.centre import Centre, sampled
-from dgd.data.csr import Cells, Csr
 from dgd.data.dataset import Chunk
+from dgd.data.mixed import Cells
 from dgd.losses import Squared
 from dgd.passes.sums.bad_rows import check_finite, check_targets, checked_weight
 from dgd.passes.sums.blocks import FLOAT64, as_block
@@ -131,7 +131,7 @@ def _factored(
     for start in range(0, rows, step):
         cells = X[start : start + step]
         # A triangular factor has no zeros to spare: these few rows are made dense.
-        block = as_block(cells.toarray() if isinstance(cells, Csr) else cells, FLOAT64, buffers, centre)
+        block = as_block(cells if isinstance(cells, np.ndarray) else cells.toarray(), FLOAT64, buffers, centre)
         stacked = buffers.take("stacked", (n + 1 + len(block), n + 1 + q), FLOAT64)
         stacked[: n + 1] = factor
         part = stacked[n + 1 :]

@@ -28,6 +28,11 @@ class SparseColumns:
         """That of the arithmetic."""
         return self._X.dtype
 
+    @property
+    def stored(self) -> Csr:
+        """What is stored."""
+        return self._X
+
     def times(self, coef: FloatArray, out: FloatArray) -> None:
         """Xb: over the stored values of each row, in their order."""
         out[...] = self._matrix @ coef
@@ -46,12 +51,12 @@ class SparseColumns:
         """[1 X]ᵀ diag(s) [1 X] for s ≥ 0; symmetric to the bit."""
         root = np.ones(len(self._X), self.dtype) if s is None else np.sqrt(s)
         # An entry that is stored twice would be added up in another order on each side of the diagonal.
-        scaled = _scaled(self._X.canonical(), root)
-        return _bordered(float(np.dot(root, root)), scaled.T @ root, (scaled.T @ scaled).toarray())
+        X = scaled(self._X.canonical(), root)
+        return _bordered(float(np.dot(root, root)), X.T @ root, (X.T @ X).toarray())
 
     def cross(self, s: FloatArray) -> Vector:
         """[1 X]ᵀ diag(s) [1 X]."""
-        return _bordered(float(s.sum()), self._transposed @ s, (self._transposed @ _scaled(self._X, s)).toarray())
+        return _bordered(float(s.sum()), self._transposed @ s, (self._transposed @ scaled(self._X, s)).toarray())
 
     def centred_sums(self, weight: FloatArray | None) -> Iterator[Piece]:
         """One piece."""
@@ -66,7 +71,7 @@ class SparseColumns:
         return self._X.toarray()
 
 
-def _scaled(X: Csr, s: FloatArray) -> Any:
+def scaled(X: Csr, s: FloatArray) -> Any:
     """diag(s) X."""
     return X.scipy(X.data * np.repeat(s, X.lengths))
 
