@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import DATA, read_json
 from test_reference_nist import digits, nist
 from test_summary import Chunked
 
 import dgd
 from dgd.data.arrays.memory_rows import MemoryRows
+from dgd.errors import DataError
 from dgd.fitting import problem
 from dgd.passes.plan import Need
 from dgd.passes.products_need import products_need
@@ -191,3 +193,27 @@ def test_validation_rows_are_scored_at_its_solution() -> None:
     assert FACTOR in found.explain()
     residual = found.predict(POWERS[1000:]) - y[1000:]
     assert found.history[-1].validation_loss == pytest.approx(float(residual @ residual) / len(residual), rel=1e-9)
+
+
+@pytest.mark.parametrize("fitted", [dgd.fit, lambda A, y: dgd.summarize(A, y, method="qr").fit()], ids=["fit", "qr"])
+def test_standard_errors_of_filip(fitted: Any) -> None:
+    """From the R factor, which has digits where the inverse of products has none; without a pass."""
+    A, y, _ = nist("filip")
+    certified = read_json(DATA / "nist" / "filip.json")["certified"]
+    found = fitted(A, y).inference()
+    assert found.passes == 0
+    assert digits(found.standard_errors, np.array(certified["sd_of_params"])) >= 7
+    assert digits(np.sqrt(found.statistics.dispersion), np.array([certified["residual_sd"]])) >= 8
+    assert found.statistics.r2[0] == pytest.approx(certified["r_squared"], rel=1e-9)
+    assert any("digits are right" in note for note in found.notes)
+
+
+def test_no_standard_errors_of_columns_that_depend_on_each_other() -> None:
+    X = RNG.normal(size=(M, 3))
+    X[:, 2] = X[:, 0] - X[:, 1]
+    found = dgd.summarize(data(X, NOISE), method="qr").fit()
+    np.testing.assert_allclose(found.coef_, np.linalg.lstsq(X - X.mean(axis=0), NOISE, rcond=None)[0], atol=1e-9)
+    ridge = dgd.summarize(data(X, NOISE), method="qr").fit(penalty=L2(0.1))
+    for result, penalized in ((found, "refuse"), (ridge, "ignore")):
+        with pytest.raises(DataError, match=r"nearly collinear: rank 2 of 3 \(columns 0, 1, 2\)"):
+            result.inference(penalized=penalized)

@@ -521,21 +521,32 @@ def test_tails_at_a_billion_degrees_of_freedom() -> None:
     close(t_tail(0.5, 1e9), 0.6170750774519738 + 2 * 0.3520653267642995 * 0.625 / 4e9, 1e-12)
 
 
-def test_a_summary_is_enough_for_classical_errors() -> None:
+@pytest.mark.parametrize("method", ["gram", "qr"])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_a_summary_is_enough_for_classical_errors(method: str, fit_intercept: bool, tmp_path: Path) -> None:
     """Without rows: one target and several, a subset of columns, frequencies; what needs rows is refused."""
     targets = np.column_stack([Y["squared"], Y["huber"]])
-    summary = dgd.summarize(X, targets)
-    found, expected = summary.fit().inference(), fit("squared", y=targets).inference()
+    dgd.summarize(X, targets, method=method).save(tmp_path / "s")
+    summary = dgd.load_summary(tmp_path / "s")
+    found = summary.fit(fit_intercept=fit_intercept).inference()
+    expected = fit("squared", y=targets, fit_intercept=fit_intercept).inference()
     assert (found.passes, expected.passes) == (0, 0)
-    alone = summary.fit(targets=1, features=[2, 0]).inference()
-    direct = dgd.fit(X[:, [2, 0]], Y["huber"]).inference()
+    alone = summary.fit(targets=1, features=[2, 0], fit_intercept=fit_intercept).inference()
+    direct = dgd.fit(X[:, [2, 0]], Y["huber"], fit_intercept=fit_intercept).inference()
+    test = f"{found.names[-1]} = 0"
     for one, other in ((found, expected), (alone, direct)):
         close(one.standard_errors, other.standard_errors)
+        close(one.covariance, other.covariance)
+        close(one.vif, other.vif)
+        assert one.condition is not None
+        assert other.condition is not None
+        close(one.condition.indices, other.condition.indices)
         close(one.aic, other.aic)
         close(one.r2, other.r2)
     with pytest.raises(ConfigurationError, match="HC1 is of rows"):
         summary.fit().inference("HC1")
-    weighted = dgd.summarize(X, Y["squared"], weight=WEIGHT).fit()
+    close(found.likelihood_ratio_test(test).p_value, expected.likelihood_ratio_test(test).p_value)
+    weighted = dgd.summarize(X, Y["squared"], weight=WEIGHT, method=method).fit()
     with pytest.raises(ConfigurationError, match="weights='frequency'"):
         weighted.inference()
     close(

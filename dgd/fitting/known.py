@@ -23,6 +23,8 @@ class Known:
     targets: TargetSums | None = None
     hessian: Matrix | None = None
     """That of a quadratic loss, which is summed only once; else the last one."""
+    factor: Matrix | None = None
+    """R with RᵀR that Hessian, the intercept's row first, where columns were factored and not multiplied."""
     centre: Centre | None = None
     """What is subtracted from columns and targets before they are summed."""
     size: Vector | None = None

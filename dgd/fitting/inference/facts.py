@@ -76,6 +76,8 @@ def facts_of(
 def _known_loss(fitted: Fitted) -> Vector | None:
     """Σ w·value of each output, from what the passes of the fit know; None where a pass must say."""
     targets, hessian = fitted.known.targets, fitted.hessian
+    if fitted.factor is not None:
+        hessian = fitted.factor.T @ fitted.factor
     if fitted.mean_loss is None or targets is None:
         return None
     if fitted.method.outputs is None or fitted.method.loss.shift_is_free:

@@ -44,6 +44,8 @@ class Fitted:
     """At θ, without the penalty; None where it is not known there, or not in double precision."""
     hessian: Matrix | None
     """That of the mean loss at θ, in the coordinates of `known`; None as for the loss."""
+    factor: Matrix | None
+    """R with RᵀR that Hessian, where the fit has it."""
     where: Execution
     data: Any = field(default=None, repr=False)
     """What the fit was given as data."""
@@ -68,8 +70,14 @@ class Fitted:
             status=run.status,
             mean_loss=objective.mean_loss(run.loss, run.point, known) if knows_loss else None,
             hessian=known.hessian if has_hessian else None,
+            factor=known.factor if has_hessian else None,
             where=where,
         )
+
+    @property
+    def has_hessian(self) -> bool:
+        """Whether the Hessian at θ is known, itself or as a factor."""
+        return self.hessian is not None or self.factor is not None
 
     @property
     def outputs(self) -> int:

@@ -20,7 +20,7 @@ from dgd.errors import DataError
 from dgd.errors.words import counted
 from dgd.fitting.inference.facts import Facts, facts_of, statistics_of
 from dgd.fitting.inference.fitted import Fitted, Passes, passes_over
-from dgd.fitting.inference.information import DIGITS_LOST, Information, of_hessian, of_sums
+from dgd.fitting.inference.information import DIGITS_LOST, Information, of_factor, of_hessian, of_sums
 from dgd.fitting.inference.options import InferenceOptions, check_size, group_count
 from dgd.fitting.inference.selected_covariance import selected_covariance
 from dgd.fitting.inference.under_hypothesis import LikelihoodRatio
@@ -90,14 +90,16 @@ def infer(fitted: Fitted, model: Model, options: InferenceOptions, where: Execut
 def _summed(fitted: Fitted, options: InferenceOptions, passes: Passes) -> tuple[Facts, Information, Information | None]:
     """What is known at θ, with one pass for what is not; the Gram matrix where that loss's covariance has it."""
     needs_gram = options.cov == "classical" and not fitted.method.loss.is_likelihood
-    parts: tuple[Part, ...] = () if fitted.hessian is not None else (Hessian(),)
+    parts: tuple[Part, ...] = () if fitted.has_hessian else (Hessian(),)
     parts += (Gram(),) if needs_gram else ()
     p = fitted.parameters
     q = fitted.outputs if not fitted.method.loss.quadratic else 1
     held = 8 * p * p * (q * q if fitted.method.loss.shift_is_free else q)
     facts, found = facts_of(fitted, options, passes, parts, held_bytes=held * max(len(parts), 1))
     gram = found.pop() if needs_gram else None
-    if fitted.hessian is not None:
+    if fitted.factor is not None:
+        information = of_factor(fitted, fitted.factor, facts.weight)
+    elif fitted.hessian is not None:
         information = of_hessian(fitted, fitted.hessian, facts.weight)
     else:
         information = of_sums(fitted, _values(found[0]))
@@ -202,7 +204,7 @@ def _condition(fitted: Fitted, information: Information) -> Condition | None:
     """Of the first output's columns; None for classes, whose information is not one of columns."""
     if information.joint:
         return None
-    root = np.linalg.inv(information.inverse_root[0])
+    root = np.linalg.inv(information.inverse_root[0]) if information.root is None else information.root
     scale = information.coordinates.scale
     first = int(fitted.method.fit_intercept)
     raw = np.empty_like(root)

@@ -18,8 +18,9 @@ from dgd.errors import DataError
 from dgd.errors.words import visible
 from dgd.fitting.coordinates import CONSTANT, Coordinates
 from dgd.fitting.inference.fitted import Fitted
-from dgd.fitting.verdict.collinear import ROUNDING, dependence, with_unit_diagonal
+from dgd.fitting.verdict.collinear import ROUNDING, dependence, dependence_by_factor, with_unit_diagonal
 
+EPS = float(np.finfo(np.float64).eps)
 DIGITS_LOST = 1e-8
 """What rounding may make of a covariance before a note says so."""
 
@@ -35,12 +36,16 @@ class Information:
     coordinates: Coordinates
     """z, about the centre of the fit."""
     joint: bool
+    root: Matrix | None = None
+    """R of one equation, with RᵀR its matrix, where it was summed as such."""
 
     @property
     def rounding(self) -> float:
         """What part of the covariance may be rounding."""
+        if self.root is not None:
+            return float(np.linalg.cond(self.root / np.linalg.norm(self.root, axis=0))) * EPS
         worst = max(float(np.linalg.cond(with_unit_diagonal(matrix))) for matrix in self.matrices)
-        return worst * float(np.finfo(np.float64).eps)
+        return worst * EPS
 
     def for_columns(self, root: Vector) -> Vector:
         """A matrix (q, p, k) in coordinates z as one for columns less the fit's centre; with an intercept's row."""
@@ -70,6 +75,20 @@ def of_hessian(fitted: Fitted, hessian: Matrix, weight: float) -> Information:
     if loss.shift_is_free:
         return _information(fitted, coordinates, split.transpose(1, 0, 3, 2).reshape(1, q * p, q * p))
     return _information(fitted, coordinates, np.stack([split[:, k, :, k] for k in range(q)]))
+
+
+def of_factor(fitted: Fitted, factor: Matrix, weight: float) -> Information:
+    """From the R factor of the mean squared loss in the coordinates of the fit, which all outputs share."""
+    q, coordinates = fitted.outputs, fitted.known.coordinates
+    R: Matrix = np.asarray(np.linalg.qr(factor * np.sqrt(weight / fitted.method.loss.gradient_scale), mode="r"))
+    first, H = int(fitted.method.fit_intercept), R.T @ R
+    _check_constant(fitted, coordinates, H)
+    _check_dependence(dependence_by_factor(R[:, first:], np.arange(len(R) - first), fitted.dataset.feature_names))
+    size = np.linalg.norm(R, axis=0)
+    inverse = np.linalg.inv(R / size) / size[:, None]
+    return Information(
+        np.broadcast_to(H, (q, *H.shape)), np.broadcast_to(inverse, (q, *inverse.shape)), coordinates, False, R
+    )
 
 
 def of_sums(fitted: Fitted, sums: Vector) -> Information:
@@ -124,6 +143,14 @@ def _inverse_root(fitted: Fitted, H: Matrix, classes: int) -> Matrix:
 
 def _check_columns(fitted: Fitted, coordinates: Coordinates, H: Matrix) -> None:
     """Refuse constant columns, and such as depend on each other."""
+    _check_constant(fitted, coordinates, H)
+    first = int(fitted.method.fit_intercept)
+    used = np.arange(len(H) - first)
+    if len(used) > 1:
+        _check_dependence(dependence(H[first:, first:], used, fitted.dataset.feature_names, wide=False))
+
+
+def _check_constant(fitted: Fitted, coordinates: Coordinates, H: Matrix) -> None:
     first, scale = int(fitted.method.fit_intercept), coordinates.scale
     spread = np.diag(H)[first:].copy()
     mean = np.zeros_like(spread)
@@ -140,8 +167,9 @@ def _check_columns(fitted: Fitted, coordinates: Coordinates, H: Matrix) -> None:
             + "; leave such columns out (`features=`)",
             array="X",
         )
-    used = np.arange(len(H) - first)
-    found = dependence(H[first:, first:], used, fitted.dataset.feature_names, wide=False) if len(used) > 1 else ""
+
+
+def _check_dependence(found: str) -> None:
     if found:
         raise DataError(
             f"the coefficients have no standard errors: the columns are {found}; leave out those that others give "

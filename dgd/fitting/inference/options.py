@@ -95,11 +95,6 @@ class InferenceOptions:
             raise ConfigurationError(f"there is no optimum to make inference at: {fitted.status.value}")
         if self.cov != "classical" and isinstance(fitted.dataset.X, SummedRows):
             raise ConfigurationError(f"{self.cov} is of rows, and a summary has none; fit the data")
-        if fitted.hessian is None and isinstance(fitted.dataset.X, SummedRows):
-            raise ConfigurationError(
-                "a summary by QR does not keep the sums that standard errors are made of; make it without "
-                "method='qr', or fit the data"
-            )
         if self.only is not None:
             for name in self.only:
                 self.index(fitted, name)

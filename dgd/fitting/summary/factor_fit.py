@@ -18,6 +18,7 @@ from dgd.fitting.known import Pass
 from dgd.fitting.objective import Objective
 from dgd.fitting.summary.products import TINY
 from dgd.fitting.verdict.certificate import Certificate
+from dgd.fitting.verdict.collinear import ROUNDING as SINGULAR
 from dgd.passes.sums.r_factor import RFactor
 from dgd.solvers.base import vector_norm
 
@@ -64,15 +65,23 @@ def by_factor(objective: Objective, first: Pass, factor: RFactor) -> Factored | 
         first.evaluation, point=point.ravel(), value=value, gradient=gradient.ravel(), hessian=None, subgradient=None
     )
     # A Hessian of squared condition would take directions for null that the factor knows.
-    found = replace(first, evaluation=evaluation, known=replace(first.known, hessian=None))
+    known = replace(first.known, hessian=None, factor=_with_intercept(A) if own else A)
+    found = replace(first, evaluation=evaluation, known=known)
     return Factored(found, _digits(error, z), _certificate(error, coordinates.scale, gradient[own:], R))
+
+
+def _with_intercept(A: Matrix) -> Matrix:
+    """The factor of columns of mean 0, and of one of ones."""
+    whole = np.zeros((len(A) + 1, len(A) + 1))
+    whole[0, 0], whole[1:, 1:] = math.sqrt(2.0), A
+    return whole
 
 
 def _least(A: Matrix, b: Matrix) -> tuple[Matrix, Matrix | None]:
     """The least-squares solution and R, None where a column is a sum of others to the last digit."""
     Q, R = np.linalg.qr(A)
     size = abs(np.diag(R))
-    if not size.min(initial=np.inf) > len(R) * EPS * size.max(initial=0.0):
+    if not size.min(initial=np.inf) > len(R) * SINGULAR * size.max(initial=0.0):
         return np.zeros((len(R), b.shape[1])), None
     return np.linalg.solve(R, Q.T @ b), R
 

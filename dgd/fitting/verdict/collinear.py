@@ -62,6 +62,16 @@ def nearly_collinear(objective: Objective, known: Known, *, wide: bool) -> str:
 def dependence(part: Matrix, used: Integers, names: tuple[str, ...] | None, *, wide: bool) -> str:
     """The same of the Gram matrix of some columns; `used`: their numbers."""
     values, vectors = np.linalg.eigh(with_unit_diagonal(part))
+    return _dependence(values, vectors, used, names, wide=wide)
+
+
+def dependence_by_factor(R: Matrix, used: Integers, names: tuple[str, ...] | None) -> str:
+    """The same of their R factor, in which what is left of a column is not squared."""
+    _, sizes, directions = np.linalg.svd(R / np.linalg.norm(R, axis=0))
+    return _dependence(sizes[::-1], directions[::-1].T, used, names, wide=False)
+
+
+def _dependence(values: Vector, vectors: Matrix, used: Integers, names: tuple[str, ...] | None, *, wide: bool) -> str:
     missing = int((values <= ROUNDING * len(used) * values[-1]).sum())
     if not missing and not (wide and values[0] <= NEAR * values[-1]):
         return ""
