@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from dgd.fitting.summary.summary import Summary, load_summary
     from dgd.models.inference.inference import Inference
     from dgd.models.model import Model, load_model
-    from dgd.models.predict import predict, predict_to
+    from dgd.models.prediction.predict import predict
+    from dgd.models.prediction.predict_to import predict_to
     from dgd.models.score import score
     from dgd.passes.copying import copy
     from dgd.passes.events import Event
@@ -68,8 +69,8 @@ _HOMES = {
     "open_dataset": "dgd.data.opening",
     "path": "dgd.fitting.many.path",
     "plan": "dgd.fitting.fit",
-    "predict": "dgd.models.predict",
-    "predict_to": "dgd.models.predict",
+    "predict": "dgd.models.prediction.predict",
+    "predict_to": "dgd.models.prediction.predict_to",
     "resume": "dgd.fitting.checkpoint.resume",
     "score": "dgd.models.score",
     "summarize": "dgd.fitting.summary.summarize",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
@@ -20,7 +21,12 @@ OF = ("mean", "observation")
 @click.command
 @click.argument("model")
 @click.argument("store")
-@click.option("--out", metavar="PRED.zarr", help="Write the predictions there, chunk by chunk [print them].")
+@click.option(
+    "--out",
+    metavar="FILE",
+    help="Write the predictions there: p.parquet, p.csv, p.csv.gz, p.zarr; - is CSV on stdout [print them].",
+)
+@click.option("--id", "ids", multiple=True, metavar="COL", help="A column that goes along; repeatable [as ingested].")
 @with_offset
 @click.option("--probabilities", is_flag=True, help="The probability of each class, not the class.")
 @click.option("--interval", type=float, metavar="P", help="Prediction, standard error and an interval of confidence P.")
@@ -33,6 +39,7 @@ def predict(
     model: str,
     store: str,
     out: str | None,
+    ids: tuple[str, ...],
     offset: str | None,
     no_offset: bool,
     probabilities: bool,
@@ -43,11 +50,20 @@ def predict(
     where: Where,
     as_json: bool,
 ) -> int:
-    """Predict with MODEL for every row of the dataset STORE; without --out, print a line a row."""
-    from dgd.models.model import load_model
-    from dgd.models.predict import predict as predict_rows
-    from dgd.models.predict import predict_to
+    """Predict with MODEL for every row of STORE, a dataset or table; without --out, print a line a row.
 
+    A table (Parquet, CSV) has the rows in their order and each column by its name; columns of the input are found by
+    name, in any order. It appears when it is whole: an interrupted one is never there.
+    """
+    from dgd.models.model import load_model
+    from dgd.models.prediction.columns_by_name import listed, unused_columns
+    from dgd.models.prediction.predict import predict as predict_rows
+    from dgd.models.prediction.predict_to import predict_to
+
+    if ids and out is None:
+        raise click.UsageError("--id goes into a table: give --out p.parquet, --out p.csv or --out -")
+    if as_json and out == "-":
+        raise click.UsageError("--json and --out - exclude each other: both write to stdout")
     fitted = load_model(model)
     with where.execution() as execution:
         common: dict[str, Any] = {
@@ -60,8 +76,15 @@ def predict(
         if out is None:
             show(predict_rows(fitted, store, **common), as_json=as_json)
             return 0
-        predict_to(fitted, store, out, overwrite=overwrite, **common)
-    note(f"predictions written to {out}")
+        sink: Any = sys.stdout.buffer if out == "-" else out
+        predict_to(fitted, store, sink, ids=ids or None, overwrite=overwrite, **common)
+    if out == "-":
+        sys.stdout.flush()
+    else:
+        note(f"predictions written to {out}")
+    unused = () if reading.get("features") else unused_columns(fitted, store, [*ids, offset])
+    if unused:
+        note(f"columns that the model does not know were not read: {listed(unused)}")
     if as_json:
         print_json({"out": out})
     return 0

@@ -103,6 +103,8 @@ class Dataset:
     """Columns that go with the rows and are no part of a pass, by name: whole numbers or texts."""
     room: int | None = None
     """Memory beyond the plan, for a stored chunk that is larger than planned; None: not limited."""
+    only: tuple[int, int] | None = None
+    """The chunks from one to before another that a pass is over; None: all."""
     bounds: NDArray[np.int64] = field(init=False, repr=False, compare=False)
     by_role: dict[str, Rows] = field(init=False, repr=False, compare=False)
     """The arrays there are."""
@@ -127,7 +129,8 @@ class Dataset:
         for rows in self.ids.values():
             check_column(rows, self.X, (1,))
         check_names(self.feature_names, self.X)
-        object.__setattr__(self, "bounds", self.X.bounds)
+        first, last = self.only or (0, len(self.X.bounds))
+        object.__setattr__(self, "bounds", self.X.bounds[first : last + 1])
         object.__setattr__(self, "_reading", tuple((role, rows, tuple(rows.shape[1:])) for role, rows in found))
         object.__setattr__(self, "_asking", tuple((role.name, rows) for role, rows in found if rows.asks_ahead))
 
@@ -203,7 +206,7 @@ class Dataset:
     def _gathered_bytes(self, rows: Rows, part: Footprint) -> int:
         """Memory for the rows of a chunk if they are joined from chunks that differ from those of X."""
         in_memory = part.encoded + part.decoded == 0
-        if in_memory or np.array_equal(rows.bounds, self.bounds):
+        if in_memory or np.array_equal(rows.bounds, self.X.bounds):
             return 0
         return self.chunk_rows * rows.dtype.itemsize * max(1, *rows.shape[1:], 1)
 
@@ -270,7 +273,8 @@ class Dataset:
             found[role.name] = values
             bytes_read += n_bytes
         filled = buffers.watch.filled - filled
-        chunk = Chunk(index=index, start=start, bytes_read=bytes_read, filled=filled, **found)
+        first = 0 if self.only is None else self.only[0]
+        chunk = Chunk(index=first + index, start=start, bytes_read=bytes_read, filled=filled, **found)
         return chunk if self.missing == "error" else _without_missing(chunk, buffers.within("kept"))
 
 

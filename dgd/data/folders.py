@@ -36,7 +36,7 @@ def replaced_folder(target: Path, *, overwrite: bool = True) -> Iterator[Path]:
     """
     target = Path(os.path.realpath(target))  # A link stays one.
     target.parent.mkdir(parents=True, exist_ok=True)
-    _remove_left(target, "partial")
+    remove_left(target, "partial")
     draft, lock = _locked_draft(target)
     try:
         yield draft
@@ -47,7 +47,7 @@ def replaced_folder(target: Path, *, overwrite: bool = True) -> Iterator[Path]:
         os.close(lock)
         # After an exchange this is the older folder.
         shutil.rmtree(draft, ignore_errors=True)
-    _remove_left(target, "old")
+    remove_left(target, "old")
 
 
 def try_room(target: Path, size: int) -> None:
@@ -78,7 +78,7 @@ def read_steady(folder: Path, read: Callable[[], T]) -> T:
             if handle is not None and is_at(handle, folder):
                 raise
             if handle is None:
-                replacing = not os.path.lexists(folder) and _left(Path(os.path.realpath(folder)), "old")
+                replacing = not os.path.lexists(folder) and left(Path(os.path.realpath(folder)), "old")
                 unopened = 0 if replacing else unopened + 1
                 if unopened == TRIES or time.monotonic() > deadline:
                     raise
@@ -161,7 +161,7 @@ def _exchange(one: Path, other: Path) -> bool:
 
 def _put_in_two_steps(draft: Path, target: Path) -> None:
     """Where two folders cannot be exchanged: for a moment nothing is at the target."""
-    old = target.with_name(_beside(target, "old"))
+    old = target.with_name(beside(target, "old"))
     os.rename(target, old)
     try:
         os.rename(draft, target)
@@ -174,7 +174,7 @@ def _put_in_two_steps(draft: Path, target: Path) -> None:
 def _locked_draft(target: Path) -> tuple[Path, int]:
     """A new folder beside the target; its lock says that its writer lives."""
     while True:
-        draft = target.with_name(_beside(target, "partial"))
+        draft = target.with_name(beside(target, "partial"))
         draft.mkdir()
         handle = os.open(draft, os.O_RDONLY)
         with suppress(OSError):  # Some network file systems have no locks.
@@ -184,9 +184,9 @@ def _locked_draft(target: Path) -> tuple[Path, int]:
         os.close(handle)  # Another writer took it for one that was left.
 
 
-def _remove_left(target: Path, kind: str) -> None:
+def remove_left(target: Path, kind: str) -> None:
     """Remove what writers to this target left that are no longer there."""
-    for path in _left(target, kind):
+    for path in left(target, kind):
         handle = _opened(path)
         if handle is None:
             continue
@@ -199,13 +199,13 @@ def _remove_left(target: Path, kind: str) -> None:
             os.close(handle)
 
 
-def _left(target: Path, kind: str) -> list[Path]:
+def left(target: Path, kind: str) -> list[Path]:
     pattern = re.compile(rf"\.{re.escape(target.name)}\.[0-9a-f]{{32}}\.{kind}")
     names = os.listdir(target.parent) if target.parent.is_dir() else []
     return [target.with_name(name) for name in names if pattern.fullmatch(name)]
 
 
-def _beside(target: Path, kind: str) -> str:
+def beside(target: Path, kind: str) -> str:
     return f".{target.name}.{uuid.uuid4().hex}.{kind}"
 
 

@@ -10,7 +10,7 @@ from dgd._typing import Array, Vector
 from dgd.data.reading import ReadingOptions
 from dgd.models.files import read_predictor, write_predictor
 from dgd.models.labelled import to_xarray
-from dgd.models.predict import predict
+from dgd.models.prediction.predict import predict
 from dgd.models.predictor import Predictor
 from dgd.models.score import ClassScore, Score, score
 from dgd.passes.execution import Execution

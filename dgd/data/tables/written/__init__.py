@@ -1,0 +1,1 @@
+"""Tables that dgd writes, and the columns that it carries there."""

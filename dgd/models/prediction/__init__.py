@@ -1,0 +1,1 @@
+"""Predictions: of what, in which columns, and where they go."""
