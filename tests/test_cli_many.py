@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 
 import dgd
 from dgd.cli import main
+from dgd.passes.threads import ThreadExecutor
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: Any) -> tuple[int, str, str]:
@@ -55,3 +58,68 @@ def test_what_cannot_be_is_a_usage_error(store, capsys, arguments, said):
     code, _, notes = run(capsys, "cv", store, *arguments)
     assert code == 2
     assert said in notes
+
+
+@pytest.fixture
+def signal_in_pass(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Send this process a signal when pass `number` begins; the passes that were begun."""
+    begun: list[int] = []
+    sweep = ThreadExecutor.sweep
+
+    def arm(number: int, sent: int) -> list[int]:
+        def sending(executor: ThreadExecutor, dataset: Any, chunk_sum: Any) -> Any:
+            # Targets alone are read before the first pass.
+            if dataset.shape[1] > 1:
+                begun.append(len(begun))
+                if len(begun) == number:
+                    os.kill(os.getpid(), sent)
+            return sweep(executor, dataset, chunk_sum)
+
+        begun.clear()
+        monkeypatch.setattr(ThreadExecutor, "sweep", sending)
+        return begun
+
+    return arm
+
+
+@pytest.mark.parametrize(
+    ("command", "sent"),
+    [(("cv", "--n-lambdas", "2", "--folds", "3"), signal.SIGTERM), (("path", "--n-lambdas", "3"), signal.SIGINT)],
+    ids=["cv", "path"],
+)
+def test_the_command_that_a_signal_stopped_goes_on(command, sent, store, tmp_path: Path, capsys, signal_in_pass):
+    name, *rest = command
+    arguments = (name, store, *rest, "--loss", "huber", "--json")
+    _, expected, _ = run(capsys, *arguments)
+    kept = ("--checkpoint", tmp_path / "passes")
+    signal_in_pass(3, sent)
+    code, text, notes = run(capsys, *arguments, *kept)
+    assert (code, text) == (75, "")
+    assert f"stopped after pass 2; the same command goes on from {tmp_path / 'passes'}" in notes
+    begun = signal_in_pass(0, sent)
+    code, text, notes = run(capsys, *arguments, *kept)
+    assert code == 0, notes
+    ours, lone = ({**json.loads(each), "seconds": 0} for each in (text, expected))
+    # What stays in memory from pass to pass is read again.
+    assert ours.pop("bytes_read") > lone.pop("bytes_read")
+    for each in (ours.get("result", {}), lone.get("result", {})):
+        each.pop("seconds", None)
+        each.pop("history", None)
+    assert ours == lone
+    assert len(begun) == ours["passes"] - 2
+    signal_in_pass(2, sent)
+    code, text, notes = run(capsys, *arguments)
+    assert (code, text) == (128 + sent, "")
+    assert "nothing is kept: with --checkpoint DIR" in notes
+
+
+def test_passes_of_one_command_are_not_those_of_another(store, tmp_path: Path, capsys, signal_in_pass):
+    arguments = ("path", store, "--loss", "huber", "--n-lambdas", 3, "--checkpoint", tmp_path / "passes")
+    signal_in_pass(2, signal.SIGINT)
+    assert run(capsys, *arguments)[0] == 75
+    code, _, notes = run(capsys, *arguments, "--tol", 1e-3)
+    assert code == 3
+    assert "--tol is another one" in notes
+    code, _, notes = run(capsys, "path", store, "--checkpoint", tmp_path / "other")
+    assert code == 2
+    assert "the squared loss takes one" in notes

@@ -9,6 +9,7 @@ import click
 from dgd.cli import options
 from dgd.cli.arrays import Arrays
 from dgd.cli.arrays import arrays as with_arrays
+from dgd.cli.kept_passes import checkpoint, until_stopped
 from dgd.cli.kinds import Kind, kind
 from dgd.cli.model_out import check_place
 from dgd.cli.options import Where
@@ -35,6 +36,7 @@ from dgd.cli.output import note, print_json, say
 )
 @click.option("--out", metavar="MODEL.dgd", help="Save the fit of all rows by the chosen penalty [do not].")
 @options.overwrite
+@checkpoint
 @options.where_to_run
 @options.resident
 @options.as_json
@@ -45,6 +47,7 @@ def cv(
     where: Where,
     out: str | None,
     overwrite: bool,
+    checkpoint: str | None,
     as_json: bool,
     **control: Any,
 ) -> int:
@@ -52,6 +55,8 @@ def cv(
 
     Each strength is fitted without each fold and scored on it; all rows are fitted by the one that is chosen. The
     squared loss takes one pass in all.
+
+    Ctrl-C and SIGTERM stop it; with --checkpoint it exits with 75, and the same command goes on.
     """
     from dgd.fitting.many.cross_validate import cross_validate
 
@@ -59,7 +64,10 @@ def cv(
         check_place(out, overwrite=overwrite)
     dataset = arrays.open(store)
     with where.execution() as execution:
-        found = cross_validate(dataset, penalties=kind.penalty, execution=execution, **kind.arguments, **control)
+        arguments: dict[str, Any] = {**kind.arguments, **control, "checkpoint": checkpoint, "execution": execution}
+        found, code = until_stopped(lambda: cross_validate(dataset, penalties=kind.penalty, **arguments), checkpoint)
+    if found is None:
+        return code
     if out is not None:
         found.result.model.save(out, overwrite=overwrite)
         note(f"model saved to {out}")

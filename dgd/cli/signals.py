@@ -86,6 +86,21 @@ def interrupt_on_signal() -> Iterator[None]:
 
 
 @contextmanager
+def raised_signals() -> Iterator[list[int]]:
+    """Within it, the first SIGINT or SIGTERM is a KeyboardInterrupt, and in the list; the second is the end."""
+    received: list[int] = []
+
+    def receive(number: int, frame: FrameType | None) -> None:
+        if received:
+            _end(number)
+        received.append(number)
+        raise KeyboardInterrupt
+
+    with _handled(receive, *AT_ONCE):
+        yield received
+
+
+@contextmanager
 def clean_up_on_signal() -> Iterator[None]:
     """Within it, SIGINT and SIGTERM are raised once, and what cleans up after them is not disturbed by more."""
 

@@ -140,7 +140,7 @@ class Stored:
         pairs = [("", self.data, described(dataset))]
         pairs.append(("validation ", self.validation, [] if validation is None else described(validation)))
         for kind, before, now in pairs:
-            changed = _change(before, now)
+            changed = change(before, now)
             if changed is not None:
                 raise CheckpointError(
                     f"{self.path} was made on other {kind}data: {changed}; give the data of the first run, or fit anew"
@@ -206,7 +206,7 @@ def _identity(rows: Rows) -> str:
     return f"{rows.fingerprint}:{digest.hexdigest()}"
 
 
-def _change(before: list[dict[str, Any]], now: list[dict[str, Any]]) -> str | None:
+def change(before: list[dict[str, Any]], now: list[dict[str, Any]]) -> str | None:
     """The first array that is not what it was."""
     old, new = ({each["role"]: each for each in found} for found in (before, now))
     for role in {**old, **new}:

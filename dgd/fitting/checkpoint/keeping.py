@@ -68,10 +68,10 @@ class Keeping:
         )
 
 
-def checked_path(checkpoint: Any) -> Path:
+def checked_path(checkpoint: Any, call: str = "fit") -> Path:
     """A local path."""
     if not isinstance(checkpoint, (str, os.PathLike)) or "://" in os.fspath(checkpoint) or not os.fspath(checkpoint):
-        raise ConfigurationError(f"`fit(checkpoint=...)` must be the path of a local file, got {shown(checkpoint)}")
+        raise ConfigurationError(f"`{call}(checkpoint=...)` must be a local path, got {shown(checkpoint)}")
     return Path(os.path.abspath(os.path.expanduser(checkpoint)))
 
 

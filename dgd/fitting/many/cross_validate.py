@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,9 +17,10 @@ from dgd.data.reading import ReadingOptions
 from dgd.errors import ConfigurationError
 from dgd.errors.checks import checked_word
 from dgd.fitting.arguments import make_stopping
+from dgd.fitting.checkpoint.journal import journal_at
 from dgd.fitting.many.cross_validation import CrossValidation, choices
 from dgd.fitting.many.fits import ManyFits
-from dgd.fitting.many.in_common import InCommon, on_grid
+from dgd.fitting.many.in_common import InCommon, on_grid, refuse_checkpoint
 from dgd.fitting.many.penalty_grid import checked_penalties, given_grid, strength_of
 from dgd.fitting.many.summary_cross_validation import from_summary
 from dgd.fitting.verdict.stopping import MAX_ITER, Stopping
@@ -52,6 +54,7 @@ def cross_validate(
     max_iter: int = MAX_ITER,
     tol: float = FOLD_TOL,
     precision: str = "double",
+    checkpoint: str | os.PathLike[str] | None = None,
     client: Any = None,
     threads: int | None = None,
     execution: Execution | None = None,
@@ -74,9 +77,12 @@ def cross_validate(
         whole chunks (by="chunks"), or of groups: an array with the group of each row, K groups being K folds.
     choose: "min", the penalty of the least mean loss, or "one_se", the strongest within one standard error of it.
     tol, max_iter: of the fits without a fold; that of all rows goes on to the tolerance of `fit`.
+    checkpoint: a folder in which what each pass finds is kept, for other losses than the squared one: after an
+        interruption the same call makes only the passes that are not there, and ends with the same bits.
     client, threads, execution: where it runs, as for `fit`. The plan counts the memory of all fits together.
 
-    Raises ConfigurationError, PlanError, DataError or ClusterLostError. There is no checkpoint: the passes are few.
+    Raises ConfigurationError, PlanError, DataError or ClusterLostError. CheckpointError where the folder is
+    of another call.
     """
     began = time.perf_counter()
     where = execution_of(execution, client, threads)
@@ -92,12 +98,25 @@ def cross_validate(
     if n_lambdas is not None and not grid:
         raise ConfigurationError("`cross_validate(n_lambdas=...)` goes with a kind of penalty, such as penalties='l1'")
     if method.sums_products and all(how.method(each, method.loss).sums_products for each in given):
+        refuse_checkpoint("cross_validate", checkpoint)
         found = from_summary(how, given or grid, apart, choose, where)
     else:
-        with session(where) as running, single_threaded_blas():
+        asked = how.question(method, given or grid) | {"folds": apart, "choose": choose}
+        with (
+            journal_at("cross_validate", checkpoint, dataset, asked) as journal,
+            session(where) as running,
+            single_threaded_blas(),
+        ):
             count = grid.count if grid else len(given)
             fits = ManyFits.begin(
-                running, dataset, method, apart, penalties=count, precision=precision, stopping=stopping
+                running,
+                dataset,
+                method,
+                apart,
+                penalties=count,
+                precision=precision,
+                stopping=stopping,
+                journal=journal,
             )
             found = _compared(fits, how, given or on_grid(grid, fits), apart, choose)
     return replace(found, seconds=time.perf_counter() - began)

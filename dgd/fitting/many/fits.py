@@ -14,6 +14,8 @@ import numpy as np
 from dgd._typing import Vector
 from dgd.data.dataset import Dataset
 from dgd.data.folds import Folds
+from dgd.fitting.checkpoint.journal import Journal
+from dgd.fitting.checkpoint.journalled import JournalledExecutor
 from dgd.fitting.checkpoint.reached import Reached
 from dgd.fitting.loop import descend, minimise
 from dgd.fitting.many.lockstep import Lockstep, Member
@@ -129,8 +131,12 @@ class ManyFits:
         penalties: int,
         precision: str,
         stopping: Stopping,
+        journal: Journal | None = None,
     ) -> ManyFits:
-        """Plan and find the best constants. Raises PlanError where not all of them fit into memory together."""
+        """Plan and find the best constants. Raises PlanError where not all of them fit into memory together.
+
+        journal: where passes are kept, and taken from.
+        """
         count = 1 if folds is None else folds.count
         points = penalties * (1 if folds is None else 1 + count)
         need = method.need(dataset, precision)
@@ -139,9 +145,9 @@ class ManyFits:
         cost = running.plan(dataset, need)
         dataset = running.start(dataset, cost)
         nulls = null_models(dataset, method.loss, running.executor, folds) if method.fit_intercept else []
-        lockstep = Lockstep(
-            lambda sums: running.executor.sweep(dataset, sums), method.loss, precision, folds, References(most)
-        )
+        executor = running.executor if journal is None else JournalledExecutor(running.executor, journal)
+        running = replace(running, executor=executor)
+        lockstep = Lockstep(lambda sums: executor.sweep(dataset, sums), method.loss, precision, folds, References(most))
         return cls(running, dataset, method, folds, precision, stopping, cost, nulls, lockstep)
 
     def at_null(self) -> AtNull:
@@ -151,7 +157,8 @@ class ManyFits:
         assert evaluation is not None
         coordinates = known.coordinates
         scale = coordinates.scale if self.method.outputs is None else coordinates.scale[:, None]
-        constant = self.nulls[0].constant + self.nulls[0].level if self.nulls else 0.0
+        nothing = 0.0 if self.method.outputs is None else np.zeros(self.method.outputs)
+        constant = self.nulls[0].constant + self.nulls[0].level if self.nulls else nothing
         # In centred columns: what a coefficient gains while the intercept keeps the mean.
         return AtNull(coordinates.coef_part(evaluation.gradient) * scale, coordinates.scale**2, constant)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,28 @@ class InCommon:
                 f"for each pass; use solver='auto', 'lbfgs' or 'newton'"
             )
         return method
+
+    def question(self, method: Method, penalties: Sequence[Penalty] | Grid | None) -> dict[str, Any]:
+        """What is asked of the data, by the names of arguments, for a checkpoint."""
+        return {
+            "loss": method.loss,
+            "penalties": list(penalties) if isinstance(penalties, Sequence) else penalties,
+            "solver": method.solver,
+            "fit_intercept": bool(self.fit_intercept),
+            "precision": self.precision,
+            "max_iter": self.stopping.max_iter,
+            "tol": self.stopping,
+        }
+
+
+def refuse_checkpoint(call: str, checkpoint: Any) -> None:
+    """Raise ConfigurationError where a checkpoint is asked for, and there is one pass."""
+    if checkpoint is not None:
+        raise ConfigurationError(
+            f"`{call}(checkpoint=...)` keeps the passes of fits in lock-step, and the squared loss takes one, of which "
+            f"there is nothing to keep before its end; leave it out, or save what the pass finds: "
+            f"`dgd.summarize(...).save(...)`"
+        )
 
 
 def on_grid(grid: Grid | None, fits: ManyFits) -> list[Penalty]:

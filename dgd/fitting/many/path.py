@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,9 +15,10 @@ from dgd.data.opening import open_dataset
 from dgd.data.reading import ReadingOptions
 from dgd.errors import ConfigurationError
 from dgd.fitting.arguments import make_stopping
+from dgd.fitting.checkpoint.journal import journal_at
 from dgd.fitting.many.fits import ManyFits
 from dgd.fitting.many.gram_path import losses, path_of
-from dgd.fitting.many.in_common import InCommon, on_grid
+from dgd.fitting.many.in_common import InCommon, on_grid, refuse_checkpoint
 from dgd.fitting.many.path_result import Path
 from dgd.fitting.many.penalty_grid import Grid, checked_penalties, given_grid, strength_of
 from dgd.fitting.many.summary_cross_validation import penalties_of
@@ -47,6 +49,7 @@ def path(
     max_iter: int = MAX_ITER,
     tol: float = PATH_TOL,
     precision: str = "double",
+    checkpoint: str | os.PathLike[str] | None = None,
     client: Any = None,
     threads: int | None = None,
     execution: Execution | None = None,
@@ -67,9 +70,12 @@ def path(
 
     data, y, weight, offset, reading: see `open_dataset`. loss, fit_intercept, solver, precision: see `fit`.
     penalty: "l1", "l2" or ρ, of `n_lambdas` strengths (20; 100 of the squared loss); or a list of `dgd.penalties`.
+    checkpoint: a folder in which what each pass finds is kept, for other losses than the squared one: after an
+        interruption the same call makes only the passes that are not there, and ends with the same bits.
     client, threads, execution: where it runs, as for `fit`.
 
-    Raises ConfigurationError, PlanError, DataError or ClusterLostError. There is no checkpoint: the passes are few.
+    Raises ConfigurationError, PlanError, DataError or ClusterLostError. CheckpointError where the folder is
+    of another call.
     """
     began = time.perf_counter()
     where = execution_of(execution, client, threads)
@@ -83,12 +89,25 @@ def path(
     if n_lambdas is not None and not grid:
         raise ConfigurationError("`path(n_lambdas=...)` goes with a kind of penalty, such as penalty='l1'")
     if method.sums_products and all(how.method(each, method.loss).sums_products for each in given):
+        refuse_checkpoint("path", checkpoint)
         found = _from_summary(how, given or grid, where)
     else:
-        with session(where) as running, single_threaded_blas():
+        asked = how.question(method, given or grid)
+        with (
+            journal_at("path", checkpoint, dataset, asked) as journal,
+            session(where) as running,
+            single_threaded_blas(),
+        ):
             count = grid.count if grid else len(given)
             fits = ManyFits.begin(
-                running, dataset, method, None, penalties=count, precision=precision, stopping=stopping
+                running,
+                dataset,
+                method,
+                None,
+                penalties=count,
+                precision=precision,
+                stopping=stopping,
+                journal=journal,
             )
             found = _in_lockstep(fits, how, given or on_grid(grid, fits))
     return replace(found, seconds=time.perf_counter() - began)
