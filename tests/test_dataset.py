@@ -11,8 +11,9 @@ import pytest
 
 import dgd
 from dgd.data.buffers import Buffers
-from dgd.data.dataset import ROLES, Chunk, Dataset
+from dgd.data.dataset import Chunk, Dataset
 from dgd.data.resident_chunks import ResidentMemory
+from dgd.data.roles import ROLES
 from dgd.data.transforms.selected_rows import Selection, select
 from dgd.passes.executor import Executor, InlineExecutor, for_each
 from dgd.passes.threads import ThreadExecutor
