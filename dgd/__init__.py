@@ -18,7 +18,9 @@ from dgd._version import __version__
 
 if TYPE_CHECKING:
     from dgd import errors, estimators, losses, penalties, solvers, testing
+    from dgd.data.arrays.mixed_rows import MixedRows
     from dgd.data.dataset import Dataset
+    from dgd.data.mixed import Coded
     from dgd.data.opening import open_dataset
     from dgd.data.tables.dialect import Dialect
     from dgd.data.tables.ingest import ingest
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from dgd.solvers import Status
 
 _HOMES = {
+    "Coded": "dgd.data.mixed",
     "CrossValidation": "dgd.fitting.many.cross_validation",
     "Dataset": "dgd.data.dataset",
     "DatasetWriter": "dgd.data.zarr.dataset_writer",
@@ -53,6 +56,7 @@ _HOMES = {
     "Event": "dgd.passes.events",
     "Execution": "dgd.passes.execution",
     "Inference": "dgd.models.inference.inference",
+    "MixedRows": "dgd.data.arrays.mixed_rows",
     "Model": "dgd.models.model",
     "Path": "dgd.fitting.many.path_result",
     "Record": "dgd.fitting.record",
@@ -95,6 +99,7 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "Coded",
     "CrossValidation",
     "Dataset",
     "DatasetWriter",
@@ -102,6 +107,7 @@ __all__ = [
     "Event",
     "Execution",
     "Inference",
+    "MixedRows",
     "Model",
     "Path",
     "Record",

@@ -29,6 +29,7 @@ from dgd.data.transforms.selected_columns import SelectedColumns
 from dgd.data.transforms.selected_rows import SelectedRows, Selection
 from dgd.data.transforms.stacked_rows import StackedRows
 from dgd.errors import SchemaError, ValueRangeError
+from dgd.estimators import Ridge, ZarrDesign
 from dgd.losses import Logistic, Softmax, Squared
 from dgd.passes.sums import blocks, coded_columns
 from dgd.passes.sums.gram import GramSum
@@ -253,6 +254,21 @@ def test_folds_validation_inference_and_scores_are_those_of_dense_rows() -> None
     assert fits[0].model.score(some, labels).accuracy == fits[1].model.score(cells, labels).accuracy
     held = [dgd.fit(X, TARGET, validation_fraction=0.3, seed=4, solver="gd", max_iter=3, tol=0) for X in (ROWS, CELLS)]
     assert held[0].history[-1].validation_loss == pytest.approx(held[1].history[-1].validation_loss, rel=1e-9)
+
+
+def test_estimators_take_them_and_designs_of_them() -> None:
+    some, cells = rows_of([ROWS.given[k] for k in (0, 1, 3)])
+    dense = Ridge(alpha=2.0).fit(cells, TARGET)
+    for X in (some, ZarrDesign(some)):
+        found = Ridge(alpha=2.0).fit(X, TARGET)
+        assert_allclose(found.coef_, dense.coef_, rtol=1e-6, atol=1e-9)
+        assert_allclose(found.predict(X), dense.predict(cells), rtol=1e-6, atol=1e-9)
+    odd = np.arange(M)[::-2]
+    found, dense = (
+        Ridge(alpha=2.0).fit(ZarrDesign(some)[odd], TARGET[odd]),
+        Ridge(alpha=2.0).fit(cells[odd], TARGET[odd]),
+    )
+    assert_allclose(found.coef_, dense.coef_, rtol=1e-6, atol=1e-9)
 
 
 def test_a_copy_is_sparse_or_dense(tmp_path: Path) -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dgd.cli.arrays import Arrays
 from dgd.cli.options import Command
 from dgd.cli.output import note
-from dgd.data.dataset import Dataset
-from dgd.passes.execution import Execution
 from dgd.solvers.base import Status
+
+if TYPE_CHECKING:
+    from dgd.data.dataset import Dataset
+    from dgd.passes.execution import Execution
 
 COVARIANCES = ("classical", "HC0", "HC1", "HC2", "HC3", "cluster")
 

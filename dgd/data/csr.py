@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -165,7 +164,11 @@ def is_sparse(rows: Any) -> bool:
 @cache
 def has_scipy() -> bool:
     """Whether it is installed."""
-    return find_spec("scipy") is not None
+    try:
+        scipy_sparse()
+    except UnsupportedFormatError:
+        return False
+    return True
 
 
 def scipy_sparse() -> Any:

@@ -26,10 +26,13 @@ MISSING_CODE = -2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Coded:
-    """A column of codes that stands for `columns` columns: row i has `values[i]` in column `codes[i]`, else 0."""
+    """A category by its codes: `columns` columns, of which row i has `values[i]` in that of its code, 0 in the others.
+
+    Code −1 is a row that is 0 in all columns, the reference level or one that is not known; −2 a missing cell.
+    """
 
     codes: Array
-    """(rows,), signed integers from -2 to columns − 1: whoever makes one has checked that."""
+    """(rows,), signed integers from -2 to columns − 1; `dgd.MixedRows` checks that."""
     columns: int
     values: Array | None = None
     """(rows,); None are ones."""

@@ -19,7 +19,7 @@ from dgd.data.arrays.sparse_rows import SparseRows
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk, Dataset
 from dgd.data.opening import open_data
-from dgd.data.rows import Rows, refuse_masked
+from dgd.data.rows import ReadAtOnce, Rows, refuse_masked
 from dgd.data.transforms.missing import check_counts, missing_rows
 from dgd.errors import ConfigurationError, DataError
 from dgd.errors.words import shown
@@ -69,8 +69,8 @@ class Training:
 
 
 def is_lazy(data: Any) -> bool:
-    """Whether the values are read or computed by chunks: a path, zarr's and Dask's arrays, a dataset, a design."""
-    if isinstance(data, (ZarrDesign, Dataset, str, os.PathLike)):
+    """Whether the values are read by chunks: a path, zarr's and Dask's arrays, rows, a dataset, a design."""
+    if isinstance(data, (ZarrDesign, Dataset, ReadAtOnce, str, os.PathLike)):
         return True
     library = type(data).__module__.partition(".")[0]
     return library in LAZY_LIBRARIES or hasattr(data, "get_partial_values") or hasattr(data, "__dask_graph__")

@@ -20,12 +20,13 @@ from dgd.errors import SchemaError, ValueRangeError
 
 @dataclass(frozen=True, eq=False)
 class MixedRows(ReadAtOnce):
-    """The rows of some columns of several kinds, side by side, which are used where they lie.
+    """Columns of several kinds side by side, as X: numbers, categories by their codes, sparse columns.
 
-    MixedRows("X", [numbers, Coded(codes, 12), Coded(other_codes, 300)])
+    dgd.fit(MixedRows("X", [numbers, Coded(codes, 12), Coded(other_codes, 300)]), y)
 
-    given: each an array of numbers, (rows,) or (rows, k); a `dgd.data.mixed.Coded`, a category by its codes; or a
-    sparse matrix of scipy. Chunks are of about 2¹⁹ numbers and codes, and of 4 for each column.
+    name: what errors call it. given: each an array of numbers, (rows,) or (rows, k), best all numbers in one; a
+    `dgd.Coded`; or a sparse matrix of scipy. They are used where they lie. Chunks are of about 2¹⁹ numbers and
+    codes, and of 4 for each column.
 
     Raises SchemaError for parts of different lengths, ValueRangeError for a code beyond its columns.
     """
