@@ -22,7 +22,7 @@ HEAVY = {
     "xarray",
     "pandas",
 }
-MODULES = 330
+MODULES = 350
 SECONDS = 0.3
 ATTEMPTS = 10
 
@@ -31,7 +31,7 @@ from dgd.cli import main
 for arguments in {arguments!r}:
     assert main(arguments) == 0
 """
-COMMANDS = ["demo", "ingest", "copy", "info", "plan", "fit", "resume", "predict", "score", "guide"]
+COMMANDS = ["demo", "ingest", "copy", "info", "plan", "fit", "summarize", "resume", "predict", "score", "guide"]
 PROGRAMS = {
     "import dgd": "import dgd",
     "dgd --help": HELP.format(arguments=[["--help"]]),

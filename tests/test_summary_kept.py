@@ -134,6 +134,26 @@ def test_a_chunk_that_has_grown_or_changed(tmp_path: Path) -> None:
         dgd.summarize(whole).update(X[:, :2], Y[:, 0])
 
 
+def test_rows_that_were_left_out_are_counted_once_and_chunks_may_go(tmp_path: Path) -> None:
+    holed = X.copy()
+    holed[::50, 1] = np.nan
+
+    def stored(name: str, rows: int) -> dgd.Dataset:
+        with DatasetWriter(tmp_path / name, chunk_rows=100, missing="keep") as writer:
+            writer.append(holed[:rows], Y[:rows, 0])
+        return dgd.open_dataset(tmp_path / name, missing="drop")
+
+    short, whole = stored("a.zarr", 850), stored("b.zarr", M)
+    kept = dgd.summarize(short, by_chunk=True)
+    assert kept.rows_left_out == 17
+    grown = kept.update(whole)
+    assert (grown.rows, grown.rows_left_out) == (M - 25, 25)
+    same(grown, dgd.summarize(whole, by_chunk=True))
+    back = grown.update(stored("c.zarr", 800))
+    assert (back.rows, back.rows_left_out, back.bytes_read) == (784, 16, 0)
+    same(back, dgd.summarize(stored("d.zarr", 800), by_chunk=True))
+
+
 def test_rows_are_taken_away() -> None:
     whole, some = dgd.summarize(X, Y, weight=WEIGHT), dgd.summarize(X[:300], Y[:300], weight=WEIGHT[:300])
     rest = whole.without(some)

@@ -1,5 +1,5 @@
-"""The command line: `dgd demo | ingest | copy | info | verify | plan | fit | cv | path | resume | predict | score |
-guide`.
+"""The command line: `dgd demo | ingest | copy | info | verify | plan | fit | cv | path | summarize | resume | predict
+| score | guide`.
 
 Exit codes: 0 done · 1 a bug · 2 usage · 3 data missing, corrupt or invalid · 4 not converged (with
 --require-convergence) · 5 cluster lost · 6 diverged · 75 stopped, with a checkpoint · 129, 130, 138 and 143
@@ -32,6 +32,7 @@ COMMANDS = {
     "fit": "Fit a linear model.",
     "cv": "Compare penalties by cross-validation.",
     "path": "Fit a penalty at many strengths.",
+    "summarize": "Sum what least-squares fits ask of the rows.",
     "resume": "Go on with a fit from its checkpoint.",
     "predict": "Predict with a model.",
     "score": "Measure a model's error on a dataset.",

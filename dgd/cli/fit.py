@@ -10,6 +10,7 @@ import click
 from dgd.cli import options
 from dgd.cli.arrays import Arrays
 from dgd.cli.arrays import arrays as with_arrays
+from dgd.cli.from_summary import fit_summary, is_summary
 from dgd.cli.inference import Asked, inference
 from dgd.cli.job import Job, checkpoint_every, job
 from dgd.cli.method import Chosen, method
@@ -53,9 +54,17 @@ STANDARDIZE: dict[str, bool | str] = {"auto": "auto", "yes": True, "no": False}
 @inference
 @job
 def fit(
-    store: str, arrays: Arrays, chosen: Chosen, job: Job, asked: Asked | None, start: str | None, **control: Any
+    store: str,
+    arrays: Arrays,
+    chosen: Chosen,
+    job: Job,
+    asked: Asked | None,
+    start: str | None,
+    **control: Any,
 ) -> int:
     """Fit a linear model to the dataset STORE, a path or URL; every step is one exact pass over all the data.
+
+    STORE may be a summary that `dgd summarize` made: the fit then needs no pass.
 
     Ctrl-C, SIGTERM, SIGHUP and SIGUSR1 stop after the pass under way, or in it if it does not get on for 5 s, print and
     save what was reached, and exit with code 75 if there is a checkpoint, else with 130, 143, 129, 138; Ctrl-C twice
@@ -68,6 +77,8 @@ def fit(
     from dgd.fitting.fit import planned
     from dgd.fitting.interruption import Interruption
 
+    if is_summary(store):
+        return fit_summary(store, arrays, chosen, job, asked)
     if job.out is not None:
         check_place(job.out, overwrite=job.overwrite)
     dataset = arrays.open(store)

@@ -37,7 +37,7 @@ class Asked:
         """The inference; None of a fit that was stopped or diverged, which is said elsewhere."""
         from dgd.data.opening import open_dataset
 
-        if result.status in (Status.INTERRUPTED, Status.DIVERGED) or not result.history:
+        if result.status in (Status.INTERRUPTED, Status.DIVERGED) or result.stopped_before_its_first_pass:
             note("no inference: the fit has not come to its end")
             return None
         given = dict(self.arguments)

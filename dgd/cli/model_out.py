@@ -17,20 +17,19 @@ SPARE = 2**16
 """Bytes of a model besides its numbers and names."""
 
 
-def check_place(out: str, *, overwrite: bool) -> None:
-    """Refuse a place where the model could not be saved, before the fit rather than after."""
+def check_place(out: str, *, overwrite: bool, document: str = "model.json", noun: str = "model") -> None:
+    """Refuse a place where the model, or what else has that document, could not be saved, before the fit."""
+    plural = "summaries" if noun == "summary" else f"{noun}s"
     if "://" in out:
-        raise ConfigurationError(f"{out} is a URL, and models are saved to local folders; give another --out")
-    _check_folder(Path(out), overwrite=overwrite)
+        raise ConfigurationError(f"{out} is a URL, and {plural} are saved to local folders; give another --out")
+    _check_folder(Path(out), document, noun, plural, overwrite=overwrite)
 
 
-def _check_folder(out: Path, *, overwrite: bool) -> None:
-    from dgd.models.files import DOCUMENT
-
+def _check_folder(out: Path, document: str, noun: str, plural: str, *, overwrite: bool) -> None:
     if out.exists() and not overwrite:
         raise ConfigurationError(f"{out} exists; give another --out, or --overwrite to replace it")
-    if out.exists() and not (out / DOCUMENT).is_file():
-        raise ConfigurationError(f"{out} exists and is not a dgd model; --overwrite replaces only models")
+    if out.exists() and not (out / document).is_file():
+        raise ConfigurationError(f"{out} exists and is not a dgd {noun}; --overwrite replaces only {plural}")
     folder = next(parent for parent in out.absolute().parents if parent.exists())
     if not (folder.is_dir() and os.access(folder, os.W_OK)):
         raise ConfigurationError(f"nothing can be written into {folder}; give another --out")
@@ -56,7 +55,7 @@ def deliver(result: Any, inference: Any, out: str | None, *, overwrite: bool, as
     try:
         if out is not None and result.status is Status.DIVERGED:
             note(f"diverged: no model is saved to {out}")
-        elif out is not None and not result.history:
+        elif out is not None and result.stopped_before_its_first_pass:
             note(f"no pass was finished: no model is saved to {out}")
         elif out is not None:
             saved = _save(result, model, Path(out), overwrite=overwrite)

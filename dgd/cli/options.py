@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from dgd.cli.output import note
 from dgd.passes.execution import Execution
@@ -173,6 +174,16 @@ def storage_option(ctx: click.Context, param: click.Parameter, values: tuple[str
         with suppress(ValueError):
             within[name] = int(text)
     return found or None
+
+
+def given(names: Collection[str]) -> str:
+    """The first of these options that the command line gives, as it is written there; nothing if it gives none."""
+    ctx = click.get_current_context()
+    for parameter in ctx.command.params:
+        source = ctx.get_parameter_source(parameter.name or "")
+        if parameter.name in names and source not in (None, ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP):
+            return parameter.opts[0]
+    return ""
 
 
 storage_options = click.option(

@@ -61,7 +61,8 @@ OPTIONS = {
     "max_iter", "max_seconds", "memory_limit", "out", "overwrite", "patience", "precision", "read_timeout",
     "require_tls", "resident", "same_bits", "seed", "solver", "standardize", "target", "threads", "tol", "upper",
     "validation", "validation_fraction", "weight", "worker_timeout", "y",
-    "folds", "by", "choose", "n_lambdas", "penalty", "any_version", "checkpoint", "checkpoint_every", "start",
+    "folds", "by", "by_chunk", "update", "method", "choose", "n_lambdas", "penalty",
+    "any_version", "checkpoint", "checkpoint_every", "start",
     "drop", "offset", "ids",
     "cov", "groups", "conf", "weights", "dispersion", "penalized", "only", "interval", "interval_of", "probabilities",
 }  # fmt: skip

@@ -93,6 +93,11 @@ class Result:
         return len(self.history)
 
     @property
+    def stopped_before_its_first_pass(self) -> bool:
+        """Whether the coefficients are but those that it began with; of a summary a fit needs no pass."""
+        return not self.history and self.plan is not None
+
+    @property
     def converged(self) -> bool:
         """Whether the gradient norm fell to `tol`."""
         return self.status is Status.CONVERGED

@@ -16,10 +16,12 @@ def products_need(
     *,
     passes: int = 1,
     parts: int = 1,
+    chunks: int = 0,
     factors: bool = False,
 ) -> Need:
-    """What passes need of which the first sums centred products; parts: how many of them are kept apart.
+    """What passes need of which the first sums centred products; parts: how many are kept apart in each sum.
 
+    chunks: whose products are kept apart: each is in one sum alone, and they are collected twice at most.
     factors: whether one of them sums R factors.
     """
     dtype = np.dtype(np.float64 if precision == "double" or factors else np.float32)
@@ -34,5 +36,6 @@ def products_need(
         # or a block and one, which LAPACK copies twice.
         block_bytes=3 * max(block + products, 2 * products) if factors else 2 * block + 2 * products,
         bytes_per_row=8 * targets,
+        held_bytes=2 * chunks * products,
         passes=passes,
     )

@@ -44,6 +44,7 @@ class Products:
     chunks: Matrix
     """What each row chunk was; see `chunk_identities`."""
     rows_left_out: int
+    bytes_read: int
 
 
 def read_products(dataset: Dataset, how: How, where: Execution) -> Products:
@@ -55,10 +56,17 @@ def read_products(dataset: Dataset, how: How, where: Execution) -> Products:
     with session(where) as running:
         parts = how.parts(dataset.n_chunks)
         need = products_need(
-            dataset.shape[1], q, dataset.chunk_rows, how.precision, parts=parts, factors=how.method == "qr"
+            dataset.shape[1],
+            q,
+            dataset.chunk_rows,
+            how.precision,
+            parts=1 if how.by_chunk else parts,
+            chunks=parts if how.by_chunk else 0,
+            factors=how.method == "qr",
         )
         result = running.executor.sweep(running.open(dataset, need), chunk_sum)
     found: Any = result.value
     sums: tuple[Gram | RFactor, ...] = found.parts if parts > 1 or how.by_chunk else (found,)
     check_counts(sum_siblings(sums).weight, result.left_out, dataset.feature_names)
-    return Products(sums, chunk_identities(dataset), 0 if result.left_out is None else result.left_out.rows)
+    left_out = 0 if result.left_out is None else result.left_out.rows
+    return Products(sums, chunk_identities(dataset), left_out, result.bytes_read)

@@ -72,5 +72,6 @@ def summarize(
         identity=dataset.identity,
         rows_left_out=found.rows_left_out,
         chunks=found.chunks,
+        bytes_read=found.bytes_read,
         dataset=dataset,
     )

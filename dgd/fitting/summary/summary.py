@@ -11,20 +11,18 @@ from typing import Any, Self, Unpack
 import numpy as np
 
 from dgd._typing import Matrix, Vector
-from dgd.data.chunk_identities import chunk_identities, same_chunks
 from dgd.data.dataset import Dataset
 from dgd.data.opening import open_dataset
 from dgd.data.reading import ReadingOptions
-from dgd.data.transforms.selected_rows import Selection, select
 from dgd.data.transforms.summed_rows import SummedRows
-from dgd.errors import ConfigurationError, DatasetChangedError, SchemaError
+from dgd.errors import ConfigurationError, SchemaError
 from dgd.errors.checks import checked_flag
 from dgd.fitting.result import Result
 from dgd.fitting.summary.chosen import chosen_columns, chosen_targets
 from dgd.fitting.summary.files import read_summary, write_summary
 from dgd.fitting.summary.gram_fit import fit_of_sums
-from dgd.fitting.summary.read_products import How, read_products
 from dgd.fitting.summary.ridge_choice import RidgeChoice, ridge_choice
+from dgd.fitting.summary.updated import updated
 from dgd.fitting.summary.verified import verified
 from dgd.passes.execution import Execution, execution_of
 from dgd.passes.sums.gram import Gram
@@ -59,6 +57,8 @@ class Summary:
     """Where each chunk of the data ended, and a digest of it, as far as known, for `update`."""
     dataset: Dataset | None = field(default=None, repr=False)
     """What it was made of, where that is at hand; not saved."""
+    bytes_read: int = field(default=0, repr=False)
+    """Stored bytes that were read for it, or for its update; not saved."""
 
     @cached_property
     def factor(self) -> RFactor | None:
@@ -123,7 +123,7 @@ class Summary:
 
     def _of(self, parts: tuple[Any, ...]) -> Self:
         """Another summary of the same columns, no longer of all of the data."""
-        return replace(self, parts=parts, by_chunk=False, chunks=np.zeros((0, 3)), dataset=None)
+        return replace(self, parts=parts, by_chunk=False, chunks=np.zeros((0, 3)), dataset=None, bytes_read=0)
 
     def without_part(self, index: int) -> Self:
         """The summary of all folds or chunks but one: added up again without it, so that no digit is lost."""
@@ -171,7 +171,7 @@ class Summary:
         threads: int | None = None,
         execution: Execution | None = None,
         **reading: Unpack[ReadingOptions],
-    ) -> Self:
+    ) -> Summary:
         """The summary of data to which rows were appended: only chunks that are new are read.
 
         data, y, weight, offset, reading: as they were summarised, with more rows. Chunks are held to what they were
@@ -183,44 +183,7 @@ class Summary:
         """
         where = execution_of(execution, client, threads)
         dataset = open_dataset(data, y, weight=weight, offset=offset, **reading).waiting_at_most(where.read_timeout)
-        same = self._unchanged(dataset)
-        if same == dataset.n_chunks == len(self.chunks):
-            return replace(self, dataset=dataset)
-        appended = select(dataset, Selection.of_chunks(np.arange(same, dataset.n_chunks), dataset.bounds))
-        how = How(self.method, self.precision, by_chunk=self.by_chunk)
-        found = read_products(appended, how, where)
-        first: Any = self.parts[0]
-        parts = self.parts[:same] + found.parts if self.by_chunk else (first + found.parts[0],)
-        return replace(
-            self,
-            parts=parts,
-            source=dataset.source,
-            identity=dataset.identity,
-            rows_left_out=self.rows_left_out + found.rows_left_out,
-            chunks=np.concatenate([self.chunks[:same], chunk_identities(dataset)[same:]]),
-            dataset=dataset,
-        )
-
-    def _unchanged(self, dataset: Dataset) -> int:
-        """How many of its chunks are those that were summed."""
-        assert dataset.y is not None
-        shape = (dataset.shape[1], 1 if len(dataset.y.shape) == 1 else dataset.y.shape[1])
-        if shape != self.shape or dataset.feature_names != self.feature_names:
-            raise SchemaError(f"the summary is of {self.shape} columns and targets, and the data have {shape}")
-        if not len(self.chunks) or (len(self.parts) > 1 and not self.by_chunk):
-            raise ConfigurationError(
-                "`update` goes on with a summary of data as they were; this one is of folds, or a sum: summarise the "
-                "new rows, and add them"
-            )
-        same = same_chunks(self.chunks, chunk_identities(dataset))
-        if same < len(self.chunks) and not self.by_chunk:
-            raise DatasetChangedError(
-                f"chunk {same} of {dataset.source} is not the one that was summed, or has grown; a summary made with "
-                f"by_chunk=True reads it again",
-                array=dataset.X.name,
-                chunk=same,
-            )
-        return same
+        return updated(self, dataset, where)
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write the summary as a folder: summary.json and arrays, with their checksums; see `Model.save`.
