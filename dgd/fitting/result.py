@@ -18,7 +18,8 @@ from dgd.fitting.inference.options import InferenceOptions
 from dgd.fitting.record import Record
 from dgd.fitting.verdict.certificate import Certificate
 from dgd.models.model import Model
-from dgd.models.score import ClassScore, Score
+from dgd.models.scoring.classes import ClassScore
+from dgd.models.scoring.numbers import Score
 from dgd.passes.execution import Execution, execution_of
 from dgd.passes.plan import Plan
 from dgd.solvers.base import Status

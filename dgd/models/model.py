@@ -12,7 +12,9 @@ from dgd.models.files import read_predictor, write_predictor
 from dgd.models.labelled import to_xarray
 from dgd.models.prediction.predict import predict
 from dgd.models.predictor import Predictor
-from dgd.models.score import ClassScore, Score, score
+from dgd.models.score import score
+from dgd.models.scoring.classes import ClassScore
+from dgd.models.scoring.numbers import Score
 from dgd.passes.execution import Execution
 
 
@@ -78,14 +80,24 @@ class Model(Predictor):
         *,
         weight: Any = None,
         offset: Any = None,
+        by: Any = None,
         client: Any = None,
         threads: int | None = None,
         execution: Execution | None = None,
         **reading: Unpack[ReadingOptions],
     ) -> Score | ClassScore:
-        """MSE, RMSE, MAE and R², or for classes accuracy and log loss, in one pass; see `dgd.score`."""
+        """MSE, R² and others, or for classes accuracy, log loss, AUC and others, in one pass; see `dgd.score`."""
         return score(
-            self, data, y, weight=weight, offset=offset, client=client, threads=threads, execution=execution, **reading
+            self,
+            data,
+            y,
+            weight=weight,
+            offset=offset,
+            by=by,
+            client=client,
+            threads=threads,
+            execution=execution,
+            **reading,
         )
 
     def to_xarray(self) -> Any:

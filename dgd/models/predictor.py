@@ -106,16 +106,20 @@ class Predictor:
         return LOSSES[self.loss]()
 
     def response(self, raw_prediction: Vector) -> Vector:
-        """The expected target for raw predictions: themselves, rates, or the classes' probabilities (m, K)."""
+        """The expected target for raw predictions: themselves, rates, or the classes' probabilities (m, K).
+
+        Of several targets of two classes each, (m, q, 2).
+        """
         response = np.asarray(self.loss_itself.response(raw_prediction), dtype=np.float64)
-        if self.classes is not None and response.ndim == 1:
-            response = np.column_stack([1 - response, response])
+        if self.classes is not None and (response.ndim == 1 or self.loss == "logistic"):
+            response = np.stack([1 - response, response], axis=-1)
         return response
 
     def labels(self, raw_prediction: Vector) -> Array:
-        """The most probable class of each row."""
+        """The most probable class of each row; of several targets of two classes each, of each target."""
         assert self.classes is not None
-        winner = raw_prediction > 0 if raw_prediction.ndim == 1 else raw_prediction.argmax(axis=1)
+        of_two = raw_prediction.ndim == 1 or self.loss == "logistic"
+        winner = raw_prediction > 0 if of_two else raw_prediction.argmax(axis=1)
         return np.asarray(self.classes)[winner.astype(np.intp)]
 
     def offset_of(self, given: Any) -> Any:

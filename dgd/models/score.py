@@ -1,32 +1,28 @@
-"""How well a model fits: a few figures from one pass.
-
-MSE = 1/Σw Σ w(ŷ − y)²     RMSE = √MSE     MAE = 1/Σw Σ w|ŷ − y|     R² = 1 − Σ w(ŷ − y)² / Σ w(y − ȳ)²
-
-accuracy = 1/Σw Σ w·[label = y]        log loss = −1/Σw Σ w·log p(y)
-
-With several outputs MSE and MAE are means over them, and so is R², each output by itself.
-"""
+"""`dgd.score`: how well a model fits, a few figures from one pass, of all rows and of each group of them."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any, Self, Unpack
+from dataclasses import replace
+from typing import Any, Unpack
 
-import numpy as np
-
-from dgd._typing import Vector
-from dgd.data.opening import open_data
+from dgd.data.arrays.frames import is_frame
+from dgd.data.dataset import Dataset
+from dgd.data.opening import open_column, open_data
 from dgd.data.reading import Reading, ReadingOptions
-from dgd.errors import DataError
-from dgd.losses import Logistic, Loss, Softmax, Squared
+from dgd.data.rows import Rows
+from dgd.data.tables.column_names import frame_names
+from dgd.errors import ConfigurationError, DataError
+from dgd.losses import Logistic, Loss, Softmax
+from dgd.models.prediction.columns_by_name import in_order_of
 from dgd.models.predictor import Predictor
+from dgd.models.scoring.by_group import Groups, OfGroups
+from dgd.models.scoring.classes import MOST_RANKED, ClassErrorSums, ClassScore
+from dgd.models.scoring.numbers import ErrorSums, Score
+from dgd.models.scoring.ranking import BYTES, EXACT, kept_of
 from dgd.passes.execution import Execution, execution_of
 from dgd.passes.plan import Need
 from dgd.passes.session import session
-from dgd.passes.sums.blocks import Block
-from dgd.passes.sums.gradient import weighted_sum
-from dgd.passes.sums.moments import Moments, block_moments, columns
 from dgd.passes.sums.row_sums import Part, RowSums
 
 
@@ -37,136 +33,99 @@ def score(
     *,
     weight: Any = None,
     offset: Any = None,
+    by: Any = None,
     client: Any = None,
     threads: int | None = None,
     execution: Execution | None = None,
     **reading: Unpack[ReadingOptions],
 ) -> Score | ClassScore:
-    """Measure a model's error on a dataset: MSE, RMSE, MAE and R², or for classes accuracy and log loss; one pass.
+    """Measure a model's error on a dataset, in one pass.
+
+    Of numbers MSE, RMSE, MAE, R², and the mean loss, deviance and D² of the model's loss; of classes accuracy, log
+    loss, Brier score, AUC and a calibration table.
 
     data, y, weight, offset, reading: see `open_dataset`. client, threads, execution: where it runs, as for `fit`.
+    by: the group of each row, as the name of a column or array beside X, or an array: the figures of each group are in
+        `groups`, by its label; at most 1,000 groups.
+
+    AUC is exact up to 1,048,576 rows (over classes); of more, scores are put together that have the same first bits,
+    65,536 different ones at most (over all groups as well), and `auc_bound` says how far off it can be. Every figure
+    has the same bits on threads and on workers.
 
     Raises ModelError if the data do not have the columns the model was fitted on.
     """
     how = Reading.of("score", reading)
-    dataset = open_data(
-        data, y, weight, model.offset_of(offset), need_target=True, reading=how, known=model.feature_names
-    )
+    table, data = data, in_order_of(model, data, how)
+    y = table[y] if isinstance(y, str) and (is_frame(table) or frame_names(table) is not None) else y
+    offset = model.offset_of(offset)
+    dataset = open_data(data, y, weight, offset, need_target=True, reading=how, known=model.feature_names)
     model.check(dataset)
-    parts: tuple[Part, ...] = (ErrorSums(model),)
-    loss: Loss = Squared()
-    if model.classes is not None:
-        parts = (ClassErrorSums(),)
-        loss = Softmax(classes=model.classes) if model.outputs else Logistic(classes=model.classes)
+    dataset = dataset if by is None else replace(dataset, groups=_group_rows(model, table, by, how))
+    loss = _loss(model)
+    part, kept = _part(model, dataset)
+    parts: tuple[Part, ...] = (part,)
+    if by is not None:
+        parts = (part, OfGroups(part, kept))
     with session(execution_of(execution, client, threads)) as running:
-        dataset = running.open(dataset, Need(outputs=math.prod(model.outputs)))
+        dataset = running.open(dataset, _need(model, dataset, kept * len(parts)))
         found = running.executor.sweep(dataset, RowSums(loss, model.intercept, model.coef.T, parts))
     sums, left_out = found.value, 0 if found.left_out is None else found.left_out.rows
     if not sums.weight > 0:
         raise DataError("the weights sum to 0: no row counts; correct the weights", array="weight")
-    kind = Score if model.classes is None else ClassScore
-    return kind.of(sums.parts[0], sums.weight, dataset.shape[0] - left_out, left_out)
+    total, *groups = sums.parts
+    figures = _figures(total, loss, left_out, offset=dataset.offset is not None)
+    if groups:
+        figures.groups.update(_of_groups(groups[0], loss, dataset))
+    return figures
 
 
-@dataclass(frozen=True, slots=True)
-class ScorePartial:
-    """The sums of some rows, output by output."""
-
-    squares: Vector
-    absolutes: Vector
-    target: Moments
-
-    def __add__(self, other: Self) -> Self:
-        return type(self)(self.squares + other.squares, self.absolutes + other.absolutes, self.target + other.target)
+def _loss(model: Predictor) -> Loss:
+    """The model's loss, with its classes."""
+    if model.classes is None or model.link is not None:
+        return model.loss_itself
+    return Softmax(classes=model.classes) if model.loss == "softmax" else Logistic(classes=model.classes)
 
 
-@dataclass(frozen=True)
-class ErrorSums(Part):
-    """The errors of the model's response."""
-
-    model: Predictor
-
-    def __call__(self, block: Block, loss: Loss) -> ScorePartial:
-        y, w = block.y, block.weight
-        assert y is not None
-        residual = columns(self.model.response(block.raw) - y)
-        weight = 1.0 if w is None else w[:, None]
-        return ScorePartial(
-            squares=(weight * residual * residual).sum(axis=0),
-            absolutes=(weight * np.abs(residual)).sum(axis=0),
-            target=block_moments(columns(y), w),
-        )
-
-    def finite(self, total: ScorePartial) -> bool:
-        """Whether the squares are finite."""
-        return bool(np.isfinite(total.squares).all())
+def _part(model: Predictor, dataset: Dataset) -> tuple[Part, int]:
+    """What is summed, and the scores that one such sum may keep."""
+    if model.classes is None:
+        return ErrorSums(model), 0
+    rankings = len(model.classes) if model.loss == "softmax" else math.prod(model.outputs)
+    if rankings > MOST_RANKED:
+        return ClassErrorSums(model, 0), 0
+    kept = kept_of(dataset.shape[0], rankings)
+    return ClassErrorSums(model, kept), min(EXACT, kept * rankings)
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
-    """MSE, RMSE, MAE (in the target's units, its square for MSE) and R²; R² is NaN for a constant target."""
-
-    mse: float
-    rmse: float
-    mae: float
-    r2: float
-    rows: int
-    rows_left_out: int = 0
-    """Rows with a missing cell, which count for nothing."""
-
-    @classmethod
-    def of(cls, partial: ScorePartial, weight: float, rows: int, left_out: int = 0) -> Self:
-        """The figures from the sums over all rows."""
-        spread = partial.target.squares
-        with np.errstate(divide="ignore", invalid="ignore"):
-            r2 = np.where(spread > 0, 1 - partial.squares / spread, np.nan)
-        mse = float(partial.squares.mean()) / weight
-        return cls(
-            mse=mse,
-            rmse=math.sqrt(mse),
-            mae=float(partial.absolutes.mean()) / weight,
-            r2=float(r2.mean()),
-            rows=rows,
-            rows_left_out=left_out,
-        )
+def _need(model: Predictor, dataset: Dataset, kept: int) -> Need:
+    """Where all scores are kept, the sums share those of all rows, and copy them once; else each has as many."""
+    outputs = math.prod(model.outputs)
+    if kept >= EXACT:
+        return Need(outputs=outputs, held_bytes=2 * BYTES * dataset.shape[0] * (kept // EXACT))
+    return Need(outputs=outputs, hessian_bytes=BYTES * kept)
 
 
-@dataclass(frozen=True, slots=True)
-class ClassScorePartial:
-    """The sums of some rows."""
-
-    hits: float
-    log_loss: float
-
-    def __add__(self, other: Self) -> Self:
-        return type(self)(self.hits + other.hits, self.log_loss + other.log_loss)
+def _figures(total: Any, loss: Loss, left_out: int, *, offset: bool) -> Score | ClassScore:
+    if hasattr(total, "hits"):
+        return ClassScore.of(total, left_out)
+    return Score.of(total, loss, left_out, offset=offset)
 
 
-class ClassErrorSums(Part):
-    """How many rows are in the class that was predicted, and their log loss."""
-
-    def __call__(self, block: Block, loss: Loss) -> ClassScorePartial:
-        raw, y = block.raw, block.y
-        winner = raw.argmax(axis=1) if raw.ndim == 2 else raw > 0
-        hits = (winner == y).astype(np.float64)
-        return ClassScorePartial(weighted_sum(hits, block.weight), weighted_sum(loss.value(raw, y), block.weight))
-
-    def finite(self, total: ClassScorePartial) -> bool:
-        """Whether the log loss is finite: a label that the model does not know is NaN."""
-        return math.isfinite(total.log_loss)
+def _of_groups(found: Groups, loss: Loss, dataset: Dataset) -> dict[Any, Any]:
+    offset = dataset.offset is not None
+    return {label: _figures(found.sums[label], loss, 0, offset=offset) for label in sorted(found.sums)}
 
 
-@dataclass(frozen=True, slots=True)
-class ClassScore:
-    """The proportion of rows whose class was predicted, and the mean of −log p of the class each row has."""
-
-    accuracy: float
-    log_loss: float
-    rows: int
-    rows_left_out: int = 0
-    """Rows with a missing cell, which count for nothing."""
-
-    @classmethod
-    def of(cls, partial: ClassScorePartial, weight: float, rows: int, left_out: int = 0) -> Self:
-        """The figures from the sums over all rows."""
-        return cls(partial.hits / weight, partial.log_loss / weight, rows, left_out)
+def _group_rows(model: Predictor, data: Any, by: Any, reading: Reading) -> Rows:
+    """The groups as rows: an array, or the name of a column or array beside the data."""
+    if not isinstance(by, str):
+        return open_column("groups", by, reading)
+    if is_frame(data) or frame_names(data) is not None:
+        if by not in (frame_names(data) or ()):
+            raise ConfigurationError(f"`score(by={by!r})` names no column of the table, which has {frame_names(data)}")
+        return open_column("groups", data[by], reading)
+    rows = open_data(data, by, None, need_target=True, reading=reading, known=model.feature_names).y
+    assert rows is not None
+    if len(rows.shape) > 1:
+        raise ConfigurationError(f"`score(by={by!r})` has {rows.shape[1]} columns, expected one; name another array")
+    return rows

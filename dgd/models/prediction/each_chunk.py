@@ -56,13 +56,15 @@ class Prediction:
         last = () if self.intervals is None else (len(COLUMNS),)
         if self.model.classes is None:
             return (*self.model.outputs, *last)
-        return (len(self.model.classes), *last) if self.probabilities else ()
+        targets = self.model.outputs if self.model.loss == "logistic" else ()
+        return (*targets, len(self.model.classes), *last) if self.probabilities else targets
 
     @property
     def axes(self) -> tuple[tuple[str, tuple[Any, ...] | None], ...]:
         """The names of the dimensions of a row's prediction, and the labels along them."""
-        own = (("class", self.model.classes),) if self.probabilities else (("output", None),)
-        return (*own[: len(self.row_shape) - (self.intervals is not None)], ("statistic", COLUMNS))
+        classes = (("class", self.model.classes),) if self.probabilities else ()
+        dimensions = len(self.row_shape) - len(classes) - (self.intervals is not None)
+        return (*(("output", None),) * dimensions, *classes, ("statistic", COLUMNS))
 
     @property
     def dtype(self) -> np.dtype[Any]:

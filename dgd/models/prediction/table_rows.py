@@ -18,7 +18,6 @@ import numpy as np
 from dgd._typing import Array
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk, Dataset
-from dgd.errors import ConfigurationError
 from dgd.models.inference.intervals import COLUMNS, Intervals
 from dgd.models.prediction.each_chunk import known_rows
 from dgd.models.prediction.predict import Pieces
@@ -40,18 +39,6 @@ class TablePrediction:
     missing: str = "error"
     """Whether a row with a missing cell is an error, or has no values ("drop")."""
 
-    def __post_init__(self) -> None:
-        if (
-            self.probabilities
-            and self.model.classes is not None
-            and self.model.loss != "softmax"
-            and self.model.outputs
-        ):
-            raise ConfigurationError(
-                "of several targets of two classes each there is no table of probabilities; predict classes, or fit "
-                "the targets one by one"
-            )
-
     @property
     def columns(self) -> tuple[tuple[str, np.dtype[Any]], ...]:
         """Names and dtypes."""
@@ -60,10 +47,11 @@ class TablePrediction:
             first = COLUMNS if self.intervals is not None else COLUMNS[:1]
             return tuple((name + end, number) for end in self._outputs for name in first)
         label = np.asarray(self.model.classes).dtype
-        found = [(COLUMNS[0] + end, label) for end in ([""] if self._is_softmax else self._outputs)]
+        found = [(COLUMNS[0] + end, label) for end in self._outputs]
         if self.probabilities:
-            others = COLUMNS[1:] if self.intervals is not None else ()
-            found += [(f"{kind}_{each}", number) for each in self.model.classes for kind in ("probability", *others)]
+            kinds = ("probability", *(COLUMNS[1:] if self.intervals is not None else ()))
+            each = ((kind, name, end) for end in self._outputs for name in self.model.classes for kind in kinds)
+            found += [(f"{kind}_{name}{end}", number) for kind, name, end in each]
         return tuple(found)
 
     @property
@@ -72,12 +60,10 @@ class TablePrediction:
         return sum(dtype.itemsize for _, dtype in self.columns)
 
     @property
-    def _is_softmax(self) -> bool:
-        return len(self.model.outputs) == 1 and self.model.loss == "softmax"
-
-    @property
     def _outputs(self) -> list[str]:
-        return [f"_{k}" for k in range(math.prod(self.model.outputs))] if self.model.outputs else [""]
+        """What the columns of each target end in."""
+        several = self.model.outputs and (self.model.classes is None or self.model.loss == "logistic")
+        return [f"_{k}" for k in range(math.prod(self.model.outputs))] if several else [""]
 
     def __call__(self, chunk: Chunk, buffers: Buffers) -> PredictedRows:
         """The columns of a chunk's rows; a value that is not finite is refused."""
