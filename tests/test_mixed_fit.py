@@ -32,7 +32,7 @@ from dgd.errors import SchemaError, ValueRangeError
 from dgd.estimators import Ridge, ZarrDesign
 from dgd.losses import Logistic, Softmax, Squared
 from dgd.passes.sums import blocks, coded_columns
-from dgd.passes.sums.gram import GramSum
+from dgd.passes.sums.gram_sum import GramSum
 from dgd.passes.sums.hessian import Hessian
 from dgd.passes.sums.moments import ColumnMoments
 from dgd.passes.sums.r_factor import RFactorSum

@@ -16,6 +16,7 @@ from clusters import Cluster
 from scipy import sparse
 
 import dgd
+from dgd.data.arrays.memory_rows import memory_bounds
 from dgd.errors import ReadError, SchemaError, UnsupportedFormatError, ValueRangeError
 from dgd.estimators import Ridge
 
@@ -154,3 +155,20 @@ def test_same_bits_on_threads_and_workers(tmp_path: Path, two_workers: Cluster) 
             assert pickle.loads(pickle.dumps(dataset)).fingerprint == dataset.fingerprint
             theta = [dgd.fit(dataset, max_iter=3, tol=0, threads=threads).theta.tobytes() for threads in (1, 3)]
             assert theta == [dgd.fit(dataset, max_iter=3, tol=0, client=two_workers.client).theta.tobytes()] * 2
+
+
+@pytest.mark.parametrize(
+    ("shape", "rows"),
+    [
+        ((0,), 524_288),
+        ((100, 3), 174_762),
+        ((4_000_000, 16), 62_500),
+        ((10**9, 16), 131_072),
+        ((40_000, 1_024), 2_048),
+        ((1_000, 1_024), 512),
+        ((10, 10**7), 1),
+    ],
+)
+def test_chunks_in_memory_grow_with_the_data_and_with_wide_rows(shape: tuple[int, ...], rows: int) -> None:
+    """Up to 16 MiB: as many as 64 chunks, or two rows for each column."""
+    assert memory_bounds(shape)[:2].tolist() == [0, min(rows, shape[0])][: 1 + bool(shape[0])]

@@ -236,3 +236,15 @@ def test_a_fit_is_verified_by_one_pass(penalty: Any) -> None:
         (summary + summary).fit(verify=True)
     with pytest.raises(ConfigurationError, match="as a list"):
         summary.fit(targets=0, verify=True)
+
+
+def test_a_sum_in_the_memory_of_the_first_has_the_same_bits() -> None:
+    first, second = (dgd.summarize(X[some], Y[some]).total for some in (slice(0, 300), slice(300, None)))
+    kept = first.products.copy(), first.cross.copy()
+    apart = first + second
+    assert (first.products == kept[0]).all()
+    assert (first.cross == kept[1]).all()
+    together = first.absorb(second)
+    assert together.products is first.products
+    for name in ("mean", "products", "target_mean", "cross", "squares"):
+        assert (getattr(together, name) == getattr(apart, name)).all(), name

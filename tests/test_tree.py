@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dgd.passes.tree import Node, cut_level, nodes_at, sum_node, sum_siblings
+from dgd.passes.tree import Gathered, Node, cut_level, nodes_at, sum_node, sum_siblings
 
 
 class Traced(str):
@@ -41,6 +41,24 @@ def test_every_cut_and_fan_in_makes_the_same_additions(n_chunks: int, max_nodes:
     while len(sums) > 1:
         sums = [sum_siblings(sums[i : i + fan_in]) for i in range(0, len(sums), fan_in)]
     assert sums[0] == whole(n_chunks)
+
+
+@given(order=st.integers(1, 80).flatmap(lambda count: st.permutations(range(count))))
+def test_in_whatever_order_nodes_come_the_same_additions_are_made(order: list[int]) -> None:
+    gathered: Gathered[Traced] = Gathered(len(order))
+    for place in order:
+        gathered.add(place, leaf(place))
+    assert gathered.total == whole(len(order))
+
+
+@pytest.mark.parametrize("n_chunks", [1, 2, 5, 32, 33, 1000])
+def test_few_sums_wait_where_nodes_come_nearly_in_order(n_chunks: int) -> None:
+    """One for each level above the node that is late, and one for each above the last that has come."""
+    gathered: Gathered[Traced] = Gathered(n_chunks)
+    for place in [*range(1, n_chunks), 0]:
+        assert len(gathered._waiting) <= 2 * n_chunks.bit_length()
+        gathered.add(place, leaf(place))
+    assert gathered.total == whole(n_chunks)
 
 
 @given(n_chunks=st.integers(1, 1000), max_nodes=st.integers(1, 100))

@@ -20,6 +20,8 @@ from dgd.data.mixed import Cells, Coded, Mixed, by_part
 
 ROWS = 256
 """Of a chunk that its centre is taken from, evenly spaced."""
+ALIKE = 1e-9
+"""Values whose spread is at most this part of their mean may be the same number."""
 FAR = 256.0
 """Columns whose mean is more spreads away from 0 are centred. Up to 1000 costs no more than a pass of refinement."""
 
@@ -107,10 +109,14 @@ def sampled_level(y: Array) -> Vector:
 
 def _sampled_moments(X: Array) -> tuple[Vector, Vector]:
     values = X[:: max(1, -(-len(X) // ROWS))].astype(np.float64)
-    mean = values.mean(axis=0)
-    spread = np.sqrt(((values - mean) ** 2).mean(axis=0))
-    constant = (values == values[0]).all(axis=0)
-    return np.where(constant, values[0], mean), np.where(constant, 0.0, spread)
+    mean = np.dot(np.full(len(values), 1 / len(values)), values)
+    differences = values - mean
+    spread = np.sqrt(np.einsum("ij,ij->j", differences, differences) / len(values))
+    suspect = spread <= ALIKE * abs(mean)
+    if suspect.any():
+        constant = suspect & (values == values[0]).all(axis=0)
+        mean, spread = np.where(constant, values[0], mean), np.where(constant, 0.0, spread)
+    return mean, spread
 
 
 def _sampled_stored(X: Csr, far: float) -> Vector | None:
@@ -166,6 +172,8 @@ def centre_of(
 
     coded: which columns are those of categories, which have no centre.
     """
+    if not (abs(mean) > far * spread).any():
+        return None
     found = near(mean, spread)
     if dtype.kind in "iu":
         found = np.rint(found)

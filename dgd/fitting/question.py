@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from dgd._typing import Vector
 from dgd.fitting.known import Known
-from dgd.passes.sums.gram import GramSum
+from dgd.passes.sums.gram_sum import GramSum
 from dgd.passes.sums.r_factor import RFactorSum
 from dgd.passes.sums.row_sums import RowSums
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk, Dataset
@@ -17,7 +17,7 @@ from dgd.data.resident_chunks import Chunks
 from dgd.data.seen import Seen
 from dgd.data.transforms.missing import LeftOut, add
 from dgd.passes.blas import single_threaded_blas
-from dgd.passes.tree import Addable, Node, cut_level, sum_node
+from dgd.passes.tree import Addable, Node, absorbed, cut_level, sum_node
 
 LOOK_AHEAD = 16
 """Chunks after the current one that may be asked for: most of them may be in memory already."""
@@ -52,9 +52,15 @@ class PassResult(Generic[V]):
     """What it took on a cluster, in seconds of one thread; 0 elsewhere."""
 
     def __add__(self, other: Self) -> Self:
-        value: Any = self.value
+        return self._with(other, self.value + other.value)  # type: ignore[operator]
+
+    def absorb(self, other: Self) -> Self:
+        """The same sum; the values are not used again."""
+        return self._with(other, absorbed(self.value, other.value))  # type: ignore[type-var]
+
+    def _with(self, other: Self, value: V) -> Self:
         return type(self)(
-            value + other.value,
+            value,
             self.bytes_read + other.bytes_read,
             self.resident + other.resident,
             self.seen + other.seen,
@@ -94,6 +100,8 @@ class Resources:
     """Whether passes run in this process, and can write to its arrays."""
     free_bytes: int | None = None
     """Free memory of the machine now, None if unknown."""
+    waiting_sums: int | None = None
+    """Sums of nodes that wait to be added, at most, beside those of threads at work; None: those of all tasks."""
 
 
 class Executor(Protocol):

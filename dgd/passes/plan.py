@@ -245,7 +245,7 @@ def make_plan(dataset: Dataset, resources: Resources, need: Need, *, resident: s
     stored = dataset.non_zeros
     depth = dataset.n_chunks.bit_length() + 1
     threads = min(resources.threads, dataset.n_chunks)
-    held = threads * depth + resources.tasks
+    held = threads * depth + (resources.tasks if resources.waiting_sums is None else resources.waiting_sums)
     partials = 8 * (n + 1) * outputs * need.folds * (4 * held + DRIVER_VECTORS) + hessian_bytes * (
         held + DRIVER_HESSIANS
     )

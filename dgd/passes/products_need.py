@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dgd.passes.plan import Need
-from dgd.passes.sums.gram import gram_rows
+from dgd.passes.sums.gram_sum import gram_rows
 
 
 def products_need(
@@ -35,7 +35,8 @@ def products_need(
         # A block, its copy times the weights' roots, and the products of a block before they are added; of a factor two
         # or a block and one, which LAPACK copies twice.
         block_bytes=3 * max(block + products, 2 * products) if factors else 2 * block + 2 * products,
-        bytes_per_row=8 * targets,
+        # Targets as numbers, their differences, and the weights' roots.
+        bytes_per_row=8 * targets + (8 if dtype.itemsize == 8 else 12) * (targets + 1),
         held_bytes=2 * chunks * products,
         passes=passes,
     )

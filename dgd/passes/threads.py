@@ -6,9 +6,10 @@ buffers of its own. The nodes' sums are added in the order of the tree, not of a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
+from dgd.data.buffers import Buffers
 from dgd.data.dataset import Dataset
 from dgd.data.resident_chunks import Chunks, PartlyResident
 from dgd.errors import ConfigurationError
@@ -16,12 +17,15 @@ from dgd.passes.blas import single_threaded_blas
 from dgd.passes.events import Tell, tell_nobody
 from dgd.passes.executor import ChunkSum, Fold, PassResult, Resources, S, V, fold_chunks, sweep_node
 from dgd.passes.memory import available_processors, free_bytes, memory_limit, resident_bytes
-from dgd.passes.tree import Node, cut_level, nodes_at, sum_siblings
+from dgd.passes.tree import Gathered, Node, cut_level, nodes_at
 from dgd.passes.watched_threads import WatchedThreads
 
 NODES_PER_THREAD = 4
 LEAST_NODE_BYTES = 2**19
 """Bytes of X in the smallest node: with less, threads wait for the interpreter's lock longer than they compute."""
+MOST_NODES_PER_THREAD = 16
+LARGE_NODE_BYTES = 2**23
+"""Of larger nodes there may be more for each thread: 5 nodes leave one of two threads idle for a sixth of the time."""
 THREAD_BYTES = 4 * 2**20
 """Stack, allocator and BLAS memory of one more thread, as measured."""
 
@@ -45,9 +49,15 @@ class ThreadExecutor:
     def sweep(self, dataset: Dataset, chunk_sum: ChunkSum[S]) -> PassResult[S]:
         """The sum over all chunks. After a failure no further chunk is read, and the first node's error is raised."""
         chunks = self._chunks(dataset)
-        calls = [partial(sweep_node, chunks, chunk_sum, node) for node in self._nodes(dataset)]
+        nodes = self._nodes(dataset)
+        gathered: Gathered[PassResult[S]] = Gathered(len(nodes))
+
+        def call(node: Node, buffers: Buffers, check: Callable[[], None]) -> None:
+            gathered.add(node.place, sweep_node(chunks, chunk_sum, node, buffers, check))
+
         with single_threaded_blas():
-            return sum_siblings(self._threads.run(calls))
+            self._threads.run([partial(call, node) for node in nodes])
+        return gathered.total
 
     def make_resident(self, dataset: Dataset, count: int) -> None:
         """Keep chunks in this process, for all its threads."""
@@ -73,6 +83,7 @@ class ThreadExecutor:
             processes=1,
             threads=threads,
             tasks=tasks,
+            waiting_sums=tasks.bit_length(),
             base_bytes=resident_bytes() + threads * THREAD_BYTES,
             memory_limit=memory_limit() if self._memory_limit is None else self._memory_limit,
             free_bytes=free_bytes(),
@@ -90,6 +101,8 @@ class ThreadExecutor:
     def _nodes(self, dataset: Dataset) -> list[Node]:
         """A few nodes for each thread, none too small to be worth a thread."""
         rows, n_features = dataset.shape
-        most = max(1, rows * n_features * dataset.dtype.itemsize // LEAST_NODE_BYTES)
-        level = cut_level(dataset.n_chunks, min(NODES_PER_THREAD * self.threads, most))
+        n_bytes = rows * n_features * dataset.dtype.itemsize
+        few = min(NODES_PER_THREAD * self.threads, n_bytes // LEAST_NODE_BYTES)
+        many = min(MOST_NODES_PER_THREAD * self.threads, n_bytes // LARGE_NODE_BYTES)
+        level = cut_level(dataset.n_chunks, max(1, few, many))
         return nodes_at(level, dataset.n_chunks)

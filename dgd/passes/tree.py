@@ -11,12 +11,13 @@ bits, on any number of threads or workers.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol, Self, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
 
 
 class Addable(Protocol):
-    """What can be summed over the tree."""
+    """What can be summed over the tree. With a method `absorb(other)` it is, in the memory of the first."""
 
     def __add__(self, other: Self, /) -> Self: ...
 
@@ -57,7 +58,14 @@ def sum_node(node: Node, n_chunks: int, leaf: Callable[[int], A]) -> A:
     right = Node(level - 1, 2 * place + 1)
     if right.place << right.level >= n_chunks:
         return total
-    return total + sum_node(right, n_chunks, leaf)
+    return absorbed(total, sum_node(right, n_chunks, leaf))
+
+
+def absorbed(left: A, right: A) -> A:
+    """left + right, of which neither is used again."""
+    absorb: Any = getattr(left, "absorb", None)
+    found: A = left + right if absorb is None else absorb(right)
+    return found
 
 
 def sum_siblings(sums: Sequence[A]) -> A:
@@ -71,3 +79,31 @@ def sum_siblings(sums: Sequence[A]) -> A:
         paired = [left + right for left, right in zip(level[::2], level[1::2], strict=False)]
         level = paired + level[2 * len(paired) :]
     return level[0]
+
+
+class Gathered(Generic[A]):
+    """The sum of all nodes of a level, whose sums come in any order and from several threads.
+
+    Siblings are added once both are there, by who brought the second: the additions are those of `sum_siblings`. Where
+    nodes are begun in their order, at most one sum waits on each level above a node that is being summed, or is next.
+    """
+
+    total: A
+
+    def __init__(self, count: int) -> None:
+        self._count, self._lock = count, threading.Lock()
+        self._waiting: dict[Node, A] = {}
+
+    def add(self, place: int, found: A) -> None:
+        """The sum of the node at a place of the level; it is not used again."""
+        level, count = 0, self._count
+        while count > 1:
+            if (sibling := place ^ 1) < count:
+                with self._lock:
+                    other = self._waiting.pop(Node(level, sibling), None)
+                    if other is None:
+                        self._waiting[Node(level, place)] = found
+                        return
+                found = absorbed(other, found) if sibling < place else absorbed(found, other)
+            level, place, count = level + 1, place >> 1, (count + 1) >> 1
+        self.total = found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,18 @@ from dgd.data.rows import Footprint, ReadAtOnce, check_dtype, refuse_masked, reg
 from dgd.errors import ConfigurationError, SchemaError
 
 MEMORY_CHUNK_BYTES = 4 * 2**20
+LARGEST_CHUNK_BYTES = 16 * 2**20
+ROWS_PER_COLUMN = 2
+"""Of wide chunks: below that, adding n² products takes as long as making them."""
+
+
+def memory_bounds(shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """The row chunks of what is in memory, by its shape alone: 4 MiB, more of much data and of wide rows."""
+    rows, width = (*shape, 0)[0], max(1, math.prod(shape[1:]))
+    whole = 8 * width * rows
+    wanted = max(whole // 64, min(8 * width * ROWS_PER_COLUMN * width, whole // 16))
+    n_bytes = min(max(MEMORY_CHUNK_BYTES, wanted), LARGEST_CHUNK_BYTES)
+    return regular_bounds(rows, max(1, n_bytes // (8 * width)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,9 +42,7 @@ class MemoryRows(ReadAtOnce):
 
     def __post_init__(self) -> None:
         check_dtype(self.name, self.array.dtype, labels=True)
-        rows = self.array.shape[0] if self.array.ndim else 0
-        row_bytes = 8 * max(1, int(np.prod(self.array.shape[1:], dtype=np.int64)))
-        object.__setattr__(self, "bounds", regular_bounds(rows, max(1, MEMORY_CHUNK_BYTES // row_bytes)))
+        object.__setattr__(self, "bounds", memory_bounds(self.array.shape))
 
     @property
     def shape(self) -> tuple[int, ...]:

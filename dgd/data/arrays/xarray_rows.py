@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgd._typing import Array
-from dgd.data.arrays.memory_rows import MEMORY_CHUNK_BYTES, plain
+from dgd.data.arrays.memory_rows import memory_bounds, plain
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Dataset
 from dgd.data.grid import Coordinate, Grid
@@ -51,8 +51,7 @@ class XarrayRows(ReadAtOnce):
             bounds = np.concatenate(([0], np.cumsum([size for size in chunks if size]))).astype(np.int64)
         else:
             stored = (self.array.encoding.get("chunks") or (0,))[0]
-            row_bytes = 8 * max(1, int(np.prod(self.shape[1:], dtype=np.int64)))
-            bounds = regular_bounds(rows, stored or max(1, MEMORY_CHUNK_BYTES // row_bytes))
+            bounds = regular_bounds(rows, stored) if stored else memory_bounds(self.shape)
         object.__setattr__(self, "bounds", bounds)
         held = dtype == self.array.dtype and isinstance(self.array.variable._data, np.ndarray)
         object.__setattr__(self, "lies_in_memory", held)

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from dgd._typing import Array
 from dgd.data.arrays.frames import labels_of
-from dgd.data.arrays.memory_rows import MEMORY_CHUNK_BYTES, MemoryRows
+from dgd.data.arrays.memory_rows import MemoryRows, memory_bounds
 from dgd.data.buffers import Buffers
-from dgd.data.rows import Footprint, ReadAtOnce, Rows, check_dtype, regular_bounds
+from dgd.data.rows import Footprint, ReadAtOnce, Rows, check_dtype
 from dgd.errors import SchemaError, UnsupportedFormatError
 from dgd.errors.words import size
 
@@ -58,8 +58,8 @@ class ArrowRows(ReadAtOnce):
 
     @property
     def bounds(self) -> NDArray[np.int64]:
-        """Chunks of about 4 MiB."""
-        return regular_bounds(self.shape[0], max(1, MEMORY_CHUNK_BYTES // (8 * max(1, self.shape[1]))))
+        """Those of an array in memory."""
+        return memory_bounds(self.shape)
 
     @property
     def footprint(self) -> Footprint:

@@ -26,7 +26,8 @@ from dgd.fitting.question import Question
 from dgd.fitting.verdict.certificate import ROUNDINGS
 from dgd.passes.executor import PassResult
 from dgd.passes.sums.gradient import NullSums
-from dgd.passes.sums.gram import FAR, Gram, GramSum
+from dgd.passes.sums.gram import Gram
+from dgd.passes.sums.gram_sum import FAR, GramSum
 from dgd.passes.sums.moments import TargetSums
 from dgd.solvers.base import Evaluation, vector_norm
 

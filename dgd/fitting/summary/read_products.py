@@ -13,8 +13,9 @@ from dgd.data.transforms.missing import check_counts
 from dgd.passes.execution import Execution
 from dgd.passes.products_need import products_need
 from dgd.passes.session import session
-from dgd.passes.sums.gram import Gram, GramSum
+from dgd.passes.sums.gram import Gram
 from dgd.passes.sums.gram_parts import ChunkGramSum, FoldGramSum
+from dgd.passes.sums.gram_sum import GramSum
 from dgd.passes.sums.r_factor import RFactor, RFactorSum
 from dgd.passes.tree import sum_siblings
 

@@ -9,33 +9,19 @@ are summed, not the products of targets with each other: memory is n² + nq numb
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 
-from dgd._typing import Array, Matrix, Vector
-from dgd.data.buffers import Buffers
-from dgd.data.centre import Centre, sampled, sampled_level
-from dgd.data.dataset import Chunk
-from dgd.data.mixed import Cells, Mixed
+from dgd._typing import Matrix, Vector
 from dgd.errors import ConfigurationError
-from dgd.losses import Squared
-from dgd.passes.sums.bad_rows import check_finite, check_targets, checked_weight
-from dgd.passes.sums.blocks import FLOAT64, as_block, cells_filled, columns_of, stored_parts
-from dgd.passes.sums.moments import Moments, columns
+from dgd.passes.sums.moments import Moments
 
-BLOCK_BYTES = 2**20
-"""Of X in a block; it is multiplied by itself while it is in a core's cache."""
-BLOCK_ROWS = 2
-"""At least so many rows for each column: below that, adding n² products takes as long as making them."""
+PIECE = 2**14
+"""Numbers of a piece of a matrix that stays in a core's cache while it is changed twice."""
 LEAST_PRECISE = 1e-8
 """Rounding of a whole, as a part of the least curvature of what is left of it, up to which rows may be subtracted."""
-CONSTANT = 1e-12
-"""Of a category's column: squared deviations below this part of its squares are rounding."""
-FAR = 4.0
-"""Columns whose mean is more spreads away from 0 are centred before they are multiplied: the others lose a digit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +47,10 @@ class Gram:
     """Σ w (y − ȳ)², (q,)."""
 
     def __add__(self, other: Self) -> Self:
+        return replace(self, products=self.products.copy(), cross=self.cross.copy()).absorb(other)
+
+    def absorb(self, other: Self) -> Self:
+        """The same sum in the memory of this one, which is not used again: fresh pages cost as much as the addition."""
         weight = self.weight + other.weight
         if not (self.weight and other.weight):
             return replace(self if self.weight else other, rows=self.rows + other.rows)
@@ -68,15 +58,16 @@ class Gram:
         step = other.mean + (other.about - self.about) - self.mean
         target_step = other.target_mean + (other.level - self.level) - self.target_mean
         with np.errstate(over="ignore", invalid="ignore"):
+            root = step * np.sqrt(share)
             return type(self)(
                 rows=self.rows + other.rows,
                 weight=weight,
                 about=self.about,
                 mean=self.mean + step * (other.weight / weight),
-                products=_sum(self.products, other.products, _square(step, share)),
+                products=added(self.products, other.products, root, root),
                 level=self.level,
                 target_mean=self.target_mean + target_step * (other.weight / weight),
-                cross=_sum(self.cross, other.cross, np.outer(step * share, target_step)),
+                cross=added(self.cross, other.cross, step * share, target_step),
                 squares=self.squares + other.squares + share * target_step * target_step,
             )
 
@@ -100,12 +91,13 @@ class Gram:
         target_mean = self.target_mean - (level - self.target_mean) * (other.weight / weight)
         step, target_step = other.mean + (other.about - self.about) - mean, level - target_mean
         share = weight * (other.weight / self.weight)
+        root = step * np.sqrt(share)
         rest = replace(
             self,
             rows=self.rows - other.rows,
             weight=weight,
             mean=mean,
-            products=self.products - other.products - _square(step, share),
+            products=added(self.products - other.products, None, root, -root),
             target_mean=target_mean,
             cross=self.cross - other.cross - np.outer(step * share, target_step),
             squares=self.squares - other.squares - share * target_step * target_step,
@@ -156,130 +148,19 @@ class Gram:
         )
 
 
-@dataclass(frozen=True)
-class GramSum:
-    """The Gram of a chunk. An offset is subtracted from the targets.
+def added(into: Matrix, other: Matrix | None, left: Vector, right: Vector) -> Matrix:
+    """The first, to which another matrix and the outer product left rightᵀ are added in its own memory.
 
-    precision: "double", or "single" for products in float32, which are added up in float64.
+    By rows that stay in a core's cache. Symmetric to the bit where the matrices are and right is left or −left.
     """
-
-    precision: str = "double"
-
-    def __call__(self, chunk: Chunk, buffers: Buffers) -> Gram:
-        (found,) = self.of_parts(chunk, [slice(0, len(chunk.X))], buffers)
-        return found
-
-    def of_parts(self, chunk: Chunk, parts: Sequence[slice], buffers: Buffers) -> tuple[Gram, ...]:
-        """The Grams of some parts of a chunk, about one centre: that of all of its rows."""
-        dtype = np.dtype(np.float64 if self.precision == "double" else np.float32)
-        with np.errstate(over="ignore", invalid="ignore"):
-            about, (y, level) = sampled(chunk.X, FAR), encoded_targets(chunk)
-            centre = None if about is None else Centre(about)
-            weight = checked_weight(chunk, dtype)
-            grams = tuple(
-                _summed(chunk.X[p], y[p], level, None if weight is None else weight[p], centre, dtype, buffers)
-                for p in parts
-            )
-        if not all(np.isfinite(np.diag(g.products)).all() and np.isfinite(g.squares).all() for g in grams):
-            check_finite(chunk)
-            check_targets(chunk, Squared())
-        return grams
-
-
-def encoded_targets(chunk: Chunk) -> tuple[Array, Vector]:
-    """The targets less the offset, in columns, and a level near their mean."""
-    assert chunk.y is not None
-    y = Squared().encode(chunk.y, FLOAT64) if chunk.y.dtype.kind not in "f" else chunk.y
-    if chunk.offset is not None:
-        y = np.subtract(y, chunk.offset, dtype=np.float64)
-    y = columns(y)
-    return y, sampled_level(y)
-
-
-def _summed(
-    X: Cells,
-    y: Array,
-    level: Vector,
-    weight: Array | None,
-    centre: Centre | None,
-    dtype: np.dtype[Any],
-    buffers: Buffers,
-) -> Gram:
-    """Block by block: the products of differences, which are then moved from the centre to the mean."""
-    (rows, n), q = X.shape, y.shape[1]
-    parts = _parts(X, q, dtype, centre)
-    taken = buffers.take("targets", (max((part.stop - part.start for part in parts), default=1), q), dtype)
-    products, product = np.zeros((n, n)), buffers.take("product", (n, n), dtype)
-    cross, squares = np.zeros((n, q)), np.zeros(q)
-    sums, target_sums = np.zeros(n), np.zeros(q)
-    for part in parts:
-        z = np.subtract(y[part], level, out=taken[: part.stop - part.start], casting="unsafe")
-        ones = np.ones(len(z), dtype) if weight is None else np.sqrt(weight[part])
-        if weight is not None:
-            z *= ones[:, None]
-        if not isinstance(X, np.ndarray):
-            block = columns_of(X[part], dtype, buffers, centre)
-            bordered = block.gram(None if weight is None else weight[part])
-            products += bordered[1:, 1:]
-            sums += bordered[0, 1:]
-            cross += block.transposed_times(z if weight is None else z * ones[:, None]).T
-        else:
-            rows_of = as_block(X[part], dtype, buffers, centre)
-            if weight is not None:
-                rows_of = np.multiply(rows_of, ones[:, None], out=buffers.take("weighted", rows_of.shape, dtype))
-            # In memory that is used again: fresh pages cost more than the addition.
-            products += np.dot(rows_of.T, rows_of, out=product)
-            cross += np.dot(rows_of.T, z)
-            sums += np.dot(ones, rows_of)
-        squares += np.einsum("ij,ij->j", z, z)
-        target_sums += np.dot(ones, z)
-    weight_sum = float(rows) if weight is None else float(weight.sum(dtype=np.float64))
-    about = np.zeros(n) if centre is None or centre.columns is None else centre.columns
-    if not weight_sum > 0:
-        return Gram(rows, weight_sum, about, sums, products, level, target_sums, cross, squares)
-    mean, target_mean = sums / weight_sum, target_sums / weight_sum
-    root = mean * np.sqrt(weight_sum)
-    products -= np.outer(root, root, out=buffers.take("square", (n, n), FLOAT64))
-    cross -= np.outer(mean, target_sums)
-    if isinstance(X, Mixed):
-        # Of a level that all rows have rounding is left, for codes are not centred.
-        constant = np.diag(products) <= CONSTANT * root * root
-        products[constant], products[:, constant], cross[constant] = 0.0, 0.0, 0.0
-    return Gram(
-        rows,
-        weight_sum,
-        about,
-        mean,
-        products,
-        level,
-        target_mean,
-        cross,
-        np.maximum(squares - target_mean * target_sums, 0.0),
-    )
-
-
-def _parts(X: Cells, targets: int, dtype: np.dtype[Any], centre: Centre | None) -> list[slice]:
-    """The rows of each block."""
-    if not isinstance(X, np.ndarray):
-        return stored_parts(X, 4 * targets + cells_filled(X, centre))
-    rows, n = X.shape
-    step = min(max(rows, 1), gram_rows(n, dtype))
-    return [slice(start, min(start + step, rows)) for start in range(0, rows, step)]
-
-
-def gram_rows(n_features: int, dtype: np.dtype[Any]) -> int:
-    """The rows of a block."""
-    return max(16, BLOCK_BYTES // (dtype.itemsize * n_features), BLOCK_ROWS * n_features)
-
-
-def _square(step: Vector, share: float) -> Matrix:
-    """share · step stepᵀ, symmetric to the bit."""
-    part = step * np.sqrt(share)
-    return np.outer(part, part)
-
-
-def _sum(one: Matrix, other: Matrix, into: Matrix) -> Matrix:
-    """The sum of three, in the memory of the last."""
-    into += one
-    into += other
+    some = bool(left.any() and right.any())
+    if other is None and not some:
+        return into
+    step = max(1, PIECE // max(1, into.shape[1]))
+    for start in range(0, len(into), step):
+        rows = into[start : start + step]
+        if other is not None:
+            rows += other[start : start + step]
+        if some:
+            rows += np.multiply(left[start : start + step, None], right)
     return into

@@ -9,7 +9,9 @@ from typing import Self
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk
 from dgd.data.folds import Folds
-from dgd.passes.sums.gram import Gram, GramSum
+from dgd.passes.sums.gram import Gram
+from dgd.passes.sums.gram_sum import GramSum
+from dgd.passes.tree import absorbed
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,10 @@ class FoldGrams:
 
     def __add__(self, other: Self) -> Self:
         return type(self)(tuple(a + b for a, b in zip(self.parts, other.parts, strict=True)))
+
+    def absorb(self, other: Self) -> Self:
+        """The same sums in the memory of these."""
+        return type(self)(tuple(absorbed(a, b) for a, b in zip(self.parts, other.parts, strict=True)))
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ from dgd.data.mixed import Cells
 from dgd.losses import Squared
 from dgd.passes.sums.bad_rows import check_finite, check_targets, checked_weight
 from dgd.passes.sums.blocks import FLOAT64, as_block
-from dgd.passes.sums.gram import FAR, Gram, encoded_targets, gram_rows
+from dgd.passes.sums.gram import Gram
+from dgd.passes.sums.gram_sum import FAR, encoded_targets, gram_rows
 
 
 @dataclass(frozen=True, slots=True)
