@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.linear_model import ElasticNetCV, LassoCV, RidgeCV, enet_path
@@ -10,7 +12,9 @@ from sklearn.model_selection import PredefinedSplit
 import dgd
 from dgd.data.dataset import Dataset
 from dgd.errors import ConfigurationError, DataError
+from dgd.fitting.many import gram_path
 from dgd.fitting.many.gram_path import losses, path_of
+from dgd.losses import Gamma, Huber, Logistic, Quantile, Softmax
 from dgd.penalties import L1, L2, Box, ElasticNet
 from dgd.testing import CountingRows, MemoryChunks
 
@@ -59,7 +63,7 @@ def test_a_path_of_the_squared_loss_is_that_of_scikit_learn_from_one_pass():
     # dgd's mean squared error has no ½.
     _, coefs, _ = enet_path(centred, Y - Y.mean(), l1_ratio=0.5, alphas=found.strengths / 2, tol=1e-13)
     top = 2 * abs(centred.T @ Y).max() / M / 0.5
-    np.testing.assert_allclose(found.strengths, top * 1e-4 ** (np.arange(100) / 99), rtol=1e-12)
+    np.testing.assert_allclose(found.strengths, top * 1e-4 ** (np.arange(100) / 99), rtol=2e-12)
     np.testing.assert_allclose(found.coefs, coefs.T, atol=1e-8)
     assert found.passes == 1
     assert found.nonzero[0] == 0
@@ -128,6 +132,90 @@ def test_columns_of_very_different_scales_and_far_from_zero():
     kept = FOLD != 2
     lone = dgd.fit(moved[kept], Y[kept], penalty=penalties[1])
     np.testing.assert_allclose(found.fold_thetas[1, 2, 1:], lone.coef_, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("loss", "outputs", "offset", "intercept"),
+    [
+        (Huber(0.5), 0, False, True),
+        (Quantile(0.9, smoothing=0.01), 0, True, True),
+        (Logistic(), 0, True, True),
+        (Gamma(), 0, True, True),
+        (Softmax(3), 3, True, True),
+        (Softmax(3), 3, False, False),
+        (Huber(1.0), 2, True, True),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+@pytest.mark.parametrize("ratio", [1.0, 0.3])
+def test_the_largest_strength_is_that_of_the_best_constant_to_the_last_digits(loss, outputs, offset, intercept, ratio):
+    y = {"logistic": Y > 3, "gamma": np.exp(Y / 9), "softmax": np.digitize(Y, [0, 5])}.get(loss.name, Y)
+    y = np.column_stack([Y, -2 * Y]) if loss.name == "huber" and outputs else y
+    beside: Any = {"weight": RNG.integers(0, 3, M).astype(float)}
+    if offset:
+        beside["offset"] = RNG.normal(size=(M, outputs) if outputs else M)
+    counting = {name: CountingRows(rows) for name, rows in data(np.asarray(y) * 1, **beside).by_role.items()}
+    found = dgd.path(
+        Dataset(**counting),
+        loss=loss,
+        penalty=ratio,
+        n_lambdas=3,
+        fit_intercept=intercept,
+        max_iter=30,
+        execution=dgd.Execution(threads=1, resident=0),
+    )
+    assert len(counting["X"].reads) == found.passes * 4, "the constant is found from targets alone"
+    alone = dgd.fit(np.zeros((M, 1)), y, loss=loss, tol=1e-14, **beside).intercept_ if intercept else 0.0
+    eta = np.zeros((M, outputs) if outputs else M) + alone + beside.get("offset", 0.0)
+    slope = loss.derivative(eta, loss.encode(np.asarray(y), np.dtype(np.float64)))
+    gradient = X.T @ (slope.T * beside["weight"]).T / beside["weight"].sum()
+    np.testing.assert_allclose(found.strengths[0], np.abs(gradient).max() / ratio, rtol=1e-9)
+    assert found.nonzero[0] == 0
+    assert found.nonzero[1] > 0
+
+
+def test_columns_are_screened_and_those_left_out_are_checked(monkeypatch):
+    """The strong rule discards most columns, and where it is wrong the condition of the minimum says so."""
+    rng = np.random.default_rng(2)
+    wide = rng.normal(size=(60, 150)) + rng.normal(size=(60, 1))
+    y = wide[:, :5] @ [3, -2, 1.5, 1, -1] + rng.normal(size=60)
+    sizes: list[int] = []
+    solve = gram_path.quadratic_minimum
+
+    def counted(start: Any, *others: Any) -> Any:
+        sizes.append(len(start))
+        return solve(start, *others)
+
+    monkeypatch.setattr(gram_path, "quadratic_minimum", counted)
+    for ratio in (1.0, 0.5):
+        sizes.clear()
+        found = dgd.path(wide, y, penalty=ratio, n_lambdas=50)
+        assert sum(sizes) < 50 * 150 / 2, "half of the columns and more are never looked at"
+        assert len(sizes) < 60, "and few of them are let in again"
+        for k, (strength, b) in enumerate(zip(found.strengths, found.coefs, strict=True)):
+            residual = wide @ b + found.intercepts[k] - y
+            slope = 2 * wide.T @ residual / 60 + strength * (1 - ratio) * b
+            bound = strength * ratio
+            assert np.abs(slope[b == 0]).max(initial=0) <= bound * (1 + 1e-7)
+            np.testing.assert_allclose(slope[b != 0], -np.sign(b[b != 0]) * bound, rtol=1e-6)
+
+
+def test_a_column_that_the_strong_rule_discards_wrongly_is_let_in(monkeypatch):
+    """The second column has nothing to do with y, until the first is in the model."""
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(200, 2))
+    columns = np.column_stack([x.sum(axis=1), x[:, 1]])
+    columns[:, 1] -= columns[:, 1].mean() + x[:, 0] * (x[:, 0] @ columns[:, 1]) / (x[:, 0] @ x[:, 0])
+    sizes: list[int] = []
+    solve = gram_path.quadratic_minimum
+    monkeypatch.setattr(
+        gram_path, "quadratic_minimum", lambda start, *others: sizes.append(len(start)) or solve(start, *others)
+    )
+    penalties = [ElasticNet(l1=0.3, l2=1e4), L1(0.3)]
+    found = dgd.path(columns, x[:, 0], penalty=penalties)
+    assert sizes == [1, 1, 2], "what violates its condition at 0; what the rule keeps; and what then violates its own"
+    assert found.nonzero.tolist() == [1, 2]
+    np.testing.assert_allclose(found.thetas[1], dgd.fit(columns, x[:, 0], penalty=L1(0.3)).theta, rtol=1e-8)
 
 
 def test_what_a_path_cannot_be_is_refused():

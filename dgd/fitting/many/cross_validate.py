@@ -117,6 +117,7 @@ def cross_validate(
                 precision=precision,
                 stopping=stopping,
                 journal=journal,
+                exactly=bool(grid and grid.ratio),
             )
             found = _compared(fits, how, given or on_grid(grid, fits), apart, choose)
     return replace(found, seconds=time.perf_counter() - began)

@@ -18,6 +18,7 @@ from dgd.fitting.checkpoint.journal import Journal
 from dgd.fitting.checkpoint.journalled import JournalledExecutor
 from dgd.fitting.checkpoint.reached import Reached
 from dgd.fitting.loop import descend, minimise
+from dgd.fitting.many.exact_null import exact_null
 from dgd.fitting.many.lockstep import Lockstep, Member
 from dgd.fitting.many.references import References, most_hessians
 from dgd.fitting.null_model import NullModel, null_models
@@ -132,10 +133,11 @@ class ManyFits:
         precision: str,
         stopping: Stopping,
         journal: Journal | None = None,
+        exactly: bool = False,
     ) -> ManyFits:
         """Plan and find the best constants. Raises PlanError where not all of them fit into memory together.
 
-        journal: where passes are kept, and taken from.
+        journal: where passes are kept, and taken from. exactly: whether the best constant is needed to the last digits.
         """
         count = 1 if folds is None else folds.count
         points = penalties * (1 if folds is None else 1 + count)
@@ -145,6 +147,8 @@ class ManyFits:
         cost = running.plan(dataset, need)
         dataset = running.start(dataset, cost)
         nulls = null_models(dataset, method.loss, running.executor, folds) if method.fit_intercept else []
+        if exactly and nulls:
+            nulls[0] = exact_null(nulls[0], dataset, method.loss, running.executor)
         executor = running.executor if journal is None else JournalledExecutor(running.executor, journal)
         running = replace(running, executor=executor)
         lockstep = Lockstep(lambda sums: executor.sweep(dataset, sums), method.loss, precision, folds, References(most))

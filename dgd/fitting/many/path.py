@@ -108,6 +108,7 @@ def path(
                 precision=precision,
                 stopping=stopping,
                 journal=journal,
+                exactly=bool(grid and grid.ratio),
             )
             found = _in_lockstep(fits, how, given or on_grid(grid, fits))
     return replace(found, seconds=time.perf_counter() - began)

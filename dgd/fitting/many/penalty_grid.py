@@ -24,6 +24,8 @@ from dgd.penalties import L1, L2, ElasticNet, Penalty
 
 RIDGE = (1e2, 1e-4)
 LEAST, LEAST_WIDE = 1e-4, 1e-3
+ROUNDING = 1e-12
+"""The part by which the largest strength is above the least that is needed, so that rounding lets no coefficient in."""
 LAMBDAS, SUMMARY_LAMBDAS = 20, 100
 WORDS = {"l1": 1.0, "l2": 0.0}
 
@@ -47,7 +49,7 @@ class Grid:
             top = RIDGE[0] * curvature
             least = RIDGE[1] / RIDGE[0]
         else:
-            top = float(np.abs(gradient).max(initial=0.0)) / self.ratio
+            top = float(np.abs(gradient).max(initial=0.0)) / self.ratio * (1 + ROUNDING)
             least = LEAST if rows > len(gradient) else LEAST_WIDE
         top = top if top > 0 and np.isfinite(top) else 1.0
         return top * least ** (np.arange(self.count) / max(1, self.count - 1))
