@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from dgd import errors, estimators, losses, penalties, solvers, testing
     from dgd.data.arrays.mixed_rows import MixedRows
     from dgd.data.dataset import Dataset
+    from dgd.data.design import terms
+    from dgd.data.design.design import Design
     from dgd.data.mixed import Coded
-    from dgd.data.opening import open_dataset
     from dgd.data.tables.dialect import Dialect
     from dgd.data.tables.ingest import ingest
     from dgd.data.zarr.dataset_writer import DatasetWriter
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from dgd.passes.copying import copy
     from dgd.passes.events import Event
     from dgd.passes.execution import Execution
+    from dgd.passes.opening import open_dataset
     from dgd.passes.verify import verify
     from dgd.solvers import Status
 
@@ -52,6 +54,7 @@ _HOMES = {
     "CrossValidation": "dgd.fitting.many.cross_validation",
     "Dataset": "dgd.data.dataset",
     "DatasetWriter": "dgd.data.zarr.dataset_writer",
+    "Design": "dgd.data.design.design",
     "Dialect": "dgd.data.tables.dialect",
     "Event": "dgd.passes.events",
     "Execution": "dgd.passes.execution",
@@ -70,7 +73,7 @@ _HOMES = {
     "ingest": "dgd.data.tables.ingest",
     "load_model": "dgd.models.model",
     "load_summary": "dgd.fitting.summary.summary",
-    "open_dataset": "dgd.data.opening",
+    "open_dataset": "dgd.passes.opening",
     "path": "dgd.fitting.many.path",
     "plan": "dgd.fitting.fit",
     "predict": "dgd.models.prediction.predict",
@@ -80,14 +83,17 @@ _HOMES = {
     "summarize": "dgd.fitting.summary.summarize",
     "verify": "dgd.passes.verify",
 }
-_PACKAGES = {"errors", "estimators", "losses", "penalties", "solvers", "testing"}
+_PACKAGES = {
+    **{name: f"dgd.{name}" for name in ("errors", "estimators", "losses", "penalties", "solvers", "testing")},
+    "terms": "dgd.data.design.terms",
+}
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         value: Any = getattr(import_module(_HOMES[name]), name)
     elif name in _PACKAGES:
-        value = import_module(f"dgd.{name}")
+        value = import_module(_PACKAGES[name])
     else:
         raise AttributeError(f"module 'dgd' has no attribute {name!r}")
     globals()[name] = value
@@ -103,6 +109,7 @@ __all__ = [
     "CrossValidation",
     "Dataset",
     "DatasetWriter",
+    "Design",
     "Dialect",
     "Event",
     "Execution",
@@ -135,6 +142,7 @@ __all__ = [
     "score",
     "solvers",
     "summarize",
+    "terms",
     "testing",
     "verify",
 ]

@@ -78,7 +78,9 @@ def test_the_same_bits_on_threads_and_whatever_stays_in_memory(store: Path) -> N
 def test_it_is_refused_by_name_unless_it_is_asked_for(store: Path) -> None:
     with pytest.raises(ValueRangeError, match="missing='drop', or --missing drop"):
         dgd.fit(store, **ARRAYS)
-    with pytest.raises(ConfigurationError, match="missing must be 'error' or 'drop'"):
+    with pytest.raises(ConfigurationError, match="missing must be one of error, drop, mean, indicator"):
+        dgd.fit(store, missing="media")
+    with pytest.raises(ConfigurationError, match=r"missing='mean' goes with a table .*, got '.*a\.zarr'"):
         dgd.fit(store, missing="mean")
 
 

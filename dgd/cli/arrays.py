@@ -31,7 +31,7 @@ class Arrays:
 
     def open(self, store: str) -> Any:
         """The dataset; says which weights and offsets are used without having been named."""
-        from dgd.data.opening import open_dataset
+        from dgd.passes.opening import open_dataset
 
         dataset = open_dataset(store, **self.arguments)
         for role in ("weight", "offset"):

@@ -70,12 +70,12 @@ def fit(
     save what was reached, and exit with code 75 if there is a checkpoint, else with 130, 143, 129, 138; Ctrl-C twice
     stops at once. Other exit codes: 0 done, 2 usage, 3 data, 4 not converged, 5 cluster lost, 6 diverged.
     """
-    from dgd.data.opening import open_dataset
     from dgd.data.reading import for_urls
     from dgd.data.transforms.row_split import RowSplit
     from dgd.fitting.fit import fit as fit_dataset
     from dgd.fitting.fit import planned
     from dgd.fitting.interruption import Interruption
+    from dgd.passes.opening import open_dataset
 
     if is_summary(store):
         return fit_summary(store, arrays, chosen, job, asked)

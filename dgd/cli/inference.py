@@ -35,7 +35,7 @@ class Asked:
 
     def infer(self, result: Any, store: str, arrays: Arrays, execution: Execution) -> Any:
         """The inference; None of a fit that was stopped or diverged, which is said elsewhere."""
-        from dgd.data.opening import open_dataset
+        from dgd.passes.opening import open_dataset
 
         if result.status in (Status.INTERRUPTED, Status.DIVERGED) or result.stopped_before_its_first_pass:
             note("no inference: the fit has not come to its end")

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ from dgd.data.schema import check_column, check_matrix, check_names, not_as_decl
 from dgd.data.transforms.class_weights import read_beside
 from dgd.data.transforms.missing import LeftOut, check_labels, left_out, some_rows
 from dgd.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from dgd.data.design.design import Design
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,8 @@ class Dataset:
     """What whoever wrote the dataset calls its weights and offsets."""
     ids: Mapping[str, Rows] = field(default_factory=dict)
     """Columns that go with the rows and are no part of a pass, by name: whole numbers or texts."""
+    design: Design | None = None
+    """How X is made of the columns of a table, where it is."""
     room: int | None = None
     """Memory beyond the plan, for a stored chunk that is larger than planned; None: not limited."""
     only: tuple[int, int] | None = None

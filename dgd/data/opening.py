@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Unpack, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -14,7 +14,10 @@ from dgd.data.arrays.memory_rows import MemoryRows, no_array
 from dgd.data.arrays.other_arrays import rows_of_array
 from dgd.data.arrays.xarray_rows import is_xarray, open_xarray
 from dgd.data.dataset import Dataset
-from dgd.data.reading import TURN, Reading, ReadingOptions, is_url, paths_like
+from dgd.data.design.design import design_of
+from dgd.data.design.opening import Learn, open_table
+from dgd.data.design.sources import table_of
+from dgd.data.reading import TURN, Reading, is_url, paths_like
 from dgd.data.rows import ReadAtOnce, Rows
 from dgd.data.tables.files import parquet_paths
 from dgd.data.transforms.joined_columns import with_features
@@ -27,53 +30,6 @@ if TYPE_CHECKING:
     from dgd.data.zarr.group import Group
 
 
-def open_dataset(
-    data: Any,
-    y: Any = None,
-    *,
-    weight: Any = None,
-    offset: Any = None,
-    **reading: Unpack[ReadingOptions],
-) -> Dataset:
-    """Open X, y and perhaps weights and offsets as one dataset; nothing but metadata is read.
-
-    data: the path or URL of a Zarr group with arrays `X` and `y`, a zarr group or store, a `dgd.Dataset`, or X itself:
-    a NumPy, Dask or zarr array, or the path of one; a DataFrame of pandas or Dask, whose columns are numbers and name
-    the features (Dask's is read partition by partition, and the partitions' lengths are counted here); a sparse matrix
-    of scipy, or a Dask array of such blocks; an Arrow table, or of any library that hands out Arrow's streams; an open
-    `h5py.Dataset`, read by rows; a tensor on the CPU; an `anndata.AnnData`, whose parts have the names of its store.
-    Any other array is loaded, up to 64 MiB where it is not in memory already. Parquet files, a directory of them, a
-    list or a pattern, are read in place, row group by row group; y is then the name of a column, and X is `features`,
-    or all others.
-    A list of locations, or a pattern of paths ("year-*.zarr", in sorted order), is one dataset, one below the other.
-    y, weight, offset: the array's name in the group (y: "y" by default; the others: those that an ingest was told of,
-    False for none), or that of the column it came from, an absolute path or URL, or the array itself; weight has shape
-    (m,), y and offset (m,) or (m, q). Where y holds classes, its labels may be
-    strings or categories.
-    decode (True): whether stored arrays are read as what their attributes and dimension names say, as xarray does:
-    `scale_factor`, `add_offset`, `_FillValue`, `missing_value`, `_Unsigned`, `valid_range`, `flag_values`; X is
-    transposed where its second dimension is that of y. False: the numbers as they are stored.
-    time_unit (None): "days", "hours", …, in which times are numbers since 1970-01-01; None: they are refused.
-    missing ("error"): "drop" leaves out rows with a missing cell (NaN, or no label) in X, y, weight or offset, as if
-    their weight were 0; they are counted.
-    missing_chunks ("error"): "fill" takes a stored chunk that is not there as the array's fill value, as zarr does, and
-    counts it; what dgd wrote has all its chunks, and lacks none unless it is damaged.
-    X ("X"): the name of the matrix in the group, such as "layers/counts" of an AnnData store, whose sparse matrices,
-    categories ("obs/cell_type") and columns with a mask are read as what they are.
-    features (None): names. Of X the columns that are called so; "X" itself is all of them, and an array beside it, such
-    as "obs/n_counts", one more: ["X", "obs/age"]. Where there is no X, the variables of a group or of an xarray
-    Dataset. Variables may have any number of dimensions: a row is a cell of all dimensions of y, in C order, and a
-    variable that lacks some of them is repeated along them.
-    transpose (False): whether a stored X is feature × row, as genotypes and expressions mostly are.
-    storage_options (None): what fsspec needs to open URLs, as a dictionary: {"anon": True}, a profile, an endpoint.
-    They appear in no error, plan or model.
-
-    Raises DatasetNotFoundError, IncompleteDatasetError, MetadataError, UnsupportedFormatError or SchemaError, all of
-    them DataError, and ConfigurationError for arguments that do not go together.
-    """
-    return open_data(data, y, weight, offset, need_target=True, reading=Reading.of("open_dataset", reading))
-
-
 def open_data(
     data: Any,
     y: Any,
@@ -83,13 +39,31 @@ def open_data(
     need_target: bool,
     reading: Reading | None = None,
     known: tuple[str, ...] | None = None,
+    learn: Learn | None = None,
 ) -> Dataset:
-    """What `open_dataset` does; for predictions without a target.
+    """What `dgd.open_dataset` does; for predictions without a target.
 
     known: the features that a model was fitted on, which are read where there is no X.
+    learn: makes the pass that finds what the design of a table has to learn.
     """
     reading = reading or Reading()
+    if reading.design is not None:
+        reading = replace(reading, design=design_of(reading.design))
     tables = parquet_paths(data)
+    if isinstance(data, Dataset):
+        return _opened_already(data, reading, {"y": y, "weight": weight, "offset": offset}, need_target=need_target)
+    given = {"y": y, "weight": weight, "offset": offset}
+    table = table_of(data, tables, given, reading, known, may_learn=learn is not None)
+    if table is not None:
+        dataset = open_table(
+            table,
+            given,
+            reading,
+            need_target=need_target,
+            beside=lambda role, values: open_column(role, values, reading),
+            learn=learn,
+        )
+        return dataset if need_target else replace(dataset, y=None, weight=None)
     several = _several(data) if tables is None else None
     if several is not None:
         if not all(each is None or each is False or isinstance(each, str) for each in (y, weight, offset)):
@@ -102,16 +76,7 @@ def open_data(
         )
     unused: dict[str, Any] = {role: False for role, each in (("weight", weight), ("offset", offset)) if each is False}
     weight, offset = None if weight is False else weight, None if offset is False else offset
-    if isinstance(data, Dataset):
-        if not (y is None and weight is None and offset is None):
-            raise ConfigurationError("a `dgd.Dataset` brings its own y, weight and offset; give them to `open_dataset`")
-        if reading != Reading():
-            raise ConfigurationError(
-                "a `dgd.Dataset` is read as it was opened; give decode, features and the others to `open_dataset`"
-            )
-        without: dict[str, Any] = dict.fromkeys(unused)
-        dataset = replace(data, **without) if unused else data
-    elif tables is not None:
+    if tables is not None:
         from dgd.data.tables.in_place import open_tables
 
         named = {"y": y, "weight": weight, "offset": offset}
@@ -153,8 +118,25 @@ def open_data(
                 source=without_secrets(data) if isinstance(data, str) else "memory",
             )
             dataset = dataset if reading.features is None else select_columns(dataset, reading.features)
-    if reading.missing != dataset.missing and not isinstance(data, Dataset):
+    if reading.missing != dataset.missing:
         dataset = replace(dataset, missing=reading.missing)
+    return _with_target(dataset, need_target=need_target)
+
+
+def _opened_already(data: Dataset, reading: Reading, beside: dict[str, Any], *, need_target: bool) -> Dataset:
+    """A dataset that was opened before, without the weights and offsets that are False."""
+    if any(each is not None and each is not False for each in beside.values()):
+        raise ConfigurationError("a `dgd.Dataset` brings its own y, weight and offset; give them to `open_dataset`")
+    if reading != Reading():
+        raise ConfigurationError(
+            "a `dgd.Dataset` is read as it was opened; give decode, features and the others to `open_dataset`"
+        )
+    unused: dict[str, Any] = {role: None for role, each in beside.items() if each is False}
+    return _with_target(replace(data, **unused) if unused else data, need_target=need_target)
+
+
+def _with_target(dataset: Dataset, *, need_target: bool) -> Dataset:
+    """The dataset, without targets and weights where they are not asked for."""
     if not need_target:
         return replace(dataset, y=None, weight=None)
     if dataset.y is None:

@@ -21,7 +21,7 @@ NANOSECONDS = {
 }
 """Of each unit in which a time can be a number."""
 TIME_UNITS = tuple(f"{unit}s" for unit in NANOSECONDS)
-MISSING = ("error", "drop")
+MISSING = ("error", "drop", "mean", "indicator")
 MISSING_CHUNKS = ("error", "fill")
 TURN = "transpose an array in memory yourself (`.T`)"
 RAW = "decode=False, or --no-decode"
@@ -34,6 +34,9 @@ class ReadingOptions(TypedDict, total=False):
     time_unit: str | None
     X: str
     features: Sequence[str] | None
+    drop: Sequence[str] | None
+    categorical: Sequence[str] | None
+    design: Any
     missing: str
     missing_chunks: str
     transpose: bool
@@ -80,16 +83,25 @@ class Reading:
     """Whether a stored X is feature × row."""
     storage_options: Mapping[str, Any] | None = field(default=None, repr=False)
     """What fsspec needs to open URLs; may be secret."""
+    drop: tuple[str, ...] | None = None
+    """Columns of a table that are no feature."""
+    categorical: tuple[str, ...] | None = None
+    """Columns of a table that are categories, whatever they hold."""
+    design: Any = None
+    """How the columns of a table become those of X: a `Design`, a formula, or None for as they are."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.X, str):
             raise ConfigurationError(f"X must be the name of an array in the group, got a {type(self.X).__name__}")
         if self.missing not in MISSING:
-            raise ConfigurationError(f"missing must be 'error' or 'drop', got {self.missing!r}")
+            raise ConfigurationError(f"missing must be one of {', '.join(MISSING)}, got {self.missing!r}")
         if self.missing_chunks not in MISSING_CHUNKS:
             raise ConfigurationError(f"missing_chunks must be 'error' or 'fill', got {self.missing_chunks!r}")
-        if self.features is not None:
-            object.__setattr__(self, "features", _checked_names(self.features))
+        for name in ("features", "drop", "categorical"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, _checked_names(name, getattr(self, name)))
+        if self.design is not None and (self.features or self.drop or self.categorical):
+            raise ConfigurationError("design says which columns are used, and so do features, drop and categorical")
         if not isinstance(self.transpose, bool):
             raise ConfigurationError(f"transpose must be True or False, got {self.transpose!r}")
         if not isinstance(self.decode, bool):
@@ -121,8 +133,8 @@ class Reading:
         return cls(**options)
 
 
-def _checked_names(given: Any) -> tuple[str, ...]:
+def _checked_names(what: str, given: Any) -> tuple[str, ...]:
     names = tuple(given) if isinstance(given, (list, tuple)) or hasattr(given, "tolist") else ()
     if not names or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
-        raise ConfigurationError(f"features must be a list of different names, got {given!r}")
+        raise ConfigurationError(f"{what} must be a list of different names, got {given!r}")
     return tuple(str(name) for name in names)

@@ -11,7 +11,7 @@ import numpy as np
 
 from dgd._typing import Vector
 from dgd.data.dataset import Dataset
-from dgd.data.opening import open_dataset
+from dgd.data.design.opening import as_opened, coded_for
 from dgd.data.reading import ReadingOptions
 from dgd.errors import ConfigurationError
 from dgd.errors.checks import checked_word
@@ -30,6 +30,7 @@ from dgd.models.model import Model
 from dgd.passes.events import PassStopped, Tell, tell_nobody
 from dgd.passes.execution import Execution, execution_of
 from dgd.passes.executor import Executor
+from dgd.passes.opening import open_dataset
 from dgd.passes.pace import pace_of
 from dgd.passes.plan import Plan
 from dgd.passes.session import session
@@ -138,7 +139,9 @@ def fit(
     listening = checked_callbacks(callbacks)
     checked_word("fit(precision", precision, PRECISIONS)
     with interrupts_with_result():
-        dataset = open_dataset(data, y, weight=weight, offset=offset, **reading).waiting_at_most(where.read_timeout)
+        dataset = open_dataset(data, y, weight=weight, offset=offset, execution=where, **reading)
+        dataset = coded_for(dataset, intercept=fit_intercept).waiting_at_most(where.read_timeout)
+        reading = as_opened(reading, dataset)
         method = make_method(
             loss, penalty, solver, learning_rate, fit_intercept=fit_intercept, dataset=dataset, read_labels=True
         )
@@ -180,7 +183,8 @@ def plan(
     """
     where = execution_of(execution, client, threads)
     checked_word("plan(precision", precision, PRECISIONS)
-    dataset = open_dataset(data, y, weight=weight, offset=offset, **reading)
+    dataset = open_dataset(data, y, weight=weight, offset=offset, execution=where, **reading)
+    dataset = coded_for(dataset, intercept=fit_intercept)
     method = make_method(loss, penalty, solver, learning_rate, fit_intercept=fit_intercept, dataset=dataset)
     return planned(dataset, method, precision, where, measure=measure)
 

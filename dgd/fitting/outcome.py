@@ -100,6 +100,7 @@ def _model(theta: Vector, run: Run, objective: Objective, method: Method) -> Mod
         classes=method.loss.labels,
         feature_names=dataset.feature_names,
         target_name=dataset.target_name,
+        design=dataset.design and dataset.design.for_new_rows(),
         provenance={
             "dgd": __version__,
             "numpy": np.__version__,

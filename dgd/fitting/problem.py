@@ -8,6 +8,7 @@ from typing import Any, Unpack
 
 from dgd._typing import Vector
 from dgd.data.dataset import Dataset
+from dgd.data.design.opening import as_known
 from dgd.data.distinct import distinct
 from dgd.data.opening import open_data
 from dgd.data.reading import Reading, ReadingOptions, for_urls
@@ -100,7 +101,9 @@ def make_method(
     the_penalty.check(n)
     outputs = the_loss.n_outputs(dataset.y.shape)
     _check_offset(dataset, outputs)
-    intercept = checked_flag("fit(fit_intercept", fit_intercept)
+    intercept = checked_flag("fit(fit_intercept", fit_intercept) and (
+        dataset.design is None or dataset.design.intercept
+    )
     n_parameters = (n + intercept) * (outputs or 1)
     method, choice = make_solver(solver, rate, the_loss, the_penalty, n_parameters, outputs or 1)
     check_method(method, the_loss, the_penalty, n_parameters, outputs or 1)
@@ -140,6 +143,8 @@ def validation_rows(
         return _row_split(fraction, number, dataset)
     if validation is None:
         return None
+    if dataset.design is not None:
+        reading = as_known(reading, dataset.design.for_new_rows())
     if isinstance(validation, tuple) and len(validation) == 2:
         read = Reading.of("fit", for_urls(reading, *validation))
         other = open_data(*validation, None, need_target=True, reading=read, known=dataset.feature_names)

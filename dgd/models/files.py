@@ -1,6 +1,7 @@
 """A model on disk: a folder of model.json, coef.npy and intercept.npy, each with its checksum. Never pickle.
 
-With the covariance of its coefficients it is of format 3, with centre.npy and root.npy (L, (q·p, k)) besides.
+With the covariance of its coefficients it is of format 3, with centre.npy and root.npy (L, (q·p, k)) besides; with a
+design, how its columns are made of those of a table, of format 4, with a covariance or without.
 
 The seal finds accidents; whoever writes a model on purpose can compute it. So each field, array and file is checked.
 """
@@ -19,6 +20,7 @@ import numpy as np
 
 from dgd._typing import Vector
 from dgd._version import __version__
+from dgd.data.design.design import Design
 from dgd.data.folders import read_steady, replaced_folder
 from dgd.data.plain_files import read_plain_file
 from dgd.errors import ConfigurationError, ModelError
@@ -30,8 +32,8 @@ from dgd.models.inference.uncertainty import Uncertainty, finite_df
 from dgd.models.npy import LONGEST_HEADER, npy_array, npy_bytes
 from dgd.models.predictor import Predictor
 
-FORMAT, WITH_COVARIANCE = 2, 3
-READABLE = (1, FORMAT, WITH_COVARIANCE)
+FORMAT, WITH_COVARIANCE, WITH_DESIGN = 2, 3, 4
+READABLE = (1, FORMAT, WITH_COVARIANCE, WITH_DESIGN)
 """Format 1 had one output and no classes."""
 DOCUMENT = "model.json"
 LARGEST_DOCUMENT = 16 * 2**20
@@ -113,8 +115,9 @@ def _files(model: Predictor) -> dict[str, bytes]:
 
 
 def _document(model: Predictor, checksums: dict[str, str]) -> bytes:
+    with_covariance = FORMAT if model.uncertainty is None else WITH_COVARIANCE
     document: dict[str, Any] = {
-        "format": FORMAT if model.uncertainty is None else WITH_COVARIANCE,
+        "format": with_covariance if model.design is None else WITH_DESIGN,
         "dgd": __version__,
         "numpy": np.__version__,
         "loss": model.loss,
@@ -132,6 +135,8 @@ def _document(model: Predictor, checksums: dict[str, str]) -> bytes:
             "dispersion": model.uncertainty.dispersion.tolist(),
             "joint": model.uncertainty.joint,
         }
+    if model.design is not None:
+        document["design"] = model.design.as_json()
     document["seal"] = seal(document)
     text = json.dumps(document, indent=2, ensure_ascii=False)
     try:
@@ -168,6 +173,7 @@ def _read(folder: Path) -> Predictor:
         target_name=document["target_name"],
         provenance=document["provenance"],
         uncertainty=_read_covariance(folder, document, coef),
+        design=_read_design(folder, document),
     )
     flaw = model.flaw()
     if flaw is None and document["n_features"] != model.n_features:
@@ -178,7 +184,7 @@ def _read(folder: Path) -> Predictor:
 
 
 def _read_covariance(folder: Path, document: dict[str, Any], coef: Vector) -> Uncertainty | None:
-    if document["format"] != WITH_COVARIANCE:
+    if "covariance" not in document:
         return None
     found, n = document["covariance"], coef.shape[-1]
     _check_entries(found, COVARIANCE_FIELDS, folder / DOCUMENT, optional=set())
@@ -200,6 +206,15 @@ def _read_covariance(folder: Path, document: dict[str, Any], coef: Vector) -> Un
     )
 
 
+def _read_design(folder: Path, document: dict[str, Any]) -> Design | None:
+    if "design" not in document:
+        return None
+    try:
+        return Design.from_json(document["design"])
+    except ConfigurationError as error:
+        raise ModelError(f"{folder / DOCUMENT}: {error}") from error
+
+
 def _read_document(folder: Path) -> dict[str, Any]:
     """The document, each of its entries of its type."""
     where = folder / DOCUMENT
@@ -217,7 +232,7 @@ def _read_document(folder: Path) -> dict[str, Any]:
         raise ModelError(f"{where} was changed after it was written: its seal does not fit; save the model again")
     found = document.get("format")
     if type(found) is not int or found not in READABLE:
-        raise ModelError(f"{folder} has model format {found!r}, expected {FORMAT} or 3; use a newer dgd")
+        raise ModelError(f"{folder} has model format {found!r}, expected {FORMAT} to {WITH_DESIGN}; use a newer dgd")
     _check_fields(document, where)
     if document["loss"] not in LOSSES:
         raise ModelError(
@@ -228,8 +243,12 @@ def _read_document(folder: Path) -> dict[str, Any]:
 
 
 def _check_fields(document: dict[str, Any], where: Path) -> None:
-    has_covariance = document["format"] == WITH_COVARIANCE
-    fields = {**FIELDS, "covariance": (dict,)} if has_covariance else FIELDS
+    has_covariance = document["format"] == WITH_COVARIANCE or (
+        document["format"] == WITH_DESIGN and "covariance" in document
+    )
+    fields = {**FIELDS, "covariance": (dict,)} if has_covariance else dict(FIELDS)
+    if document["format"] == WITH_DESIGN:
+        fields["design"] = (dict,)
     _check_entries(document, fields, where, optional={"classes"} if document["format"] == 1 else set())
     arrays = sorted((*ARRAYS, *OF_COVARIANCE)) if has_covariance else list(ARRAYS)
     if sorted(document["sha256"]) != arrays:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,9 @@ import numpy as np
 from dgd._typing import Array, Vector
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk, Dataset
-from dgd.errors import ModelError
+from dgd.data.design.design import Design
+from dgd.data.reading import Reading
+from dgd.errors import ConfigurationError, ModelError
 from dgd.losses import LOSSES, Loss
 from dgd.models.inference.uncertainty import Uncertainty
 from dgd.passes.sums.blocks import Blocks
@@ -37,6 +39,8 @@ class Predictor:
     provenance: dict[str, Any] = field(default_factory=dict)
     link: Loss | None = field(default=None, repr=False)
     """The loss itself, where it is not one that dgd knows by name."""
+    design: Design | None = field(default=None, repr=False)
+    """How the columns are made of those of a table, where they are."""
     uncertainty: Uncertainty | None = field(default=None, repr=False)
     """The coefficients' covariance, where it was asked for: what intervals need."""
 
@@ -44,6 +48,11 @@ class Predictor:
     def n_features(self) -> int:
         """The columns a dataset must have."""
         return int(self.coef.shape[-1])
+
+    @property
+    def columns(self) -> tuple[str, ...] | None:
+        """The columns of a table that it needs: those of its design, or its features; None where they have no names."""
+        return self.feature_names if self.design is None else self.design.columns
 
     @property
     def outputs(self) -> tuple[int, ...]:
@@ -66,6 +75,8 @@ class Predictor:
         names = self.feature_names
         if names is not None and (len(names) != self.n_features or not all(type(name) is str for name in names)):
             return f"the feature names are not {self.n_features} strings"
+        if self.design is not None and not (self.design.is_known and self.design.names == names):
+            return "the feature names are not those that its design makes"
         if self.uncertainty is not None and (flaw := self.uncertainty.flaw(coef.shape)) is not None:
             return flaw
         return self._flaw_of_classes()
@@ -125,6 +136,26 @@ class Predictor:
     def offset_of(self, given: Any) -> Any:
         """The offset that is given; False, for none, where none is and the model was fitted without one."""
         return False if given is None and self.provenance.get("offset", "unknown") is None else given
+
+    def reading(self, reading: Reading, data: Any, *, y: Any = None) -> Reading:
+        """How data are read for this model: a table by its own design.
+
+        y: a target that is another than that of the fit. With missing="drop" a level that is not known is missing.
+        """
+        if self.design is None or isinstance(data, Dataset):
+            return reading
+        for name in ("features", "drop", "categorical", "design"):
+            if getattr(reading, name) is not None:
+                raise ConfigurationError(
+                    f"the model reads a table by its own design, and {name} was given; leave it out"
+                )
+        if reading.missing not in ("error", "drop"):
+            raise ConfigurationError(
+                f"missing={reading.missing!r} is for a fit, and the model fills as it learned; give 'drop' for "
+                f"predictions that are missing, or 'error'"
+            )
+        design = self.design if reading.missing == "error" else self.design.unknown_as_missing()
+        return replace(reading, design=design if y is None else design.without_target())
 
     def check(self, dataset: Dataset) -> None:
         """Raise ModelError unless the dataset has the columns this model was fitted on."""

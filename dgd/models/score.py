@@ -54,9 +54,10 @@ def score(
 
     Raises ModelError if the data do not have the columns the model was fitted on.
     """
-    how = Reading.of("score", reading)
+    how = model.reading(Reading.of("score", reading), data, y=y)
     table, data = data, in_order_of(model, data, how)
-    y = table[y] if isinstance(y, str) and (is_frame(table) or frame_names(table) is not None) else y
+    if model.design is None and isinstance(y, str) and (is_frame(table) or frame_names(table) is not None):
+        y = table[y]
     offset = model.offset_of(offset)
     dataset = open_data(data, y, weight, offset, need_target=True, reading=how, known=model.feature_names)
     model.check(dataset)
@@ -124,6 +125,8 @@ def _group_rows(model: Predictor, data: Any, by: Any, reading: Reading) -> Rows:
         if by not in (frame_names(data) or ()):
             raise ConfigurationError(f"`score(by={by!r})` names no column of the table, which has {frame_names(data)}")
         return open_column("groups", data[by], reading)
+    if reading.design is not None:
+        reading = replace(reading, design=reading.design.without_target())
     rows = open_data(data, by, None, need_target=True, reading=reading, known=model.feature_names).y
     assert rows is not None
     if len(rows.shape) > 1:

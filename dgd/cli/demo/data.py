@@ -48,8 +48,8 @@ def write_dataset(path: str, rows: int) -> None:
 def exact_theta(path: str) -> Vector:
     """The least-squares solution by the normal equations [1 X]ᵀ[1 X] θ = [1 X]ᵀy, summed chunk by chunk."""
     from dgd.data.buffers import Buffers
-    from dgd.data.opening import open_dataset
     from dgd.passes.blas import single_threaded_blas
+    from dgd.passes.opening import open_dataset
 
     dataset = open_dataset(path)
     n = 1 + dataset.shape[1]

@@ -41,18 +41,18 @@ def rows_of(frames: dict[str, Any]) -> dict[str, DaskRows]:
     Raises UnsupportedFormatError where columns are not numbers, ReadError where counting fails.
     """
     metas = {name: _meta(name, frame) for name, frame in frames.items()}
-    lengths = _lengths(frames)
+    lengths = partition_lengths(frames)
     found: dict[str, DaskRows] = {}
     for name, frame in frames.items():
         meta, turn = metas[name], column_values if frame.ndim == 1 else _matrix
         chunks = (lengths[name], *((size,) for size in meta.shape[1:]))
-        array = _by_partition(frame, turn, chunks, meta)
+        array = partitions(frame, turn, chunks, meta)
         as_objects = frame.ndim == 1 and number_type(frame.dtype) is None
         found[name] = (LabelRows if as_objects else DaskRows)(name, array)
     return found
 
 
-def _by_partition(frame: Any, turn: Callable[[Any], Array], chunks: tuple[Any, ...], meta: Array) -> DaskArray:
+def partitions(frame: Any, turn: Callable[[Any], Array], chunks: tuple[Any, ...], meta: Array) -> DaskArray:
     """A Dask array of what a function makes of each partition."""
     # Simplified, not optimised: an optimised frame may have fewer partitions, by the columns that are read.
     frame = frame.simplify()
@@ -71,10 +71,10 @@ def _length(part: Any) -> Array:
     return np.array([len(part)])
 
 
-def _lengths(frames: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+def partition_lengths(frames: dict[str, Any]) -> dict[str, tuple[int, ...]]:
     """The lengths of the partitions of each frame, counted together; one column is enough to count."""
     counts = {
-        name: _by_partition(
+        name: partitions(
             frame if frame.ndim == 1 else frame[[frame.columns[0]]],
             _length,
             ((1,) * frame.npartitions,),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,7 +81,7 @@ class ParquetRows(ReadAtOnce):
         encoded = [sum(column.total_compressed_size for column in columns) for columns in sizes]
         pages = max((group.column(j).total_uncompressed_size for group in groups for j in used), default=0)
         rows = int(np.diff(self.bounds).max(initial=0))
-        arrow = rows * sum(_cell_bytes(footer.schema.field(name).type) for name in self._stored)
+        arrow = rows * sum(cell_bytes(footer.schema.field(name).type) for name in self._stored)
         block = rows * len(self.columns) * self.dtype.itemsize
         return Footprint(
             encoded=max(encoded, default=0),
@@ -91,20 +92,13 @@ class ParquetRows(ReadAtOnce):
         )
 
     def _footer(self) -> Footer:
-        """The file's footer. Raises DatasetChangedError if it is not the one that was opened."""
-        footer = footer_of(self.path)
-        if footer.digest != self.digest:
-            raise DatasetChangedError(
-                f"array {self.name!r}: {self.path} is another file than the one that was opened, or was rewritten "
-                f"since; open it again, and do not write where a fit reads",
-                array=self.name,
-            )
-        return footer
+        return held_footer(self.name, self.path, self.digest)
 
     def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Array, int]:
         """The rows from start to stop, of every row group that holds some of them."""
         first, last = (int(k) for k in np.searchsorted(self.bounds, (start, stop - 1), side="right") - 1)
-        table, n_bytes = self._table(list(range(first, last + 1)), start, stop)
+        groups = list(range(first, last + 1))
+        table, n_bytes = read_groups(self.name, self.path, self._footer(), self._stored, groups, (start, stop))
         table = table.slice(start - int(self.bounds[first]), stop - start)
         constants = dict(self.constants)
         if self.is_vector and self.columns[0] in constants:
@@ -123,27 +117,51 @@ class ParquetRows(ReadAtOnce):
             column = column.cast(column.type.value_type)
         return labels_of(column.to_numpy())
 
-    def _table(self, groups: list[int], start: int, stop: int) -> tuple[pa.Table, int]:
-        """The used columns of some row groups, decoded on this thread, and their stored bytes."""
-        footer = self._footer()
-        try:
-            with pq.ParquetFile(
-                self.path, metadata=footer.metadata, pre_buffer=False, page_checksum_verification=True
-            ) as file:
-                table = file.read_row_groups(groups, columns=self._stored, use_threads=False)
-        except (pa.ArrowException, OSError) as error:
-            raise ReadError(
-                f"array {self.name!r}: rows {start} to {stop - 1} of {self.path} cannot be read: {error}. If the file "
-                f"is damaged or incomplete, fetch or write it again",
-                array=self.name,
-                rows=(start, stop),
-            ) from error
-        used = [j for name in self._stored if (j := footer.column_index(name)) is not None]
-        n_bytes = sum(footer.metadata.row_group(g).column(j).total_compressed_size for g in groups for j in used)
-        return table, n_bytes
+
+def held_footer(name: str, path: str, digest: str) -> Footer:
+    """A file's footer. Raises DatasetChangedError if it is not the one that was opened."""
+    footer = footer_of(path)
+    if footer.digest != digest:
+        raise DatasetChangedError(
+            f"array {name!r}: {path} is another file than the one that was opened, or was rewritten since; open it "
+            f"again, and do not write where a fit reads",
+            array=name,
+        )
+    return footer
 
 
-def _cell_bytes(kind: pa.DataType) -> int:
+def read_groups(
+    name: str,
+    path: str,
+    footer: Footer,
+    columns: list[str],
+    groups: list[int],
+    rows: tuple[int, int],
+    as_dictionaries: Sequence[str] = (),
+) -> tuple[pa.Table, int]:
+    """Some columns of some row groups, decoded on this thread, and their stored bytes."""
+    try:
+        with pq.ParquetFile(
+            path,
+            metadata=footer.metadata,
+            pre_buffer=False,
+            page_checksum_verification=True,
+            read_dictionary=list(as_dictionaries),
+        ) as file:
+            table = file.read_row_groups(groups, columns=columns, use_threads=False)
+    except (pa.ArrowException, OSError) as error:
+        raise ReadError(
+            f"array {name!r}: rows {rows[0]} to {rows[1] - 1} of {path} cannot be read: {error}. If the file is "
+            f"damaged or incomplete, fetch or write it again",
+            array=name,
+            rows=rows,
+        ) from error
+    used = [j for column in columns if (j := footer.column_index(column)) is not None]
+    n_bytes = sum(footer.metadata.row_group(g).column(j).total_compressed_size for g in groups for j in used)
+    return table, n_bytes
+
+
+def cell_bytes(kind: pa.DataType) -> int:
     """Bytes of a cell in Arrow's memory, its bit for null included; a label may take a hundred."""
     try:
         return 1 + max(1, int(kind.bit_width) // 8)

@@ -15,6 +15,7 @@ from dgd._typing import Array
 from dgd._version import __version__
 from dgd.data.arrays.memory_rows import MemoryRows
 from dgd.data.dataset import Dataset
+from dgd.data.design.design import Design
 from dgd.data.reading import Reading
 from dgd.data.rows import Rows
 from dgd.data.seen import Seen, hold, seen
@@ -170,7 +171,11 @@ def header_of(
                 () if validation is None else seen(validation, range(validation.n_chunks)), arrays
             ),
             "places": places,
-            "reading": {name: value for name, value in reading.items() if name != "storage_options"},
+            "reading": {
+                name: value.as_json() if isinstance(value, Design) else value
+                for name, value in reading.items()
+                if name != "storage_options"
+            },
             "method": {name: _part(getattr(task.method, name), arrays) for name in PARTS},
             "split": encoded(task.split, arrays),
             "null": encoded(null, arrays),

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from dgd.data.dataset import Dataset
-from dgd.data.opening import open_data, open_dataset
+from dgd.data.opening import open_data
 from dgd.data.reading import Reading, ReadingOptions
 from dgd.errors import CheckpointError, ConfigurationError
 from dgd.errors.checks import checked_flag, checked_integer, checked_number
@@ -26,6 +26,7 @@ from dgd.fitting.run import Task, run
 from dgd.fitting.verdict.stopping import Callback
 from dgd.losses import Loss
 from dgd.passes.execution import Execution, execution_of
+from dgd.passes.opening import open_dataset
 from dgd.penalties import Penalty
 from dgd.solvers import Solver
 

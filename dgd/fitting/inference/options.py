@@ -10,6 +10,7 @@ import numpy as np
 
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Dataset
+from dgd.data.design.design import design_of
 from dgd.data.opening import open_column, open_data
 from dgd.data.reading import Reading
 from dgd.data.rows import Rows
@@ -139,6 +140,8 @@ class InferenceOptions:
                 f"`inference(groups={self.groups!r})` names an array beside the data, and the fit was given an opened "
                 f"dataset; give the groups as an array, or their path as a `pathlib.Path`"
             )
+        if reading.design is not None:
+            reading = replace(reading, design=design_of(reading.design).without_target())
         return open_data(fitted.data, self.groups, None, need_target=True, reading=reading).y
 
     def selected(self, found: Inference) -> Inference:

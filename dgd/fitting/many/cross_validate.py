@@ -11,8 +11,8 @@ from typing import Any, Unpack
 import numpy as np
 
 from dgd._typing import Vector
+from dgd.data.design.opening import coded_for
 from dgd.data.folds import Folds, make_folds
-from dgd.data.opening import open_dataset
 from dgd.data.reading import ReadingOptions
 from dgd.errors import ConfigurationError
 from dgd.errors.checks import checked_word
@@ -27,6 +27,7 @@ from dgd.fitting.verdict.stopping import MAX_ITER, Stopping
 from dgd.losses import Loss
 from dgd.passes.blas import single_threaded_blas
 from dgd.passes.execution import Execution, execution_of
+from dgd.passes.opening import open_dataset
 from dgd.passes.session import session
 from dgd.penalties import Penalty
 from dgd.solvers import Solver
@@ -88,7 +89,8 @@ def cross_validate(
     where = execution_of(execution, client, threads)
     checked_word("cross_validate(choose", choose, CHOICES)
     stopping = replace(make_stopping(max_iter, tol, None), refines=False)
-    dataset = open_dataset(data, y, weight=weight, offset=offset, **reading).waiting_at_most(where.read_timeout)
+    dataset = open_dataset(data, y, weight=weight, offset=offset, execution=where, **reading)
+    dataset = coded_for(dataset, intercept=fit_intercept).waiting_at_most(where.read_timeout)
     grid = given_grid("cross_validate(penalties", penalties)
     given = [] if grid else checked_penalties("cross_validate", penalties, dataset.shape[1])
     apart = make_folds("cross_validate", dataset, folds, by, seed)

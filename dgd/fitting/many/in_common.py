@@ -29,6 +29,11 @@ class InCommon:
     precision: str
     stopping: Stopping
 
+    def __post_init__(self) -> None:
+        design = self.dataset.design
+        if design is not None and not design.intercept:
+            object.__setattr__(self, "fit_intercept", False)
+
     def method(self, penalty: Penalty | None, loss: Loss | None = None) -> Method:
         """With one penalty; the labels of classes are read where the loss is not known yet."""
         method = make_method(

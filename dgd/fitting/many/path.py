@@ -11,7 +11,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from dgd._typing import Vector
-from dgd.data.opening import open_dataset
+from dgd.data.design.opening import coded_for
 from dgd.data.reading import ReadingOptions
 from dgd.errors import ConfigurationError
 from dgd.fitting.arguments import make_stopping
@@ -28,6 +28,7 @@ from dgd.losses import Loss
 from dgd.models.model import Model
 from dgd.passes.blas import single_threaded_blas
 from dgd.passes.execution import Execution, execution_of
+from dgd.passes.opening import open_dataset
 from dgd.passes.session import session
 from dgd.penalties import Penalty
 from dgd.solvers import Solver
@@ -80,7 +81,8 @@ def path(
     began = time.perf_counter()
     where = execution_of(execution, client, threads)
     stopping = replace(make_stopping(max_iter, tol, None), refines=tol < PATH_TOL)
-    dataset = open_dataset(data, y, weight=weight, offset=offset, **reading).waiting_at_most(where.read_timeout)
+    dataset = open_dataset(data, y, weight=weight, offset=offset, execution=where, **reading)
+    dataset = coded_for(dataset, intercept=fit_intercept).waiting_at_most(where.read_timeout)
     grid = given_grid("path(penalty", penalty)
     given = [] if grid else checked_penalties("path", penalty, dataset.shape[1])
     how = InCommon(dataset, loss, solver, fit_intercept, precision, stopping)

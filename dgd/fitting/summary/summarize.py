@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any, Unpack
 
 from dgd.data.folds import Folds, make_folds
-from dgd.data.opening import open_dataset
 from dgd.data.reading import ReadingOptions
 from dgd.errors import ConfigurationError
 from dgd.errors.checks import checked_flag, checked_word
 from dgd.fitting.summary.read_products import METHODS, How, read_products
 from dgd.fitting.summary.summary import Summary
 from dgd.passes.execution import Execution, execution_of
+from dgd.passes.opening import open_dataset
 
 PRECISIONS = ("double", "single")
 
@@ -57,7 +57,8 @@ def summarize(
     each_chunk = checked_flag("summarize(by_chunk", by_chunk)
     if each_chunk and folds is not None:
         raise ConfigurationError("`summarize(folds=..., by_chunk=True)`: give one of them")
-    dataset = open_dataset(data, y, weight=weight, offset=offset, **reading).waiting_at_most(where.read_timeout)
+    dataset = open_dataset(data, y, weight=weight, offset=offset, execution=where, **reading)
+    dataset = dataset.waiting_at_most(where.read_timeout)
     assert dataset.y is not None
     apart = folds if folds is None or isinstance(folds, Folds) else make_folds("summarize", dataset, folds, by, seed)
     found = read_products(dataset, How(method, precision, apart, each_chunk), where)
@@ -74,4 +75,5 @@ def summarize(
         chunks=found.chunks,
         bytes_read=found.bytes_read,
         dataset=dataset,
+        design=dataset.design,
     )

@@ -12,7 +12,8 @@ import numpy as np
 
 from dgd._typing import Matrix, Vector
 from dgd.data.dataset import Dataset
-from dgd.data.opening import open_dataset
+from dgd.data.design.design import Design
+from dgd.data.design.opening import as_known
 from dgd.data.reading import ReadingOptions
 from dgd.data.transforms.summed_rows import SummedRows
 from dgd.errors import ConfigurationError, SchemaError
@@ -25,6 +26,7 @@ from dgd.fitting.summary.ridge_choice import RidgeChoice, ridge_choice
 from dgd.fitting.summary.updated import updated
 from dgd.fitting.summary.verified import verified
 from dgd.passes.execution import Execution, execution_of
+from dgd.passes.opening import open_dataset
 from dgd.passes.sums.gram import Gram
 from dgd.passes.sums.r_factor import RFactor
 from dgd.passes.tree import sum_siblings
@@ -59,6 +61,8 @@ class Summary:
     """What it was made of, where that is at hand; not saved."""
     bytes_read: int = field(default=0, repr=False)
     """Stored bytes that were read for it, or for its update; not saved."""
+    design: Design | None = field(default=None, repr=False)
+    """How the columns are made of those of a table, where they are."""
 
     @cached_property
     def factor(self) -> RFactor | None:
@@ -182,6 +186,7 @@ class Summary:
         Raises ConfigurationError for the summary of folds, SchemaError for other columns.
         """
         where = execution_of(execution, client, threads)
+        reading = reading if self.design is None else as_known(reading, self.design)
         dataset = open_dataset(data, y, weight=weight, offset=offset, **reading).waiting_at_most(where.read_timeout)
         return updated(self, dataset, where)
 
@@ -243,6 +248,7 @@ class Summary:
             feature_names=names,
             target_name=self.target_name,
             source=self.source,
+            design=self.design if names == self.feature_names else None,
         )
 
 

@@ -19,23 +19,24 @@ def in_order_of(model: Predictor, data: Any, reading: Reading) -> Any:
 
     Raises ModelError with the names of all columns that a table lacks, and those that the model does not know.
     """
-    if model.feature_names is None or reading.features is not None or (found := column_names(data)) is None:
+    columns = model.columns
+    if columns is None or reading.features is not None or (found := column_names(data)) is None:
         return data
-    missing = [name for name in model.feature_names if name not in found.names]
+    missing = [name for name in columns if name not in found.names]
     if missing:
-        unknown = [name for name in found.names if name not in model.feature_names and name != model.target_name]
+        unknown = [name for name in found.names if name not in columns and name != model.target_name]
         raise ModelError(_difference(model, found.source, missing, unknown))
-    if frame_names(data) in (None, model.feature_names):
+    if model.design is not None or frame_names(data) in (None, columns):
         return data
-    return frame_columns(data, model.feature_names)
+    return frame_columns(data, columns)
 
 
 def unused_columns(model: Predictor, data: Any, others: Sequence[str | None] = ()) -> tuple[str, ...]:
     """The columns of a table that the model does not know, besides its target and `others`."""
     found = column_names(data)
-    if found is None or model.feature_names is None:
+    if found is None or model.columns is None:
         return ()
-    known = {*model.feature_names, model.target_name, *others}
+    known = {*model.columns, model.target_name, *others}
     return tuple(name for name in found.names if name not in known)
 
 

@@ -27,7 +27,8 @@ def opened(model: Predictor, data: Any, offset: Any, reading: ReadingOptions) ->
     given = Reading.of("predict", reading)
     offset = model.offset_of(offset)
     data = in_order_of(model, data, given)
-    dataset = open_data(data, None, None, offset, need_target=False, reading=given, known=model.feature_names)
+    how = model.reading(given, data)
+    dataset = open_data(data, None, None, offset, need_target=False, reading=how, known=model.feature_names)
     model.check(dataset)
     return replace(dataset, missing="error"), dataset.missing
 

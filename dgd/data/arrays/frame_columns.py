@@ -1,0 +1,128 @@
+"""A DataFrame of pandas as a table, in memory or partition by partition; nothing of pandas is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgd._typing import Array
+from dgd.data.arrays.frames import column_values, number_type
+from dgd.data.arrays.memory_rows import MEMORY_CHUNK_BYTES, plain
+from dgd.data.buffers import Buffers
+from dgd.data.design.columns import FLOAT64, Codes, Column, ColumnKind, plain_level
+from dgd.data.rows import READABLE_KINDS, Footprint, regular_bounds
+from dgd.errors import SchemaError
+
+
+def kind_of_dtype(dtype: Any, *, may_be_missing: bool) -> ColumnKind:
+    """What a column of a dtype holds. One of Python's objects is taken for text."""
+    number = number_type(dtype)
+    if number is not None:
+        name = "boolean" if number.kind == "b" else "number"
+        nullable = may_be_missing and number.kind != "f" and not isinstance(dtype, np.dtype)
+        return ColumnKind(name, str(dtype), FLOAT64 if nullable else number)
+    word = str(dtype)
+    if word.startswith(("datetime64", "timestamp", "date32", "date64")):
+        return ColumnKind("time", word)
+    if word == "category" or word == "object" or "str" in word.partition("[")[0]:
+        return ColumnKind("category", "text" if word != "category" else word)
+    return ColumnKind("other", word)
+
+
+def column_of(column: Any, kind: ColumnKind, source: str) -> Column:
+    """A Series, or some rows of one."""
+    if kind.is_number:
+        return column_values(column).astype(kind.dtype, copy=False)
+    if kind.name == "time":
+        if getattr(getattr(column, "dtype", None), "tz", None) is not None:
+            column = column.dt.tz_convert("UTC").dt.tz_localize(None)
+        return np.asarray(column.to_numpy(dtype="datetime64[ns]"))
+    if str(column.dtype) == "object":
+        _check_texts(column, source)
+    found = column if str(column.dtype) == "category" else column.astype("category")
+    levels = [plain_level(level) for level in found.cat.categories.tolist()]
+    return Codes(np.asarray(found.cat.codes.to_numpy(), dtype=np.int64), levels)
+
+
+def _check_texts(column: Any, source: str) -> None:
+    values = column_values(column)
+    other = next((each for each in values if each is not None and not isinstance(each, str)), None)
+    if other is not None:
+        raise SchemaError(
+            f"{source}: column {column.name!r} holds a {type(other).__name__}, expected text; convert it "
+            f"(`.astype(str)`), or leave it out",
+            array=str(column.name),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class FrameTable:
+    """A DataFrame in memory, in the chunks that a NumPy array of its shape would have."""
+
+    frame: Any
+    source: str = "the DataFrame"
+
+    @cached_property
+    def kinds(self) -> dict[str, ColumnKind]:
+        """By the dtypes, of objects by what they are; and whether a cell is missing."""
+        found = {}
+        for j, name in enumerate(self.frame.columns):
+            column = self.frame.iloc[:, j]
+            kind = kind_of_dtype(column.dtype, may_be_missing=bool(column.isna().any()))
+            if str(column.dtype) == "object":
+                kind = _kind_of_objects(column_values(column))
+            found[str(name)] = kind
+        return found
+
+    @property
+    def index(self) -> frozenset[str]:
+        """A DataFrame's index is no column."""
+        return frozenset()
+
+    @cached_property
+    def bounds(self) -> NDArray[np.int64]:
+        """Chunks of about 4 MiB."""
+        return regular_bounds(len(self.frame), max(1, MEMORY_CHUNK_BYTES // (8 * max(1, self.frame.shape[1]))))
+
+    def _column(self, name: str) -> Any:
+        return self.frame.iloc[:, list(self.kinds).index(name)]
+
+    def footprint(self, names: Sequence[str]) -> Footprint:
+        """One chunk of the columns, beside the frame."""
+        rows = int(np.diff(self.bounds).max(initial=0))
+        held = 8 * len(self.frame) * len(names)
+        return Footprint(16 * rows * len(names), 8 * rows * len(names), held, exact=False, held=held)
+
+    def fingerprint(self, names: Sequence[str]) -> str:
+        """Shape and dtypes; what is in memory is not hashed."""
+        return f"frame:{len(self.frame)}:{[(name, self.kinds[name].what) for name in names]}"
+
+    def read(self, names: Sequence[str], start: int, stop: int, buffers: Buffers) -> tuple[dict[str, Column], int]:
+        """Some rows."""
+        found: dict[str, Column] = {
+            name: _values(self._column(name).iloc[start:stop], self.kinds[name], self.source) for name in names
+        }
+        return found, 8 * (stop - start) * len(names)
+
+
+def _values(column: Any, kind: ColumnKind, source: str) -> Column:
+    """Some rows of a column; objects that are numbers as such."""
+    if kind.is_number and str(column.dtype) == "object":
+        objects = column_values(column)
+        return np.array([np.nan if each is None else each for each in objects], dtype=kind.dtype)
+    return column_of(column, kind, source)
+
+
+def _kind_of_objects(values: Array) -> ColumnKind:
+    there = np.array([each for each in values if each is not None], dtype=object)
+    found = plain(there)
+    if not len(there) or found.dtype.kind not in READABLE_KINDS:
+        texts = all(isinstance(each, str) for each in there)
+        return ColumnKind("category", "text") if texts else ColumnKind("other", "objects of several kinds")
+    whole = len(there) == len(values)
+    return ColumnKind("boolean" if found.dtype.kind == "b" else "number", "objects", found.dtype if whole else FLOAT64)

@@ -1,0 +1,279 @@
+"""A design: which terms of a table's columns are the columns of X, and all that was learned of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+
+from dgd._typing import Array
+from dgd.data.design.coding import Product, coded
+from dgd.data.design.columns import Frame
+from dgd.data.design.expressions import Expression
+from dgd.data.design.formula import Others, parsed
+from dgd.data.design.terms import TERMS
+from dgd.data.design.terms.base import Piece, Term, as_tuple
+from dgd.data.design.terms.categories import Categorical, Levels, small
+from dgd.data.design.terms.interaction import Interaction, is_coded, product, product_names
+from dgd.data.kinds import Kind, Kinds
+from dgd.data.mixed import Coded, Mixed
+from dgd.errors import ConfigurationError
+from dgd.errors.checks import checked_flag
+from dgd.errors.words import counted, shown
+
+MOST_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is to be learned of some rows, for each term that is not known."""
+
+    each: tuple[Any, ...]
+    rows: int
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(tuple(a + b for a, b in zip(self.each, other.each, strict=True)), self.rows + other.rows)
+
+
+@dataclass(frozen=True)
+class Design:
+    """From the columns of a table to those of X: terms, in order. A value, which a model carries with it.
+
+    terms: a formula, or a list of terms of `dgd.terms` and of texts, each of which is a formula's right side.
+
+        y ~ a + b        the columns a and b; text is a category        a:b        the product        a*b    a + b + a:b
+        C(b)             a category, whatever it holds                  (a + b)^2  a + b + a:b        .      all others
+        log(a), I(a*b)   arithmetic                                     - a, - 1   without it, without an intercept
+        poly(a, 3), bs(a, knots=[1, 2]), ns(a, segments=4), hashed(a, 1024), ordered(a, ['S', 'M']), time(a, 'days')
+
+    intercept: whether the model has one; without it the first category keeps all of its levels.
+    target: y's column, or arithmetic on columns, where the formula says so.
+
+    Levels, means, boundaries and the coefficients of orthogonal polynomials are learned from the data of the fit, in
+    one pass over the columns that are used, unless they are given.
+    """
+
+    terms: tuple[Term, ...]
+    intercept: bool = True
+    target: str | None = None
+    without: tuple[Term, ...] = ()
+    """What a formula takes from its `.`, until a table says what that is."""
+    resolved: bool = False
+    """Whether a table has said what each column holds."""
+
+    def __post_init__(self) -> None:
+        given: Any = self.terms
+        checked_flag("Design(intercept", self.intercept)
+        found: list[Term] = []
+        for each in [given] if isinstance(given, (str, Term)) else given:
+            if isinstance(each, str):
+                formula = parsed(each)
+                found = [term for term in (*found, *formula.terms) if term not in formula.without]
+                if formula.target is not None:
+                    object.__setattr__(self, "target", formula.target)
+                object.__setattr__(self, "without", (*self.without, *formula.without))
+                if not formula.intercept:
+                    object.__setattr__(self, "intercept", False)
+            elif isinstance(each, Term):
+                found.append(each)
+            else:
+                raise ConfigurationError(f"`Design(...)` is of terms (`dgd.terms`) and formulas, got {shown(each)}")
+        object.__setattr__(self, "terms", tuple(dict.fromkeys(found)))
+        if self.target is not None:
+            Expression(self.target)
+
+    @property
+    def factors(self) -> tuple[Term, ...]:
+        """The terms, and those that are multiplied in them, each once."""
+        parts = (term.factors if isinstance(term, Interaction) else (term,) for term in self.terms)
+        return tuple(dict.fromkeys(factor for each in parts for factor in each))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of a table that it reads, without those of the target."""
+        return tuple(dict.fromkeys(name for term in self.terms for name in term.columns))
+
+    @property
+    def is_known(self) -> bool:
+        """Whether nothing must be learned from data."""
+        return all(term.is_known for term in self.terms)
+
+    def facts(self, frame: Frame, *, dropping: bool = False) -> Facts:
+        """What some rows teach, perhaps without those in which a cell is missing; the sum goes to `learned`."""
+        kept = frame.without_missing() if dropping else frame
+        found = []
+        for factor in self.factors:
+            if not factor.is_known:
+                fact = factor.facts(kept)
+                if kept is not frame and isinstance(fact, Levels):
+                    fact = replace(fact, elsewhere=factor.facts(frame).values)
+                found.append(fact)
+        return Facts(tuple(found), len(kept))
+
+    def learned(self, facts: Facts) -> Self:
+        """The design with what the data have taught."""
+        found = iter(facts.each)
+        known = {factor: factor if factor.is_known else factor.learned(next(found)) for factor in self.factors}
+        return self.changed(known.__getitem__)
+
+    def changed(self, change: Any) -> Self:
+        """The design with each factor replaced by a function of it."""
+        terms = tuple(
+            Interaction(tuple(change(factor) for factor in term.factors))
+            if isinstance(term, Interaction)
+            else change(term)
+            for term in self.terms
+        )
+        return replace(self, terms=terms)
+
+    @property
+    def has_unresolved(self) -> bool:
+        """Whether it stands for columns that only a table has."""
+        return any(isinstance(factor, Others) for factor in self.factors)
+
+    @cached_property
+    def products(self) -> list[list[Product]]:
+        """What is multiplied for each term, and which categories leave out a level."""
+        return coded(self.terms, intercept=self.intercept)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns of X."""
+        return tuple(
+            name for products in self.products for factors in products for name in product_names(list(factors))
+        )
+
+    @cached_property
+    def is_mixed(self) -> bool:
+        """Whether rows are `Mixed`, of several kinds of columns; else they are arrays."""
+        return any(map(is_coded, self.factors))
+
+    @cached_property
+    def kinds(self) -> Kinds | None:
+        """The parts of its rows, where they are `Mixed`; neighbouring columns of numbers are one part."""
+        found: list[Kind] = []
+        for factors in (factors for products in self.products for factors in products):
+            widths = [(is_coded(factor), len(factor.names(full=full))) for factor, full in factors]
+            numbers = math.prod(width for coded, width in widths if not coded)
+            codes = math.prod(width for coded, width in widths if coded)
+            if not any(coded for coded, _ in widths):
+                if found and not found[-1].coded:
+                    numbers += found.pop().columns
+                found.append(Kind(numbers, 8 * numbers))
+            elif codes:
+                beside = 8 if len(factors) > sum(coded for coded, _ in widths) else 0
+                found += numbers * [Kind(codes, small(codes).itemsize + beside, coded=True)]
+        return Kinds(tuple(found)) if self.is_mixed else None
+
+    def rows(self, frame: Frame) -> Array | Mixed:
+        """The rows of X for some rows of a table."""
+        known: dict[tuple[Term, bool], list[Piece]] = {}
+        pieces: list[Piece] = []
+        for products in self.products:
+            for factors in products:
+                each = []
+                for factor, full in factors:
+                    if (factor, full) not in known:
+                        known[factor, full] = factor.pieces(frame, full=full)
+                    each.append(known[factor, full])
+                pieces += product(each)
+        parts = _merged(pieces)
+        if not self.is_mixed:
+            return parts[0] if isinstance(parts[0], np.ndarray) else parts[0].toarray()
+        return Mixed(tuple(parts))
+
+    @cached_property
+    def digest(self) -> str:
+        """Of all it says."""
+        return hashlib.sha256(json.dumps(self.as_json(), sort_keys=True).encode()).hexdigest()
+
+    def for_new_rows(self) -> Self:
+        """The design without what it knows of rows that the fit left out."""
+        return self.changed(lambda term: replace(term, left_out=()) if isinstance(term, Categorical) else term)
+
+    def without_target(self) -> Self:
+        """The design for another target than the formula's."""
+        return replace(self, target=None)
+
+    def unknown_as_missing(self) -> Self:
+        """The design for predictions in which a level that is not known is a missing cell."""
+        return self.changed(
+            lambda term: (
+                replace(term, unknown="missing") if isinstance(term, Categorical) and term.unknown == "error" else term
+            )
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, in the types JSON has."""
+        return {
+            "terms": [term.as_json() for term in self.terms],
+            "intercept": self.intercept,
+            "target": self.target,
+        }
+
+    @classmethod
+    def from_json(cls, document: Any) -> Self:
+        """From what `as_json` gave. Raises ConfigurationError for anything else."""
+        try:
+            terms = tuple(_term(each) for each in document["terms"])
+            found = cls(terms, document["intercept"], document["target"], resolved=True)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+            raise ConfigurationError(f"the document is not that of a design: {error}") from error
+        if len(found.terms) != len(terms):
+            raise ConfigurationError("the document is not that of a design: a term is there twice")
+        return found
+
+    def __str__(self) -> str:
+        return f"{self.target or 'y'} ~ {' + '.join(term.label for term in self.terms) or '1'}" + (
+            "" if self.intercept else " - 1"
+        )
+
+    def line(self) -> str:
+        """It in a line or two: how many columns of which kind, and the levels of categories."""
+        categories = [each for each in self.factors if isinstance(each, Categorical)]
+        levels = [f"{each.column} {len(each.levels or ()):,}" for each in categories[:MOST_SHOWN]]
+        more = f" and {counted(len(categories) - MOST_SHOWN, 'more column')}" if len(categories) > MOST_SHOWN else ""
+        kinds = f"; levels: {', '.join(levels)}{more}" if levels else ""
+        columns = f"{counted(len(self.columns), 'column')} of the table: {counted(len(self.names), 'column')} of X"
+        return f"{columns}{kinds}"
+
+
+def _merged(pieces: Iterable[Piece]) -> list[Piece]:
+    """The pieces with neighbouring columns of numbers as one array."""
+    found: list[Piece] = []
+    numbers: list[Array] = []
+    for piece in [*pieces, None]:
+        if isinstance(piece, np.ndarray):
+            numbers.append(piece)
+            continue
+        if numbers:
+            found.append(numbers[0] if len(numbers) == 1 else np.concatenate(numbers, axis=1))
+            numbers = []
+        if isinstance(piece, Coded):
+            found.append(piece)
+    return found
+
+
+def _term(document: Any) -> Term:
+    kind = TERMS[document["kind"]]
+    given = {name: as_tuple(value) for name, value in document.items() if name != "kind"}
+    if kind is Interaction:
+        return Interaction(tuple(_term(each) for each in document["factors"]))
+    return kind(**given)
+
+
+def design_of(given: Any) -> Design:
+    """A design, or the formula of one. Raises ConfigurationError for anything else."""
+    if isinstance(given, Design):
+        return given
+    if isinstance(given, dict):
+        return Design.from_json(given)
+    if isinstance(given, str) or (isinstance(given, Sequence) and given):
+        return Design(given)  # type: ignore[arg-type]
+    raise ConfigurationError(f"`design=...` must be a formula or a `dgd.Design`, got {shown(given)}")

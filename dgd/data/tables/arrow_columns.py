@@ -1,0 +1,107 @@
+"""Columns of Arrow as columns of a table: numbers, times and categories."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from dgd.data.arrays.memory_rows import MEMORY_CHUNK_BYTES
+from dgd.data.buffers import Buffers
+from dgd.data.design.columns import FLOAT64, MISSING, Codes, Column, ColumnKind, plain_level
+from dgd.data.rows import Footprint, regular_bounds
+from dgd.data.tables.arrow import number_type, numbers
+from dgd.data.tables.parquet import index_columns
+
+
+def kind_of_type(kind: Any, *, may_be_missing: bool = True) -> ColumnKind:
+    """What a column of an Arrow type holds; integers and booleans with a missing cell are read as float64."""
+    if pa.types.is_dictionary(kind):
+        value = kind.value_type
+        text = pa.types.is_string(value) or pa.types.is_large_string(value) or number_type(value) is not None
+        return ColumnKind("category" if text else "other", str(kind))
+    dtype = number_type(kind)
+    if dtype is not None:
+        name = "boolean" if dtype.kind == "b" else "number"
+        return ColumnKind(name, str(kind), FLOAT64 if may_be_missing and dtype.kind != "f" else dtype)
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        return ColumnKind("time", str(kind))
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return ColumnKind("category", "text")
+    return ColumnKind("other", str(kind))
+
+
+def column_of(column: Any, kind: ColumnKind) -> Column:
+    """Some rows of a column."""
+    if kind.name == "category":
+        return _codes(column)
+    if kind.name == "time":
+        values = column.cast(pa.timestamp("ns") if pa.types.is_date(column.type) else pa.timestamp(column.type.unit))
+        return np.asarray(values.to_numpy())
+    return numbers(column).astype(kind.dtype, copy=False)
+
+
+def _codes(column: Any) -> Codes:
+    found = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    found = found.unify_dictionaries().combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+    if isinstance(found, pa.ChunkedArray):  # without a chunk
+        return Codes(np.empty(0, np.int32), [])
+    levels = [plain_level(level) for level in found.dictionary.to_pylist()]
+    codes = found.indices
+    codes = np.asarray((codes.fill_null(MISSING) if codes.null_count else codes).to_numpy(zero_copy_only=False))
+    if codes.dtype.kind == "u":
+        codes = codes.astype(np.int64)
+    return Codes(codes, levels)
+
+
+@dataclass(frozen=True, eq=False)
+class ArrowTable:
+    """A table of Arrow in memory, in the chunks that a NumPy array of its shape would have."""
+
+    table: Any
+    source: str = "the table"
+
+    @cached_property
+    def kinds(self) -> dict[str, ColumnKind]:
+        """By the types, and whether a cell is missing."""
+        columns = zip(self.table.schema, self.table.columns, strict=True)
+        return {field.name: kind_of_type(field.type, may_be_missing=column.null_count > 0) for field, column in columns}
+
+    @property
+    def index(self) -> frozenset[str]:
+        """That of a DataFrame, as the metadata say."""
+        return frozenset(index_columns(self.table.schema))
+
+    @cached_property
+    def bounds(self) -> NDArray[np.int64]:
+        """Chunks of about 4 MiB."""
+        rows = max(1, MEMORY_CHUNK_BYTES // (8 * max(1, self.table.num_columns)))
+        return regular_bounds(self.table.num_rows, rows)
+
+    def footprint(self, names: Sequence[str]) -> Footprint:
+        """One chunk of the columns, beside the table."""
+        rows = int(np.diff(self.bounds).max(initial=0))
+        held = sum(int(self.table.column(name).nbytes) for name in names)
+        return Footprint(16 * rows * len(names), 8 * rows * len(names), held, exact=True, held=held)
+
+    def fingerprint(self, names: Sequence[str]) -> str:
+        """Shape and types; what is in memory is not hashed."""
+        return f"arrow:{self.table.num_rows}:{[str(self.table.schema.field(name)) for name in names]}"
+
+    def read(self, names: Sequence[str], start: int, stop: int, buffers: Buffers) -> tuple[dict[str, Column], int]:
+        """Some rows."""
+        part = self.table.select(list(names)).slice(start, stop - start)
+        found = {name: column_of(part.column(name), self.kinds[name]) for name in names}
+        return found, int(part.nbytes)
+
+
+def arrow_table(values: Any) -> ArrowTable:
+    """A table of pyarrow, or of a library that hands out Arrow's streams."""
+    if isinstance(values, pa.RecordBatch):
+        values = pa.Table.from_batches([values])
+    return ArrowTable(values if isinstance(values, pa.Table) else pa.table(values))
