@@ -9,12 +9,15 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from dgd.estimators import (
     ElasticNet,
+    GammaRegressor,
     HuberRegressor,
     Lasso,
     LinearRegression,
     LogisticRegression,
     PoissonRegressor,
+    QuantileRegressor,
     Ridge,
+    TweedieRegressor,
 )
 
 ESTIMATORS = [
@@ -25,6 +28,10 @@ ESTIMATORS = [
     HuberRegressor(),
     LogisticRegression(),
     PoissonRegressor(),
+    GammaRegressor(),
+    TweedieRegressor(),
+    TweedieRegressor(power=1.5),
+    QuantileRegressor(alpha=0.01, smoothing=1e-2),
 ]
 
 

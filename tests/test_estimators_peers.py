@@ -45,6 +45,10 @@ CASES: list[tuple[str, dict[str, Any], Any]] = [
     ("HuberRegressor", {}, OUTLYING),
     ("HuberRegressor", {"alpha": 20.0, "epsilon": 2.0}, OUTLYING),
     ("PoissonRegressor", {"alpha": 0.1}, COUNTS),
+    ("GammaRegressor", {"alpha": 0.1}, COUNTS + 0.5),
+    ("TweedieRegressor", {"alpha": 0.1, "power": 1.6}, COUNTS),
+    ("TweedieRegressor", {"alpha": 0.1, "power": 0}, TARGET),
+    ("TweedieRegressor", {"alpha": 0.1, "power": 3}, COUNTS + 0.5),
     ("LogisticRegression", {"C": 0.5}, TWO),
     ("LogisticRegression", {"C": 0.5}, THREE),
     ("LogisticRegression", {"C": 0.1, "l1_ratio": 0.4}, TWO),
@@ -57,6 +61,8 @@ TIGHT: dict[str, dict[str, Any]] = {
     "ElasticNet": {"tol": 1e-14, "max_iter": 100_000},
     "HuberRegressor": {"tol": 1e-9, "max_iter": 10_000},  # it stops by F long before: see `polished`
     "PoissonRegressor": {"tol": 1e-12, "max_iter": 1000, "solver": "newton-cholesky"},
+    "GammaRegressor": {"tol": 1e-12, "max_iter": 1000, "solver": "newton-cholesky"},
+    "TweedieRegressor": {"tol": 1e-10, "max_iter": 10_000},
     "LogisticRegression": {"tol": 1e-10, "max_iter": 20_000},
 }
 
@@ -214,6 +220,10 @@ def test_derivatives_of_the_scaled_loss_agree_with_its_value() -> None:
         ("HuberRegressor", {"epsilon": 0.5}),
         ("HuberRegressor", {"solver": "cg"}),
         ("PoissonRegressor", {"alpha": None}),
+        ("GammaRegressor", {"alpha": -1}),
+        ("TweedieRegressor", {"power": 0.5}),
+        ("TweedieRegressor", {"link": "identity", "power": 1}),
+        ("QuantileRegressor", {"quantile": 1.0}),
         ("LogisticRegression", {"C": 0.0}),
         ("LinearRegression", {"fit_intercept": "yes"}),
         ("LinearRegression", {"max_iter": 0}),
@@ -224,6 +234,29 @@ def test_derivatives_of_the_scaled_loss_agree_with_its_value() -> None:
 def test_parameters_are_checked_when_they_are_used(name: str, parameters: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match=f"`{name}\\({next(iter(parameters))}"):
         ours(name, parameters).fit(X, TARGET)
+
+
+@pytest.mark.parametrize("weight", [None, W], ids=["plain", "weighted"])
+@pytest.mark.parametrize(("quantile", "alpha"), [(0.5, 0.0), (0.1, 0.02), (0.9, 0.3)])
+def test_quantiles_are_those_of_a_linear_program(quantile: float, alpha: float, weight: Any) -> None:
+    mine = ours("QuantileRegressor", {"quantile": quantile, "alpha": alpha}).fit(X, TARGET, weight)
+    peer = linear_model.QuantileRegressor(quantile=quantile, alpha=alpha).fit(X, TARGET, weight)
+    of_weight = np.ones(len(X)) if weight is None else weight
+
+    def objective(fitted: Any) -> float:
+        r = TARGET - fitted.predict(X)
+        pinball = np.maximum(quantile * r, (quantile - 1) * r)
+        return float(of_weight @ pinball / of_weight.sum() + alpha * np.abs(fitted.coef_).sum())
+
+    spread = np.std(TARGET)
+    assert 0 <= objective(mine) - objective(peer) + 1e-12 <= 1e-4 * spread / 4 + 1e-12
+    assert_allclose(mine.coef_, peer.coef_, rtol=0, atol=3e-3 * spread)
+    assert mine.score(X, TARGET, weight) == pytest.approx(peer.score(X, TARGET, weight), abs=2e-3)
+
+
+def test_a_perfect_fit_has_every_quantile() -> None:
+    fitted = ours("QuantileRegressor", {"quantile": 0.9, "alpha": 0.0}).fit(X, X[:, 0])
+    assert_allclose(fitted.coef_, np.eye(X.shape[1])[0], atol=1e-9)
 
 
 def test_an_unfinished_fit_warns() -> None:

@@ -10,6 +10,7 @@ A lazy fit runs where `dgd.fit` would: on the active Dask client, else on thread
 
 base         fit, from input to attributes        callbacks     scikit-learn's callbacks, if it has them
 regression   predict and score of a number        inputs        what X and y are, and how they are opened
+log_link_regression  the same of counts and amounts
 design       ZarrDesign                           chunk_kfold   ChunkKFold
 cv_folds     what `cv` stands for                 summary_solve  fits from a summary
 partial_summaries  partial_fit of least squares  class_factors  class_weight
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 from dgd.estimators.chunk_kfold import ChunkKFold
 from dgd.estimators.design import ZarrDesign
+from dgd.estimators.gamma_regressor import GammaRegressor
 from dgd.estimators.huber_regressor import HuberRegressor
 from dgd.estimators.lasso import ElasticNet, Lasso
 from dgd.estimators.lasso_cv import ElasticNetCV, LassoCV
@@ -27,13 +29,16 @@ from dgd.estimators.linear_regression import LinearRegression
 from dgd.estimators.logistic_regression import LogisticRegression
 from dgd.estimators.logistic_regression_cv import LogisticRegressionCV
 from dgd.estimators.poisson_regressor import PoissonRegressor
+from dgd.estimators.quantile_regressor import QuantileRegressor
 from dgd.estimators.ridge import Ridge
 from dgd.estimators.ridge_cv import RidgeCV
+from dgd.estimators.tweedie_regressor import TweedieRegressor
 
 __all__ = [
     "ChunkKFold",
     "ElasticNet",
     "ElasticNetCV",
+    "GammaRegressor",
     "HuberRegressor",
     "Lasso",
     "LassoCV",
@@ -41,7 +46,9 @@ __all__ = [
     "LogisticRegression",
     "LogisticRegressionCV",
     "PoissonRegressor",
+    "QuantileRegressor",
     "Ridge",
     "RidgeCV",
+    "TweedieRegressor",
     "ZarrDesign",
 ]
