@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from dgd.fitting.fit import fit, plan
     from dgd.fitting.many.cross_validate import cross_validate
     from dgd.fitting.many.cross_validation import CrossValidation
+    from dgd.fitting.many.curve_of_sizes import LearningCurve
+    from dgd.fitting.many.learning_curve import learning_curve
     from dgd.fitting.many.path import path
     from dgd.fitting.many.path_result import Path
     from dgd.fitting.record import Record
@@ -59,6 +61,7 @@ _HOMES = {
     "Event": "dgd.passes.events",
     "Execution": "dgd.passes.execution",
     "Inference": "dgd.models.inference.inference",
+    "LearningCurve": "dgd.fitting.many.curve_of_sizes",
     "MixedRows": "dgd.data.arrays.mixed_rows",
     "Model": "dgd.models.model",
     "Path": "dgd.fitting.many.path_result",
@@ -71,6 +74,7 @@ _HOMES = {
     "fit": "dgd.fitting.fit",
     "info": "dgd.data.zarr.info",
     "ingest": "dgd.data.tables.ingest",
+    "learning_curve": "dgd.fitting.many.learning_curve",
     "load_model": "dgd.models.model",
     "load_summary": "dgd.fitting.summary.summary",
     "open_dataset": "dgd.passes.opening",
@@ -114,6 +118,7 @@ __all__ = [
     "Event",
     "Execution",
     "Inference",
+    "LearningCurve",
     "MixedRows",
     "Model",
     "Path",
@@ -129,6 +134,7 @@ __all__ = [
     "fit",
     "info",
     "ingest",
+    "learning_curve",
     "load_model",
     "load_summary",
     "losses",

@@ -16,12 +16,12 @@ def products_need(
     *,
     passes: int = 1,
     parts: int = 1,
-    chunks: int = 0,
+    apart: int = 0,
     factors: bool = False,
 ) -> Need:
     """What passes need of which the first sums centred products; parts: how many are kept apart in each sum.
 
-    chunks: whose products are kept apart: each is in one sum alone, and they are collected twice at most.
+    apart: further ones, each of which is in one sum alone, as those of a chunk; they are collected twice at most.
     factors: whether one of them sums R factors.
     """
     dtype = np.dtype(np.float64 if precision == "double" or factors else np.float32)
@@ -37,6 +37,6 @@ def products_need(
         block_bytes=3 * max(block + products, 2 * products) if factors else 2 * block + 2 * products,
         # Targets as numbers, their differences, and the weights' roots.
         bytes_per_row=8 * targets + (8 if dtype.itemsize == 8 else 12) * (targets + 1),
-        held_bytes=2 * chunks * products,
+        held_bytes=2 * apart * products,
         passes=passes,
     )

@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from dgd._typing import Matrix
+from dgd._typing import Integers, Matrix
 from dgd.data.chunk_identities import chunk_identities
 from dgd.data.dataset import Dataset
 from dgd.data.folds import Folds
 from dgd.data.transforms.missing import check_counts
 from dgd.passes.execution import Execution
+from dgd.passes.plan import Need
 from dgd.passes.products_need import products_need
 from dgd.passes.session import session
 from dgd.passes.sums.gram import Gram
-from dgd.passes.sums.gram_parts import ChunkGramSum, FoldGramSum
+from dgd.passes.sums.gram_parts import ChunkGramSum, FoldGramSum, SectionGramSum
 from dgd.passes.sums.gram_sum import GramSum
 from dgd.passes.sums.r_factor import RFactor, RFactorSum
 from dgd.passes.tree import sum_siblings
@@ -30,10 +31,39 @@ class How:
     precision: str = "double"
     folds: Folds | None = None
     by_chunk: bool = False
+    cuts: Integers | None = None
+    """The rows that sections begin with, each of which has folds of its own; but for the first."""
 
-    def parts(self, n_chunks: int) -> int:
-        """The sums that are kept apart."""
-        return n_chunks if self.by_chunk else 1 if self.folds is None else self.folds.count
+    @property
+    def chunk_sum(self) -> Any:
+        """What is summed of a chunk."""
+        one: Any = GramSum(self.precision) if self.method == "gram" else RFactorSum()
+        if self.by_chunk:
+            return ChunkGramSum(one)
+        if self.folds is None:
+            return one
+        return FoldGramSum(one, self.folds) if self.cuts is None else SectionGramSum(one, self.folds, self.cuts)
+
+    def need(self, dataset: Dataset) -> Need:
+        """What its pass needs beside reading."""
+        assert dataset.y is not None
+        folds = 1 if self.folds is None else self.folds.count
+        return products_need(
+            dataset.shape[1],
+            dataset.y.shape[1] if len(dataset.y.shape) == 2 else 1,
+            dataset.chunk_rows,
+            self.precision,
+            parts=folds,
+            apart=dataset.n_chunks if self.by_chunk else 0 if self.cuts is None else folds * (len(self.cuts) + 1),
+            factors=self.method == "qr",
+        )
+
+    def parts(self, found: Any) -> tuple[Gram | RFactor, ...]:
+        """What is kept apart, of the sum of all chunks; the folds of one section after those of another."""
+        if self.cuts is not None:
+            return tuple(part for section in found.parts for part in section.parts)
+        parts: tuple[Gram | RFactor, ...] = (found,) if self.folds is None and not self.by_chunk else found.parts
+        return parts
 
 
 @dataclass(frozen=True)
@@ -50,24 +80,9 @@ class Products:
 
 def read_products(dataset: Dataset, how: How, where: Execution) -> Products:
     """Read every row once. Raises PlanError where the sums do not fit, DataError where no row counts."""
-    assert dataset.y is not None
-    q = dataset.y.shape[1] if len(dataset.y.shape) == 2 else 1
-    one: Any = GramSum(how.precision) if how.method == "gram" else RFactorSum()
-    chunk_sum = ChunkGramSum(one) if how.by_chunk else one if how.folds is None else FoldGramSum(one, how.folds)
     with session(where) as running:
-        parts = how.parts(dataset.n_chunks)
-        need = products_need(
-            dataset.shape[1],
-            q,
-            dataset.chunk_rows,
-            how.precision,
-            parts=1 if how.by_chunk else parts,
-            chunks=parts if how.by_chunk else 0,
-            factors=how.method == "qr",
-        )
-        result = running.executor.sweep(running.open(dataset, need), chunk_sum)
-    found: Any = result.value
-    sums: tuple[Gram | RFactor, ...] = found.parts if parts > 1 or how.by_chunk else (found,)
+        result = running.executor.sweep(running.open(dataset, how.need(dataset)), how.chunk_sum)
+    sums = how.parts(result.value)
     check_counts(sum_siblings(sums).weight, result.left_out, dataset.feature_names)
     left_out = 0 if result.left_out is None else result.left_out.rows
     return Products(sums, chunk_identities(dataset), left_out, result.bytes_read)

@@ -125,6 +125,10 @@ class Summary:
         """The summary of one fold or chunk alone."""
         return self._of((self.parts[index],))
 
+    def of_sums(self, sums: Gram) -> Self:
+        """The summary of other rows of the same columns and targets."""
+        return self._of((sums,))
+
     def _of(self, parts: tuple[Any, ...]) -> Self:
         """Another summary of the same columns, no longer of all of the data."""
         return replace(self, parts=parts, by_chunk=False, chunks=np.zeros((0, 3)), dataset=None, bytes_read=0)
