@@ -254,3 +254,16 @@ def test_ids_of_a_writer_that_do_not_fit(tmp_path: Path, ids: dict[str, Any], sa
     writer.append(np.ones((1, 1)), np.ones(1), ids={"k": np.array([9], np.uint8)})
     writer.commit()
     assert dgd.open_dataset(tmp_path / "o.zarr").ids["k"].read(0, 3, Buffers())[0].tolist() == [1, 2, 9]
+
+
+@pytest.mark.parametrize("rows", [1, 333])
+def test_a_small_table_takes_no_more_on_disk_than_its_rows(tmp_path: Path, rows: int) -> None:
+    frame = pd.DataFrame({"id": ["k"] * rows, "a": np.arange(rows) / 3, "w": np.ones(rows), "y": np.arange(rows) / 7})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    out = tmp_path / "o.zarr"
+    dgd.ingest([tmp_path / "t.csv"], out, target="y", weight="w", ids=["id"])
+    assert sum(path.stat().st_size for path in out.glob("*/c/**/*") if path.is_file()) == rows * 24 + 12
+    assert (out / "id" / "0" / "c" / "0").stat().st_size < 16 + 5 * rows
+    dataset = dgd.open_dataset(out)
+    assert dataset.read(0).X.ravel().tolist() == frame["a"].tolist()
+    assert dataset.bounds.tolist() == [0, rows]

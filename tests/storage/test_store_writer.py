@@ -111,7 +111,7 @@ def test_what_zarr_is_configured_to_do_does_not_matter(tmp_path: Path) -> None:
 
 def test_chunks_are_4_mib_unless_told(tmp_path: Path) -> None:
     with dgd.DatasetWriter(tmp_path / "a.zarr", dtype="float32") as writer:
-        writer.append(np.zeros((3, 100)), np.zeros(3))
+        writer.append(np.zeros((4 * 2**20 // 400 + 3, 100)), np.zeros(4 * 2**20 // 400 + 3))
     assert zarr.open_array(tmp_path / "a.zarr" / "X", mode="r").chunks == (4 * 2**20 // 400, 100)
     assert zarr.open_array(tmp_path / "a.zarr" / "y", mode="r").chunks == (4 * 2**20 // 400,)
 

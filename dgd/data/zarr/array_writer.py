@@ -40,7 +40,7 @@ class Column:
         self.name = name
         self.width = width
         self.dtype = dtype
-        tail = () if width is None else (width,)
+        self._tail = tail = () if width is None else (width,)
         self._buffer = np.empty((chunk_rows, *tail), dtype=dtype)
         self._nothing: Any = "" if dtype.kind == "O" else 0
         """What is beyond the last row; texts are objects."""
@@ -50,17 +50,22 @@ class Column:
         self._output = output
         self.parts = {name: self}
         """The arrays it is made of, by their paths in the dataset."""
-        self._draft = ArrayDraft(
-            shape=(chunk_rows, *tail),
-            chunks=(chunk_rows, *tail),
-            dtype=dtype,
-            dimension_names=dimension_names or ("row", "feature" if name == "X" else "output")[: 1 + len(tail)],
-            compression=compression,
-            attributes={KEY: {"part_of": "dataset"}},
-        )
+        self._compression = compression
+        self._dimensions = dimension_names or ("row", "feature" if name == "X" else "output")[: 1 + len(tail)]
+        self._draft = self._draft_of(chunk_rows)
         self.document = self._draft.document
         """The metadata document as this process has written it."""
         output.set(f"{name}/{ROOT}", self.document)
+
+    def _draft_of(self, chunk_rows: int) -> ArrayDraft:
+        return ArrayDraft(
+            shape=(chunk_rows, *self._tail),
+            chunks=(chunk_rows, *self._tail),
+            dtype=self.dtype,
+            dimension_names=self._dimensions,
+            compression=self._compression,
+            attributes={KEY: {"part_of": "dataset"}},
+        )
 
     @property
     def content(self) -> str:
@@ -79,8 +84,13 @@ class Column:
                 self._flush()
 
     def finish(self) -> None:
-        """Write the last, ragged chunk and the list of checksums, and set the true length."""
+        """Write the last, ragged chunk and the list of checksums, and set the true length.
+
+        A single chunk is as long as its rows are many, and not padded.
+        """
         rows = self._chunks * self._buffer.shape[0] + self._filled
+        if self._filled and not self._chunks:
+            self._buffer, self._draft = self._buffer[: self._filled], self._draft_of(self._filled)
         if self._filled:
             self._buffer[self._filled :] = self._nothing
             self._flush()
