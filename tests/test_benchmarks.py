@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from benchmarks import _bare, growth, identity, limits, many, peers, sparse
+from benchmarks import _bare, growth, identity, ingest, limits, many, peers, sparse
 
 import dgd
 
@@ -308,3 +308,9 @@ def test_sparse_rows_beside_a_bare_loop(tmp_path: Path) -> None:
     assert passes["non-zeros"] == 40_000
     assert passes["ratio"] > 0
     assert memory["≤ 1 GiB"]
+
+
+def test_ingest_beside_bare_loops() -> None:
+    rows = ingest.measure(rows=2_000, rounds=1)
+    assert [row["file"] for row in rows] == ["csv, read", "csv", "parquet"]
+    assert all(row["s loop"] > 0 and row["s dgd"] > 0 for row in rows)

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from zarr.storage import LocalStore
 
 import dgd
 from dgd.data import folders
+from dgd.data.zarr import outputs
 from dgd.errors import DgdError, WriteError
 from dgd.errors.writing import writing
 
@@ -89,11 +89,10 @@ def test_the_last_step_that_fails_is_a_write_error_too(
 def test_the_first_step_that_fails_is_a_write_error_too(
     write: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def fails(*_: Any, **__: Any) -> None:
+    def fails(*_: Any, **__: Any) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(LocalStore, "set", fails)
-    monkeypatch.setattr(LocalStore, "set_if_not_exists", fails)
+    monkeypatch.setattr(outputs, "put_file", fails)
     with pytest.raises(WriteError, match=r"out cannot be written: Permission denied; .* change its permissions"):
         write(tmp_path / "out")
 

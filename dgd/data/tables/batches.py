@@ -47,15 +47,17 @@ def blocks(
     dtype: np.dtype[np.floating[Any]],
     missing: MissingCells,
     whole_ids: Mapping[str, bool],
+    rows: int,
 ) -> Iterator[Block]:
     """The table's rows in order, X in `dtype`; raises IngestError at the first number that is not finite.
 
     Missing cells raise as well, or are NaN, or their rows are left out. whole_ids: whether an id is an int64, or text.
+    rows: of a chunk that is written.
     """
     n_features = len(selection.features)
     dtypes = [dtype if name in selection.features else FLOAT64 for name in selection.used]
     start = 0
-    for batch, bytes_read in table.batches(selection):
+    for batch, bytes_read in table.batches(selection, rows):
         columns = [_floats(batch.column(n), d) for n, d in zip(selection.used, dtypes, strict=True)]
         ids = {name: _ids(table, name, batch.column(name), whole=whole) for name, whole in whole_ids.items()}
         whole = None if missing.policy == "error" else _without_missing(selection, columns, missing)

@@ -73,8 +73,11 @@ class Table(Protocol):
     def read_as(self) -> str:
         """How the file is read where that is not as usual, for people."""
 
-    def batches(self, selection: Selection) -> Iterator[tuple[pa.RecordBatch, int]]:
-        """The rows in order, only the columns used, each batch with the bytes of the file read so far."""
+    def batches(self, selection: Selection, rows: int) -> Iterator[tuple[pa.RecordBatch, int]]:
+        """The rows in order, only the columns used, each batch with the bytes of the file read so far.
+
+        rows: of a chunk that is written, which a batch best has.
+        """
 
     def cell(self, row: int, name: str) -> Cell:
         """The cell as it stands in the file: reads the file again up to there."""

@@ -9,25 +9,19 @@ from __future__ import annotations
 import contextlib
 import csv
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
 
+from dgd.data.tables import csv_blocks
 from dgd.data.tables.columns import Cell, Column, Kind, Selection, kind_of
 from dgd.data.tables.dialect import SAMPLE_BYTES, Dialect, guessed, reader_of
 from dgd.data.tables.refusals import refused_cell
 from dgd.data.tables.text_files import UNREADABLE, beginning, opened_text, stream_of
 from dgd.errors import IngestError
-
-BLOCK_BYTES = 1 << 20
-"""Bytes of text parsed at a time, hence also the longest row. pyarrow reads 32 blocks ahead."""
-
-TRUE = ("true", "True", "TRUE", "1")
-FALSE = ("false", "False", "FALSE", "0")
 
 
 @dataclass(frozen=True)
@@ -41,8 +35,8 @@ class CsvTable:
     read_as: str
     stored: tuple[str, ...]  # the columns' names as pyarrow reads them
 
-    def batches(self, selection: Selection) -> Iterator[tuple[pa.RecordBatch, int]]:
-        """The rows in order: one batch per block, booleans as bool, ids as text, and all else as float64.
+    def batches(self, selection: Selection, rows: int) -> Iterator[tuple[pa.RecordBatch, int]]:
+        """The rows in order: a batch for some blocks, booleans as bool, ids as text, and all else as float64.
 
         Each column's type is set beforehand, so that whole numbers in the first block do not make a later
         3.5 an error. The bytes run ahead of the rows by what pyarrow has read ahead.
@@ -57,19 +51,19 @@ class CsvTable:
             else number
             for name in selection.in_file
         }
-        rows = 0
+        done = 0
         try:
             file = pa.OSFile(self.path)
-            for batch in _reader(self.path, file, self.dialect, types):
+            for batch in csv_blocks.parsed(stream_of(self.path, file), self.dialect, types, self.stored):
                 columns = [
                     column if name in selection.ids else _numbers(column, self.dialect)
                     for name, column in zip(selection.in_file, batch.columns, strict=True)
                 ]
-                rows += batch.num_rows
+                done += batch.num_rows
                 yield pa.RecordBatch.from_arrays(columns, list(selection.in_file)), file.tell()
         except (pa.ArrowException, *UNREADABLE, zlib.error, UnicodeError) as error:
-            fault = self._refused_text(selection, rows) if isinstance(error, pa.ArrowInvalid) else None
-            raise fault or _unreadable(self.path, self.dialect, rows, error) from error
+            fault = self._refused_text(selection, done) if isinstance(error, pa.ArrowInvalid) else None
+            raise fault or _unreadable(self.path, self.dialect, done, error) from error
 
     def cell(self, row: int, name: str) -> Cell:
         """The cell as it stands in the file, with its line."""
@@ -105,7 +99,7 @@ class CsvTable:
 
     def _reads_as(self, kind: Kind, text: str) -> bool:
         """Whether pyarrow takes the text for a number or boolean: as Python does, but for 1_000 and ١٢٣."""
-        return text in (*TRUE, *FALSE) if kind == "boolean" else self.dialect.is_number(text)
+        return text in (*csv_blocks.TRUE, *csv_blocks.FALSE) if kind == "boolean" else self.dialect.is_number(text)
 
     def whole_numbers(self, name: str) -> bool:
         """False: what a cell holds is known when it was read."""
@@ -121,7 +115,7 @@ def open_csv_table(path: str, given: Dialect | None = None) -> CsvTable:
     try:
         dialect = guessed(path, beginning(path, SAMPLE_BYTES), dialect)
         file = pa.OSFile(path)
-        reader = _reader(path, file, dialect, {})
+        reader = csv_blocks.stream(stream_of(path, file), dialect, {})
         first = next((batch for batch in reader if batch.num_rows), None)
         stored = tuple(reader.schema.names)
     except UnicodeDecodeError as error:
@@ -155,51 +149,6 @@ def _numbers(column: pa.Array, dialect: Dialect) -> pa.Array:
     if dialect.decimal == ",":
         texts = pc.replace_substring(texts, ",", ".")
     return pc.cast(texts, pa.float64())
-
-
-def _reader(
-    path: str, file: pa.NativeFile, dialect: Dialect, types: Mapping[str, pa.DataType]
-) -> pa.csv.CSVStreamingReader:
-    """A streaming reader of the columns in `types`, or with none given of all, their types inferred.
-
-    It converts on one thread: no slower, since splitting into rows is serial anyway. `file` is left to the
-    reader to close: closed before the reader goes, it would be closed under the thread that reads ahead.
-    """
-    return pa.csv.open_csv(
-        stream_of(path, file),
-        read_options=pa.csv.ReadOptions(
-            block_size=BLOCK_BYTES,
-            use_threads=False,
-            encoding=dialect.encoding,
-            skip_rows=dialect.skip_lines,
-            autogenerate_column_names=not dialect.header,
-        ),
-        parse_options=pa.csv.ParseOptions(
-            delimiter=dialect.delimiter,
-            quote_char=dialect.quote or False,
-            newlines_in_values=True,
-            invalid_row_handler=_Comments(dialect.comment) if dialect.comment else None,
-        ),
-        convert_options=pa.csv.ConvertOptions(
-            include_columns=list(types),
-            column_types=dict(types),
-            null_values=list(dialect.missing_cells),
-            true_values=list(TRUE),
-            false_values=list(FALSE),
-            strings_can_be_null=not types,
-            decimal_point=dialect.decimal,
-        ),
-    )
-
-
-@dataclass(frozen=True)
-class _Comments:
-    """What pyarrow does with a row of another width: a comment is no row."""
-
-    mark: str
-
-    def __call__(self, row: pa.csv.InvalidRow) -> str:
-        return "skip" if row.text is not None and row.text.startswith(self.mark) else "error"
 
 
 def _records(path: str, dialect: Dialect) -> Iterator[tuple[int, int, list[str]]]:
@@ -239,7 +188,7 @@ def _unreadable(path: str, dialect: Dialect, rows: int, error: Exception) -> Ing
         width, last = width or len(cells), row
         if row > rows and len(cells) != width:
             return _ragged(path, Cell(row, line), cells, width)
-        if row > rows and sum(map(len, cells)) + len(cells) > BLOCK_BYTES:
+        if row > rows and sum(map(len, cells)) + len(cells) > csv_blocks.BLOCK_BYTES:
             return _too_long(path, row)
     if "straddling" in str(error):  # and csv gave up as well, at a cell over its limit
         return _too_long(path, last + 1)
@@ -248,7 +197,7 @@ def _unreadable(path: str, dialect: Dialect, rows: int, error: Exception) -> Ing
 
 def _too_long(path: str, row: int) -> IngestError:
     return IngestError(
-        f"{path}: row {row} is longer than {BLOCK_BYTES:,} bytes. Is a quote opened there and never closed? "
+        f"{path}: row {row} is longer than {csv_blocks.BLOCK_BYTES:,} bytes. Is a quote opened there and never closed? "
         f"A table of such rows is better kept as Parquet",
         file=path,
         row=row,

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
 
+from dgd.data.tables.ahead import ahead
 from dgd.data.tables.dialect import Dialect
 from dgd.data.tables.files import is_parquet, is_table, table_files
 from dgd.data.tables.needing_pyarrow import needing_pyarrow
+from dgd.data.zarr.array_writer import usual_chunk_rows
 from dgd.data.zarr.commit_marker import redo_of_unfinished
 from dgd.data.zarr.dataset_writer import DatasetWriter
 from dgd.data.zarr.folders import local_folder
@@ -20,7 +22,7 @@ from dgd.errors import ConfigurationError, IngestError
 from dgd.errors.checks import checked_word
 
 with needing_pyarrow():
-    from dgd.data.tables.batches import MissingCells, Policy, blocks
+    from dgd.data.tables.batches import Block, MissingCells, Policy, blocks
     from dgd.data.tables.columns import Selection, Table, Wanted, choose_columns
     from dgd.data.tables.csv import open_csv_table
     from dgd.data.tables.parquet import open_parquet_table
@@ -28,6 +30,9 @@ with needing_pyarrow():
     from dgd.data.tables.refusals import check_columns
 
 __all__ = ["Ingested", "ingest"]
+
+BLOCKS_AHEAD = 2
+"""Blocks that are read and checked while one is written."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +100,8 @@ def ingest(
     rows is true or false.
 
     Memory, however long the files: for CSV about 40 blocks of 1 MiB, which is how far pyarrow reads ahead
-    (the process grows by 100 to 150 MiB, its allocators' reserves included); for Parquet four batches of
-    4 MiB, and a page and a dictionary per used column (mostly 1 MiB each); and the writer's chunk of rows.
+    (the process grows by 100 to 150 MiB, its allocators' reserves included); for Parquet five batches of
+    up to 8 MiB, and a page and a dictionary per used column (mostly 1 MiB each); and the writer's chunk of rows.
 
     Every file's columns are checked before anything is written. If an error comes later the dataset stays
     marked as interrupted, and opening it is refused with a quotation of `redo`, such as the command that
@@ -114,6 +119,7 @@ def ingest(
     for table in tables:
         check_columns(table, selection, first=tables[0])
     whole = {name: all(table.whole_numbers(name) for table in tables) for name in selection.ids}
+    rows_together = chunk_rows or usual_chunk_rows(len(selection.features), float_dtype)
     with DatasetWriter(
         out,
         chunk_rows=chunk_rows,
@@ -127,7 +133,7 @@ def ingest(
         overwrite=overwrite or _is_repeated(out, redo),
         redo=redo,
     ) as writer:
-        rows, rows_left_out = _append_all(writer, tables, selection, float_dtype, cells, whole, progress)
+        rows, rows_left_out = _append_all(writer, tables, selection, float_dtype, cells, whole, rows_together, progress)
     return Ingested(
         os.fspath(out),
         rows,
@@ -193,19 +199,26 @@ def _append_all(
     dtype: np.dtype[np.floating[Any]],
     missing: MissingCells,
     whole_ids: dict[str, bool],
+    chunk_rows: int,
     progress: Callable[[int, int], None] | None,
 ) -> tuple[int, int]:
     """Append every row of every table that is to be written; returns their number, and that of the others."""
-    rows = left_out = bytes_before = 0
-    for table in tables:
-        for block in blocks(table, selection, dtype, missing, whole_ids):
-            if len(block.X):
-                writer.append(block.X, block.y, block.weight, block.offset, block.ids)
-            rows += len(block.X)
-            left_out += block.left_out
-            if progress is not None:
-                progress(rows, bytes_before + block.bytes_read)
-        bytes_before += table.size
+    rows = left_out = 0
+
+    def found() -> Iterator[tuple[int, Block]]:
+        bytes_before = 0
+        for table in tables:
+            for block in blocks(table, selection, dtype, missing, whole_ids, chunk_rows):
+                yield bytes_before + block.bytes_read, block
+            bytes_before += table.size
+
+    for bytes_read, block in ahead(found(), BLOCKS_AHEAD):
+        if len(block.X):
+            writer.append(block.X, block.y, block.weight, block.offset, block.ids)
+        rows += len(block.X)
+        left_out += block.left_out
+        if progress is not None:
+            progress(rows, bytes_read)
     if rows == 0:
         worst = max(missing.counts, key=missing.counts.__getitem__)
         raise IngestError(

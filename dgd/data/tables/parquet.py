@@ -15,8 +15,8 @@ from dgd.data.tables.columns import Cell, Column, Selection, kind_of
 from dgd.data.tables.footers import footer_of
 from dgd.errors import IngestError
 
-BATCH_BYTES = 4 << 20
-"""Bytes of a batch as float64, all columns together: the rows of a batch follow."""
+BATCH_BYTES = 8 << 20
+"""Bytes of a batch as float64 at most, all columns together: the rows of a batch follow."""
 
 INDEX_NAME = re.compile(r"__index_level_\d+__|__null_dask_index__")
 """What pandas and Dask call an index without a name; it stays where another program has dropped their metadata."""
@@ -32,17 +32,17 @@ class ParquetTable:
     columns: tuple[Column, ...]
     read_as: str = ""
 
-    def batches(self, selection: Selection) -> Iterator[tuple[pa.RecordBatch, int]]:
+    def batches(self, selection: Selection, rows: int) -> Iterator[tuple[pa.RecordBatch, int]]:
         """The rows in order, each batch with its share of the file's bytes."""
         done = 0
-        for batch in self._batches(list(selection.in_file)):
+        for batch in self._batches(list(selection.in_file), min(rows, batch_rows(len(selection.in_file)))):
             done += batch.num_rows
             yield batch, self.size * done // self.rows
 
     def cell(self, row: int, name: str) -> Cell:
         """The cell as Python writes it; null for a missing one."""
         start = 0
-        for batch in self._batches([name]):
+        for batch in self._batches([name], batch_rows(1)):
             if row <= start + batch.num_rows:
                 value = batch.column(name)[row - 1 - start].as_py()
                 return Cell(row, text="null" if value is None else str(value))
@@ -59,18 +59,23 @@ class ParquetTable:
         kind = footer.schema.field(name).type
         return pa.types.is_integer(kind) and kind != pa.uint64() and not footer.may_be_missing(name)
 
-    def _batches(self, names: list[str]) -> Iterator[pa.RecordBatch]:
+    def _batches(self, names: list[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
         """Batches of some columns; with `pre_buffer` pyarrow would hold a whole row group in memory."""
         rows = 0
         try:
             with pq.ParquetFile(
                 self.path, pre_buffer=False, buffer_size=1 << 16, page_checksum_verification=True
             ) as file:
-                for batch in file.iter_batches(max(1, BATCH_BYTES // (8 * max(1, len(names)))), columns=names):
+                for batch in file.iter_batches(batch_rows, columns=names):
                     rows += batch.num_rows
                     yield batch
         except (pa.ArrowException, OSError) as error:
             raise _unreadable(self.path, error, f"beyond row {rows}") from error
+
+
+def batch_rows(columns: int) -> int:
+    """The rows of a batch of so many columns."""
+    return max(1, BATCH_BYTES // (8 * max(1, columns)))
 
 
 def open_parquet_table(path: str) -> ParquetTable:

@@ -43,11 +43,11 @@ class PartitionedTable:
         """As for the file."""
         return self.table.read_as
 
-    def batches(self, selection: Selection) -> Iterator[tuple[pa.RecordBatch, int]]:
+    def batches(self, selection: Selection, rows: int) -> Iterator[tuple[pa.RecordBatch, int]]:
         """The file's batches, each with the partition's columns beside."""
         added = {name: text for name, text in self._own.items() if name in selection.read}
         inner = replace(selection, elsewhere=tuple(added))
-        for batch, bytes_read in self.table.batches(inner):
+        for batch, bytes_read in self.table.batches(inner, rows):
             arrays = {name: batch.column(name) for name in batch.schema.names}
             for name, text in added.items():
                 value = pa.scalar(text) if name in selection.ids else pa.scalar(partition_value(text), pa.float64())

@@ -12,6 +12,7 @@ from zarr.storage import MemoryStore
 
 from dgd._typing import Array
 from dgd.data.zarr.commit_marker import KEY
+from dgd.data.zarr.crc32c import crc32c
 from dgd.data.zarr.manifest import MANIFEST
 from dgd.data.zarr.outputs import ROOT, Output
 from dgd.errors import ConfigurationError, ValueRangeError
@@ -74,13 +75,17 @@ class Column:
 
     def append(self, block: Array) -> None:
         """Add the rows of a block that was checked."""
-        done = 0
+        done, length = 0, self._buffer.shape[0]
         while done < block.shape[0]:
-            count = min(block.shape[0] - done, self._buffer.shape[0] - self._filled)
+            if not self._filled and block.shape[0] - done >= length:
+                self._write(block[done : done + length].astype(self.dtype, copy=False))
+                done += length
+                continue
+            count = min(block.shape[0] - done, length - self._filled)
             self._buffer[self._filled : self._filled + count] = block[done : done + count]
             self._filled += count
             done += count
-            if self._filled == self._buffer.shape[0]:
+            if self._filled == length:
                 self._flush()
 
     def finish(self) -> None:
@@ -99,11 +104,16 @@ class Column:
         self._output.set(f"{self.name}/{MANIFEST}", bytes(self._checksums))
 
     def _flush(self) -> None:
-        chunk = self._draft.encoded(self._buffer)
-        self._checksums += chunk[-4:]
+        self._write(self._buffer)
+        self._filled = 0
+
+    def _write(self, values: Array) -> None:
+        """Write a whole chunk."""
+        chunk, crc = self._draft.encoded(values)
+        self._checksums += crc
         place = (self._chunks, *(0 for _ in self._buffer.shape[1:]))
-        self._output.set(f"{self.name}/c/{'/'.join(map(str, place))}", chunk)
-        self._chunks, self._filled = self._chunks + 1, 0
+        self._output.set(f"{self.name}/c/{'/'.join(map(str, place))}", chunk, crc)
+        self._chunks += 1
 
 
 class ArrayDraft:
@@ -123,6 +133,8 @@ class ArrayDraft:
         attributes: dict[str, Any],
     ) -> None:
         self._kept: dict[str, Any] = {}
+        self._as_it_is = compression == "none" and dtype.kind != "O"
+        """Whether a stored chunk is its values in memory, and their crc32c."""
         compressors = {
             "none": (),
             "zstd": (ZstdCodec(level=1),),
@@ -156,12 +168,15 @@ class ArrayDraft:
         self._array.resize((rows, *self._array.shape[1:]))
         return self.document
 
-    def encoded(self, chunk: Array) -> bytes:
-        """The stored form of a whole chunk."""
+    def encoded(self, chunk: Array) -> tuple[bytes | memoryview, bytes]:
+        """The stored form of a whole chunk, perhaps where the chunk lies, and the crc32c at its end."""
+        if self._as_it_is:
+            values = np.ascontiguousarray(chunk, chunk.dtype.newbyteorder("<")).reshape(-1).view(np.uint8)
+            return values.data, crc32c(values).to_bytes(4, "little")
         self._array[tuple(map(slice, chunk.shape))] = chunk
         (key,) = self._kept.keys() - {ROOT}
         encoded: bytes = self._kept.pop(key).to_bytes()
-        return encoded
+        return encoded[:-4], encoded[-4:]
 
 
 def check_values(name: str, block: Array, dtype: np.dtype[Any], first_row: int, *, missing: bool = False) -> None:
@@ -214,6 +229,11 @@ def refuse_value(name: str, value: Any, dtype: np.dtype[Any], row: int, column: 
         row=row,
         column=column,
     )
+
+
+def usual_chunk_rows(features: int, dtype: np.dtype[Any]) -> int:
+    """The rows of a chunk of X, where they are not given."""
+    return max(1, CHUNK_BYTES // (features * dtype.itemsize))
 
 
 def checked_compression(compression: str | None) -> str:

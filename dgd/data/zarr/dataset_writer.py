@@ -15,7 +15,7 @@ from numpy.typing import DTypeLike
 from dgd._typing import Array
 from dgd.data.csr import Csr
 from dgd.data.rows import check_dtype
-from dgd.data.zarr.array_writer import CHUNK_BYTES, Column, check_values, checked_compression
+from dgd.data.zarr.array_writer import Column, check_values, checked_compression, usual_chunk_rows
 from dgd.data.zarr.commit_marker import sealed
 from dgd.data.zarr.id_writer import IdColumns, checked_ids
 from dgd.data.zarr.manifest import MANIFEST
@@ -246,8 +246,7 @@ class DatasetWriter:
         """Create the arrays, now that their widths and dtypes are known."""
         dtype, X = self._dtype_of("X", blocks["X"]), blocks["X"]
         # Beside a sparse X, whose chunks have other rows, a shorter chunk is read again less.
-        usual = COLUMN_ROWS if isinstance(X, Csr) else CHUNK_BYTES // (X.shape[1] * dtype.itemsize)
-        chunk_rows = self._chunk_rows or max(1, usual)
+        chunk_rows = self._chunk_rows or (COLUMN_ROWS if isinstance(X, Csr) else usual_chunk_rows(X.shape[1], dtype))
         if ids:
             self._ids = IdColumns(self._output, ids, chunk_rows=chunk_rows, compression=self._compression)
         for name, block in blocks.items():

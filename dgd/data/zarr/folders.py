@@ -6,8 +6,11 @@ import json
 import os
 import re
 import shutil
+import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
+from dgd.data.folders import begin_sync
 from dgd.data.zarr.commit_marker import KEY
 from dgd.data.zarr.manifest import MANIFEST
 from dgd.errors import ConfigurationError
@@ -51,6 +54,30 @@ def make_room(path: Path, *, overwrite: bool) -> None:
             f"{path} exists{holds or ' and'} was not written by dgd; remove it yourself, or give another path"
         )
     _remove(path)
+
+
+def put_file(path: Path, parts: Sequence[bytes | memoryview]) -> None:
+    """Write a file of several parts under another name, and rename it; the disk begins at once to take it in."""
+    draft = path.with_name(f"zarr.{uuid.uuid4().hex}.partial")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        handle = os.open(draft, flags, 0o666)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(draft, flags, 0o666)
+    try:
+        try:
+            for part in parts:
+                rest = memoryview(part)
+                while rest:
+                    rest = rest[os.write(handle, rest) :]
+            begin_sync(handle)
+        finally:
+            os.close(handle)
+        os.rename(draft, path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
 
 
 def _make_parents(path: Path) -> None:

@@ -16,14 +16,13 @@ from typing import Any, Protocol
 
 from zarr.abc.store import Store
 from zarr.buffer import default_buffer_prototype
-from zarr.storage import LocalStore
 
 from dgd.data.dataset import Dataset
 from dgd.data.folders import replace_file, sync_tree
 from dgd.data.reading import is_url
 from dgd.data.zarr import event_loop
 from dgd.data.zarr.commit_marker import KEY
-from dgd.data.zarr.folders import local_folder
+from dgd.data.zarr.folders import local_folder, put_file
 from dgd.data.zarr.listing import entries
 from dgd.data.zarr.locations import remote_store
 from dgd.data.zarr.owner import OutputLock, check_owner, marker_of
@@ -52,8 +51,8 @@ class Output(Protocol):
         """The bytes under a key."""
         ...
 
-    def set(self, key: str, value: bytes) -> None:
-        """Put bytes under a key, whole or not at all. Raises WriteError."""
+    def set(self, key: str, *parts: bytes | memoryview) -> None:
+        """Put bytes, of one or several parts, under a key, whole or not at all. Raises WriteError."""
         ...
 
     def set_once(self, key: str, value: bytes) -> None:
@@ -124,11 +123,10 @@ class LocalOutput:
             except FileNotFoundError:
                 return None
 
-    def set(self, key: str, value: bytes) -> None:
+    def set(self, key: str, *parts: bytes | memoryview) -> None:
         """Write a file under another name, and rename it."""
         with writing(self.path):
-            store = LocalStore(self.path)
-            event_loop.run(store.set(key, default_buffer_prototype().buffer.from_bytes(value)))
+            put_file(self.path / key, parts)
 
     def set_once(self, key: str, value: bytes) -> None:
         """A file that is there was put there by another worker, and perhaps brought to disk: it stays."""
@@ -170,9 +168,10 @@ class UrlOutput:
         found = self._run(key, self._store().get(key, prototype=default_buffer_prototype()))
         return None if found is None else bytes(found.to_bytes())
 
-    def set(self, key: str, value: bytes) -> None:
+    def set(self, key: str, *parts: bytes | memoryview) -> None:
         """One request."""
-        self._run(key, self._store().set(key, default_buffer_prototype().buffer.from_bytes(value)))
+        value = default_buffer_prototype().buffer.from_bytes(b"".join(parts))
+        self._run(key, self._store().set(key, value))
 
     def set_once(self, key: str, value: bytes) -> None:
         """One request, which replaces the value by the same."""

@@ -1,0 +1,168 @@
+"""The rows of a CSV file, parsed by all processors: the text is cut where a row surely ends, into blocks of some MiB.
+
+Where that is not sure, since quotes stand otherwise than around whole cells, the rest of the file is parsed by one
+processor, as a stream: a row may then end anywhere.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+
+from dgd.data.tables.dialect import Dialect
+
+BLOCK_BYTES = 1 << 20
+"""Bytes of text parsed at a time by a processor, hence also the longest row."""
+BLOCKS = 4
+"""Such blocks are cut from the text together."""
+LOOK_BYTES = 1 << 12
+BYTEWISE = {"utf-8", "utf8", "ascii", "us-ascii", "cp1252", "windows-1252", "latin-1", "latin1", "iso-8859-1"}
+"""Encodings in which the bytes of quotes, separators and line ends stand for nothing else."""
+TRUE = ("true", "True", "TRUE", "1")
+FALSE = ("false", "False", "FALSE", "0")
+
+
+def stream(text: Any, dialect: Dialect, types: Mapping[str, pa.DataType]) -> pa.csv.CSVStreamingReader:
+    """A streaming reader of the columns in `types`, or with none given of all, their types inferred."""
+    return pa.csv.open_csv(
+        text,
+        read_options=_reading(dialect, ()),
+        parse_options=_parsing(dialect, newlines_in_values=True),
+        convert_options=_converting(dialect, types),
+    )
+
+
+def parsed(
+    text: Any, dialect: Dialect, types: Mapping[str, pa.DataType], names: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
+    """The rows of an open file in order. names: of all its columns, in the order of the file."""
+    if (dialect.encoding or "utf-8").lower() not in BYTEWISE:
+        yield from stream(text, dialect, types)
+        return
+    memory, filled, first, convert = bytearray(BLOCKS * BLOCK_BYTES), 0, True, _converting(dialect, types)
+    while True:
+        filled, ended = _fill(text, memory, filled)
+        if not filled:
+            return
+        cut = filled if ended else memory.rfind(b"\n", 0, filled) + 1
+        if not cut or not _ends_a_row(memory, cut, dialect):
+            break
+        if first or _has_text(memory, cut):
+            table = pa.csv.read_csv(
+                pa.BufferReader(pa.py_buffer(memoryview(memory)[:cut])),
+                read_options=_reading(dialect, () if first else names, threads=True),
+                parse_options=_parsing(dialect, newlines_in_values=False),
+                convert_options=convert,
+            )
+            yield from table.to_batches()
+        first = False
+        memory[: filled - cut] = memory[cut:filled]
+        filled -= cut
+    whole = pa.PythonFile(_Joined(bytes(memory[:filled]), text), mode="r")
+    yield from pa.csv.open_csv(
+        whole,
+        read_options=_reading(dialect, () if first else names),
+        parse_options=_parsing(dialect, newlines_in_values=True),
+        convert_options=convert,
+    )
+
+
+def _fill(text: Any, memory: bytearray, filled: int) -> tuple[int, bool]:
+    """Read on until the memory is full; how much of it is, and whether the text has ended."""
+    while filled < len(memory):
+        count = text.readinto(memoryview(memory)[filled:])
+        if not count:
+            return filled, True
+        filled += count
+    return filled, False
+
+
+def _has_text(memory: bytearray, cut: int) -> bool:
+    """Whether there is more than empty lines."""
+    return bool(memory[: min(cut, LOOK_BYTES)].strip() or memory[:cut].strip())
+
+
+def _ends_a_row(memory: bytearray, cut: int, dialect: Dialect) -> bool:
+    """Whether no line of a text ends within a cell: quotes stand around whole cells, within one line."""
+    if not dialect.quote or memory.find(dialect.quote.encode(), 0, cut) < 0:
+        return True
+    text = np.frombuffer(memory, np.uint8, count=cut)
+    places = np.flatnonzero(text == ord(dialect.quote))
+    if len(places) % 2:
+        return False
+    opening, closing = places[::2], places[1::2]
+    before = text[opening[opening > 0] - 1]
+    after = text[closing[closing < cut - 1] + 1]
+    ends = np.frombuffer(((dialect.delimiter or ",") + "\r\n").encode(), np.uint8)
+    if not (np.isin(before, ends).all() and np.isin(after, ends).all()):
+        return False
+    lines = np.flatnonzero((text == ord("\n")) | (text == ord("\r")))
+    return bool((np.searchsorted(lines, opening) == np.searchsorted(lines, closing)).all())
+
+
+def _reading(dialect: Dialect, names: Sequence[str], *, threads: bool = False) -> pa.csv.ReadOptions:
+    """How text is read; names: of the columns, where the text has no header of its own."""
+    return pa.csv.ReadOptions(
+        block_size=BLOCK_BYTES,
+        use_threads=threads,
+        encoding=dialect.encoding,
+        skip_rows=0 if names else dialect.skip_lines,
+        column_names=list(names),
+        autogenerate_column_names=not dialect.header and not names,
+    )
+
+
+def _parsing(dialect: Dialect, *, newlines_in_values: bool) -> pa.csv.ParseOptions:
+    return pa.csv.ParseOptions(
+        delimiter=dialect.delimiter,
+        quote_char=dialect.quote or False,
+        newlines_in_values=newlines_in_values,
+        invalid_row_handler=_Comments(dialect.comment) if dialect.comment else None,
+    )
+
+
+def _converting(dialect: Dialect, types: Mapping[str, pa.DataType]) -> pa.csv.ConvertOptions:
+    return pa.csv.ConvertOptions(
+        include_columns=list(types),
+        column_types=dict(types),
+        null_values=list(dialect.missing_cells),
+        true_values=list(TRUE),
+        false_values=list(FALSE),
+        strings_can_be_null=not types,
+        decimal_point=dialect.decimal,
+    )
+
+
+@dataclass(frozen=True)
+class _Comments:
+    """What pyarrow does with a row of another width: a comment is no row."""
+
+    mark: str
+
+    def __call__(self, row: pa.csv.InvalidRow) -> str:
+        return "skip" if row.text is not None and row.text.startswith(self.mark) else "error"
+
+
+class _Joined(io.RawIOBase):
+    """Bytes that were read, and the file that they were read from."""
+
+    def __init__(self, beginning: bytes, rest: IO[bytes]) -> None:
+        self._beginning, self._rest = memoryview(beginning), rest
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes, at most so many."""
+        if self._beginning:
+            count = len(self._beginning) if size < 0 else size
+            found, self._beginning = bytes(self._beginning[:count]), self._beginning[count:]
+            return found
+        return bytes(self._rest.read(size) if size >= 0 else self._rest.read())
