@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from clusters import two_in_this_process
+from clusters import Cluster, two_in_this_process
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from methods import CASES, OFFSET, WEIGHT, Case, M
@@ -24,6 +25,7 @@ from dgd.data.buffers import Buffers
 from dgd.data.csr import Csr
 from dgd.data.dataset import Chunk, Dataset
 from dgd.data.mixed import Coded, Mixed
+from dgd.data.resident_chunks import ResidentMemory
 from dgd.data.transforms.joined_columns import JoinedColumns
 from dgd.data.transforms.selected_columns import SelectedColumns
 from dgd.data.transforms.selected_rows import SelectedRows, Selection
@@ -36,6 +38,7 @@ from dgd.passes.sums.gram_sum import GramSum
 from dgd.passes.sums.hessian import Hessian
 from dgd.passes.sums.moments import ColumnMoments
 from dgd.passes.sums.r_factor import RFactorSum
+from dgd.passes.workspace import workspace_bytes
 from dgd.testing import check_rows
 
 RNG = np.random.default_rng(11)
@@ -156,6 +159,17 @@ def test_numbers_far_from_zero_are_centred_and_codes_never() -> None:
     assert_allclose(dgd.predict(found.model, rows), dgd.predict(dense.model, cells), rtol=1e-6, atol=1e-6)
 
 
+def test_a_level_that_nearly_all_rows_have_is_not_centred() -> None:
+    rng = np.random.default_rng(8)
+    common = np.zeros(70_000, np.int8)
+    common[5] = -1
+    rows, cells = rows_of([rng.normal(size=70_000), Coded(common, 1)])
+    y = 3 + cells[:, 0] + 0.1 * rng.normal(size=70_000)
+    for options in ({}, {"solver": "lbfgs"}, {"loss": "huber", "standardize": False}):
+        found, dense = (dgd.fit(X, y, penalty=L2(1e-6), **options) for X in (rows, cells))
+        assert_allclose(found.theta, dense.theta, rtol=1e-4)
+
+
 @pytest.mark.parametrize("make", [GramSum(), RFactorSum()])
 def test_products_of_all_kinds_are_those_of_dense_rows(make: Any) -> None:
     rows, cells = rows_of(parts_of(300, np.random.default_rng(4), far=1e6))
@@ -211,6 +225,18 @@ def test_bits_on_threads_two_workers_and_in_resident_chunks(tiny_chunks: None) -
                 dgd.fit(rows, TARGET, client=client, **options),
             ]
             assert {each.theta.tobytes() for each in others} == {one.theta.tobytes()}
+
+
+@pytest.mark.slow
+def test_bits_on_two_worker_processes(two_workers: Cluster) -> None:
+    rng = np.random.default_rng(6)
+    parts = [*parts_of(60_000, rng), Coded(rng.integers(-1, 5_000, 60_000).astype(np.int16), 5_000)]
+    rows, y = MixedRows("X", parts), rng.normal(size=60_000)
+    assert len(rows.bounds) > 2
+    for options in ({"loss": "huber"}, {"solver": "lbfgs"}, {"solver": "minibatch"}):
+        options = {**options, "max_iter": 4, "tol": 0, "penalty": L2(0.01)}
+        one = dgd.fit(rows, y, threads=1, **options)
+        assert dgd.fit(rows, y, client=two_workers.client, **options).theta.tobytes() == one.theta.tobytes()
 
 
 def test_missing_categories_are_named_or_left_out(tiny_chunks: None) -> None:
@@ -299,7 +325,42 @@ def test_a_plan_counts_codes_as_they_are_stored() -> None:
     assert dataset.decoded_bytes("X") == dataset.chunk_rows * (2 * 8 + 2)
     plan = dgd.plan(rows, np.zeros(9_000), loss="logistic", solver="lbfgs")
     assert "402 features (2 numeric columns, 1 coded column of 400 levels)" in plan.line()
-    assert plan.workspace_bytes < 5 * 9_000 * 402 * 8
+
+
+@pytest.mark.parametrize("hessian", [False, True])
+@pytest.mark.parametrize("levels", [(5,), (16, 3, 105, 12, 20), (4_000, 300)])
+def test_the_blocks_of_a_thread_take_what_is_planned(levels: tuple[int, ...], hessian: bool) -> None:
+    rng = np.random.default_rng(9)
+    hessian = hessian and sum(levels) < 1_000
+    given = [Coded(rng.integers(-1, k, 200_000).astype(np.int16), k) for k in levels]
+    dataset = dgd.open_dataset(MixedRows("X", [rng.normal(size=(200_000, 2)), *given]), rng.normal(size=200_000))
+    parts = (ColumnMoments(), *([Hessian()] if hessian else []))
+    chunk_sum = gradient_sum(Logistic(), 0.0, np.zeros(dataset.shape[1]), *parts)
+    chunk, buffers = dataset.read(0), Buffers()
+    chunk = replace(chunk, y=(np.asarray(chunk.y) > 0).astype(float))
+    tracemalloc.start()
+    chunk_sum(chunk, buffers)
+    taken = tracemalloc.get_traced_memory()[1] + held_bytes(buffers)
+    tracemalloc.stop()
+    planned = workspace_bytes(dataset, 1, np.dtype(float), hessian=hessian)
+    assert taken <= planned <= 6 * taken
+
+
+def held_bytes(buffers: Buffers) -> int:
+    """What they hold beside what Python's allocator knows of."""
+    own = sum(memory.nbytes for memory in buffers._memory.values() if memory.nbytes >= 2**20)
+    return own + sum(map(held_bytes, buffers._within.values()))
+
+
+def test_a_resident_chunk_lies_in_the_memory_that_is_planned_for_it(tiny_chunks: None) -> None:
+    dataset = Dataset(X=StackedRows((MixedRows("X", ROWS.given),)))
+    memory = ResidentMemory(dataset, 1)
+    copied = memory.copy(dataset.read(0), 0).X
+    assert_array_equal(copied.toarray(), dataset.read(0).X.toarray())
+    for part in copied.parts:
+        arrays = [part] if isinstance(part, np.ndarray) else [part.data, part.indices] if isinstance(part, Csr) else []
+        arrays += [each for each in (getattr(part, "codes", None), getattr(part, "values", None)) if each is not None]
+        assert all(np.shares_memory(each, memory._memory) for each in arrays)
 
 
 def test_parts_that_do_not_fit_are_refused() -> None:
@@ -307,6 +368,8 @@ def test_parts_that_do_not_fit_are_refused() -> None:
         MixedRows("X", [np.zeros(3), Coded(np.zeros(4, np.int8), 2)])
     with pytest.raises(SchemaError, match=r"part 0 has codes of float64 .*cat\.codes"):
         MixedRows("X", [Coded(np.zeros(4), 2)])
+    with pytest.raises(SchemaError, match="part 1 is a category of 0 columns; leave it out"):
+        MixedRows("X", [np.zeros(2), Coded(np.full(2, -1), 0)])
     for code in (2, -3):
         with pytest.raises(ValueRangeError, match=f"row 1 has the code {code}, expected one from 0 to 1"):
             MixedRows("X", [Coded(np.array([0, code]), 2)])

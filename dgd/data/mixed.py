@@ -34,6 +34,7 @@ class Coded:
     codes: Array
     """(rows,), signed integers from -2 to columns − 1; `dgd.MixedRows` checks that."""
     columns: int
+    """At least 1."""
     values: Array | None = None
     """(rows,); None are ones."""
 

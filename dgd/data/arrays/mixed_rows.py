@@ -107,8 +107,10 @@ def _checked(where: str, name: str, part: Coded) -> Coded:
             f"pandas column that is `.cat.codes`",
             array=name,
         )
+    if part.columns < 1:
+        raise SchemaError(f"{where} is a category of {part.columns} columns; leave it out", array=name)
     low, high = int(codes.min(initial=0)), int(codes.max(initial=0))
-    if low < MISSING_CODE or high >= max(part.columns, 1):
+    if low < MISSING_CODE or high >= part.columns:
         row = int(((codes < MISSING_CODE) | (codes >= part.columns)).argmax())
         raise ValueRangeError(
             f"{where}: row {row} has the code {codes[row]}, expected one from 0 to {part.columns - 1}, or -1 for "

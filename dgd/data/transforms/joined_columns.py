@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,7 @@ class JoinedColumns:
         """Whether one of the arrays is: the others are then read as sparse columns, too."""
         return any(map(is_sparse, self.parts))
 
-    @property
+    @cached_property
     def kinds(self) -> Kinds | None:
         """Those of all arrays, where one of them has several; each of the others is one more."""
         each = [part.footprint for part in self.parts]
@@ -71,7 +72,7 @@ class JoinedColumns:
         ]
         return kinds_together(found).with_columns(self._order.tolist())
 
-    @property
+    @cached_property
     def _order(self) -> Integers:
         """Which of the arrays' columns, one array after the other, stands where."""
         return np.argsort(np.concatenate([np.array(places, np.int64) for places in self.places]))
@@ -153,7 +154,7 @@ class JoinedColumns:
 
     def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Cells, int]:
         """The rows from start to stop, the arrays' columns side by side."""
-        if any(part.footprint.kinds is not None for part in self.parts):
+        if self.kinds is not None:
             return self._read_mixed(start, stop, buffers)
         if self.is_sparse:
             return self._read_sparse(start, stop, buffers)

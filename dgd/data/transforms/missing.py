@@ -138,7 +138,7 @@ def cells_missing(values: Cells) -> Integers:
 
 def _missing_codes(values: Coded) -> Integers:
     counts = np.zeros(values.columns, np.int64)
-    counts[0] = np.count_nonzero(values.missing)
+    counts[:1] = np.count_nonzero(values.missing)
     return counts
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -85,7 +86,7 @@ class StackedRows:
             kinds=kinds,
         )
 
-    @property
+    @cached_property
     def kinds(self) -> Kinds | None:
         """Those of the parts, whose rows may take more or less."""
         found = [part.footprint.kinds for part in self.parts]
@@ -156,7 +157,7 @@ class StackedRows:
             k, low, high = touched[0]
             rows, n_bytes = self.parts[k].read(low, high, buffers.within(f"part {k % TOGETHER}"))
             return rows if rows.dtype == self.dtype else rows.astype(self.dtype), n_bytes
-        if self.is_sparse or self.parts[0].footprint.kinds is not None:
+        if self.is_sparse or self.kinds is not None:
             return self._stacked(touched, buffers)
         joined = buffers.take("joined", (stop - start, *self.shape[1:]), self.dtype)
         place = bytes_read = 0

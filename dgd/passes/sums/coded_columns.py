@@ -9,6 +9,7 @@ meanwhile, or NumPy's where scipy is not installed.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -128,20 +129,23 @@ class CodedColumns:
     def centred_sums(self, weight: FloatArray | None) -> Iterator[Piece]:
         """One piece: deviations of the rows in a column from its mean, and its mean for all others."""
         n, rows, values = self._X.columns, len(self._X), self._X.values
-        w = np.ones(rows) if weight is None else weight.astype(np.float64, copy=False)
-        total = float(w.sum())
+        total = float(rows) if weight is None else float(weight.sum(dtype=np.float64))
         if total == 0.0:
             yield 0.0, np.zeros(n), np.zeros(n)
             return
-        mean = transposed_sums(self.stored, w) / total
-        own = 1.0 if values is None else values
-        there = Csr(self._one_each.ones[:rows], self.places, self._one_each.bounds[: rows + 1], n + 2)
-        squares = transposed_sums(there, w * np.square(own - mean[self.places]))
-        absent = np.maximum(total - transposed_sums(there, w), 0.0)
+        counts = np.bincount(self.places, minlength=n + 2)
+        ones = replace(self.stored, data=self._one_each.ones[:rows])
+        there = counts.astype(np.float64) if weight is None else transposed_sums(ones, weight)
+        if values is None:
+            mean = there / total
+            squares = there * np.square(1.0 - mean)
+        else:
+            w = self._one_each.ones[:rows] if weight is None else weight
+            mean = transposed_sums(self.stored, w) / total
+            squares = transposed_sums(ones, w * np.square(values - mean[self.places]))
         # The weights of a level that all rows have sum up to others than Σw, rounded.
-        absent[np.bincount(self.places, minlength=n + 2) == rows] = 0.0
-        squares += mean * mean * absent
-        unknown = np.nan if self._lacks_some else 0.0
+        squares += mean * mean * np.where(counts == rows, 0.0, np.maximum(total - there, 0.0))
+        unknown = np.nan if counts[n + 1] else 0.0
         yield total, mean[:n] + unknown, squares[:n] + unknown
 
     def rows(self, some: slice) -> CodedColumns:
