@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from dgd.fitting.many.learning_curve import learning_curve
     from dgd.fitting.many.path import path
     from dgd.fitting.many.path_result import Path
+    from dgd.fitting.panels.fit_to import fit_to, plan_fit_to
+    from dgd.fitting.panels.fitted_targets import FittedTargets
+    from dgd.fitting.panels.plan import PanelPlan
     from dgd.fitting.record import Record
     from dgd.fitting.result import Result
     from dgd.fitting.summary.summarize import summarize
@@ -60,10 +63,12 @@ _HOMES = {
     "Dialect": "dgd.data.tables.dialect",
     "Event": "dgd.passes.events",
     "Execution": "dgd.passes.execution",
+    "FittedTargets": "dgd.fitting.panels.fitted_targets",
     "Inference": "dgd.models.inference.inference",
     "LearningCurve": "dgd.fitting.many.curve_of_sizes",
     "MixedRows": "dgd.data.arrays.mixed_rows",
     "Model": "dgd.models.model",
+    "PanelPlan": "dgd.fitting.panels.plan",
     "Path": "dgd.fitting.many.path_result",
     "Record": "dgd.fitting.record",
     "Result": "dgd.fitting.result",
@@ -72,6 +77,7 @@ _HOMES = {
     "copy": "dgd.passes.copying",
     "cross_validate": "dgd.fitting.many.cross_validate",
     "fit": "dgd.fitting.fit",
+    "fit_to": "dgd.fitting.panels.fit_to",
     "info": "dgd.data.zarr.info",
     "ingest": "dgd.data.tables.ingest",
     "learning_curve": "dgd.fitting.many.learning_curve",
@@ -80,6 +86,7 @@ _HOMES = {
     "open_dataset": "dgd.passes.opening",
     "path": "dgd.fitting.many.path",
     "plan": "dgd.fitting.fit",
+    "plan_fit_to": "dgd.fitting.panels.fit_to",
     "predict": "dgd.models.prediction.predict",
     "predict_to": "dgd.models.prediction.predict_to",
     "resume": "dgd.fitting.checkpoint.resume",
@@ -117,10 +124,12 @@ __all__ = [
     "Dialect",
     "Event",
     "Execution",
+    "FittedTargets",
     "Inference",
     "LearningCurve",
     "MixedRows",
     "Model",
+    "PanelPlan",
     "Path",
     "Record",
     "Result",
@@ -132,6 +141,7 @@ __all__ = [
     "errors",
     "estimators",
     "fit",
+    "fit_to",
     "info",
     "ingest",
     "learning_curve",
@@ -142,6 +152,7 @@ __all__ = [
     "path",
     "penalties",
     "plan",
+    "plan_fit_to",
     "predict",
     "predict_to",
     "resume",

@@ -102,7 +102,7 @@ def open_data(
         reading.check_used(data, y, weight, offset)
         names, target_name = _feature_names(data), _target_name(y)
         data, y, weight, offset = _frames_as_rows(data, y, weight, offset)
-        group = _group(data, reading)
+        group = stored_group(data, reading)
         if group is not None:
             target = ("y" if need_target else None) if y is None else y
             given = {"y": target, "weight": weight, "offset": offset, **unused}
@@ -163,13 +163,13 @@ def _several(data: Any) -> list[Any] | None:
 
 def stored_roles(data: Any, reading: Reading) -> tuple[str, ...]:
     """Those of `y`, `weight` and `offset` that lie beside a stored X."""
-    group = _group((_several(data) or [data])[0], reading)
+    group = stored_group((_several(data) or [data])[0], reading)
     if group is None or not group.has("X"):
         return ()
     return tuple(role for role in ("y", "weight", "offset") if group.has(role))
 
 
-def _group(data: Any, reading: Reading) -> Group | None:
+def stored_group(data: Any, reading: Reading) -> Group | None:
     """The zarr group that `data` names; None if it names an array, or is one."""
     if isinstance(data, np.ndarray) or not _may_be_location(data):
         return None

@@ -65,6 +65,15 @@ class XarrayRows(ReadAtOnce):
         return tuple(int(size) for size in self.array.shape)
 
     @property
+    def column_chunks(self) -> tuple[int, ...] | None:
+        """The cells of a chunk along all dimensions but the first; None where any part costs the same to read."""
+        if self.array.chunks:
+            return tuple(max(sizes) for sizes in self.array.chunks[1:])
+        stored = self.array.encoding.get("preferred_chunks") or {}
+        known = not self.lies_in_memory and all(dim in stored for dim in self.array.dims)
+        return tuple(int(stored[dim]) for dim in self.array.dims[1:]) if known else None
+
+    @property
     def footprint(self) -> Footprint:
         """A block, and what it is computed from or decoded of, as far as that is known."""
         n_bytes = int(self.array.size) * self.array.dtype.itemsize
@@ -148,10 +157,12 @@ def _of_dataset(
         raise ConfigurationError(f"say which variables are the features (features=[…]); there are {_names(data)}")
     variables = [_variable(_named(data, name), reading, name) for name in features]
     columns = {role: _as_variable(role, _named(data, each), reading) for role, each in given.items()}
-    return dataset_of_variables(variables, columns, source="xarray", coordinates=lambda dims: _coordinates(data, dims))
+    return dataset_of_variables(
+        variables, columns, source="xarray", coordinates=lambda dims: coordinates_along(data, dims)
+    )
 
 
-def _coordinates(data: Any, dims: tuple[str, ...]) -> tuple[Coordinate, ...]:
+def coordinates_along(data: Any, dims: tuple[str, ...]) -> tuple[Coordinate, ...]:
     """The coordinates along some of the dimensions."""
     along = {str(name): (tuple(map(str, each.dims)), each) for name, each in data.coords.items()}
     return tuple(Coordinate(name, own, each) for name, (own, each) in along.items() if own and set(own) <= set(dims))
@@ -207,7 +218,7 @@ def _of_array(X: Any, given: dict[str, Any], reading: Reading, known: tuple[str,
         feature_names=names,
         target_name=y.rows.name if isinstance(y, Variable) and y.rows.name != "y" else None,
         source="xarray",
-        grid=Grid(dims[:1], (int(X.shape[0]),), lambda: _coordinates(X, dims[:1])) if dims else None,
+        grid=Grid(dims[:1], (int(X.shape[0]),), lambda: coordinates_along(X, dims[:1])) if dims else None,
         **found,
     )
 

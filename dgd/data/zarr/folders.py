@@ -9,6 +9,7 @@ import shutil
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from dgd.data.folders import begin_sync
 from dgd.data.zarr.commit_marker import KEY
@@ -87,19 +88,24 @@ def _make_parents(path: Path) -> None:
         raise ConfigurationError(f"{path} cannot be created: {error.strerror}; give another path") from error
 
 
-def _foreign(path: Path) -> Path | None:
-    """The first entry of a folder that dgd did not write; the folder itself if it is not one of dgd's."""
+def _foreign(path: Path, *, listed: bool = False) -> Path | None:
+    """The first entry of a folder that dgd did not write; the folder itself if it is not one of dgd's.
+
+    listed: whether the group around it says that it is: coordinates of others bear no mark of their own.
+    """
     inside = sorted(path.iterdir())
     if all(_is_draft(entry) for entry in inside):
         return None
-    if not _is_ours(path):
+    marker = _marker(path)
+    if marker is None and not listed:
         return path
+    parts = _parts(marker)
     for entry in inside:
         if entry.name == "zarr.json" or _is_draft(entry):
             continue
         if entry.is_symlink() or not entry.is_dir():
             return entry
-        found = _not_a_chunk(path, entry) if entry.name == "c" else _foreign(entry)
+        found = _not_a_chunk(path, entry) if entry.name == "c" else _foreign(entry, listed=entry.name in parts)
         if found is not None:
             return found
     return None
@@ -120,12 +126,18 @@ def _is_draft(entry: Path) -> bool:
     return ours and entry.is_file() and not entry.is_symlink()
 
 
-def _is_ours(path: Path) -> bool:
-    """Whether the zarr.json of a group or array bears the mark of dgd."""
+def _marker(path: Path) -> Any:
+    """The mark of dgd in the zarr.json of a group or array; None where there is none."""
     try:
-        return KEY in (json.loads((path / "zarr.json").read_bytes()).get("attributes") or {})
+        return (json.loads((path / "zarr.json").read_bytes()).get("attributes") or {}).get(KEY)
     except (OSError, ValueError, AttributeError, TypeError, RecursionError):
-        return False
+        return None
+
+
+def _parts(marker: Any) -> set[str]:
+    """The arrays that a group's mark names as written with it."""
+    named = [marker.get(key) for key in ("arrays", "beside")] if isinstance(marker, dict) else []
+    return {name for each in named if isinstance(each, dict | list) for name in each if isinstance(name, str)}
 
 
 def _remove(path: Path) -> None:

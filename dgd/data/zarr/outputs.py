@@ -21,7 +21,7 @@ from dgd.data.dataset import Dataset
 from dgd.data.folders import replace_file, sync_tree
 from dgd.data.reading import is_url
 from dgd.data.zarr import event_loop
-from dgd.data.zarr.commit_marker import KEY
+from dgd.data.zarr.commit_marker import KEY, WRITING
 from dgd.data.zarr.folders import local_folder, put_file
 from dgd.data.zarr.listing import entries
 from dgd.data.zarr.locations import remote_store
@@ -34,6 +34,7 @@ from dgd.errors.words import without_secrets
 from dgd.errors.writing import writing
 
 ROOT = "zarr.json"
+EMPTY_GROUP: Mapping[str, Any] = {"zarr_format": 3, "node_type": "group", "attributes": {}}
 
 
 class Output(Protocol):
@@ -80,9 +81,43 @@ def open_output(out: str | os.PathLike[str], options: Mapping[str, Any] | None, 
     return LocalOutput.create(local_folder(out), overwrite=overwrite)
 
 
-def begin(output: Output, document: Mapping[str, Any], redo: str | None = None) -> None:
-    """Write the root document, marked as being written."""
-    marker = {**marker_of(output.owner), "redo": redo}
+def left_output(out: str | os.PathLike[str], options: Mapping[str, Any] | None, identity: str) -> Output | None:
+    """The place of a writer that was interrupted, to go on with; None where there is none of this identity.
+
+    Raises OutputInUseError where that writer is at work.
+    """
+    if is_url(out):
+        url = UrlOutput(os.fspath(out), options or {}, uuid.uuid4().hex)
+        return url if _goes_on(url.get(ROOT), identity) else None
+    path = local_folder(out)
+    if path.is_symlink() or not path.is_dir() or not _goes_on(LocalOutput(path, "").get(ROOT), identity):
+        return None
+    with writing(path):
+        lock = OutputLock.take(path)
+    return LocalOutput(path, lock.id, lock)
+
+
+def is_unfinished(path: Path) -> bool:
+    """Whether a writer that can be gone on with has left a folder there."""
+    return path.is_dir() and _goes_on(LocalOutput(path, "").get(ROOT), None)
+
+
+def _goes_on(root: bytes | None, identity: str | None) -> bool:
+    """Whether a root document is that of a writer of this identity, or any, that has not ended."""
+    try:
+        marker = json.loads(root or b"")["attributes"][KEY]
+        found = marker["identity"]
+        return bool(marker["state"] == WRITING and "seal" not in marker and identity in (found, None))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False
+
+
+def begin(output: Output, document: Mapping[str, Any], redo: str | None = None, **more: Any) -> None:
+    """Write the root document, marked as being written.
+
+    more: identity, of what, where that can be gone on with; beside, the names of arrays that bear no mark themselves.
+    """
+    marker = {**marker_of(output.owner), "redo": redo, **more}
     attributes = {**document.get("attributes", {}), KEY: marker}
     output.set(ROOT, json.dumps({**document, "attributes": attributes}, indent=2).encode())
 

@@ -49,6 +49,11 @@ class OutputLock:
                 os.close(old)
         return cls(path, _locked(path))
 
+    @classmethod
+    def take(cls, path: Path) -> Self:
+        """The lock on a folder that another writer has left. Raises OutputInUseError where that is at work."""
+        return cls(path, _locked(path))
+
     def release(self) -> None:
         """Let others write there."""
         if self._handle is not None:

@@ -23,7 +23,7 @@ from dgd.data.zarr.array_writer import ArrayDraft
 from dgd.data.zarr.commit_marker import KEY, sealed
 from dgd.data.zarr.coordinates import write_coordinate, write_values
 from dgd.data.zarr.crc32c import crc32c
-from dgd.data.zarr.outputs import ROOT, Output, begin, open_output, refuse_own_input, root_of
+from dgd.data.zarr.outputs import EMPTY_GROUP, ROOT, Output, begin, open_output, refuse_own_input, root_of
 from dgd.errors import ConfigurationError
 
 Axes = tuple[tuple[str, tuple[Any, ...] | None], ...]
@@ -95,7 +95,8 @@ class RowWriter:
 
     def _in_group(self, document: bytes, grid: Grid, axes: Axes) -> Self:
         """The writer of an array in a group, beside its coordinates."""
-        begin(self.output, {"zarr_format": 3, "node_type": "group", "attributes": {}})
+        beside = [*(each.name for each in grid.coordinates), *(name for name, given in axes if given is not None)]
+        begin(self.output, EMPTY_GROUP, beside=beside)
         self.output.set(f"{VARIABLE}/{ROOT}", document)
         documents = {each.name: write_coordinate(self.output, each) for each in grid.coordinates}
         for name, given in axes:

@@ -143,8 +143,8 @@ class ZarrRows:
 
     def ahead(self, start: int, stop: int, buffers: Buffers) -> bool:
         """Ask for the chunks of these rows before they are read; whether more should be asked for."""
-        keys = self._keys(start, stop, buffers)
-        return self.source.ahead(keys, buffers, at_most=self._most, limit=self._limit, timeout=self.read_timeout)
+        keys, timeout = self._keys(start, stop, buffers), self.read_timeout
+        return self.source.ahead(keys, buffers, at_most=self._most, limit=self._limit, timeout=timeout)
 
     def reading_ahead(self, chunks: int) -> ZarrRows:
         """The same rows, asking for so many chunks at most, each of a size that is planned by those that are stored."""
@@ -163,8 +163,8 @@ class ZarrRows:
         first, last = start // chunk_rows, (stop - 1) // chunk_rows
         if first == last:
             panel, bytes_read = self._panel_until(start, stop, first, buffers)
-            base = first * chunk_rows
-            return panel if len(panel) == stop - start else panel[start - base : stop - base], bytes_read
+            start, stop = start - first * chunk_rows, stop - first * chunk_rows
+            return panel if len(panel) == stop - start else panel[start:stop], bytes_read
         gathered = buffers.within("gathered").take("rows", (stop - start, *self.shape[1:]), self.dtype)
         bytes_read = 0
         for index in range(first, last + 1):
@@ -172,22 +172,21 @@ class ZarrRows:
             bytes_read += n_bytes
             base = index * chunk_rows
             part = panel[max(start - base, 0) : stop - base]
-            place = max(base - start, 0)
-            gathered[place : place + len(part)] = part
+            gathered[max(base - start, 0) :][: len(part)] = part
         return gathered, bytes_read
 
     def _keys(self, start: int, stop: int, buffers: Buffers) -> Iterator[str]:
         """The keys that a read of these rows asks for, in that order."""
-        chunk_rows = self._chunk_rows
-        for index in range(start // chunk_rows, (stop - 1) // chunk_rows + 1):
+        for index in range(start // self._chunk_rows, (stop - 1) // self._chunk_rows + 1):
             if buffers.kept is None or buffers.kept[:2] != (self, index):
-                for column in product(*(range(count) for count in self.format.grid[1:])):
-                    yield self.format.key((index, *column))
+                yield from (self.format.key((index, *column)) for column in self._columns())
+
+    def _columns(self) -> Iterator[tuple[int, ...]]:
+        return iter(product(*(range(count) for count in self.format.grid[1:])))
 
     @property
     def _panel_bytes(self) -> int:
-        columns = math.prod(self.shape[1:])
-        return min(self._chunk_rows, self.shape[0]) * columns * self.dtype.itemsize
+        return min(self._chunk_rows, self.shape[0]) * math.prod(self.shape[1:]) * self.dtype.itemsize
 
     def _stop(self, index: int) -> int:
         return min((index + 1) * self._chunk_rows, self.format.shape[0])
@@ -210,16 +209,14 @@ class ZarrRows:
 
     def _panel(self, index: int, buffers: Buffers) -> tuple[Array, int]:
         """All columns of one row of chunks, without the padding of ragged chunks."""
-        shape = (self._stop(index) - index * self._chunk_rows, *self.format.shape[1:])
+        shape = (self._stop(index) - index * self._chunk_rows, *self.shape[1:])
         if not self._in_pieces:
-            place = (index, *(0 for _ in shape[1:]))
-            chunk, n_bytes = self._decoded(place, buffers, partial(self._decode, self.format.chunk))
+            place, decode = (index, *next(self._columns())), partial(self._decode, self.format.chunk)
+            chunk, n_bytes = self._decoded(place, buffers, decode)
             return chunk if chunk.shape == shape else chunk[tuple(map(slice, shape))], n_bytes
         panel = buffers.take("panel", shape, self.dtype)
-        bytes_read = 0
-        for column in product(*(range(count) for count in self.format.grid[1:])):
-            bytes_read += self._decoded((index, *column), buffers, partial(self._fill, panel))[1]
-        return panel, bytes_read
+        fill = partial(self._fill, panel)
+        return panel, sum(self._decoded((index, *each), buffers, fill)[1] for each in self._columns())
 
     def _decoded(self, place: tuple[int, ...], buffers: Buffers, decode: Callable[..., T]) -> tuple[T, int]:
         """What `decode` makes of a stored chunk, held to its checksum; read once more if it came damaged."""
@@ -246,7 +243,7 @@ class ZarrRows:
 
     def _fill(self, panel: Array, encoded: Bytes | None, place: tuple[int, ...], buffers: Buffers) -> None:
         """Decode one chunk or shard into its part of the panel."""
-        corner = (0, *(i * c for i, c in zip(place[1:], self.format.chunk.shape[1:], strict=True)))
+        corner = self._corner(place)
         if self.format.shard is None or encoded is None:
             paste(panel, self._decode(self.format.chunk, encoded, place, buffers), corner)
             return
@@ -260,6 +257,9 @@ class ZarrRows:
                 paste(panel, self._decode(self.format.piece, inner, place, buffers), offset)
         except Damaged as error:
             raise self._at(place).damaged(str(error)) from error
+
+    def _corner(self, place: tuple[int, ...]) -> tuple[int, ...]:
+        return (0, *(i * c for i, c in zip(place[1:], self.format.chunk.shape[1:], strict=True)))
 
     def _stored(self, place: tuple[int, ...], buffers: Buffers, at_most: int) -> Bytes | None:
         """A chunk's bytes; None if it is not there and that is no error. Raises TooLong."""
