@@ -170,6 +170,14 @@ def test_hc3_of_classes_is_what_leaving_each_row_out_does_in_one_step() -> None:
     close(of_differences(result, "HC3", 3), np.sqrt((np.array(changes) ** 2).sum(axis=0)), 1e-8)
 
 
+def test_the_digits_of_classes_are_those_of_what_the_rows_say() -> None:
+    """A shift of all classes changes nothing, and is no direction to lose digits in."""
+    assert not fit("softmax").inference().notes
+    near = np.column_stack([X, X[:, 0] + 1e-5 * RNG.normal(size=M)])
+    notes = dgd.fit(near, Y["softmax"], loss=Softmax(3), solver="newton").inference().notes
+    assert any("digits are right: columns are near each other" in note for note in notes)
+
+
 def test_a_row_that_a_class_is_made_of_has_no_leverage_to_divide_by() -> None:
     lonely = np.column_stack([X, np.arange(M) == 5])
     result = dgd.fit(lonely, Y["softmax"], loss=Softmax(3), max_iter=6)

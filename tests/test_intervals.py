@@ -141,6 +141,23 @@ def test_a_covariance_that_was_not_written_by_dgd(
         dgd.load_model(path)
 
 
+def test_a_result_and_an_inference_are_taken_for_their_models(tmp_path: Path) -> None:
+    result = fit("poisson")
+    inference = result.inference("HC3")
+    np.testing.assert_array_equal(dgd.predict(result, given("new")), result.model.predict(given("new")))
+    found = dgd.predict(inference, given("new"), interval=0.9)
+    np.testing.assert_array_equal(found, inference.model.predict(given("new"), interval=0.9))
+    dgd.predict_to(inference, given("new"), tmp_path / "predicted.csv", interval=0.9)
+    assert (tmp_path / "predicted.csv").read_text().startswith("prediction,standard_error,lower,upper\n")
+    assert dgd.score(result, given("X"), given("poisson")) == result.model.score(given("X"), given("poisson"))
+    with pytest.raises(ModelError, match=r"a fit alone makes none.*result\.inference\(\)\.model"):
+        dgd.predict(result, given("new"), interval=0.9)
+    calls: Any = ((dgd.predict, ()), (dgd.predict_to, (tmp_path / "out",)), (dgd.score, ()))
+    for call, rest in calls:
+        with pytest.raises(ConfigurationError, match=r"must be a model, a result or an inference.*load_model"):
+            call("model.dgd", given("new"), *rest)
+
+
 def test_what_is_refused(model: Model) -> None:
     new = given("new")
     for options, words in [
@@ -154,8 +171,11 @@ def test_what_is_refused(model: Model) -> None:
         fit().model.predict(new, interval=0.9)
     with pytest.raises(ConfigurationError, match="squared loss"):
         fit("poisson").inference().model.predict(new, interval=0.9, interval_of="observation")
+    classes = fit("logistic").inference()
+    with pytest.raises(ConfigurationError, match=r"its probability has: `predict_proba\(\.\.\., interval=\.\.\.\)`"):
+        classes.model.predict(new, interval=0.9)
     with pytest.raises(ConfigurationError, match="probabilities=True"):
-        fit("logistic").inference().model.predict(new, interval=0.9)
+        dgd.predict(classes, new, interval=0.9)
 
 
 def test_missing_cells_have_no_interval(model: Model) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Unpack
 
 from dgd._typing import Array, Vector
 from dgd.data.reading import ReadingOptions
+from dgd.errors import ConfigurationError
 from dgd.models.files import read_predictor, write_predictor
 from dgd.models.labelled import to_xarray
 from dgd.models.prediction.predict import predict
@@ -37,6 +38,8 @@ class Model(Predictor):
         **reading: Unpack[ReadingOptions],
     ) -> Array:
         """Predictions for every row, an array of shape (m,) or (m, q); see `dgd.predict`."""
+        if interval is not None and self.classes is not None:
+            raise ConfigurationError("a class has no interval, its probability has: `predict_proba(..., interval=...)`")
         return predict(
             self,
             data,

@@ -15,6 +15,7 @@ from dgd.data.tables.column_names import frame_names
 from dgd.errors import ConfigurationError, DataError
 from dgd.losses import Logistic, Loss, Softmax
 from dgd.models.prediction.columns_by_name import in_order_of
+from dgd.models.prediction.model_of import model_of
 from dgd.models.predictor import Predictor
 from dgd.models.scoring.by_group import Groups, OfGroups
 from dgd.models.scoring.classes import MOST_RANKED, ClassErrorSums, ClassScore
@@ -27,7 +28,7 @@ from dgd.passes.sums.row_sums import Part, RowSums
 
 
 def score(
-    model: Predictor,
+    model: Any,
     data: Any,
     y: Any = None,
     *,
@@ -54,6 +55,7 @@ def score(
 
     Raises ModelError if the data do not have the columns the model was fitted on.
     """
+    model = model_of("score", model)
     how = model.reading(Reading.of("score", reading), data, y=y)
     table, data = data, in_order_of(model, data, how)
     if model.design is None and isinstance(y, str) and (is_frame(table) or frame_names(table) is not None):

@@ -10,6 +10,7 @@ of parameters whose sum over the classes is 0, which are those that the loss det
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -44,8 +45,12 @@ class Information:
         """What part of the covariance may be rounding."""
         if self.root is not None:
             return float(np.linalg.cond(self.root / np.linalg.norm(self.root, axis=0))) * EPS
-        worst = max(float(np.linalg.cond(with_unit_diagonal(matrix))) for matrix in self.matrices)
-        return worst * EPS
+        matrices: Any = self.matrices
+        if self.joint:
+            # Along a shift of all classes there is no information, and none is asked for.
+            basis = _basis(len(self.inverse_root), self.matrices.shape[1])
+            matrices = basis.T @ self.matrices @ basis
+        return max(float(np.linalg.cond(with_unit_diagonal(matrix))) for matrix in matrices) * EPS
 
     def for_columns(self, root: Vector) -> Vector:
         """A matrix (q, p, k) in coordinates z as one for columns less the fit's centre; with an intercept's row."""
@@ -127,7 +132,7 @@ def _inverse_root(fitted: Fitted, H: Matrix, classes: int) -> Matrix:
     """A of one equation, (P, k): k is P, for K classes P (K − 1)/K."""
     basis: Matrix = np.eye(len(H))
     if classes > 1:
-        basis = np.asarray(np.kron(_contrasts(classes), np.eye(len(H) // classes)), dtype=np.float64)
+        basis = _basis(classes, len(H))
         H = basis.T @ H @ basis
     size = np.sqrt(np.diag(H))
     if not (np.isfinite(size).all() and (size > 0).all()):
@@ -184,6 +189,12 @@ def _no_information(fitted: Fitted) -> str:
         f"{fitted.method.loss.name!r} the rows say nothing of some direction of θ; leave out columns, or classes of "
         f"few rows"
     )
+
+
+def _basis(classes: int, size: int) -> Matrix:
+    """An orthonormal basis of the parameters, `size` of all classes, whose sum over the classes is 0."""
+    found: Matrix = np.kron(_contrasts(classes), np.eye(size // classes)).astype(np.float64)
+    return found
 
 
 def _contrasts(classes: int) -> Matrix:

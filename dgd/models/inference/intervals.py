@@ -46,7 +46,9 @@ class Intervals:
                 raise ConfigurationError("`predict(interval_of=...)` goes with `interval=`, such as interval=0.95")
             return None
         if not checked_number("predict(interval", interval, above=0) < 1:
-            raise ConfigurationError(f"`predict(interval=...)` must be above 0 and below 1, got {interval!r}")
+            raise ConfigurationError(
+                f"`predict(interval=...)` must be above 0 and below 1, such as 0.95, got {interval!r}"
+            )
         _check(model, of, probabilities=probabilities)
         return cls(float(interval), of)
 
@@ -90,8 +92,8 @@ def _check(model: Predictor, of: str, *, probabilities: bool) -> None:
 def _uncertainty(model: Predictor) -> Uncertainty:
     if model.uncertainty is None:
         raise ModelError(
-            "the model has no covariance, which intervals need: it was saved without. Take the model of an inference, "
-            "`result.inference().model`, and save that; in the shell, fit with --inference and --out"
+            "the model has no covariance, which intervals need: a fit alone makes none. Predict with, or save, the "
+            "model of an inference, `result.inference().model`; in the shell, fit with --inference and --out"
         )
     return model.uncertainty
 

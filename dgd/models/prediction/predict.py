@@ -14,7 +14,7 @@ from dgd.data.dataset import Chunk
 from dgd.data.reading import ReadingOptions
 from dgd.models.inference.intervals import Intervals
 from dgd.models.prediction.each_chunk import Prediction, opened, width
-from dgd.models.predictor import Predictor
+from dgd.models.prediction.model_of import model_of
 from dgd.passes.execution import Execution, execution_of
 from dgd.passes.executor import for_each
 from dgd.passes.plan import Need
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 def predict(
-    model: Predictor,
+    model: Any,
     data: Any,
     *,
     offset: Any = None,
@@ -41,11 +41,12 @@ def predict(
     The expected target: η itself, e^η for rates, and for classes the label of the most probable one. The array is in
     the memory of this process; `predict_to` writes it instead.
 
+    model: a `Model`, or a result or an inference, whose model is meant.
     data, reading: as `open_dataset` takes them; a target need not be there. A table's columns are found by name, in any
         order.
     probabilities: for a model of classes the probability of each, (m, K) in the order of `classes`.
     interval: a confidence, such as 0.95: the last axis is then prediction, standard error, lower and upper end, for a
-        model that has its covariance: `result.inference().model`, or one that was saved of it.
+        model that has its covariance: an inference, `result.inference().model`, or one that was saved of it.
     interval_of: "mean", the expected target; by the squared loss "observation" too, for a single row's own target.
     client, threads, execution: where it runs, as for `fit`; data in this process's memory stay in it unless a client
         is named.
@@ -53,6 +54,7 @@ def predict(
     Raises ModelError if the data do not have the columns the model was fitted on, or there is no covariance for
     intervals.
     """
+    model = model_of("predict", model)
     intervals = Intervals.asked(model, interval, interval_of, probabilities=probabilities)
     dataset, missing = opened(model, data, offset, reading)
     prediction = Prediction(model, probabilities, missing, intervals)

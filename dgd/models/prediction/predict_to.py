@@ -16,7 +16,7 @@ from dgd.data.tables.written.place import table_kind
 from dgd.errors import ConfigurationError
 from dgd.models.inference.intervals import Intervals
 from dgd.models.prediction.each_chunk import Prediction, check_classes, opened, width
-from dgd.models.predictor import Predictor
+from dgd.models.prediction.model_of import model_of
 from dgd.passes.execution import Execution, execution_of
 from dgd.passes.executor import for_each
 from dgd.passes.plan import Need
@@ -24,7 +24,7 @@ from dgd.passes.session import session
 
 
 def predict_to(
-    model: Predictor,
+    model: Any,
     data: Any,
     out: str | os.PathLike[str] | BinaryIO,
     *,
@@ -63,6 +63,7 @@ def predict_to(
 
     Raises WriteError if the disk is full or the system forbids it, and what `predict` raises.
     """
+    model = model_of("predict_to", model)
     intervals = Intervals.asked(model, interval, interval_of, probabilities=probabilities)
     check_classes(model, probabilities=probabilities)
     where = execution_of(execution, client, threads)
