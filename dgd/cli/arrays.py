@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import click
 
-from dgd.cli import options
-from dgd.cli.options import Command
+from dgd.cli import options, tables
+from dgd.cli.options import Command, Where
 from dgd.cli.output import note
 from dgd.data.reading import MISSING, MISSING_CHUNKS, TIME_UNITS, ReadingOptions
 
@@ -27,22 +28,35 @@ class Arrays:
     @property
     def arguments(self) -> dict[str, Any]:
         """Of `open_dataset` and `score`."""
-        return {"y": self.y, "weight": self.weight, "offset": self.offset, **self.reading}
+        return {**self.roles, **self.reading}
 
-    def open(self, store: str) -> Any:
-        """The dataset; says which weights and offsets are used without having been named."""
+    @property
+    def roles(self) -> dict[str, Any]:
+        """Without how they are read."""
+        return {"y": self.y, "weight": self.weight, "offset": self.offset}
+
+    def open(self, store: str, where: Where) -> Any:
+        """The dataset; says which weights and offsets are used without having been named, and what a table becomes."""
+        from dgd.data.tables.files import parquet_paths
         from dgd.passes.opening import open_dataset
 
-        dataset = open_dataset(store, **self.arguments)
+        # Only a table may need a pass, for its levels and means.
+        with where.execution() if parquet_paths(store) is not None else nullcontext() as execution:
+            dataset = open_dataset(store, **self.arguments, execution=execution)
         for role in ("weight", "offset"):
             name = getattr(dataset, f"{role}_name")
             if getattr(self, role) is None and name is not None and getattr(dataset, role) is not None:
                 note(f"{role}s: {name}, as the dataset says (--no-{role} for none)")
+        if dataset.design is not None:
+            note(f"design: {dataset.design.line()}")
         return dataset
 
 
-def arrays(command: Command) -> Command:
-    """The options --y, --weight and --offset, and those of how data are read; the command gets `arrays`."""
+def arrays(command: Command, *, is_fitted: bool = True) -> Command:
+    """The options --y, --weight and --offset, and those of how data are read; the command gets `arrays`.
+
+    is_fitted: whether a model is made, and no model says which columns of a table there are.
+    """
 
     @functools.wraps(command)
     def with_arrays(
@@ -57,10 +71,12 @@ def arrays(command: Command) -> Command:
         weight_given = _unless("weight", weight, none=no_weight)
         return command(arrays=Arrays(y, weight_given, chosen_offset(offset, none=no_offset), reading), **rest)
 
-    found = with_offset(reading(with_arrays))
+    found = with_offset(reading(tables.design(with_arrays) if is_fitted else with_arrays))
     found = click.option("--no-weight", is_flag=True, help="No weights, though the dataset has some.")(found)
     found = click.option("--weight", metavar="NAME", help="The array of weights, one a row [as ingested].")(found)
-    return click.option("--y", "--target-array", "y", metavar="NAME", help="The array of targets [y].")(found)
+    return click.option(
+        "--y", "--target", "--target-array", "y", metavar="NAME", help="The target's array or column [y]."
+    )(found)
 
 
 def with_offset(command: Command) -> Command:
@@ -86,7 +102,7 @@ def reading(command: Command) -> Command:
     @functools.wraps(command)
     def with_reading(
         matrix: str | None,
-        features: str | None,
+        features: list[str] | None,
         no_decode: bool,
         time_unit: str | None,
         missing: str,
@@ -99,7 +115,7 @@ def reading(command: Command) -> Command:
         if matrix is not None:
             given["X"] = matrix
         if features is not None:
-            given["features"] = [name.strip() for name in features.split(",")]
+            given["features"] = features
         if no_decode:
             given["decode"] = False
         if time_unit is not None:
@@ -114,7 +130,7 @@ def reading(command: Command) -> Command:
             given["storage_options"] = storage_options
         return command(reading=given, **rest)
 
-    found = options.storage_options(with_reading)
+    found: Command = options.storage_options(with_reading)
     found = click.option("--transpose", is_flag=True, help="A stored X is feature × row: read it by rows.")(found)
     found = click.option(
         "--time-unit",
@@ -132,13 +148,10 @@ def reading(command: Command) -> Command:
         "--missing",
         type=click.Choice(MISSING),
         default="error",
-        help="What to do with rows that have a missing cell: refuse them, or leave them out and count them [error].",
+        help="Missing cells: refuse them, leave their rows out and count them; of a table, fill numbers by the mean, "
+        "perhaps with a column that says so [error].",
     )(found)
-    found = click.option(
-        "--features",
-        metavar="A,B,…",
-        help="Columns of X by name, or variables of a store without X [all columns].",
-    )(found)
+    found = tables.features(found)
     found = click.option("--x", "matrix", metavar="NAME", help="The matrix, such as layers/counts [X].")(found)
     return click.option(
         "--no-decode",

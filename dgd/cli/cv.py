@@ -62,7 +62,7 @@ def cv(
 
     if out is not None:
         check_place(out, overwrite=overwrite)
-    dataset = arrays.open(store)
+    dataset = arrays.open(store, where)
     with where.execution() as execution:
         arguments: dict[str, Any] = {**kind.arguments, **control, "checkpoint": checkpoint, "execution": execution}
         found, code = until_stopped(lambda: cross_validate(dataset, penalties=kind.penalty, **arguments), checkpoint)

@@ -70,6 +70,7 @@ def fit(
     save what was reached, and exit with code 75 if there is a checkpoint, else with 130, 143, 129, 138; Ctrl-C twice
     stops at once. Other exit codes: 0 done, 2 usage, 3 data, 4 not converged, 5 cluster lost, 6 diverged.
     """
+    from dgd.data.design.opening import as_opened, coded_for
     from dgd.data.reading import for_urls
     from dgd.data.transforms.row_split import RowSplit
     from dgd.fitting.fit import fit as fit_dataset
@@ -81,9 +82,11 @@ def fit(
         return fit_summary(store, arrays, chosen, job, asked)
     if job.out is not None:
         check_place(job.out, overwrite=job.overwrite)
-    dataset = arrays.open(store)
+    dataset = coded_for(arrays.open(store, job.where), intercept=chosen.fit_intercept)
+    reading = as_opened(arrays.reading, dataset)
     if control["validation"] is not None and control["checkpoint"] is None:
-        control["validation"] = open_dataset(control["validation"], **for_urls(arrays.reading, control["validation"]))
+        others = as_opened(arrays.reading, dataset, new_rows=True)
+        control["validation"] = open_dataset(control["validation"], **for_urls(others, control["validation"]))
     chosen, what = chosen.of(dataset)
     if asked is not None:
         asked.check(what, dataset)
@@ -92,7 +95,7 @@ def fit(
         try_model_room(Path(job.out), what.n_parameters + covariance, dataset.feature_names)
     given: dict[str, Any] = {**chosen.arguments, "precision": control.pop("precision")}
     # A checkpoint stores where the data lie, and not the data.
-    data: Any = (dataset, {}) if control["checkpoint"] is None else (store, arrays.arguments)
+    data: Any = (dataset, {}) if control["checkpoint"] is None else (store, {**arrays.roles, **reading})
 
     def run(execution: Execution, request: StopRequest) -> Any:
         if not job.quiet:
@@ -110,4 +113,4 @@ def fit(
 
     if asked is None:
         return job.run(run)
-    return job.run(run, lambda result, execution: asked.infer(result, store, arrays, execution))
+    return job.run(run, lambda result, execution: asked.infer(result, store, reading, execution))

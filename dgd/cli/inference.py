@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dgd.cli.arrays import Arrays
 from dgd.cli.options import Command
 from dgd.cli.output import note
 from dgd.solvers.base import Status
 
 if TYPE_CHECKING:
     from dgd.data.dataset import Dataset
+    from dgd.data.reading import ReadingOptions
     from dgd.passes.execution import Execution
 
 COVARIANCES = ("classical", "HC0", "HC1", "HC2", "HC3", "cluster")
@@ -33,7 +33,7 @@ class Asked:
         options = InferenceOptions(**self.arguments)
         options.check_problem(method.loss, method.penalty, weighted=dataset.weight is not None)
 
-    def infer(self, result: Any, store: str, arrays: Arrays, execution: Execution) -> Any:
+    def infer(self, result: Any, store: str, reading: ReadingOptions, execution: Execution) -> Any:
         """The inference; None of a fit that was stopped or diverged, which is said elsewhere."""
         from dgd.passes.opening import open_dataset
 
@@ -42,7 +42,9 @@ class Asked:
             return None
         given = dict(self.arguments)
         if given["groups"] is not None:
-            given["groups"] = open_dataset(store, given["groups"], **arrays.reading).y
+            if "design" in reading:
+                reading = {**reading, "design": reading["design"].without_target()}
+            given["groups"] = open_dataset(store, given["groups"], **reading).y
         return result.inference(**given, execution=execution)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Callable
 from dataclasses import asdict
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dgd.cli import options
+from dgd.cli import options, tables
 from dgd.cli.output import print_json, say
 from dgd.cli.progress import writing_progress
 from dgd.cli.redo import redo_command
@@ -20,25 +19,12 @@ if TYPE_CHECKING:
     from dgd.data.tables.ingest import Ingested
 
 
-def column_names(ctx: click.Context, param: click.Parameter, value: str | None) -> list[str] | None:
-    """The names in a comma-separated list; one that holds a comma itself stands in double quotes."""
-    if value is None:
-        return None
-    return [name.strip() for name in next(csv.reader([value], skipinitialspace=True), [""])]
-
-
-def all_names(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> list[str]:
-    """The names in several such lists."""
-    return [name for value in values for name in column_names(ctx, param, value) or ()]
-
-
 @click.command
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.argument("out", metavar="OUT.zarr")
 @click.option("--target", metavar="COL", help="The column to predict [none: rows to predict].")
-@click.option("--features", callback=column_names, metavar="A,B,…", help="Columns of X, in this order [all others].")
-@click.option("--feature", "more_features", multiple=True, metavar="NAME", help="The same, one name; repeatable.")
-@click.option("--drop", multiple=True, callback=all_names, metavar="A,B,…", help="Columns that are no features [none].")
+@tables.features
+@tables.drop
 @click.option("--weight", metavar="COL", help="The column of weights, which fits then use [none].")
 @click.option("--offset", metavar="COL", help="The column of offsets, which fits then use [none].")
 @click.option("--id", "ids", multiple=True, metavar="COL", help="A column to go with predictions; repeatable.")
@@ -73,7 +59,6 @@ def ingest(
     out: str,
     target: str | None,
     features: list[str] | None,
-    more_features: tuple[str, ...],
     drop: list[str],
     weight: str | None,
     offset: str | None,
@@ -115,7 +100,7 @@ def ingest(
             files,
             out,
             target=target,
-            features=[*(features or ()), *more_features] if features or more_features else features,
+            features=features,
             drop=drop,
             weight=weight,
             offset=offset,

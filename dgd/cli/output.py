@@ -54,7 +54,7 @@ def on_terminal() -> bool:
 
 
 ARGUMENT = re.compile(
-    r"`?(?:\b\w+\()?\b(?P<name>[a-z_0-9]+)=(?P<value>\.\.\.|True|'[^']*'|[-\d.e]*\d|)\)?`?(?![\w('\"\[])|`(?P<bare>[a-z_0-9]+)`"
+    r"`?(?:\b\w+\()?\b(?P<name>[a-z_0-9]+)=(?P<value>\.\.\.|True|\['[^\]]*'\]|'[^']*'|[-\d.e]*\d|)\)?`?(?![\w('\"\[])|`(?P<bare>[a-z_0-9]+)`"
 )
 OPTIONS = {
     "chunk_rows", "classes", "compression", "dtype", "features", "l1", "l2", "learning_rate", "loss", "lower",
@@ -63,11 +63,11 @@ OPTIONS = {
     "validation", "validation_fraction", "weight", "worker_timeout", "y",
     "folds", "by", "by_chunk", "update", "method", "choose", "n_lambdas", "penalty",
     "any_version", "checkpoint", "checkpoint_every", "start",
-    "drop", "offset", "ids",
+    "drop", "offset", "ids", "categorical", "formula", "missing", "time_unit",
     "cov", "groups", "conf", "weights", "dispersion", "penalized", "only", "interval", "interval_of", "probabilities",
 }  # fmt: skip
 """Arguments of the library that are options of a command."""
-RENAMED = {"ids": "id", "theta0": "start", "penalties": "penalty"}
+RENAMED = {"design": "formula", "ids": "id", "theta0": "start", "penalties": "penalty"}
 RESUME = re.compile(r"`dgd\.resume\('([^']*)'\)`")
 
 
@@ -78,7 +78,7 @@ def in_options(text: str) -> str:
     """
 
     def option(match: re.Match[str]) -> str:
-        name, value = match["name"] or match["bare"], (match["value"] or "").strip("'")
+        name, value = match["name"] or match["bare"], (match["value"] or "").strip("[]'").replace("', '", ",")
         name = RENAMED.get(name, name)
         if name not in OPTIONS:
             return match[0]

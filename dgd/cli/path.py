@@ -32,7 +32,7 @@ def path(store: str, arrays: Arrays, kind: Kind, where: Where, checkpoint: str |
     """
     from dgd.fitting.many.path import path as fit_path
 
-    dataset = arrays.open(store)
+    dataset = arrays.open(store, where)
     with where.execution() as execution:
         arguments: dict[str, Any] = {**kind.arguments, "checkpoint": checkpoint, "execution": execution}
         found, code = until_stopped(lambda: fit_path(dataset, penalty=kind.penalty, **arguments), checkpoint)

@@ -34,9 +34,10 @@ def plan(
 
     Exits with code 2 if the fit would not fit, and says what to change.
     """
+    from dgd.data.design.opening import coded_for
     from dgd.fitting.fit import plan as plan_fit
 
-    dataset = arrays.open(store)
+    dataset = coded_for(arrays.open(store, where), intercept=chosen.fit_intercept)
     chosen, what = chosen.of(dataset)
     with where.execution() as execution:
         cost = plan_fit(dataset, precision=precision, measure=True, execution=execution, **chosen.arguments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import click
@@ -21,7 +22,7 @@ OF_THE_LOSS = ("loss", "deviance", "d2")
 @click.command
 @click.argument("model")
 @click.argument("store")
-@with_arrays
+@partial(with_arrays, is_fitted=False)
 @click.option("--by", metavar="COL", help="The figures of each group of rows as well, by this column or array.")
 @options.where_to_run
 @options.as_json

@@ -77,7 +77,7 @@ def summarize(
         raise ConfigurationError(
             f"{out} keeps {len(before.parts)} folds apart, to which no chunk is added; make it again with --overwrite"
         )
-    dataset = arrays.open(store)
+    dataset = arrays.open(store, where)
     with where.execution() as execution:
         if before is None:
             found = summarize_rows(dataset, execution=execution, **how)

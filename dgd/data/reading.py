@@ -101,7 +101,9 @@ class Reading:
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, _checked_names(name, getattr(self, name)))
         if self.design is not None and (self.features or self.drop or self.categorical):
-            raise ConfigurationError("design says which columns are used, and so do features, drop and categorical")
+            raise ConfigurationError(
+                "`design=...` says which columns are used, and so do `features=...`, `drop=...`, `categorical=...`"
+            )
         if not isinstance(self.transpose, bool):
             raise ConfigurationError(f"transpose must be True or False, got {self.transpose!r}")
         if not isinstance(self.decode, bool):

@@ -8,9 +8,12 @@ import numpy as np
 
 from dgd._typing import Vector
 from dgd._version import __version__
+from dgd.data.dataset import Dataset
+from dgd.data.design.left_out import cells_by_column
 from dgd.errors import ValueRangeError
 from dgd.errors.words import finite_or_none
 from dgd.fitting.auto_solver import Choice
+from dgd.fitting.known import Known
 from dgd.fitting.least_norm import shortest
 from dgd.fitting.loop import Run
 from dgd.fitting.objective import Objective
@@ -59,7 +62,7 @@ def result_of(objective: Objective, run: Run, cost: Plan | None, method: Method)
         rows_held_out=objective.rows_held_out,
         rows_left_out=0 if known.left_out is None else known.left_out.rows,
         chunks_filled=known.chunks_filled,
-        missing_cells={} if known.left_out is None else known.left_out.by_column(dataset.feature_names),
+        missing_cells=_missing_cells(dataset, known),
         bytes_before_first_pass=0 if objective.null is None else objective.null.bytes_read,
         loss_is_before_last_step=run.loss_is_before_last_step,
     )
@@ -69,6 +72,13 @@ def _choice(run: Run, method: Method) -> Choice:
     """The solver, and why; with what an R factor has brought."""
     because = "; ".join(part for part in (method.choice.because, run.state.factor) if part)
     return replace(method.choice, because=because)
+
+
+def _missing_cells(dataset: Dataset, known: Known) -> dict[str, int]:
+    if known.left_out is None:
+        return {}
+    found = known.left_out.by_column(dataset.feature_names)
+    return found if dataset.design is None else cells_by_column(dataset.design, found)
 
 
 def _advice(objective: Objective, run: Run, certificate: Certificate | None, unlike: str) -> str:

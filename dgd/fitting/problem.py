@@ -8,7 +8,7 @@ from typing import Any, Unpack
 
 from dgd._typing import Vector
 from dgd.data.dataset import Dataset
-from dgd.data.design.opening import as_known
+from dgd.data.design.opening import as_opened
 from dgd.data.distinct import distinct
 from dgd.data.opening import open_data
 from dgd.data.reading import Reading, ReadingOptions, for_urls
@@ -144,7 +144,7 @@ def validation_rows(
     if validation is None:
         return None
     if dataset.design is not None:
-        reading = as_known(reading, dataset.design.for_new_rows())
+        reading = as_opened(reading, dataset, new_rows=True)
     if isinstance(validation, tuple) and len(validation) == 2:
         read = Reading.of("fit", for_urls(reading, *validation))
         other = open_data(*validation, None, need_target=True, reading=read, known=dataset.feature_names)

@@ -117,7 +117,7 @@ def _check_kinds(table: Table, design: Design, reading: Reading) -> None:
         more = f" and {len(bad) - MOST_NAMED:,} more" if len(bad) > MOST_NAMED else ""
         drop = list(bad)[:MOST_NAMED]
         raise SchemaError(
-            f"{table.source}: {number} cannot be used as they are: {shown}{more}; or leave them out (drop={drop})"
+            f"{table.source}: {number} cannot be used as they are: {shown}{more}; or leave them out: drop={drop}"
         )
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from dgd._typing import Array
 from dgd.data.buffers import Buffers
 from dgd.data.rows import Footprint
+from dgd.errors import ValueRangeError
 
 Level = str | bool | int | float
 """A category's value."""
@@ -81,6 +82,20 @@ class Frame:
 
     def __len__(self) -> int:
         return self.rows
+
+    def check_whole(self, names: Sequence[str]) -> None:
+        """Raise ValueRangeError for the first missing cell of some columns."""
+        for name in names:
+            missing = missing_cells(self.columns[name])
+            if missing.any():
+                row = self.start + int(missing.argmax())
+                raise ValueRangeError(
+                    f"{self.source}, row {row}: column {name!r} is missing; drop or fill such rows (missing='drop' "
+                    f"leaves them out; a fit by missing='mean' fills them)",
+                    array=name,
+                    rows=(row, row + 1),
+                    row=row,
+                )
 
     def without_missing(self) -> Frame:
         """The rows in which no cell is missing."""

@@ -100,6 +100,11 @@ class Design:
         return tuple(dict.fromkeys(name for term in self.terms for name in term.columns))
 
     @property
+    def not_filled(self) -> tuple[str, ...]:
+        """Columns of which a missing cell has no value."""
+        return tuple(dict.fromkeys(name for each in self.factors if not each.fills for name in each.columns))
+
+    @property
     def is_known(self) -> bool:
         """Whether nothing must be learned from data."""
         return all(term.is_known for term in self.terms)

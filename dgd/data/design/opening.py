@@ -65,7 +65,7 @@ def open_table(
         vectors[role] = ColumnRows(role, table, texts[role]) if role in texts else found
         _check_numbers(table, role, vectors[role])
     return Dataset(
-        X=DesignRows("X", table, design),
+        X=DesignRows("X", table, design, refuses_missing=reading.missing == "error"),
         **vectors,
         feature_names=design.names,
         target_name=_label(texts, "y"),
@@ -87,11 +87,12 @@ def coded_for(dataset: Dataset, *, intercept: Any) -> Dataset:
     return replace(dataset, X=X, feature_names=design.names, design=design)
 
 
-def as_opened(reading: ReadingOptions, dataset: Dataset) -> ReadingOptions:
-    """The options that open the same table again, or rows like it, without a pass: by the design that is known now."""
+def as_opened(reading: ReadingOptions, dataset: Dataset, *, new_rows: bool = False) -> ReadingOptions:
+    """The options that open the same table again, or `new_rows`, without a pass: by the design that is known now."""
     if dataset.design is None:
         return reading
-    return as_known(cast(ReadingOptions, {**reading, "missing": dataset.missing}), dataset.design)
+    design = dataset.design.for_new_rows() if new_rows else dataset.design
+    return as_known(cast(ReadingOptions, {**reading, "missing": dataset.missing}), design)
 
 
 def as_known(reading: ReadingOptions, design: Design) -> ReadingOptions:

@@ -67,6 +67,8 @@ class DesignRows(ReadAtOnce):
     name: str
     table: Table
     design: Design
+    refuses_missing: bool = False
+    """Whether a missing cell is an error; else it is NaN, or the code of a missing category."""
 
     dtype = FLOAT64
 
@@ -100,6 +102,8 @@ class DesignRows(ReadAtOnce):
     def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Array | Mixed, int]:
         """The rows from start to stop."""
         frame, bytes_read = self._frames.frame(start, stop, buffers)
+        if self.refuses_missing:
+            frame.check_whole(self.design.not_filled)
         return self.design.rows(frame), bytes_read
 
 

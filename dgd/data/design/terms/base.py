@@ -44,6 +44,11 @@ class Term(ABC):
         """Whether nothing of it must be learned from data."""
         return True
 
+    @property
+    def fills(self) -> bool:
+        """Whether it has a value for a missing cell."""
+        return False
+
     def facts(self, frame: Frame) -> Any:
         """What is to be learned of some rows, as something that can be added; None if it is known."""
         return None

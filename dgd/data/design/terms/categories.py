@@ -54,10 +54,10 @@ class Levels:
         if len(self.values) <= self.most:
             return self
         hint = (
-            f"say that it is a category (categorical=[{self.column!r}]), hash it (`hashed({self.column}, 1024)` in a "
-            f"formula), or leave it out (drop=[{self.column!r}])"
+            f"say that it is a category, categorical=[{self.column!r}]; hash it, `hashed({self.column}, 1024)` in a "
+            f"formula; or leave it out, drop=[{self.column!r}]"
             if self.most == MOST_UNASKED
-            else f"hash it (`hashed({self.column}, 65536)` in a formula)"
+            else f"hash it, `hashed({self.column}, 65536)` in a formula"
         )
         raise DataError(f"column {self.column!r} has more than {self.most:,} levels; {hint}", array=self.column)
 
@@ -122,6 +122,10 @@ class Categorical(Term):
     @property
     def is_known(self) -> bool:
         return self.levels is not None and not (self.missing == "level" and self.has_missing is None)
+
+    @property
+    def fills(self) -> bool:
+        return self.missing == "level"
 
     def facts(self, frame: Frame) -> Levels | None:
         if self.is_known:
@@ -204,6 +208,10 @@ class Hashed(Term):
     @property
     def columns(self) -> tuple[str, ...]:
         return (self.column,)
+
+    @property
+    def fills(self) -> bool:
+        return self.missing == "level"
 
     def names(self, *, full: bool) -> tuple[str, ...]:
         found = tuple(f"{self.column}[#{k}]" for k in range(self.buckets))

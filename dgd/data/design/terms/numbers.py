@@ -72,6 +72,10 @@ class Numeric(Term):
     def is_known(self) -> bool:
         return (self.fill != "mean" or self.mean is not None) and not (self.indicator and self.has_missing is None)
 
+    @property
+    def fills(self) -> bool:
+        return self.fill is not None
+
     def facts(self, frame: Frame) -> Mean | None:
         if self.is_known:
             return None
