@@ -69,7 +69,7 @@ def test_a_fit_of_a_table_goes_on_from_its_checkpoint(path: str, tmp_path: Path)
         (["--formula", "y ~ a +"], "the formula 'y ~ a +': expected a column, got 'the end'"),
         (
             ["--formula", "y ~ a", "--categorical", "k"],
-            "--formula says which columns are used, and so do --features, --drop and --categorical",
+            "used, and so do --features",
         ),
         (["--target", "y", "--features", "a,b"], "column 'a' is missing; drop or fill such rows (--missing drop"),
     ],

@@ -15,7 +15,6 @@ from threadpoolctl import threadpool_limits
 import dgd
 from dgd.errors import (
     ConfigurationError,
-    ModelError,
     ReadError,
     SchemaError,
     UnsupportedFormatError,
@@ -69,8 +68,7 @@ def test_columns_of_a_dataframe_are_its_features(problem: Problem) -> None:
     frame = pd.DataFrame(problem.X, columns=list("abcde"))
     model = dgd.fit(frame, pd.Series(problem.y), max_iter=5).model
     assert model.feature_names == tuple("abcde")
-    with pytest.raises(ModelError, match="column 0 of memory is 'e', and the model was fitted on 'a'"):
-        model.predict(frame[list("edcba")])
+    np.testing.assert_array_equal(model.predict(frame[list("edcba")]), model.predict(frame))
     with pytest.raises(SchemaError, match="different strings"):
         dgd.fit(pd.DataFrame(problem.X, columns=list("aacde")), problem.y)
 
