@@ -46,8 +46,10 @@ class OneEach:
 class CodedColumns:
     """The columns of one category in a block of rows. `one_each`, `buffers`: of the block, and of this category."""
 
-    def __init__(self, X: Coded, dtype: np.dtype[Any], one_each: OneEach, buffers: Buffers) -> None:
-        self._X, self._dtype, self._one_each, self._buffers = X, dtype, one_each, buffers
+    def __init__(
+        self, X: Coded, dtype: np.dtype[Any], one_each: OneEach, buffers: Buffers, places: Integers | None = None
+    ) -> None:
+        self._X, self._dtype, self._one_each, self._buffers, self._places = X, dtype, one_each, buffers, places
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -59,15 +61,16 @@ class CodedColumns:
         """That of the arithmetic."""
         return self._dtype
 
-    @cached_property
+    @property
     def places(self) -> Integers:
         """The column of each row; n where it is none of them, n + 1 where it is missing."""
-        codes = self._X.codes
-        places = self._buffers.take("places", codes.shape, np.intp)
-        np.copyto(places, codes)
-        if codes.min(initial=0) < 0:
-            np.subtract(self._X.columns - 1, places, out=places, where=places < 0)
-        return places
+        if self._places is None:
+            codes = self._X.codes
+            self._places = self._buffers.take("places", codes.shape, np.intp)
+            np.copyto(self._places, codes)
+            if codes.min(initial=0) < 0:
+                np.subtract(self._X.columns - 1, self._places, out=self._places, where=self._places < 0)
+        return self._places
 
     @property
     def stored(self) -> Csr:
@@ -150,9 +153,7 @@ class CodedColumns:
 
     def rows(self, some: slice) -> CodedColumns:
         """Some of the rows."""
-        found = CodedColumns(self._X[some], self._dtype, self._one_each, self._buffers)
-        found.__dict__["places"] = self.places[some]
-        return found
+        return CodedColumns(self._X[some], self._dtype, self._one_each, self._buffers, self.places[some])
 
     def array(self) -> Array:
         """All cells, in new memory."""
