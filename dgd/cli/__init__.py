@@ -1,5 +1,5 @@
-"""The command line: `dgd demo | ingest | copy | info | verify | plan | fit | cv | path | summarize | resume | predict
-| score | guide`.
+"""The command line: `dgd demo | ingest | copy | info | split | verify | plan | fit | cv | path | summarize | resume |
+predict | score | guide`.
 
 Exit codes: 0 done · 1 a bug · 2 usage · 3 data missing, corrupt or invalid · 4 not converged (with
 --require-convergence) · 5 cluster lost · 6 diverged · 75 stopped, with a checkpoint · 129, 130, 138 and 143
@@ -27,6 +27,7 @@ COMMANDS = {
     "ingest": "Write CSV or Parquet files as a dataset.",
     "copy": "Write a dataset again: other chunks, columns, checksums.",
     "info": "Describe a dataset, with warnings.",
+    "split": "Say which rows are to fit and to test.",
     "verify": "Read a dataset once, and say what is damaged.",
     "plan": "Say what a fit costs: bytes, tasks, memory.",
     "fit": "Fit a linear model.",

@@ -107,6 +107,7 @@ def reading(command: Command) -> Command:
         time_unit: str | None,
         missing: str,
         missing_chunks: str,
+        split: str | None,
         transpose: bool,
         storage_options: dict[str, Any] | None,
         **rest: Any,
@@ -124,6 +125,8 @@ def reading(command: Command) -> Command:
             given["missing"] = missing
         if missing_chunks != "error":
             given["missing_chunks"] = missing_chunks
+        if split is not None:
+            given["split"] = split
         if transpose:
             given["transpose"] = True
         if storage_options is not None:
@@ -131,6 +134,11 @@ def reading(command: Command) -> Command:
         return command(reading=given, **rest)
 
     found: Command = options.storage_options(with_reading)
+    found = click.option(
+        "--split",
+        metavar="PART",
+        help="Only the rows of a part: train:0.8:1 (fraction, seed), test:0.8:1; `dgd split` tells more [all rows].",
+    )(found)
     found = click.option("--transpose", is_flag=True, help="A stored X is feature × row: read it by rows.")(found)
     found = click.option(
         "--time-unit",

@@ -21,6 +21,7 @@ from dgd.data.mixed import Cells
 from dgd.data.roles import ROLES, Role
 from dgd.data.rows import DenseRows, Footprint, Rows, as_made, check_dtype, together
 from dgd.data.schema import check_column, check_matrix, check_names, not_as_declared
+from dgd.data.split_part import Part
 from dgd.data.transforms.class_weights import read_beside
 from dgd.data.transforms.missing import LeftOut, check_labels, left_out, some_rows
 from dgd.errors import ConfigurationError
@@ -108,6 +109,8 @@ class Dataset:
     """How X is made of the columns of a table, where it is."""
     room: int | None = None
     """Memory beyond the plan, for a stored chunk that is larger than planned; None: not limited."""
+    part: Part | None = None
+    """Which part of all rows these are; None: all."""
     only: tuple[int, int] | None = None
     """The chunks from one to before another that a pass is over; None: all."""
     bounds: NDArray[np.int64] = field(init=False, repr=False, compare=False)

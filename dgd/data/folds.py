@@ -17,18 +17,15 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dgd._typing import Array, Integers
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk, Dataset
+from dgd.data.hashing import hashed
 from dgd.data.transforms.missing import some_rows
 from dgd.errors import ConfigurationError
 from dgd.errors.checks import checked_integer
 from dgd.errors.words import shown
-
-GAMMA = 0x9E3779B97F4A7C15
-"""The odd number nearest to 2⁶⁴ divided by the golden ratio."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,14 +102,6 @@ def make_folds(call: str, dataset: Dataset, folds: Any = 5, by: Any = "rows", se
             f"{groups.shape}"
         )
     return Folds(count, "groups", number, given=_of_groups(call, groups, count))
-
-
-def hashed(numbers: Integers, seed: int) -> NDArray[np.uint64]:
-    """64 bits for each number, by the seed."""
-    z = numbers.astype(np.uint64) * np.uint64(GAMMA) + np.uint64((seed + 1) * GAMMA % 2**64)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
 
 
 def _of_groups(call: str, groups: Array, count: int) -> Array:

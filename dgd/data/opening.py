@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dgd.data.any_rows import may_be_location, module_of, open_column, rows_of
 from dgd.data.arrays.anndata_object import is_anndata, open_anndata
 from dgd.data.arrays.frames import array_of, check_order, is_frame
 from dgd.data.arrays.memory_rows import MemoryRows, no_array
-from dgd.data.arrays.other_arrays import rows_of_array
 from dgd.data.arrays.xarray_rows import is_xarray, open_xarray
 from dgd.data.dataset import Dataset
 from dgd.data.design.design import design_of
 from dgd.data.design.opening import Learn, open_table
 from dgd.data.design.sources import table_of
 from dgd.data.reading import TURN, Reading, is_url, paths_like
-from dgd.data.rows import ReadAtOnce, Rows
+from dgd.data.rows import Rows
+from dgd.data.split import Split
+from dgd.data.tables.column_names import frame_names
 from dgd.data.tables.files import parquet_paths
 from dgd.data.transforms.joined_columns import with_features
 from dgd.data.transforms.selected_columns import select_columns
+from dgd.data.transforms.split_rows import Splitting
+from dgd.data.transforms.split_table import SplitTable
 from dgd.data.transforms.stacked_rows import stacked
 from dgd.errors import ConfigurationError, DatasetNotFoundError
 from dgd.errors.words import without_secrets
@@ -49,20 +53,40 @@ def open_data(
     reading = reading or Reading()
     if reading.design is not None:
         reading = replace(reading, design=design_of(reading.design))
+    if reading.split is not None:
+        splitting = Splitting(Split.of(reading.split), _key(data, reading, known))
+        whole = replace(reading, split=None)
+        dataset = _open(data, y, weight, offset, need_target, whole, known, learn, splitting)
+        return splitting.dataset(dataset, anew=isinstance(data, Dataset))
+    return _open(data, y, weight, offset, need_target, reading, known, learn, None)
+
+
+def _open(
+    data: Any,
+    y: Any,
+    weight: Any,
+    offset: Any,
+    need_target: bool,
+    reading: Reading,
+    known: tuple[str, ...] | None,
+    learn: Learn | None,
+    splitting: Splitting | None,
+) -> Dataset:
+    """The whole data, or of a table the rows that are in a part."""
     tables = parquet_paths(data)
     if isinstance(data, Dataset):
         return _opened_already(data, reading, {"y": y, "weight": weight, "offset": offset}, need_target=need_target)
     given = {"y": y, "weight": weight, "offset": offset}
     table = table_of(data, tables, given, reading, known, may_learn=learn is not None)
     if table is not None:
-        dataset = open_table(
-            table,
-            given,
-            reading,
-            need_target=need_target,
-            beside=lambda role, values: open_column(role, values, reading),
-            learn=learn,
-        )
+        table = table if splitting is None else SplitTable(table, splitting.part_of(table.bounds))
+
+        def in_part(role: str, values: Any) -> Rows:
+            rows = open_column(role, values, reading)
+            return rows if splitting is None else splitting.rows(rows)
+
+        dataset = open_table(table, given, reading, need_target=need_target, beside=in_part, learn=learn)
+        dataset = replace(dataset, part=getattr(table, "part", None))
         return dataset if need_target else replace(dataset, y=None, weight=None)
     several = _several(data) if tables is None else None
     if several is not None:
@@ -95,7 +119,7 @@ def open_data(
         _, *beside = _frames_as_rows(None, y, weight, offset)
         given = dict(zip(("y", "weight", "offset"), beside, strict=True))
         named = {role: each if isinstance(each, str) else _or_none(role, each, reading) for role, each in given.items()}
-        dataset = open_anndata(data, named, reading, known, lambda name, values: _rows(name, values, reading))
+        dataset = open_anndata(data, named, reading, known, lambda name, values: rows_of(name, values, reading))
     elif data is None:
         raise no_array("X", data)
     else:
@@ -112,7 +136,7 @@ def open_data(
             given = {"X": data, "y": y, "weight": weight, "offset": offset}
             found = {role: _or_none(role, each, reading) for role, each in given.items()}
             dataset = Dataset(
-                **_meant(found, reading, stored=any(map(_may_be_location, given.values()))),
+                **_meant(found, reading, stored=any(map(may_be_location, given.values()))),
                 feature_names=names,
                 target_name=target_name,
                 source=without_secrets(data) if isinstance(data, str) else "memory",
@@ -144,14 +168,38 @@ def _with_target(dataset: Dataset, *, need_target: bool) -> Dataset:
     return dataset
 
 
-def open_column(role: str, values: Any, reading: Reading) -> Rows:
-    """An array, or the place of one, that goes beside data that are open already."""
-    return MemoryRows(role, array_of(role, values)) if is_frame(values) else _rows(role, values, reading)
+def _key(data: Any, reading: Reading, known: tuple[str, ...] | None) -> Rows | None:
+    """What the rows are split by, None for their numbers."""
+    split = Split.of(reading.split)
+    if split.by is None:
+        return None
+    names = frame_names(data)
+    if names is not None and split.by in names:
+        return open_column("key", data[split.by], reading)
+    if names is not None or isinstance(data, Dataset):
+        raise ConfigurationError(
+            f"split {split}: the key is a column of a table or an array of a store, and there is none of that name "
+            f"here; split by the rows' numbers (`train:0.8:1`), or give a path"
+        )
+    return open_beside(data, "split", split.by, reading, known)
+
+
+def open_beside(data: Any, role: str, name: str, reading: Reading, known: tuple[str, ...] | None) -> Rows:
+    """A column of a table, or an array of a store, that goes with the rows and is no part of X or y."""
+    tables = parquet_paths(data)
+    if tables is not None:
+        from dgd.data.tables.one_column import parquet_column
+
+        return parquet_column(tables, role, name)
+    whole = replace(reading, split=None, missing="error")
+    rows = open_data(data, name, None, need_target=True, reading=whole, known=known).y
+    assert rows is not None
+    return rows
 
 
 def _several(data: Any) -> list[Any] | None:
     """The locations of a list, or of a pattern that names no file itself; None for one location or an array."""
-    if isinstance(data, (list, tuple)) and data and all(map(_may_be_location, data)):
+    if isinstance(data, (list, tuple)) and data and all(map(may_be_location, data)):
         return list(data)
     if not isinstance(data, (str, os.PathLike)):
         return None
@@ -171,7 +219,7 @@ def stored_roles(data: Any, reading: Reading) -> tuple[str, ...]:
 
 def stored_group(data: Any, reading: Reading) -> Group | None:
     """The zarr group that `data` names; None if it names an array, or is one."""
-    if isinstance(data, np.ndarray) or not _may_be_location(data):
+    if isinstance(data, np.ndarray) or not may_be_location(data):
         return None
     from dgd.data.zarr.group import Group
     from dgd.data.zarr.locations import is_location, source_of
@@ -218,7 +266,7 @@ def _falling_back(reading: Reading, known: tuple[str, ...] | None, data: Any) ->
 
 
 def _or_none(role: str, values: Any, reading: Reading) -> Rows | None:
-    return None if values is None else _rows(role, values, reading)
+    return None if values is None else rows_of(role, values, reading)
 
 
 def _feature_names(data: Any) -> tuple[str, ...] | None:
@@ -240,38 +288,9 @@ def _frames_as_rows(*arrays: Any) -> tuple[Any, ...]:
     if len(frames) > 1:
         check_order(frames)
     found |= {name: MemoryRows(name, array_of(name, frame)) for name, frame in frames.items()}
-    dask = {name: frame for name, frame in found.items() if _module(frame) == "dask" and hasattr(frame, "divisions")}
+    dask = {name: frame for name, frame in found.items() if module_of(frame) == "dask" and hasattr(frame, "divisions")}
     if dask:
         from dgd.data.dask_rows.frames import rows_of
 
         found |= rows_of(dask)
     return tuple(found.values())
-
-
-def _rows(name: str, values: Any, reading: Reading) -> Rows:
-    """An array of any kind as rows."""
-    if isinstance(values, ReadAtOnce):
-        return cast(Rows, values)
-    if _module(values) == "dask" and hasattr(values, "__dask_graph__"):
-        from dgd.data.dask_rows.arrays import DaskRows
-
-        return DaskRows(name, values)
-    if _may_be_location(values):
-        from dgd.data.zarr.group import open_array
-        from dgd.data.zarr.locations import is_location
-
-        if is_location(values):
-            return open_array(values, name, reading.storage_options)
-    return rows_of_array(name, values)
-
-
-def _may_be_location(data: Any) -> bool:
-    return (
-        isinstance(data, (str, os.PathLike))
-        or _module(data) in ("zarr", "fsspec")
-        or hasattr(data, "get_partial_values")
-    )
-
-
-def _module(value: Any) -> str:
-    return type(value).__module__.partition(".")[0]

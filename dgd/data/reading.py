@@ -40,6 +40,7 @@ class ReadingOptions(TypedDict, total=False):
     missing: str
     missing_chunks: str
     transpose: bool
+    split: str | None
     storage_options: Mapping[str, Any] | None
 
 
@@ -89,6 +90,8 @@ class Reading:
     """Columns of a table that are categories, whatever they hold."""
     design: Any = None
     """How the columns of a table become those of X: a `Design`, a formula, or None for as they are."""
+    split: str | None = None
+    """Which part of the rows is read; None: all."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.X, str):

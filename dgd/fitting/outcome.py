@@ -119,6 +119,7 @@ def _model(theta: Vector, run: Run, objective: Objective, method: Method) -> Mod
             "rows": dataset.shape[0],
             "weight": None if dataset.weight is None else dataset.weight_name or dataset.weight.name,
             "offset": None if dataset.offset is None else dataset.offset_name or dataset.offset.name,
+            "split": None if dataset.part is None else str(dataset.part.split),
             "rows_held_out": objective.rows_held_out,
             "chunks_filled": run.state.known.chunks_filled,
             "rows_left_out": 0 if run.state.known.left_out is None else run.state.known.left_out.rows,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -12,7 +12,8 @@ from dgd._typing import Array, Vector
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk, Dataset
 from dgd.data.design.design import Design
-from dgd.data.reading import Reading
+from dgd.data.reading import Reading, ReadingOptions
+from dgd.data.split import PARTS, Split
 from dgd.errors import ConfigurationError, ModelError
 from dgd.losses import LOSSES, Loss
 from dgd.models.inference.uncertainty import Uncertainty
@@ -156,6 +157,18 @@ class Predictor:
             )
         design = self.design if reading.missing == "error" else self.design.unknown_as_missing()
         return replace(reading, design=design if y is None else design.without_target())
+
+    def part_of(self, options: ReadingOptions) -> ReadingOptions:
+        """How data are read: "train" and "test" are the parts of the split that the model was fitted on."""
+        part, fitted = options.get("split"), self.provenance.get("split")
+        if part not in PARTS:
+            return options
+        if fitted is None:
+            raise ModelError(
+                f"the model was not fitted on a part of its data, so that it has no {part!r} rows; write the split "
+                f"out, such as {part}:0.8:1"
+            )
+        return cast(ReadingOptions, {**options, "split": str(replace(Split.of(fitted), part=str(part)))})
 
     def check(self, dataset: Dataset) -> None:
         """Raise ModelError unless the dataset has the columns this model was fitted on."""

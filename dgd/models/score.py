@@ -6,12 +6,14 @@ import math
 from dataclasses import replace
 from typing import Any, Unpack
 
+from dgd.data.any_rows import open_column
 from dgd.data.arrays.frames import is_frame
 from dgd.data.dataset import Dataset
-from dgd.data.opening import open_column, open_data
+from dgd.data.opening import open_beside, open_data
 from dgd.data.reading import Reading, ReadingOptions
 from dgd.data.rows import Rows
 from dgd.data.tables.column_names import frame_names
+from dgd.data.transforms.split_rows import in_part_of
 from dgd.errors import ConfigurationError, DataError
 from dgd.losses import Logistic, Loss, Softmax
 from dgd.models.prediction.columns_by_name import in_order_of
@@ -56,14 +58,15 @@ def score(
     Raises ModelError if the data do not have the columns the model was fitted on.
     """
     model = model_of("score", model)
-    how = model.reading(Reading.of("score", reading), data, y=y)
+    how = model.reading(Reading.of("score", model.part_of(reading)), data, y=y)
     table, data = data, in_order_of(model, data, how)
     if model.design is None and isinstance(y, str) and (is_frame(table) or frame_names(table) is not None):
         y = table[y]
     offset = model.offset_of(offset)
     dataset = open_data(data, y, weight, offset, need_target=True, reading=how, known=model.feature_names)
     model.check(dataset)
-    dataset = dataset if by is None else replace(dataset, groups=_group_rows(model, table, by, how))
+    if by is not None:
+        dataset = replace(dataset, groups=in_part_of(dataset, _group_rows(model, table, by, how)))
     loss = _loss(model)
     part, kept = _part(model, dataset)
     parts: tuple[Part, ...] = (part,)
@@ -127,10 +130,7 @@ def _group_rows(model: Predictor, data: Any, by: Any, reading: Reading) -> Rows:
         if by not in (frame_names(data) or ()):
             raise ConfigurationError(f"`score(by={by!r})` names no column of the table, which has {frame_names(data)}")
         return open_column("groups", data[by], reading)
-    if reading.design is not None:
-        reading = replace(reading, design=reading.design.without_target())
-    rows = open_data(data, by, None, need_target=True, reading=reading, known=model.feature_names).y
-    assert rows is not None
+    rows = open_beside(data, "by", by, reading, model.feature_names)
     if len(rows.shape) > 1:
         raise ConfigurationError(f"`score(by={by!r})` has {rows.shape[1]} columns, expected one; name another array")
     return rows

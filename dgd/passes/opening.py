@@ -52,6 +52,11 @@ def open_dataset(
     Dataset. Variables may have any number of dimensions: a row is a cell of all dimensions of y, in C order, and a
     variable that lacks some of them is repeated along them.
     transpose (False): whether a stored X is feature × row, as genotypes and expressions mostly are.
+    split (None): which part of the rows is read, nothing is copied: "train:0.8:1" is eight tenths of them, by a hash of
+    each row's number with the seed 1, and "test:0.8:1" the others; "train:0.8:1:key" takes rows with the same value in
+    a column or array `key` together, which is read once. The same rows on any machine, however they are stored. Rows
+    are then counted within the part. For predictions and scores "test" alone is the part that the model was not fitted
+    on.
     storage_options (None): what fsspec needs to open URLs, as a dictionary: {"anon": True}, a profile, an endpoint.
     They appear in no error, plan or model.
 

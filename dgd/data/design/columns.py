@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from dgd._typing import Array
+from dgd._typing import Array, Integers
 from dgd.data.buffers import Buffers
 from dgd.data.rows import Footprint
 from dgd.errors import ValueRangeError
@@ -104,8 +104,12 @@ class Frame:
             whole &= ~missing_cells(column)
         if whole.all():
             return self
-        columns: dict[str, Column] = {name: column[whole] for name, column in self.columns.items()}
-        return Frame(columns, int(whole.sum()), self.start, self.source)
+        return self[np.flatnonzero(whole)]
+
+    def __getitem__(self, rows: Integers) -> Frame:
+        """Some rows, by their numbers."""
+        columns: dict[str, Column] = {name: column[rows] for name, column in self.columns.items()}
+        return Frame(columns, len(rows), self.start, self.source)
 
 
 class Table(Protocol):

@@ -13,6 +13,7 @@ from dgd.data.design.design import Design, Facts
 from dgd.data.design.expressions import Expression, quoted
 from dgd.data.design.rows import ColumnRows, DesignRows, FrameRows
 from dgd.data.reading import Reading, ReadingOptions
+from dgd.data.rows import RowsOfRows
 from dgd.errors import ConfigurationError, SchemaError
 
 Learn = Callable[[Dataset, Design, bool], Facts]
@@ -80,10 +81,13 @@ def open_table(
 def coded_for(dataset: Dataset, *, intercept: Any) -> Dataset:
     """The dataset as a fit needs it: without an intercept the first category leaves no level out."""
     design = dataset.design
-    if design is None or intercept or not design.intercept or not isinstance(dataset.X, DesignRows):
+    X = dataset.X
+    whole = X.rows if isinstance(X, RowsOfRows) else X
+    if design is None or intercept or not design.intercept or not isinstance(whole, DesignRows):
         return dataset
     design = replace(design, intercept=False)
-    X = replace(dataset.X, design=design)
+    coded = replace(whole, design=design)
+    X = X.changed(lambda _: coded) if isinstance(X, RowsOfRows) else coded
     return replace(dataset, X=X, feature_names=design.names, design=design)
 
 

@@ -8,10 +8,11 @@ from typing import Any, cast
 
 import numpy as np
 
+from dgd.data.any_rows import open_column
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Dataset
 from dgd.data.design.design import design_of
-from dgd.data.opening import open_column, open_data
+from dgd.data.opening import open_data
 from dgd.data.reading import Reading
 from dgd.data.rows import Rows
 from dgd.data.transforms.summed_rows import SummedRows

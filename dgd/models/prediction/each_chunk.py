@@ -24,7 +24,7 @@ from dgd.passes.sums.bad_rows import check_finite
 
 def opened(model: Predictor, data: Any, offset: Any, reading: ReadingOptions) -> tuple[Dataset, str]:
     """The dataset with the columns of the model, and what is done with its missing cells."""
-    given = Reading.of("predict", reading)
+    given = Reading.of("predict", model.part_of(reading))
     offset = model.offset_of(offset)
     data = in_order_of(model, data, given)
     how = model.reading(given, data)

@@ -51,7 +51,7 @@ def write_table(
     reading: ReadingOptions,
 ) -> None:
     """What `predict_to` does for a table."""
-    reading = _without_ids(model, data, ids or (), reading)
+    reading = _without_ids(model, data, ids or (), model.part_of(reading))
     dataset, missing = opened(model, data, offset, reading)
     found = _ids(model, data, dataset, ids, Reading.of("predict_to", reading))
     prediction = TablePrediction(model, *asked, missing)
@@ -106,9 +106,9 @@ def _ids(model: Predictor, data: Any, dataset: Dataset, names: tuple[str, ...] |
     if not names:
         return None
     if (found := id_columns.parquet_ids(data, names)) is not None:
-        return found
+        return id_columns.in_part(found, dataset)
     if is_frame(data) or frame_names(data) is not None:
-        return id_columns.frame_ids(data, names)
+        return id_columns.in_part(id_columns.frame_ids(data, names), dataset)
     if not isinstance(data, (str, os.PathLike)) and not set(names) <= dataset.ids.keys():
         raise ConfigurationError(
             f"`predict_to(ids=...)` are columns of a table or arrays of a store, and a {type(data).__name__} has none "

@@ -13,7 +13,9 @@ import pyarrow.parquet as pq
 
 from dgd._typing import Array
 from dgd.data.buffers import Buffers
+from dgd.data.dataset import Dataset
 from dgd.data.rows import Rows
+from dgd.data.split_part import Part
 from dgd.data.tables.columns import no_column
 from dgd.data.tables.files import parquet_paths, table_files
 from dgd.data.tables.footers import footer_of
@@ -170,6 +172,35 @@ def frame_ids(data: Any, names: Sequence[str]) -> FrameIds:
         pa.chunked_array(column) if hasattr(column, "__arrow_c_stream__") else pa.array(column) for column in columns
     ]
     return FrameIds(pa.table(dict(zip(names, arrays, strict=True))))
+
+
+@dataclass(frozen=True)
+class IdsOfPart:
+    """The ids of the rows of one part of a split."""
+
+    ids: ParquetIds | FrameIds
+    part: Part
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Names and types."""
+        return self.ids.schema
+
+    @property
+    def is_light(self) -> bool:
+        """Whether they are stored."""
+        return self.ids.is_light
+
+    def read(self, start: int, stop: int) -> pa.Table:
+        """Those of some rows of the part."""
+        rows = self.part.rows(start, stop)
+        low, high = int(rows[0]), int(rows[-1]) + 1
+        return self.ids.read(low, high).take(rows - low)
+
+
+def in_part(ids: ParquetIds | FrameIds, dataset: Dataset) -> IdColumns:
+    """The ids of a dataset's rows, which may be a part of all."""
+    return ids if dataset.part is None else IdsOfPart(ids, dataset.part)
 
 
 def check_ids(ids: IdColumns, columns: Sequence[str]) -> None:
