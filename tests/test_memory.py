@@ -180,3 +180,58 @@ class TestMachine:
         assert 2**20 < resident_bytes() <= peak_bytes() + 2**24
         assert 0 < free_bytes() <= psutil.virtual_memory().total
         assert resident_bytes() < memory_limit() <= psutil.virtual_memory().total
+
+
+SUMMARY = """
+import json, sys
+import dgd
+from dgd.data.folds import make_folds
+from dgd.fitting.summary.read_products import How, read_products
+from dgd.passes.memory import peak_bytes
+from dgd.passes.session import session
+path, method, apart = sys.argv[1:]
+dataset, where = dgd.open_dataset(path), dgd.Execution(threads=2, resident=0)
+before = peak_bytes()
+if method == "fit":
+    result = dgd.fit(dataset, execution=where)
+    assert "summed the R factor" in result.explain()
+    planned = result.plan
+else:
+    folds = make_folds("summarize", dataset, int(apart)) if apart.isdigit() else None
+    how = How(method, folds=folds, by_chunk=apart == "chunks")
+    with session(where) as running:
+        planned = running.plan(dataset, how.need(dataset))
+    read_products(dataset, how, where)
+print(json.dumps({"planned": planned.memory_bytes, "peak": peak_bytes(), "before": before}))
+"""
+
+
+@pytest.mark.each(3)
+@pytest.mark.parametrize(
+    ("method", "apart", "least"),
+    [
+        ("gram", "all", 1),
+        ("gram", "6", 6),
+        ("gram", "chunks", 40),
+        ("qr", "all", 3),
+        ("qr", "chunks", 40),
+        ("fit", "", 3),
+    ],
+)
+def test_a_summary_stays_within_its_plan(method: str, apart: str, least: int, tmp_path: Path) -> None:
+    """Sums of n² numbers are most of it: an R factor, those of each fold and chunk; and a fit that needs a factor."""
+    n, rows = 250, 10_000
+    X = np.random.default_rng(0).normal(size=(rows, n))
+    X[:, -1] = X[:, 0] + 1e-8 * X[:, -1]
+    with dgd.DatasetWriter(tmp_path / "a.zarr", chunk_rows=rows // (160 if apart == "chunks" else 40)) as writer:
+        writer.append(X, 1e8 * (X[:, -1] - X[:, 0]) + X[:, 1])
+    done = subprocess.run(
+        [sys.executable, "-c", SUMMARY, str(tmp_path / "a.zarr"), method, apart],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = json.loads(done.stdout)
+    assert found["peak"] <= 1.1 * found["planned"]
+    assert found["peak"] - found["before"] >= least * 8 * n * n, "the sums are too small to show anything"
+    assert found["peak"] >= 0.5 * found["planned"], "the plan is far from the truth"

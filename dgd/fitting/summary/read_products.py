@@ -18,7 +18,6 @@ from dgd.passes.sums.gram import Gram
 from dgd.passes.sums.gram_parts import ChunkGramSum, FoldGramSum, SectionGramSum
 from dgd.passes.sums.gram_sum import GramSum
 from dgd.passes.sums.r_factor import RFactor, RFactorSum
-from dgd.passes.tree import sum_siblings
 
 METHODS = ("gram", "qr")
 
@@ -83,6 +82,6 @@ def read_products(dataset: Dataset, how: How, where: Execution) -> Products:
     with session(where) as running:
         result = running.executor.sweep(running.open(dataset, how.need(dataset)), how.chunk_sum)
     sums = how.parts(result.value)
-    check_counts(sum_siblings(sums).weight, result.left_out, dataset.feature_names)
+    check_counts(sum(part.weight for part in sums), result.left_out, dataset.feature_names)
     left_out = 0 if result.left_out is None else result.left_out.rows
     return Products(sums, chunk_identities(dataset), left_out, result.bytes_read)
