@@ -242,8 +242,8 @@ def test_an_unfinished_checkpoint_is_not_replaced_and_a_finished_one_is(path: Pa
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"checkpoint": "s3://bucket/c"}, "path of a local file"),
-        ({"checkpoint": 7}, "path of a local file"),
+        ({"checkpoint": "s3://bucket/c"}, "must be a local path"),
+        ({"checkpoint": 7}, "must be a local path"),
         ({"checkpoint": "nowhere/c"}, "there is no folder"),
         ({"checkpoint": "c", "checkpoint_every": "hour"}, "seconds or 'pass'"),
         ({"checkpoint": "c", "checkpoint_every": 0}, "must be a number above 0"),

@@ -5,6 +5,7 @@
                                                 of an R factor where the condition would cost digits (`hand_over`)
                                      cg         beyond: at most p passes in exact arithmetic, often far fewer
     smooth, not quadratic            newton     while p is small: about 8 passes
+                                     quasi-newton  while one Hessian is cheaper than the passes it saves: about 10
                                      lbfgs      beyond, and for huber, whose curvature vanishes far from the data
     with l1 or bounds                newton     where it would be without: the model with l1 and bounds is minimised
                                                 on the driver, between passes, so that there are no more of them
@@ -25,7 +26,9 @@ from dgd.solvers import Solver
 NEWTON_QUADRATIC = 1000
 """The most parameters for which one pass with a Hessian is cheaper than the passes of cg."""
 NEWTON_SMOOTH = 300
-"""The same for several passes, against lbfgs."""
+"""The same for several passes, against quasi-newton."""
+QUASI_NEWTON = 1000
+"""The same for one pass of several, against lbfgs, whose passes grow with the condition of the columns."""
 ONE_PASS = "from centred products, 1 pass; 2 where rounding of them would matter"
 NO_KINKS = "it is not known to be l1 and bounds"
 NEWTON_MOST = 2048
@@ -67,7 +70,9 @@ def choose(loss: Loss, penalty: Penalty, n_parameters: int, learning_rate: objec
         return Choice("lbfgs", f"{loss.name} loss: its curvature vanishes far from the data, where Newton steps fail")
     if small:
         return Choice("newton", f"{loss.name} loss, {p}: the Hessian is summed in the same pass; about 8 passes")
-    return Choice("lbfgs", f"{loss.name} loss, {p}: too many for a Hessian in each pass; a pass a step")
+    if n_parameters <= QUASI_NEWTON:
+        return Choice("quasi-newton", f"{loss.name} loss, {p}: a Hessian in the first pass alone; about 10 passes")
+    return Choice("lbfgs", f"{loss.name} loss, {p}: too many for a Hessian; a pass a step")
 
 
 def _of_hessian(loss: Loss, n_parameters: int, outputs: int) -> int:

@@ -91,8 +91,9 @@ def fit(
         once before the fit.
     penalty: an object of `dgd.penalties`: L2, L1, ElasticNet, Box, NonNegative, each with numbers or one per feature.
     fit_intercept: whether θ has an intercept, as its first entry; no column of ones is stored for it.
-    solver: gd, momentum, nesterov, fista, barzilai-borwein, cg, lbfgs, newton, summary, minibatch, an object of
-        `dgd.solvers`, or "auto", which chooses by loss, penalty and size; `Result.explain()` says what and why.
+    solver: gd, momentum, nesterov, fista, barzilai-borwein, cg, lbfgs, newton, quasi-newton, summary, minibatch, an
+        object of `dgd.solvers`, or "auto", which chooses by loss, penalty and size; `Result.explain()` says what and
+        why.
     learning_rate: for gd a number: the textbook's iteration in the coordinates of the data; a function of the step,
         such as `Decay(t0, t1)`; "auto": a safe step, found and guarded on the way; "exact": the exact line search of a
         quadratic, at one pass per iteration; "backtracking". The other solvers find their steps by themselves, or take

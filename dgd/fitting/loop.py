@@ -181,7 +181,7 @@ def _evaluated(
     if found is not None:
         return found
     theta = state.known.coordinates.to_user(asked)
-    question = objective.ask(theta, asked, state.known, hessian=solver.wants_hessian)
+    question = objective.ask(theta, asked, state.known, hessian=solver.asks_hessian(state.solver))
     return objective.answer(question, (yield question))
 
 

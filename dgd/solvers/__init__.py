@@ -15,6 +15,7 @@ from dgd.solvers.minibatch import MiniBatch
 from dgd.solvers.momentum import Momentum, SafeMomentum
 from dgd.solvers.nesterov import Nesterov
 from dgd.solvers.newton import FromSummary, Newton
+from dgd.solvers.quasi_newton import QuasiNewton
 from dgd.solvers.safe_step import SafeStep
 from dgd.solvers.steps.schedules import Constant, Decay, InverseScaling, Schedule
 
@@ -38,6 +39,7 @@ __all__ = [
     "Nesterov",
     "Newton",
     "Prox",
+    "QuasiNewton",
     "Rate",
     "SafeMomentum",
     "SafeStep",

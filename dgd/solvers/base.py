@@ -217,7 +217,7 @@ class Solver(ABC):
     quadratic_only: ClassVar[bool] = False
     """Whether it needs f to be a quadratic: the squared loss, alone or with l2."""
     wants_hessian: ClassVar[bool] = False
-    """Whether its evaluations must bring ∇²f."""
+    """Whether evaluations must bring ∇²f, all of them or those that `asks_hessian` says."""
     wants_products: ClassVar[bool] = False
     """Whether its first evaluation may be made of centred products of columns and targets, and, where they are precise
     enough, its last one as well: a squared loss is then minimised in one pass.
@@ -241,6 +241,10 @@ class Solver(ABC):
         tol: the fit ends at an evaluated point whose `grad_norm` is at most about tol times the first. A solver whose
         evaluations are not made at its iterates should then evaluate the iterate itself.
         """
+
+    def asks_hessian(self, state: Any) -> bool:
+        """Whether the next evaluation must bring ∇²f."""
+        return self.wants_hessian
 
     def ask(self, state: Any) -> Vector | Epoch:
         """The point to evaluate next, or the epoch to run."""

@@ -17,6 +17,7 @@ from dgd.solvers.minibatch import MiniBatch
 from dgd.solvers.momentum import Momentum, SafeMomentum, check_rate
 from dgd.solvers.nesterov import Nesterov
 from dgd.solvers.newton import FromSummary, Newton
+from dgd.solvers.quasi_newton import QuasiNewton
 from dgd.solvers.safe_step import SafeStep
 from dgd.solvers.steps.schedules import Constant, InverseScaling, Schedule
 
@@ -94,6 +95,7 @@ SOLVERS: dict[str, Callable[[Rate], Solver]] = {
     "cg": without_rate(ConjugateGradient, "cg"),
     "lbfgs": without_rate(LBFGS, "lbfgs"),
     "newton": without_rate(Newton, "newton"),
+    "quasi-newton": without_rate(QuasiNewton, "quasi-newton"),
     "summary": without_rate(FromSummary, "summary"),
     "minibatch": minibatch,
 }

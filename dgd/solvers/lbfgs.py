@@ -23,7 +23,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from dgd._typing import Vector
+from dgd._typing import Matrix, Vector
 from dgd.errors import ConfigurationError
 from dgd.solvers.base import Evaluation, Prox, Solver, State, Status, no_prox, vector_norm
 from dgd.solvers.conjugate_gradient import ConjugateGradient, ConjugateState
@@ -104,7 +104,7 @@ class LBFGS(Solver):
             return _rejected(state, best, search.after(trial))
         state = replace(
             state,
-            pairs=_with_pair(state.pairs, best, evaluation)[-self.memory :],
+            pairs=with_pair(state.pairs, best, evaluation)[-self.memory :],
             point=evaluation.point,
             best=evaluation,
             learning_rate=trial.step,
@@ -133,7 +133,7 @@ def _conjugate(state: LBFGSState, conjugate: ConjugateState, evaluation: Evaluat
     state = replace(
         state,
         conjugate=None,
-        pairs=_with_pair((), best, evaluation) if evaluation.finite else (),
+        pairs=with_pair((), best, evaluation) if evaluation.finite else (),
         best=lower,
         point=lower.point,
         learning_rate=vector_norm(evaluation.point - best.point) / best.grad_norm if lowered else 0.0,
@@ -204,7 +204,7 @@ def _advice(state: LBFGSState) -> str:
     return f"{state.steps} steps and {rejected} of the line search"
 
 
-def _with_pair(pairs: Pairs, before: Evaluation, after: Evaluation) -> Pairs:
+def with_pair(pairs: Pairs, before: Evaluation, after: Evaluation) -> Pairs:
     """The pairs with one more, unless its curvature is not positive beyond rounding."""
     step = after.point - before.point
     length = vector_norm(step)
@@ -216,16 +216,19 @@ def _with_pair(pairs: Pairs, before: Evaluation, after: Evaluation) -> Pairs:
     return (*pairs, (s, y))
 
 
-def inverse_times(pairs: Pairs, gradient: Vector) -> Vector:
-    """B g: the BFGS formula for H⁻¹ applied through the pairs to sᵀy/yᵀy · I."""
+def inverse_times(pairs: Pairs, gradient: Vector, metric: Matrix | None = None) -> Vector:
+    """B g: the BFGS formula for H⁻¹ applied through the pairs to a metric, by default to sᵀy/yᵀy · I."""
     q, alphas = gradient.copy(), []
     with np.errstate(over="ignore", invalid="ignore"):
         for s, y in reversed(pairs):
             alphas.append(float(s @ q) / float(s @ y))
             q = q - alphas[-1] * y
-        s, y = pairs[-1]
-        norm = vector_norm(y)
-        q = q * (float(s @ y) / norm / norm)
+        if metric is None:
+            s, y = pairs[-1]
+            norm = vector_norm(y)
+            q = q * (float(s @ y) / norm / norm)
+        else:
+            q = metric @ q
         for (s, y), alpha in zip(pairs, reversed(alphas), strict=True):
             q = q + (alpha - float(y @ q) / float(s @ y)) * s
     return q

@@ -18,7 +18,7 @@ from dgd.fitting.objective import Objective
 from dgd.penalties import NoPenalty
 from dgd.solvers import Solver
 from dgd.solvers.base import Evaluation, State, vector_norm
-from dgd.solvers.newton import NewtonState
+from dgd.solvers.newton import Newton, NewtonState
 
 MOST_PARAMETERS = 300
 """For which Newton's steps are asked for, where another solver has made the fit."""
@@ -33,7 +33,7 @@ SHARE = 0.3
 def needs_newton(objective: Objective, solver: Solver, last: Evaluation | None, evaluation: Evaluation) -> bool:
     """Whether a small gradient says nothing yet, and Newton's steps from there would."""
     loss, penalty, point = objective.loss, objective.penalty, evaluation.point
-    if loss.quadratic or loss.of_difference or solver.wants_hessian or solver.is_stochastic or last is None:
+    if loss.quadratic or loss.of_difference or isinstance(solver, Newton) or solver.is_stochastic or last is None:
         return False
     if (
         not penalty.is_smooth

@@ -27,13 +27,25 @@ def newton_step(hessian: Matrix, gradient: Vector) -> tuple[Vector, int]:
 
     A gradient that is q times as long as H is that of q outputs, entry by entry, which share H.
     """
+    S, D = _scaled(hessian)
+    right = -gradient.reshape(len(S), -1) / D[:, None]
+    step, rank = _scaled_step(S, right, D)
+    return step.ravel(), rank * right.shape[1]
+
+
+def inverse(hessian: Matrix) -> Matrix:
+    """H⁻¹, symmetric; where H is singular it leads to steps of least norm, where it is not convex to descent."""
+    S, D = _scaled(hessian)
+    found, _ = _scaled_step(S, np.diag(1 / D), D)
+    return (found + found.T) / 2
+
+
+def _scaled(hessian: Matrix) -> tuple[Matrix, Vector]:
+    """S = D⁻¹ H D⁻¹ and the diagonal of D."""
     H = (hessian + hessian.T) / 2
     diagonal = np.sqrt(np.maximum(np.diag(H), 0.0))
     D = np.where(diagonal > 0, diagonal, 1.0)
-    S = H / D[:, None] / D
-    right = -gradient.reshape(len(H), -1) / D[:, None]
-    step, rank = _scaled_step(S, right, D)
-    return step.ravel(), rank * right.shape[1]
+    return H / D[:, None] / D, D
 
 
 def _scaled_step(S: Matrix, right: Matrix, D: Vector) -> tuple[Matrix, int]:
