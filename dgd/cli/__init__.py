@@ -1,5 +1,5 @@
-"""The command line: `dgd demo | ingest | copy | info | split | verify | plan | fit | cv | path | summarize | resume |
-predict | score | guide`.
+"""The command line: `dgd demo | ingest | copy | info | split | verify | plan | fit | fit-to | cv | path | summarize
+| resume | predict | score | guide`.
 
 Exit codes: 0 done · 1 a bug · 2 usage · 3 data missing, corrupt or invalid · 4 not converged (with
 --require-convergence) · 5 cluster lost · 6 diverged · 75 stopped, with a checkpoint · 129, 130, 138 and 143
@@ -31,6 +31,7 @@ COMMANDS = {
     "verify": "Read a dataset once, and say what is damaged.",
     "plan": "Say what a fit costs: bytes, tasks, memory.",
     "fit": "Fit a linear model.",
+    "fit-to": "Fit more targets than memory holds, such as the pixels of a map.",
     "cv": "Compare penalties by cross-validation.",
     "path": "Fit a penalty at many strengths.",
     "summarize": "Sum what least-squares fits ask of the rows.",
@@ -53,7 +54,8 @@ class Commands(click.Group):
         """The command of that name."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"dgd.cli.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(import_module(f"dgd.cli.{name}"), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

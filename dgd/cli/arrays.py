@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import click
@@ -59,19 +59,20 @@ def arrays(command: Command, *, is_fitted: bool = True) -> Command:
     """
 
     @functools.wraps(command)
-    def with_arrays(
-        y: str | None,
-        weight: str | None,
-        no_weight: bool,
-        offset: str | None,
-        no_offset: bool,
-        reading: ReadingOptions,
-        **rest: Any,
-    ) -> int:
-        weight_given = _unless("weight", weight, none=no_weight)
-        return command(arrays=Arrays(y, weight_given, chosen_offset(offset, none=no_offset), reading), **rest)
+    def with_arrays(offset: str | None, no_offset: bool, arrays: Arrays, **rest: Any) -> int:
+        return command(arrays=replace(arrays, offset=chosen_offset(offset, none=no_offset)), **rest)
 
-    found = with_offset(reading(tables.design(with_arrays) if is_fitted else with_arrays))
+    return arrays_without_offset(with_offset(with_arrays), is_fitted=is_fitted)
+
+
+def arrays_without_offset(command: Command, *, is_fitted: bool = True) -> Command:
+    """The same without --offset."""
+
+    @functools.wraps(command)
+    def with_arrays(y: str | None, weight: str | None, no_weight: bool, reading: ReadingOptions, **rest: Any) -> int:
+        return command(arrays=Arrays(y, _unless("weight", weight, none=no_weight), None, reading), **rest)
+
+    found = reading(tables.design(with_arrays) if is_fitted else with_arrays)
     found = click.option("--no-weight", is_flag=True, help="No weights, though the dataset has some.")(found)
     found = click.option("--weight", metavar="NAME", help="The array of weights, one a row [as ingested].")(found)
     return click.option(

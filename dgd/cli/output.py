@@ -61,7 +61,7 @@ OPTIONS = {
     "max_iter", "max_seconds", "memory_limit", "out", "overwrite", "patience", "precision", "read_timeout",
     "require_tls", "resident", "same_bits", "seed", "solver", "standardize", "target", "threads", "tol", "upper",
     "validation", "validation_fraction", "weight", "worker_timeout", "y",
-    "folds", "by", "by_chunk", "update", "method", "choose", "n_lambdas", "penalty",
+    "folds", "by", "by_chunk", "update", "method", "choose", "n_lambdas", "penalty", "strengths", "panel",
     "any_version", "checkpoint", "checkpoint_every", "start",
     "drop", "offset", "ids", "categorical", "formula", "missing", "time_unit",
     "cov", "groups", "conf", "weights", "dispersion", "penalized", "only", "interval", "interval_of", "probabilities",

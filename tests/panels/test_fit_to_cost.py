@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import zarr
 from wide import LAT, LON, ROWS, problem, store
 
 import dgd
@@ -149,10 +150,10 @@ def measured(path: str, out: Path, limit: int, resident: str = "auto", **options
 
 @pytest.mark.parametrize("layout", ["columns", pytest.param("rows", marks=pytest.mark.slow)])
 def test_peak_memory_is_that_of_the_plan(layout: str, tmp_path: Path) -> None:
-    """y of 240 MB in panels, by chunks of some columns, and by chunks of a row each."""
-    rng = np.random.default_rng(0)
-    X, y = rng.normal(size=(300, 10)), rng.normal(size=(300, 200_000)).astype(np.float32)
-    path = store(tmp_path / "a.zarr", X, y, (300, 10_000) if layout == "columns" else (1, 200_000), dims=None)
+    """y of 72 MB in panels, by chunks of some columns; of 240 MB by chunks of a row each."""
+    rng, targets = np.random.default_rng(0), 60_000 if layout == "columns" else 200_000
+    X, y = rng.normal(size=(300, 10)), rng.random((300, targets), dtype=np.float32)
+    path = store(tmp_path / "a.zarr", X, y, (300, 10_000) if layout == "columns" else (1, targets), dims=None)
     limit = 200 * MEBI
     found = measured(path, tmp_path / "b.zarr", limit)
     assert found["peak"] <= 1.1 * found["planned"] <= 1.1 * limit
@@ -167,3 +168,27 @@ def test_what_does_not_fit_is_refused_before_anything_is_read(reads: Counter[str
         dgd.fit_to(path, tmp_path / "b.zarr", execution=where)
     assert not reads
     assert not (tmp_path / "b.zarr").exists()
+
+
+def test_chunks_behind_a_url_are_asked_for_ahead(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    from dgd.data.zarr.sources import StoreSource
+
+    MemoryFileSystem.store.clear()
+    path = store(tmp_path / "a.zarr", X, Y, (40, 5, 6))
+    MemoryFileSystem().put(path, "/wide.zarr", recursive=True)
+    asked: list[str] = []
+    ahead = StoreSource.ahead
+
+    def noted(self: Any, keys: Any, *arguments: Any, **options: Any) -> bool:
+        found = list(keys)
+        asked.extend(found)
+        return ahead(self, found, *arguments, **options)
+
+    monkeypatch.setattr(StoreSource, "ahead", noted)
+    dgd.fit_to("memory://wide.zarr", "memory://maps.zarr", threads=1)
+    dgd.fit_to(path, tmp_path / "b.zarr", threads=1)
+    assert len([key for key in asked if key.count("/") == 3]) > 36
+    there = zarr.open_group("memory://maps.zarr", mode="r")
+    np.testing.assert_array_equal(there["coef"][:], zarr.open_group(str(tmp_path / "b.zarr"))["coef"][:])

@@ -66,7 +66,9 @@ def asked(
     intercept = checked_flag(f"{call}(fit_intercept", fit_intercept)
     width = None if panel is None else checked_integer(f"{call}(panel", panel, least=1)
     dataset, targets = open_targets(data, y, weight, reading, learning(where))
-    targets = replace(targets, rows=targets.rows.reading_ahead(0).waiting_at_most(where.read_timeout))
+    targets = replace(
+        targets, rows=targets.rows.reading_ahead(targets.rows.footprint.ahead).waiting_at_most(where.read_timeout)
+    )
     held_out = None
     if by == "folds" and len(tried) > 1:
         held_out = folds if isinstance(folds, Folds) else make_folds(call, dataset, folds, "rows", seed)

@@ -8,8 +8,10 @@ it is in, nor on who sums it.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NoReturn, Self
 
 import numpy as np
@@ -25,6 +27,7 @@ from dgd.fitting.panels.basis_rows import BasisRows
 from dgd.fitting.panels.missing_cells import MissingCells, pair_count
 from dgd.fitting.panels.row_groups import LEAST_ROWS, RowGroups
 from dgd.fitting.panels.solving import Sums
+from dgd.passes.executor import LOOK_AHEAD
 from dgd.passes.tree import Node, cut_level, sum_node
 
 STRIP = 1024
@@ -89,6 +92,8 @@ class _Run:
             self.blocks.setdefault(piece.block, []).append(k)
         self.rows: dict[Place, Rows] = {block: how.targets.at(block, how.tiles.block(block)) for block in self.blocks}
         self._read_bytes = 0
+        self._coming = self._reads()
+        self._soon: deque[tuple[Place, int, int]] = deque()
 
     @property
     def bytes_read(self) -> int:
@@ -133,7 +138,22 @@ class _Run:
                 gathered[position][start - first : end - first] = part
         yield from zip(numbers, gathered, strict=True)
 
+    def _reads(self) -> Iterator[tuple[Place, int, int]]:
+        """Every read of the panel, in its order."""
+        for chunks in self.how.groups.chunks:
+            for block in self.blocks:
+                yield from ((block, *chunk) for chunk in chunks)
+
+    def _ask_ahead(self) -> None:
+        """Ask for the chunk that is read next, and for later ones as long as that saves time."""
+        self._soon.extend(islice(self._coming, LOOK_AHEAD - len(self._soon)))
+        for block, start, stop in self._soon:
+            if not self.rows[block].ahead(start, stop, self.buffers.within("y")):
+                break
+        self._soon.popleft()
+
     def _chunk(self, block: Place, start: int, stop: int) -> Array:
+        self._ask_ahead()
         values, n_bytes = self.rows[block].read(start, stop, self.buffers.within("y"))
         self._read_bytes += n_bytes
         found: Array = values
