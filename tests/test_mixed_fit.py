@@ -369,6 +369,10 @@ def test_parts_that_do_not_fit_are_refused() -> None:
         MixedRows("X", [np.zeros(3), Coded(np.zeros(4, np.int8), 2)])
     with pytest.raises(SchemaError, match=r"part 0 has codes of float64 .*cat\.codes"):
         MixedRows("X", [Coded(np.zeros(4), 2)])
+    matrix = sparse.csr_array(FULL)
+    matrix.indices[3] = 99
+    with pytest.raises(SchemaError, match="sparse array 'X' is damaged"):
+        MixedRows("X", [FULL, matrix])
     with pytest.raises(SchemaError, match="part 1 is a category of 0 columns; leave it out"):
         MixedRows("X", [np.zeros(2), Coded(np.full(2, -1), 0)])
     for code in (2, -3):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dgd.data.arrays.sparse_rows import SparseRows
 from dgd.data.buffers import Buffers
 from dgd.data.csr import Csr
 from dgd.data.kinds import Kinds
@@ -89,8 +90,9 @@ def _part(name: str, k: int, given: Any) -> Part:
     where = f"array {name!r}, part {k}"
     if isinstance(given, Coded):
         return _checked(where, name, given)
-    if hasattr(given, "tocsr") or isinstance(given, Csr):
-        return given if isinstance(given, Csr) else Csr.of(given.tocsr())
+    if hasattr(given, "tocsr"):
+        found, _ = SparseRows(name, given.tocsr()).read(0, given.shape[0], Buffers())
+        return found
     array = np.asarray(given)
     array = array[:, None] if array.ndim == 1 else array
     if array.ndim != 2:

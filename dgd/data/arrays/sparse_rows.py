@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from dgd._typing import Array
 from dgd.data.buffers import Buffers
 from dgd.data.csr import Csr
-from dgd.data.mixed import Cells
 from dgd.data.row_cuts import chunk_cost, cut, cut_evenly, non_zeros
 from dgd.data.rows import Footprint, ReadAtOnce, check_dtype
 from dgd.errors import SchemaError
@@ -75,7 +74,7 @@ class SparseRows(ReadAtOnce):
         """The same rows in chunks of equally many."""
         return SparseRows(self.name, self.matrix, evenly=True)
 
-    def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Cells, int]:
+    def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Csr, int]:
         """The rows; their values are views."""
         indptr = self.matrix.indptr[start : stop + 1]
         low, high = int(indptr[0]), int(indptr[-1])
