@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import dgd
+from dgd.fitting.verdict.definite import exceeds_trace
 from dgd.penalties import L1, L2, Box, ElasticNet
 from dgd.testing import MemoryChunks
 
@@ -217,3 +218,19 @@ def test_at_the_optimum_the_bounds_are_nearly_nothing(penalty: Any) -> None:
     assert result.certificate.distance < 1e-7 * np.linalg.norm(result.coef_)
     assert 0 <= result.certificate.gap < 1e-12
     assert str(result.certificate) in result.summary()
+
+
+@pytest.mark.parametrize("n", [1, 2, 40, 200])
+def test_what_is_said_to_be_definite_is(n: int) -> None:
+    """A Cholesky factor in the place of eigenvalues: never where one is below the part, always where all are above."""
+    rng = np.random.default_rng(n)
+    Q, _ = np.linalg.qr(rng.normal(size=(n, n)))
+    for part in (1e-13, 1e-9, 1e-6):
+        values = rng.random(n) + 0.5
+        trace = values.sum()
+        for least, expected in ((8 * part + 4 * n * 2.3e-16, True), (part / 2, False), (0.0, False), (-part, False)):
+            values[0] = least * trace
+            H = (Q * values) @ Q.T
+            assert exceeds_trace((H + H.T) / 2, part) is (expected if n > 1 else least > 0)
+    assert not exceeds_trace(np.full((n, n), np.nan), 1e-9)
+    assert not exceeds_trace(np.zeros((0, 0)), 1e-9)

@@ -15,6 +15,7 @@ from dgd.data.dataset import Dataset
 from dgd.fitting.coordinates import Coordinates
 from dgd.fitting.known import Known
 from dgd.fitting.objective import Objective
+from dgd.fitting.verdict.definite import exceeds_trace
 from dgd.losses import Squared
 from dgd.passes.blas import single_threaded_blas
 from dgd.passes.plan import Need
@@ -70,8 +71,10 @@ def shortest(theta: Vector, objective: Objective, known: Known) -> Vector:
 def _shortened(theta: Vector, H: Matrix, coordinates: Coordinates, mean: Vector) -> Vector:
     """Without its part in the null space of H; H is by standardised coordinates, mean that of the columns as stored."""
     first = int(coordinates.intercept)
-    coef = theta[first:]
-    values, vectors = np.linalg.eigh(H[first:, first:])
+    coef, part = theta[first:], H[first:, first:]
+    if exceeds_trace(part, SINGULAR * len(part)):
+        return theta
+    values, vectors = np.linalg.eigh(part)
     null = vectors[:, _may_go(values, vectors, coef, coordinates.scale)] / coordinates.scale[:, None]
     if not null.size:
         return theta
@@ -79,7 +82,7 @@ def _shortened(theta: Vector, H: Matrix, coordinates: Coordinates, mean: Vector)
     excess = null @ (null.T @ coef)
     excess[np.diag(H)[first:] == 0] = 0.0
     # Columns of very different scales: what is null in one measure is rounded in the other.
-    if _spread(excess, H[first:, first:], coordinates) > UNSEEN * _spread(coef, H[first:, first:], coordinates):
+    if _spread(excess, part, coordinates) > UNSEEN * _spread(coef, part, coordinates):
         return theta
     if not coordinates.intercept:
         return coef - excess

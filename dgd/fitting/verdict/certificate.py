@@ -21,9 +21,12 @@ import numpy as np
 from dgd._typing import Vector
 from dgd.fitting.known import Known
 from dgd.fitting.objective import Objective
+from dgd.fitting.verdict.definite import exceeds_trace
 from dgd.solvers.base import Evaluation, vector_norm
 
 SINGULAR = 1e-13
+REGULAR = 1e-6
+"""A least eigenvalue of this part of the trace: the inverse then needs no eigenvectors."""
 ROUNDINGS = 4.0
 """An entry of a gradient is a sum of sums, each of which rounds, and so does η within it."""
 STORED = 4 * float(np.finfo(np.float64).eps)
@@ -64,12 +67,15 @@ def _by_hessian(objective: Objective, evaluation: Evaluation, known: Known) -> C
     H, g, coordinates = evaluation.hessian, evaluation.gradient, known.coordinates
     if H is None or not objective.loss.quadratic or evaluation.subgradient is not None:
         return None
-    values, vectors = np.linalg.eigh(H)
-    if not values[0] > SINGULAR * values[-1] > 0:
-        return None
+    if exceeds_trace(H, REGULAR):
+        inverse = np.linalg.inv(H)
+    else:
+        values, vectors = np.linalg.eigh(H)
+        if not values[0] > SINGULAR * values[-1] > 0:
+            return None
+        inverse = (vectors / values) @ vectors.T
     # One H may serve several outputs, whose entries of g lie beside each other.
-    step = (vectors @ (vectors.T @ g.reshape(len(H), -1) / values[:, None])).ravel()
-    inverse = (vectors / values) @ vectors.T
+    step = (inverse @ g.reshape(len(H), -1)).ravel()
     # Entry j of H⁻¹u for independent roundings u.
     blurred = np.sqrt((inverse * inverse) @ _noise(known, len(g)).reshape(len(H), -1) ** 2).ravel()
     part, more = coordinates.coef_part(step), coordinates.coef_part(blurred)

@@ -8,6 +8,7 @@ from dgd._typing import Integers, Matrix, Vector
 from dgd.fitting.known import Known
 from dgd.fitting.objective import Objective
 from dgd.fitting.verdict.certificate import Certificate
+from dgd.fitting.verdict.definite import exceeds_trace
 from dgd.solvers.base import Evaluation, State, Status, vector_norm
 from dgd.solvers.newton import NewtonState
 
@@ -61,7 +62,10 @@ def nearly_collinear(objective: Objective, known: Known, *, wide: bool) -> str:
 
 def dependence(part: Matrix, used: Integers, names: tuple[str, ...] | None, *, wide: bool) -> str:
     """The same of the Gram matrix of some columns; `used`: their numbers."""
-    values, vectors = np.linalg.eigh(with_unit_diagonal(part))
+    S = with_unit_diagonal(part)
+    if exceeds_trace(S, max(ROUNDING * len(used), NEAR if wide else 0.0)):
+        return ""
+    values, vectors = np.linalg.eigh(S)
     return _dependence(values, vectors, used, names, wide=wide)
 
 
