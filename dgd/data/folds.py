@@ -54,18 +54,36 @@ class Folds:
         found: Integers = (rows + (shift % np.uint64(self.count)).astype(np.int64)[block - block[:1]]) % self.count
         return found
 
-    def sorted(self, chunk: Chunk, buffers: Buffers | None = None) -> tuple[Chunk, Integers]:
+    def order(self, chunk: Chunk) -> tuple[Integers | None, Integers]:
         """The rows of a chunk fold by fold, in their order within each, and where each fold begins and the last ends.
 
-        The chunk is copied to buffers unless all of its rows are in one fold.
+        None for the order that they have, where all are in one fold.
         """
+        if self.given is None and self.by != "chunks" and chunk.numbers is None and len(chunk.X) > self.count:
+            return self._order_of_all(chunk.start, len(chunk.X))
         folds = self.of(chunk)
         bounds = np.concatenate(([0], np.cumsum(np.bincount(folds, minlength=self.count)))).astype(np.int64)
-        if np.count_nonzero(np.diff(bounds)) > 1:
-            chunk = _ordered(
-                chunk, np.argsort(folds.astype(np.uint16), kind="stable").astype(np.int64), buffers or Buffers()
-            )
-        return chunk, bounds
+        if np.count_nonzero(np.diff(bounds)) <= 1:
+            return None, bounds
+        return np.argsort(folds.astype(np.uint16), kind="stable").astype(np.int64), bounds
+
+    def _order_of_all(self, start: int, rows: int) -> tuple[Integers, Integers]:
+        """The same without sorting: of any K rows from a multiple of K on, each is in another fold."""
+        K = self.count
+        blocks = np.arange(start // K, -(-(start + rows) // K))
+        shift = (hashed(blocks, self.seed) % np.uint64(K)).astype(np.int64)
+        places: list[Integers] = []
+        for fold in range(K):
+            place = fold - shift
+            place += K * (place < 0)
+            place += blocks * K - start
+            places.append(place[int(place[0] < 0) : len(place) - int(place[-1] >= rows)])
+        return np.concatenate(places), np.cumsum([0, *map(len, places)])
+
+    def sorted(self, chunk: Chunk, buffers: Buffers | None = None) -> tuple[Chunk, Integers]:
+        """The chunk with its rows in that order, copied to buffers, and where each fold begins and the last ends."""
+        order, bounds = self.order(chunk)
+        return chunk if order is None else _ordered(chunk, order, buffers or Buffers()), bounds
 
     @cached_property
     def _of_chunks(self) -> Integers:

@@ -66,6 +66,11 @@ def some_rows(values: Cells, rows: Integers, buffers: Buffers, name: str) -> Cel
     """Some rows, copied."""
     if isinstance(values, Csr | Mixed):
         return values[rows]
+    return gathered(values, rows, buffers, name)
+
+
+def gathered(values: Array, rows: Integers, buffers: Buffers, name: str) -> Array:
+    """Some rows of an array, copied to a buffer."""
     taken = buffers.take(name, (len(rows), *values.shape[1:]), values.dtype)
     np.take(values, rows, axis=0, out=taken, mode="clip")
     return taken

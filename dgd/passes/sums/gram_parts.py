@@ -41,9 +41,9 @@ class FoldGramSum:
     folds: Folds
 
     def __call__(self, chunk: Chunk, buffers: Buffers) -> FoldGrams:
-        chunk, bounds = self.folds.sorted(chunk, buffers.within("folds"))
+        order, bounds = self.folds.order(chunk)
         parts = [slice(int(a), int(b)) for a, b in pairwise(bounds)]
-        return FoldGrams(self.gram.of_parts(chunk, parts, buffers))
+        return FoldGrams(self.gram.of_parts(chunk, parts, buffers, order))
 
 
 @dataclass(frozen=True, slots=True)

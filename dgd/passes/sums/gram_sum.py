@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from dgd._typing import Array, Vector
+from dgd._typing import Array, Integers, Vector
 from dgd.data.buffers import Buffers
 from dgd.data.centre import Centre, sampled, sampled_level
+from dgd.data.csr import Csr
 from dgd.data.dataset import Chunk
 from dgd.data.mixed import Cells, Mixed
+from dgd.data.transforms.missing import gathered
 from dgd.losses import Squared
 from dgd.passes.sums.bad_rows import check_finite, check_targets, checked_weight
 from dgd.passes.sums.blocks import FLOAT64, as_block, cells_filled, columns_of, stored_parts
@@ -43,21 +45,64 @@ class GramSum:
         (found,) = self.of_parts(chunk, [slice(0, len(chunk.X))], buffers)
         return found
 
-    def of_parts(self, chunk: Chunk, parts: Sequence[slice], buffers: Buffers) -> tuple[Gram, ...]:
-        """The Grams of some parts of a chunk, about one centre: that of all of its rows."""
+    def of_parts(
+        self, chunk: Chunk, parts: Sequence[slice], buffers: Buffers, order: Integers | None = None
+    ) -> tuple[Gram, ...]:
+        """The Grams of some parts of a chunk, about one centre: that of all of its rows.
+
+        order: of the rows that parts are slices of; None: as they are. X is gathered block by block.
+        """
         dtype = np.dtype(np.float64 if self.precision == "double" else np.float32)
         with np.errstate(over="ignore", invalid="ignore"):
-            about, (y, level) = sampled(chunk.X, FAR), encoded_targets(chunk)
+            about, (y, level), weight = sampled(chunk.X, FAR), encoded_targets(chunk), checked_weight(chunk, dtype)
             centre = None if about is None else Centre(about)
-            weight = checked_weight(chunk, dtype)
+            if order is not None:
+                y = gathered(y, order, buffers, "targets in order")
+                weight = None if weight is None else weight[order]
+            z = np.subtract(y, level, out=buffers.take("targets", y.shape, FLOAT64), casting="unsafe")
+            root = buffers.take("roots", (len(z),), FLOAT64)
+            if weight is None:
+                root.fill(1)
+            else:
+                z *= np.sqrt(weight, out=root)[:, None]
             grams = tuple(
-                _summed(chunk.X[p], y[p], level, None if weight is None else weight[p], centre, dtype, buffers)
+                _summed(
+                    _Rows(chunk.X, p, order),
+                    z[p],
+                    root[p],
+                    None if weight is None else weight[p],
+                    level,
+                    centre,
+                    dtype,
+                    buffers,
+                )
                 for p in parts
             )
         if not all(np.isfinite(np.diag(g.products)).all() and np.isfinite(g.squares).all() for g in grams):
             check_finite(chunk)
             check_targets(chunk, Squared())
         return grams
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Some rows of a chunk."""
+
+    cells: Cells
+    part: slice
+    order: Integers | None
+
+    def stored(self) -> Csr | Mixed | None:
+        """All of them, where they are not dense."""
+        if isinstance(self.cells, np.ndarray):
+            return None
+        return self.cells[self.part if self.order is None else self.order[self.part]]
+
+    def dense(self, start: int, stop: int, buffers: Buffers) -> Array:
+        """Those of a block: a view, or gathered."""
+        assert isinstance(self.cells, np.ndarray)
+        some = slice(self.part.start + start, self.part.start + stop)
+        return self.cells[some] if self.order is None else gathered(self.cells, self.order[some], buffers, "gathered")
 
 
 def encoded_targets(chunk: Chunk) -> tuple[Array, Vector]:
@@ -71,31 +116,30 @@ def encoded_targets(chunk: Chunk) -> tuple[Array, Vector]:
 
 
 def _summed(
-    X: Cells,
-    y: Array,
-    level: Vector,
+    X: _Rows,
+    z: Array,
+    root: Array,
     weight: Array | None,
+    level: Vector,
     centre: Centre | None,
     dtype: np.dtype[Any],
     buffers: Buffers,
 ) -> Gram:
-    """Block by block: the products of differences, which are then moved from the centre to the mean."""
-    (rows, n), q = X.shape, y.shape[1]
-    z = np.subtract(y, level, out=buffers.take("targets", y.shape, FLOAT64), casting="unsafe")
-    root = buffers.take("roots", (rows,), FLOAT64)
-    if weight is None:
-        root.fill(1)
-    else:
-        z *= np.sqrt(weight, out=root)[:, None]
+    """Block by block: the products of differences, which are then moved from the centre to the mean.
+
+    z: the targets less their level, times the roots of the weights.
+    """
+    (rows, q), n = z.shape, X.cells.shape[1]
     squares, target_sums = np.einsum("ij,ij->j", z, z), np.dot(root, z)
     z, root = (each.astype(dtype, copy=False) for each in (z, root))
+    stored = X.stored()
     totals: tuple[Array, ...] = ()
-    for part in _parts(X, q, dtype, centre):
-        if not isinstance(X, np.ndarray):
-            columns = columns_of(X[part], dtype, buffers, centre)
+    for part in _parts(stored, rows, n, q, dtype, centre):
+        if stored is not None:
+            columns = columns_of(stored[part], dtype, buffers, centre)
             found = _stored_products(columns, z[part], root[part], None if weight is None else weight[part])
         else:
-            block = as_block(X[part], dtype, buffers, centre)
+            block = as_block(X.dense(part.start, part.stop, buffers), dtype, buffers, centre)
             if weight is not None:
                 block = np.multiply(block, root[part, None], out=buffers.take("weighted", block.shape, dtype))
             # The first product is the sum; others are made in memory that is used again.
@@ -111,7 +155,7 @@ def _summed(
     centred = mean * np.sqrt(weight_sum)
     added(products, None, centred, -centred)
     added(cross, None, mean, -target_sums)
-    if isinstance(X, Mixed):
+    if isinstance(X.cells, Mixed):
         # Of a level that all rows have rounding is left, for codes are not centred.
         constant = np.diag(products) <= CONSTANT * centred * centred
         products[constant], products[:, constant], cross[constant] = 0.0, 0.0, 0.0
@@ -135,11 +179,12 @@ def added_up(totals: tuple[Array, ...], more: tuple[Array, ...]) -> tuple[Array,
     return totals
 
 
-def _parts(X: Cells, targets: int, dtype: np.dtype[Any], centre: Centre | None) -> list[slice]:
+def _parts(
+    stored: Csr | Mixed | None, rows: int, n: int, targets: int, dtype: np.dtype[Any], centre: Centre | None
+) -> list[slice]:
     """The rows of each block."""
-    if not isinstance(X, np.ndarray):
-        return stored_parts(X, 4 * targets + cells_filled(X, centre))
-    rows, n = X.shape
+    if stored is not None:
+        return stored_parts(stored, 4 * targets + cells_filled(stored, centre))
     step = min(max(rows, 1), gram_rows(n, dtype))
     return [slice(start, min(start + step, rows)) for start in range(0, rows, step)]
 

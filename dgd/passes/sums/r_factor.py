@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from dgd._typing import Array, Matrix, Vector
+from dgd._typing import Array, Integers, Matrix, Vector
 from dgd.data.buffers import Buffers
 from dgd.data.centre import Centre, sampled
 from dgd.data.dataset import Chunk
@@ -108,13 +108,19 @@ class RFactorSum:
         (found,) = self.of_parts(chunk, [slice(0, len(chunk.X))], buffers)
         return found
 
-    def of_parts(self, chunk: Chunk, parts: Sequence[slice], buffers: Buffers) -> tuple[RFactor, ...]:
-        """The factors of some parts of a chunk, about one centre: that of all of its rows."""
+    def of_parts(
+        self, chunk: Chunk, parts: Sequence[slice], buffers: Buffers, order: Integers | None = None
+    ) -> tuple[RFactor, ...]:
+        """The factors of some parts of a chunk, about one centre: that of all of its rows.
+
+        order: of the rows that parts are slices of; None: as they are.
+        """
         with np.errstate(over="ignore", invalid="ignore"):
             about, (y, level) = sampled(chunk.X, FAR), encoded_targets(chunk)
             weight = checked_weight(chunk, FLOAT64)
+            some = parts if order is None else [order[p] for p in parts]
             found = tuple(
-                _factored(chunk.X[p], y[p], level, None if weight is None else weight[p], about, buffers) for p in parts
+                _factored(chunk.X[p], y[p], level, None if weight is None else weight[p], about, buffers) for p in some
             )
         if not all(np.isfinite(each.factor).all() and np.isfinite(each.rest).all() for each in found):
             check_finite(chunk)
