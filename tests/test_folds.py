@@ -7,8 +7,8 @@ import pytest
 
 import dgd
 from dgd.data.buffers import Buffers
-from dgd.data.dataset import Dataset
-from dgd.data.folds import hashed, make_folds
+from dgd.data.dataset import Chunk, Dataset
+from dgd.data.folds import Folds, hashed, make_folds
 from dgd.errors import ConfigurationError
 from dgd.testing import MemoryChunks
 
@@ -99,3 +99,16 @@ def test_folds_that_cannot_be_are_refused(options, said):
     with pytest.raises(ConfigurationError, match=said.replace("(by", r"\(by").replace(")`", r"\)`")):
         make_folds("cross_validate", dataset(60, 25), **options)
     assert issubclass(ConfigurationError, dgd.errors.DgdError)
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 7])
+@pytest.mark.parametrize(("start", "rows"), [(0, 40), (1, 8), (4, 9), (6, 100), (13, 41), (35, 5), (2, 1), (9, 0)])
+def test_the_order_by_folds_is_that_of_a_stable_sort(count: int, start: int, rows: int) -> None:
+    """Though nothing is sorted where all rows of a range are there."""
+    folds = Folds(count, seed=3)
+    chunk = Chunk(0, start, np.zeros((rows, 1)), None, None, 0)
+    of_row = folds.of(chunk)
+    order, bounds = folds.order(chunk)
+    assert bounds.tolist() == np.searchsorted(np.sort(of_row), np.arange(count + 1)).tolist()
+    found = np.arange(rows) if order is None else order
+    assert found.tolist() == np.argsort(of_row, kind="stable").tolist()

@@ -11,8 +11,10 @@ from test_reference_nist import digits, nist
 
 import dgd
 from dgd.data.arrays.memory_rows import MemoryRows
+from dgd.data.dataset import Chunk
 from dgd.data.folds import make_folds
 from dgd.errors import ConfigurationError, DataError, PlanError, SchemaError
+from dgd.fitting.summary.read_products import in_wider_chunks
 from dgd.penalties import L1, L2, Box, ElasticNet, NonNegative
 
 RNG = np.random.default_rng(3)
@@ -248,3 +250,26 @@ def test_a_sum_in_the_memory_of_the_first_has_the_same_bits() -> None:
     assert together.products is first.products
     for name in ("mean", "products", "target_mean", "cross", "squares"):
         assert (getattr(together, name) == getattr(apart, name)).all(), name
+
+
+@pytest.mark.parametrize("weight", [None, WEIGHT])
+def test_folds_of_what_is_in_memory_are_summed_by_wider_chunks(
+    weight: Any, tiny_data_are_divided_too: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dgd.fitting.summary.read_products.LEAST_CHUNKS", 4)
+    found = None if weight is None else MemoryRows("weight", weight)
+    dataset = dgd.Dataset(MemoryRows("X", X, chunk_rows=10), MemoryRows("y", Y), found)
+    folds = make_folds("test", dataset, 3)
+    assert in_wider_chunks(dataset, folds).chunk_rows == 10 * (M // 40)
+    assert in_wider_chunks(dataset, None) is dataset
+    assert in_wider_chunks(dataset, make_folds("test", dataset, 3, "chunks")) is dataset
+    one, three = (dgd.summarize(dataset, folds=3, threads=threads) for threads in (1, 3))
+    w = np.ones(M) if weight is None else weight
+    fold = folds.of(Chunk(0, 0, X, None, None, 0))
+    for k, (part, same) in enumerate(zip(one.grams, three.grams, strict=True)):
+        assert part.products.tobytes() == same.products.tobytes()
+        some = w * (fold == k)
+        A = X - some @ X / some.sum()
+        expected = (A.T * some) @ A
+        size = np.sqrt(np.diag(expected))
+        assert np.abs((part.products - expected) / size / size[:, None]).max() <= 1e-13

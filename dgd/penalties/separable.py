@@ -40,9 +40,18 @@ class Separable(Penalty):
     """Those that the constructor takes."""
 
     def __post_init__(self) -> None:
+        if self._is_plain():
+            return
         for argument, check in _CHECKS.items():
             object.__setattr__(self, argument, check(self._call(argument), getattr(self, argument)))
         check_order(f"{type(self).__name__}(lower=..., upper=...)", self.lower, self.upper)
+
+    def _is_plain(self) -> bool:
+        """Whether all are floats and right, so that nothing is to be converted or refused: a path makes hundreds."""
+        lower, upper, l1, l2 = self.lower, self.upper, self.l1, self.l2
+        if not (type(lower) is type(upper) is type(l1) is type(l2) is float):
+            return False
+        return bool(0 <= l1 < np.inf and 0 <= l2 < np.inf and lower <= upper and lower < np.inf and upper > -np.inf)
 
     def _call(self, argument: str) -> str:
         """The argument as an error quotes it, such as L1(l1=...)."""

@@ -36,13 +36,16 @@ class MemoryRows(ReadAtOnce):
 
     name: str
     array: Array
+    chunk_rows: int = field(default=0, kw_only=True)
+    """Rows of a chunk; 0: by the array's shape."""
     bounds: NDArray[np.int64] = field(init=False, repr=False)
 
     lies_in_memory = True
 
     def __post_init__(self) -> None:
         check_dtype(self.name, self.array.dtype, labels=True)
-        object.__setattr__(self, "bounds", memory_bounds(self.array.shape))
+        shape, rows = self.array.shape, self.chunk_rows
+        object.__setattr__(self, "bounds", regular_bounds((*shape, 0)[0], rows) if rows else memory_bounds(shape))
 
     @property
     def shape(self) -> tuple[int, ...]:

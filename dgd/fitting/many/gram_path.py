@@ -50,7 +50,7 @@ def losses(gram: Gram, thetas: Vector, *, fit_intercept: bool) -> Vector:
     """The mean squared error of each θ on the rows of a Gram, for each target: (L, q)."""
     coefs = thetas[:, 1:] if fit_intercept else thetas
     levels = thetas[:, 0] if fit_intercept else np.zeros_like(thetas[:, 0])
-    bent = np.einsum("ij,ljk->lik", gram.products, coefs) - 2 * gram.cross
+    bent = _by_rows(gram.products, coefs) - 2 * gram.cross
     squares = gram.squares + (coefs * bent).sum(axis=1)
     beyond = gram.level + gram.target_mean - levels - np.einsum("j,ljk->lk", gram.about + gram.mean, coefs)
     found: Vector = np.maximum(squares / gram.weight, 0.0) + beyond * beyond
@@ -97,8 +97,15 @@ def _by_eigenvectors(G: Matrix, c: Matrix, ridge: Vector) -> Vector | None:
         return None
     values, vectors = np.linalg.eigh(G)
     inverse = 1 / (np.maximum(values, 0.0) + ridge[:, None])
-    found: Vector = np.einsum("ij,ljk->lik", vectors, inverse[:, :, None] * (vectors.T @ c))
+    found: Vector = _by_rows(vectors, inverse[:, :, None] * (vectors.T @ c))
     return found
+
+
+def _by_rows(A: Matrix, b: Vector) -> Vector:
+    """A times each (n, q) of b, (L, n, q), as one product of matrices."""
+    L, n, q = b.shape
+    flat = np.dot(A, b.transpose(1, 0, 2).reshape(n, L * q))
+    return np.ascontiguousarray(flat.reshape(len(A), L, q).transpose(1, 0, 2))
 
 
 def _one_target(G: Matrix, c: Vector, weight: float, penalties: Sequence[Penalty]) -> Vector:

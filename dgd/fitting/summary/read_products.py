@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dgd._typing import Integers, Matrix
+from dgd.data.arrays.memory_rows import MemoryRows
 from dgd.data.chunk_identities import chunk_identities
 from dgd.data.dataset import Dataset
 from dgd.data.folds import Folds
@@ -20,6 +21,8 @@ from dgd.passes.sums.gram_sum import GramSum
 from dgd.passes.sums.r_factor import RFactor, RFactorSum
 
 METHODS = ("gram", "qr")
+WIDE_CHUNK_BYTES = 32 * 2**20
+LEAST_CHUNKS = 16
 
 
 @dataclass(frozen=True)
@@ -79,9 +82,24 @@ class Products:
 
 def read_products(dataset: Dataset, how: How, where: Execution) -> Products:
     """Read every row once. Raises PlanError where the sums do not fit, DataError where no row counts."""
+    as_given, dataset = dataset, in_wider_chunks(dataset, how.folds)
     with session(where) as running:
         result = running.executor.sweep(running.open(dataset, how.need(dataset)), how.chunk_sum)
     sums = how.parts(result.value)
     check_counts(sum(part.weight for part in sums), result.left_out, dataset.feature_names)
     left_out = 0 if result.left_out is None else result.left_out.rows
-    return Products(sums, chunk_identities(dataset), left_out, result.bytes_read)
+    return Products(sums, chunk_identities(as_given), left_out, result.bytes_read)
+
+
+def in_wider_chunks(dataset: Dataset, folds: Folds | None) -> Dataset:
+    """The dataset, in memory, in chunks each fold of which has rows enough for n² sums of its own.
+
+    Whole chunks together, up to WIDE_CHUNK_BYTES and as long as LEAST_CHUNKS of them remain. Bits depend on that, as on
+    the chunks of a store.
+    """
+    X = dataset.X
+    if folds is None or folds.by == "chunks" or type(X) is not MemoryRows:
+        return dataset
+    rows = min(WIDE_CHUNK_BYTES // (8 * dataset.shape[1]), dataset.shape[0] // LEAST_CHUNKS)
+    together = rows // dataset.chunk_rows
+    return dataset if together < 2 else replace(dataset, X=replace(X, chunk_rows=together * dataset.chunk_rows))
