@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dgd.data.mixed import Coded
     from dgd.data.tables.dialect import Dialect
     from dgd.data.tables.ingest import ingest
+    from dgd.data.tables.inspection.inspect import inspect
     from dgd.data.zarr.dataset_writer import DatasetWriter
     from dgd.data.zarr.info import info
     from dgd.fitting.checkpoint.resume import resume
@@ -80,6 +81,7 @@ _HOMES = {
     "fit_to": "dgd.fitting.panels.fit_to",
     "info": "dgd.data.zarr.info",
     "ingest": "dgd.data.tables.ingest",
+    "inspect": "dgd.data.tables.inspection.inspect",
     "learning_curve": "dgd.fitting.many.learning_curve",
     "load_model": "dgd.models.model",
     "load_summary": "dgd.fitting.summary.summary",
@@ -144,6 +146,7 @@ __all__ = [
     "fit_to",
     "info",
     "ingest",
+    "inspect",
     "learning_curve",
     "load_model",
     "load_summary",

@@ -379,11 +379,11 @@ def refusal(*paths: Path, **options: Any) -> IngestError:
 
 
 FAULTS = {
-    "": "is missing; expected a finite number. Fill in such cells or drop their rows first",
-    " ": "is missing (' '); expected a finite number. Fill in such cells",
-    "   ": "is missing ('   '); expected a finite number. Fill in such cells",
-    "NA": "is missing ('NA'); expected a finite number. Fill in such cells",
-    "NAN": "is missing ('NAN'); expected a finite number. Fill in such cells",
+    "": "is missing; expected a finite number. Leave out such rows by --missing drop",
+    " ": "is missing (' '); expected a finite number. Leave out such rows",
+    "   ": "is missing ('   '); expected a finite number. Leave out such rows",
+    "NA": "is missing ('NA'); expected a finite number. Leave out such rows",
+    "NAN": "is missing ('NAN'); expected a finite number. Leave out such rows",
     "inf": "is infinite or beyond the range of float64 ('inf'); expected a finite number. Correct such cells",
     "-1e999": "is infinite or beyond the range of float64 ('-1e999'); expected a finite number. Correct such",
     "n.v.": "is not a number ('n.v.'); expected a finite number. Correct such cells, or encode the column",
@@ -423,7 +423,7 @@ def test_the_row_counts_from_the_start_of_its_own_file(tmp_path: Path) -> None:
     error = refusal(good, bad)
     assert str(error) == (
         f"{bad}: row 2 (line 3) of column 'y' is missing; expected a finite number. "
-        "Fill in such cells or drop their rows first"
+        "Leave out such rows by --missing drop, or keep the cells by --missing keep (`dgd inspect` counts them)"
     )
 
 
@@ -449,8 +449,8 @@ def test_a_number_in_a_boolean_column(tmp_path: Path, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        (None, "is missing ('null'); expected a finite number. Fill in such cells"),
-        (float("nan"), "is missing ('nan'); expected a finite number. Fill in such cells"),
+        (None, "is missing ('null'); expected a finite number. Leave out such rows"),
+        (float("nan"), "is missing ('nan'); expected a finite number. Leave out such rows"),
         (
             float("-inf"),
             "is infinite or beyond the range of float64 ('-inf'); expected a finite number. Correct",

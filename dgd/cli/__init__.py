@@ -1,5 +1,5 @@
-"""The command line: `dgd demo | ingest | copy | info | split | verify | plan | fit | fit-to | cv | path | summarize
-| resume | predict | score | guide`.
+"""The command line: `dgd demo | ingest | inspect | copy | info | split | verify | plan | fit | fit-to | cv | path |
+summarize | resume | predict | score | guide`.
 
 Exit codes: 0 done · 1 a bug · 2 usage · 3 data missing, corrupt or invalid · 4 not converged (with
 --require-convergence) · 5 cluster lost · 6 diverged · 75 stopped, with a checkpoint · 129, 130, 138 and 143
@@ -25,6 +25,7 @@ USAGE, DATA, CLUSTER, INTERRUPTED, CLOSED_PIPE = 2, 3, 5, 130, 141
 COMMANDS = {
     "demo": "Fit data bigger than memory, and check every claim.",
     "ingest": "Write CSV or Parquet files as a dataset.",
+    "inspect": "Say what is in CSV or Parquet files, and how they are ingested.",
     "copy": "Write a dataset again: other chunks, columns, checksums.",
     "info": "Describe a dataset, with warnings.",
     "split": "Say which rows are to fit and to test.",

@@ -15,7 +15,21 @@ from dgd.cli.output import print_json, say
 @options.storage_options
 @options.as_json
 def info(store: str, storage_options: dict[str, Any] | None, as_json: bool) -> int:
-    """Describe the dataset STORE: shape, chunks, bytes, codecs, checksums, names, and warnings with their fixes."""
+    """Describe the dataset STORE: shape, chunks, bytes, codecs, checksums, names, and warnings with their fixes.
+
+    Of CSV and Parquet files, the columns: see `dgd inspect`.
+    """
+    from dgd.data.tables.files import is_table, parquet_paths
+
+    if is_table(store) or parquet_paths(store):
+        from dgd.data.tables.inspection.inspect import inspect
+
+        tables = inspect(store)
+        if as_json:
+            print_json(tables.as_json())
+        else:
+            say(str(tables))
+        return 0
     from dgd.data.zarr import info as describe
 
     found = describe.info(store, storage_options=storage_options)

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from dgd.cli import options, tables
+from dgd.cli.dialect import dialect as with_dialect
 from dgd.cli.output import print_json, say
 from dgd.cli.progress import writing_progress
 from dgd.cli.redo import redo_command
 from dgd.errors.words import counted, visible
 
 if TYPE_CHECKING:
+    from dgd.data.tables.dialect import Dialect
     from dgd.data.tables.ingest import Ingested
 
 
@@ -34,15 +36,7 @@ if TYPE_CHECKING:
     default="error",
     help="Missing cells: an error, their rows left out, or kept as NaN [error].",
 )
-@click.option("--delimiter", metavar="C", help="Of CSV: between cells; `tab` for a tab [guessed, as all of these].")
-@click.option("--decimal", type=click.Choice([".", ","]), help="Of CSV: the decimal mark.")
-@click.option("--thousands", metavar="C", help="Of CSV: what groups digits.")
-@click.option("--quote", metavar="C", help="Of CSV: around cells.")
-@click.option("--encoding", metavar="NAME", help="Of CSV: such as utf-8, cp1252.")
-@click.option("--comment", metavar="C", help="Of CSV: what a line begins with that is no row.")
-@click.option("--header/--no-header", default=None, help="Of CSV: whether the first row names the columns.")
-@click.option("--skip-lines", type=click.IntRange(0), default=0, metavar="N", help="Of CSV: before the header [0].")
-@click.option("--na-value", "na_values", multiple=True, metavar="TEXT", help="Of CSV: a missing cell; repeatable.")
+@with_dialect
 @click.option("--dtype", type=click.Choice(["float64", "float32"]), default="float64", help="Of X [float64].")
 @click.option("--chunk-rows", type=click.IntRange(1), metavar="N", help="Rows of a chunk [4 MiB of X].")
 @click.option(
@@ -64,15 +58,7 @@ def ingest(
     offset: str | None,
     ids: tuple[str, ...],
     missing: str,
-    delimiter: str | None,
-    decimal: str | None,
-    thousands: str | None,
-    quote: str | None,
-    encoding: str | None,
-    comment: str | None,
-    header: bool | None,
-    skip_lines: int,
-    na_values: tuple[str, ...],
+    dialect: Dialect | None,
     dtype: str,
     chunk_rows: int | None,
     compression: str,
@@ -81,20 +67,8 @@ def ingest(
     as_json: bool,
 ) -> int:
     """Write the rows of CSV and Parquet FILEs, one after the other, as one dataset OUT.zarr."""
-    from dgd.data.tables.dialect import Dialect
     from dgd.data.tables.ingest import ingest as write
 
-    dialect = Dialect(
-        delimiter="\t" if delimiter in ("tab", "\\t") else delimiter,
-        decimal=decimal,
-        thousands=thousands,
-        quote=quote,
-        encoding=encoding,
-        comment=comment,
-        header=header,
-        skip_lines=skip_lines,
-        missing=na_values or None,
-    )
     with writing_progress(_of_bytes(files), quiet=quiet) as progress:
         written = write(
             files,

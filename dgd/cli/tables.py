@@ -16,7 +16,7 @@ def column_names(ctx: click.Context, param: click.Parameter, value: str | None) 
     """The names in a comma-separated list; one that holds a comma itself stands in double quotes."""
     if value is None:
         return None
-    return [name.strip() for name in next(csv.reader([value], skipinitialspace=True), [""])]
+    return [name.strip() for name in next(csv.reader([value], skipinitialspace=True)) or [""]]
 
 
 def all_names(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> list[str]:

@@ -58,7 +58,7 @@ def blocks(
     dtypes = [dtype if name in selection.features else FLOAT64 for name in selection.used]
     start = 0
     for batch, bytes_read in table.batches(selection, rows):
-        columns = [_floats(batch.column(n), d) for n, d in zip(selection.used, dtypes, strict=True)]
+        columns = [floats(batch.column(n), d) for n, d in zip(selection.used, dtypes, strict=True)]
         ids = {name: _ids(table, name, batch.column(name), whole=whole) for name, whole in whole_ids.items()}
         whole = None if missing.policy == "error" else _without_missing(selection, columns, missing)
         _check_finite(table, selection, batch, columns, start, missing.policy)
@@ -85,7 +85,7 @@ def _without_missing(selection: Selection, columns: list[FloatArray], missing: M
     return whole
 
 
-def _floats(column: pa.Array, dtype: np.dtype[np.floating[Any]]) -> FloatArray:
+def floats(column: pa.Array, dtype: np.dtype[np.floating[Any]]) -> FloatArray:
     """The column in `dtype`; NaN where it is null, infinite where it does not fit.
 
     Decimals go through text: Arrow's own conversion misses the nearest float in about three of ten.
@@ -127,7 +127,7 @@ def _check_finite(
     if not faults:
         return
     index, name = min(faults, key=lambda fault: fault[0])
-    value = _floats(batch.column(name).slice(index, 1), FLOAT64)[0]
+    value = floats(batch.column(name).slice(index, 1), FLOAT64)[0]
     cell = table.cell(start + index + 1, name)
     if np.isnan(value):
         raise refused_cell(table, selection, name, cell, "missing")

@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 
 import pyarrow as pa
 
+from dgd.data.tables.dialect import Dialect
 from dgd.errors import ConfigurationError
 
 Kind = Literal["number", "boolean", "other"]
@@ -78,6 +79,13 @@ class Table(Protocol):
 
         rows: of a chunk that is written, which a batch best has.
         """
+
+    @property
+    def dialect(self) -> Dialect | None:
+        """How a text file writes its cells; None where their types are declared."""
+
+    def cells(self) -> Iterator[list[pa.Array | None]]:
+        """All columns in their order, batch by batch: texts of a text file, else values; None where they are nested."""
 
     def cell(self, row: int, name: str) -> Cell:
         """The cell as it stands in the file: reads the file again up to there."""

@@ -65,6 +65,18 @@ class CsvTable:
             fault = self._refused_text(selection, done) if isinstance(error, pa.ArrowInvalid) else None
             raise fault or _unreadable(self.path, self.dialect, done, error) from error
 
+    def cells(self) -> Iterator[list[pa.Array | None]]:
+        """All cells as texts."""
+        types = dict.fromkeys(self.stored, pa.string())
+        rows = 0
+        try:
+            text = stream_of(self.path, pa.OSFile(self.path))
+            for batch in csv_blocks.parsed(text, self.dialect, types, self.stored, whole=True):
+                rows += batch.num_rows
+                yield list(batch.columns)
+        except (pa.ArrowException, *UNREADABLE, zlib.error, UnicodeError) as error:
+            raise _unreadable(self.path, self.dialect, rows, error) from error
+
     def cell(self, row: int, name: str) -> Cell:
         """The cell as it stands in the file, with its line."""
         for index, line, cells in _records(self.path, self.dialect):

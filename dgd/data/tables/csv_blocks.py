@@ -28,24 +28,29 @@ TRUE = ("true", "True", "TRUE", "1")
 FALSE = ("false", "False", "FALSE", "0")
 
 
-def stream(text: Any, dialect: Dialect, types: Mapping[str, pa.DataType]) -> pa.csv.CSVStreamingReader:
+def stream(
+    text: Any, dialect: Dialect, types: Mapping[str, pa.DataType], *, whole: bool = False
+) -> pa.csv.CSVStreamingReader:
     """A streaming reader of the columns in `types`, or with none given of all, their types inferred."""
     return pa.csv.open_csv(
         text,
         read_options=_reading(dialect, ()),
         parse_options=_parsing(dialect, newlines_in_values=True),
-        convert_options=_converting(dialect, types),
+        convert_options=_converting(dialect, types, whole=whole),
     )
 
 
 def parsed(
-    text: Any, dialect: Dialect, types: Mapping[str, pa.DataType], names: Sequence[str]
+    text: Any, dialect: Dialect, types: Mapping[str, pa.DataType], names: Sequence[str], *, whole: bool = False
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of an open file in order. names: of all its columns, in the order of the file."""
+    """The rows of an open file in order.
+
+    names: of all its columns, in the order of the file. whole: whether all of them are read, not only those in `types`.
+    """
     if (dialect.encoding or "utf-8").lower() not in BYTEWISE:
-        yield from stream(text, dialect, types)
+        yield from stream(text, dialect, types, whole=whole)
         return
-    memory, filled, first, convert = bytearray(BLOCKS * BLOCK_BYTES), 0, True, _converting(dialect, types)
+    memory, filled, first, convert = bytearray(BLOCKS * BLOCK_BYTES), 0, True, _converting(dialect, types, whole=whole)
     while True:
         filled, ended = _fill(text, memory, filled)
         if not filled:
@@ -64,9 +69,9 @@ def parsed(
         first = False
         memory[: filled - cut] = memory[cut:filled]
         filled -= cut
-    whole = pa.PythonFile(_Joined(bytes(memory[:filled]), text), mode="r")
+    joined = pa.PythonFile(_Joined(bytes(memory[:filled]), text), mode="r")
     yield from pa.csv.open_csv(
-        whole,
+        joined,
         read_options=_reading(dialect, () if first else names),
         parse_options=_parsing(dialect, newlines_in_values=True),
         convert_options=convert,
@@ -127,9 +132,9 @@ def _parsing(dialect: Dialect, *, newlines_in_values: bool) -> pa.csv.ParseOptio
     )
 
 
-def _converting(dialect: Dialect, types: Mapping[str, pa.DataType]) -> pa.csv.ConvertOptions:
+def _converting(dialect: Dialect, types: Mapping[str, pa.DataType], *, whole: bool) -> pa.csv.ConvertOptions:
     return pa.csv.ConvertOptions(
-        include_columns=list(types),
+        include_columns=[] if whole else list(types),
         column_types=dict(types),
         null_values=list(dialect.missing_cells),
         true_values=list(TRUE),

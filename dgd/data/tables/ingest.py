@@ -12,7 +12,7 @@ import numpy as np
 
 from dgd.data.tables.ahead import ahead
 from dgd.data.tables.dialect import Dialect
-from dgd.data.tables.files import is_parquet, is_table, table_files
+from dgd.data.tables.files import is_table, table_files
 from dgd.data.tables.needing_pyarrow import needing_pyarrow
 from dgd.data.zarr.array_writer import usual_chunk_rows
 from dgd.data.zarr.commit_marker import redo_of_unfinished
@@ -24,9 +24,7 @@ from dgd.errors.checks import checked_word
 with needing_pyarrow():
     from dgd.data.tables.batches import Block, MissingCells, Policy, blocks
     from dgd.data.tables.columns import Selection, Table, Wanted, choose_columns
-    from dgd.data.tables.csv import open_csv_table
-    from dgd.data.tables.parquet import open_parquet_table
-    from dgd.data.tables.partitions import with_partitions
+    from dgd.data.tables.opening import opened_tables
     from dgd.data.tables.refusals import check_columns
 
 __all__ = ["Ingested", "ingest"]
@@ -114,7 +112,7 @@ def ingest(
     paths, float_dtype = _checked_arguments(files, out, {"features": features, "drop": drop, "ids": ids}, dtype)
     cells = MissingCells(cast(Policy, checked_word("ingest(missing", missing, ["error", "drop", "keep"])))
     found = table_files(paths)
-    tables = with_partitions([_open(file.path, dialect) for file in found], [file.partition for file in found])
+    tables = opened_tables(found, dialect)
     selection = choose_columns(tables[0], Wanted(target, features, tuple(drop), weight, offset, tuple(ids)))
     for table in tables:
         check_columns(table, selection, first=tables[0])
@@ -173,10 +171,6 @@ def _checked_arguments(
             f"the last path is the output, for example OUT.zarr"
         )
     return [os.fspath(path) for path in files], np.dtype(dtype)
-
-
-def _open(path: str, dialect: Dialect | None) -> Table:
-    return open_parquet_table(path) if is_parquet(path) else open_csv_table(path, dialect)
 
 
 def _is_repeated(out: str | os.PathLike[str], redo: str | None) -> bool:

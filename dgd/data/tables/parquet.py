@@ -31,6 +31,7 @@ class ParquetTable:
     rows: int
     columns: tuple[Column, ...]
     read_as: str = ""
+    dialect = None
 
     def batches(self, selection: Selection, rows: int) -> Iterator[tuple[pa.RecordBatch, int]]:
         """The rows in order, each batch with its share of the file's bytes."""
@@ -38,6 +39,13 @@ class ParquetTable:
         for batch in self._batches(list(selection.in_file), min(rows, batch_rows(len(selection.in_file)))):
             done += batch.num_rows
             yield batch, self.size * done // self.rows
+
+    def cells(self) -> Iterator[list[pa.Array | None]]:
+        """All columns that are not nested."""
+        names = [column.name for column in self.columns]
+        flat = [field.name for field in footer_of(self.path).schema if not pa.types.is_nested(field.type)]
+        for batch in self._batches(flat, batch_rows(len(flat))):
+            yield [batch.column(name) if name in flat else None for name in names]
 
     def cell(self, row: int, name: str) -> Cell:
         """The cell as Python writes it; null for a missing one."""

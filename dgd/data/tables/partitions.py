@@ -54,6 +54,23 @@ class PartitionedTable:
                 arrays[name] = pa.repeat(value, batch.num_rows)
             yield pa.RecordBatch.from_pydict(arrays), bytes_read
 
+    @property
+    def dialect(self) -> Dialect | None:
+        """The file's."""
+        return self.table.dialect
+
+    def cells(self) -> Iterator[list[pa.Array | None]]:
+        """The file's, and the folder's value in every row."""
+        kinds = {column.name: column.kind for column in self.kinds}
+        for columns in self.table.cells():
+            rows = next((len(column) for column in columns if column is not None), 0)
+            added: list[pa.Array | None] = []
+            for name, text in self._own.items():
+                typed = self.dialect is None and kinds[name] == "number"
+                scalar = pa.scalar(partition_value(text), pa.float64()) if typed else pa.scalar(text)
+                added.append(pa.repeat(scalar, rows))
+            yield [*columns, *added]
+
     def cell(self, row: int, name: str) -> Cell:
         """The file's cell, or the folder's text."""
         if name not in self._own:

@@ -84,7 +84,10 @@ def refused_cell(
     """The error for one cell that is missing, infinite, or text in a column of numbers."""
     kind = next(column.kind for column in table.columns if column.name == name)
     said, cure = {
-        "missing": ("is missing", "Fill in such cells or drop their rows first"),
+        "missing": (
+            "is missing",
+            "Leave out such rows by --missing drop, or keep the cells by --missing keep (`dgd inspect` counts them)",
+        ),
         "infinite": ("is infinite or beyond the range of float64", "Correct such cells or drop their rows"),
         "text": ("is not a number", "Correct such cells, or encode the column as numbers first"),
     }[fault]
