@@ -139,6 +139,17 @@ def test_strength_is_chosen_with_weights_of_classes(tmp_path: Path) -> None:
     np.testing.assert_allclose(found.coef_, single.coef_, atol=1e-6)
 
 
+def test_rows_without_a_text_are_refused_or_left_out(tmp_path: Path) -> None:
+    texts = np.where(np.arange(M) % 9 == 4, "", TWO)
+    store, kept = written(tmp_path / "train.zarr", texts, weight=None), texts != ""
+    for class_weight in (None, "balanced"):
+        estimator = LogisticRegression(class_weight=class_weight)
+        with pytest.raises(DataError, match="row 4 has no label"):
+            estimator.fit(store)
+        estimator.fit(ZarrDesign(store, missing="drop"))
+        np.testing.assert_allclose(estimator.coef_, theirs(TWO[kept], class_weight, None, X[kept]).coef_, atol=1e-6)
+
+
 def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
     store = written(tmp_path / "train.zarr", TWO)
     refused: list[tuple[Any, type[Exception], str]] = [

@@ -21,10 +21,13 @@ from hypothesis import strategies as st
 from methods import CASES, OFFSET, TARGETS, WEIGHT, Case, X
 
 import dgd
+from dgd.data.arrays.memory_rows import MemoryRows
 from dgd.data.buffers import Buffers
 from dgd.data.resident_chunks import PartlyResident, ResidentMemory, chunk_bytes, is_resident
 from dgd.data.rows import regular_bounds
+from dgd.data.transforms.selected_rows import Selection, select
 from dgd.errors import ConfigurationError, MissingChunkError, PlanError
+from dgd.losses import Logistic
 from dgd.passes.executor import InlineExecutor
 from dgd.passes.plan import Plan
 from dgd.passes.tree import nodes_at
@@ -336,3 +339,33 @@ class TestCluster:
         made = Counter(keys(two_workers, "-resident-", ever=True))
         assert killed
         assert all(made[key] >= 2 for key in killed), "each was made again"
+
+
+def in_memory(kind: str, store: str, problem: Problem) -> dgd.Dataset:
+    """X in a store, beside arrays of this process whose rows are put together in buffers."""
+    rows = len(problem.X)
+    positive = (problem.y > np.median(problem.y)).astype(float)
+    holes = np.arange(rows) % 7 == 3
+    X = dgd.open_dataset(store).X
+    if kind == "targets left out":
+        return replace(dgd.Dataset(X, MemoryRows("y", np.where(holes, np.nan, positive))), missing="drop")
+    if kind == "texts left out":
+        texts = np.where(holes, "", np.where(positive > 0, "yes", "no"))
+        return replace(dgd.Dataset(X, MemoryRows("y", texts)), missing="drop")
+    if kind == "weights left out":
+        weight = np.where(holes, np.nan, np.arange(rows) % 3 + 1.0)
+        return replace(dgd.Dataset(X, MemoryRows("y", positive), MemoryRows("weight", weight)), missing="drop")
+    dataset = dgd.Dataset(X, MemoryRows("y", positive), MemoryRows("weight", np.arange(rows) % 3 + 1.0))
+    return select(dataset, Selection.of_rows(np.flatnonzero(~holes), dataset.bounds))
+
+
+@pytest.mark.parametrize("kind", ["targets left out", "texts left out", "weights left out", "rows selected"])
+def test_rows_of_arrays_in_memory_stay_as_they_were_read(kind: str, store: str, problem: Problem) -> None:
+    loss = Logistic(classes=("no", "yes")) if kind == "texts left out" else "logistic"
+    dataset = in_memory(kind, store, problem)
+    read, kept = (
+        dgd.fit(dataset, loss=loss, solver="lbfgs", execution=dgd.Execution(threads=2, resident=resident))
+        for resident in (0, 2**30)
+    )
+    assert max(record.resident_share for record in kept.history) > 0
+    assert found_by(kept) == found_by(read)

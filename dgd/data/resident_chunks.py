@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgd._typing import Array
+from dgd.data.arrays.memory_rows import MemoryRows
+from dgd.data.arrays.sparse_rows import SparseRows
 from dgd.data.buffers import ALIGNMENT, Buffers, aligned
 from dgd.data.csr import Csr, is_sparse
 from dgd.data.dataset import Chunk, Dataset
@@ -44,9 +46,21 @@ def is_resident(index: int, n_chunks: int, count: int) -> bool:
     return (index + 1) * count // n_chunks > index * count // n_chunks
 
 
+def copied_roles(dataset: Dataset) -> list[str]:
+    """The arrays of which a resident chunk has a copy; none where all lie in this process's memory.
+
+    A read of an array in memory is a view of it, which stays as it is. Anything else may lie in buffers, which the next
+    read overwrites: rows that were selected, joined or decoded, and those left when rows with a missing cell are not.
+    """
+    if all(rows.lies_in_memory for rows in dataset.arrays):
+        return []
+    views = (MemoryRows, SparseRows) if dataset.missing == "error" else ()
+    return [role for role, rows in dataset.by_role.items() if not isinstance(rows, views)]
+
+
 def chunk_bytes(dataset: Dataset) -> int:
-    """The memory of the largest chunk while it is resident; arrays of this process need none."""
-    copied = [role for role, rows in dataset.by_role.items() if not rows.lies_in_memory]
+    """The memory of the largest chunk while it is resident."""
+    copied = copied_roles(dataset)
     return sum(_in_lines(dataset.decoded_bytes(role) + _between(dataset.by_role[role])) for role in copied)
 
 
@@ -70,6 +84,7 @@ class ResidentMemory:
     def __init__(self, dataset: Dataset, count: int) -> None:
         self.dataset = dataset
         self._slot_bytes = chunk_bytes(dataset)
+        self._copied = set(copied_roles(dataset))
         self._memory = aligned(count * self._slot_bytes, huge=True)
 
     def copy(self, chunk: Chunk, slot: int) -> Chunk:
@@ -77,9 +92,7 @@ class ResidentMemory:
         begin = slot * self._slot_bytes
         slot_memory = _Slot(self._memory[begin : begin + self._slot_bytes])
         copies: dict[str, Any] = {
-            name: _copied(values, slot_memory)
-            for name, values in chunk.arrays.items()
-            if not self.dataset.by_role[name].lies_in_memory
+            name: _copied(values, slot_memory) for name, values in chunk.arrays.items() if name in self._copied
         }
         return replace(chunk, bytes_read=0, resident=True, **copies)
 

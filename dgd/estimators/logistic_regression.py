@@ -20,7 +20,7 @@ from dgd._typing import Array, FloatArray, Vector
 from dgd.data.arrays.memory_rows import MemoryRows
 from dgd.data.distinct import check_several, distinct
 from dgd.data.transforms.class_weights import ClassWeights
-from dgd.data.transforms.missing import without_labels
+from dgd.data.transforms.missing import check_labels, without_labels
 from dgd.errors.checks import checked_number
 from dgd.estimators.base import MAX_ITER, LinearEstimator, elastic_net
 from dgd.estimators.class_factors import class_factors
@@ -110,6 +110,8 @@ class LogisticRegression(ClassifierMixin, LinearEstimator):  # type: ignore[misc
         target = training.dataset.y
         assert target is not None
         if _in_memory(training) and isinstance(target, MemoryRows):
+            if training.lazy:
+                check_labels(target.name, target.array, 0)
             check_classification_targets(target.array)
             classes, indices = np.unique(target.array, return_inverse=True)
             self._note_classes(classes)
