@@ -21,6 +21,7 @@ from tables import table, written
 
 import dgd
 from dgd import terms
+from dgd.data.buffers import Buffers
 from dgd.data.design.columns import Codes, Frame
 from dgd.data.design.rows import DesignRows
 from dgd.data.mixed import Mixed
@@ -42,7 +43,20 @@ def cells(data: Any, y: Any = "y", **reading: Any) -> np.ndarray:
     return np.concatenate([each.toarray() if isinstance(each, Mixed) else each.copy() for each in found])
 
 
-@pytest.mark.parametrize("kind", ["pandas", "arrow", "dask", "parquet", "files"])
+class Streams:
+    """A table of another library, which hands out Arrow's streams."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.columns, self.schema, self._table = table.column_names, table.schema, table
+
+    def __arrow_c_stream__(self, requested: Any = None) -> Any:
+        return self._table.__arrow_c_stream__(requested)
+
+
+Streams.__module__ = "polars"
+
+
+@pytest.mark.parametrize("kind", ["pandas", "arrow", "streams", "dask", "parquet", "files"])
 def test_texts_are_categories_wherever_the_table_lies(kind: str, path: Path, tmp_path: Path) -> None:
     given: Any = path
     if kind == "files":
@@ -50,7 +64,8 @@ def test_texts_are_categories_wherever_the_table_lies(kind: str, path: Path, tmp
             written(tmp_path / "t" / f"part-{k}.parquet", TABLE.iloc[rows])
         given = tmp_path / "t"
     elif kind != "parquet":
-        turn = {"pandas": lambda: TABLE, "arrow": lambda: pa.table(TABLE)}
+        views = pa.table(TABLE.assign(b=TABLE["b"].astype("category")))
+        turn = {"pandas": lambda: TABLE, "arrow": lambda: pa.table(TABLE), "streams": lambda: Streams(views)}
         given = turn.get(kind, lambda: dd.from_pandas(TABLE, npartitions=3))()
     result = dgd.fit(given, "y", features=["a", "b", "f", "c"], categorical=["k"])
     pipeline = make_pipeline(
@@ -313,6 +328,39 @@ def test_references_and_intercepts(path: Path) -> None:
     assert full.model.feature_names == ("b[x]", "b[y]", "b[z]", "a")
     with pytest.raises(ConfigurationError, match=r"column 'b' has no level 'w'.* it has x, y, z"):
         dgd.fit(path, design="y ~ C(b, reference='w')")
+
+
+FORMULAS = [
+    "a + b", "a*b", "a:b", "b - 1", "a + b - 1", "C(k)*b", "C(k):b", "a:b + b", "a + a:b", "(a + b + c)^2", "b/a",
+    "poly(c, 2)*b", "a + C(k) + C(k):a:b", "C(k):b - 1", "b:label + a", "b*label*f", "b + C(k, full=True)",
+    "(a + c)**2 - a",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_columns_of_a_formula_do_not_depend_on_each_other(formula: str) -> None:
+    """They span what all levels of all terms span, with as many columns as that has dimensions."""
+    design = dgd.open_dataset(TABLE, "y", design=formula).design
+    assert design is not None
+    X = cells(TABLE, design=formula)
+    ones = np.ones((len(TABLE), int(design.intercept)))
+    whole = [ones] + [_every_level(term) for term in design.terms]
+    spanned = np.column_stack(whole)
+    rank = np.linalg.matrix_rank(spanned)
+    mine = np.column_stack([ones, X])
+    assert np.linalg.matrix_rank(np.column_stack([mine, spanned])) == rank
+    assert mine.shape[1] == rank + ("full" in formula)
+
+
+def _every_level(term: Any) -> np.ndarray:
+    """The columns of a term with every level of every category."""
+    frame = dgd.open_dataset(TABLE, "y", design=dgd.Design([term])).X.table
+    columns, _ = frame.read(term.columns, 0, len(TABLE), Buffers())
+    found = [
+        piece if isinstance(piece, np.ndarray) else piece.toarray()
+        for piece in term.pieces(Frame(columns, len(TABLE), 0, "t"), full=True)
+    ]
+    return np.column_stack(found)
 
 
 def test_a_saved_model_reads_tables_as_its_fit_did(path: Path, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -14,8 +14,8 @@ from dgd._typing import Array
 from dgd.data.arrays.frames import column_values, number_type
 from dgd.data.arrays.memory_rows import MEMORY_CHUNK_BYTES, plain
 from dgd.data.buffers import Buffers
-from dgd.data.design.columns import FLOAT64, Codes, Column, ColumnKind, plain_level
-from dgd.data.rows import READABLE_KINDS, Footprint, regular_bounds
+from dgd.data.design.columns import FLOAT64, Codes, Column, ColumnKind, SharedLevels, plain_level
+from dgd.data.rows import READABLE_KINDS, Footprint, as_made, regular_bounds
 from dgd.errors import SchemaError
 
 
@@ -46,7 +46,7 @@ def column_of(column: Any, kind: ColumnKind, source: str) -> Column:
         _check_texts(column, source)
     found = column if str(column.dtype) == "category" else column.astype("category")
     levels = [plain_level(level) for level in found.cat.categories.tolist()]
-    return Codes(np.asarray(found.cat.codes.to_numpy(), dtype=np.int64), levels)
+    return Codes(np.asarray(found.cat.codes.to_numpy()), levels)
 
 
 def _check_texts(column: Any, source: str) -> None:
@@ -66,6 +66,11 @@ class FrameTable:
 
     frame: Any
     source: str = "the DataFrame"
+    _coded: dict[str, Codes] = field(default_factory=dict, init=False, repr=False)
+    """Columns of categories, by their codes, once they were read."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return as_made(self)
 
     @cached_property
     def kinds(self) -> dict[str, ColumnKind]:
@@ -105,9 +110,20 @@ class FrameTable:
     def read(self, names: Sequence[str], start: int, stop: int, buffers: Buffers) -> tuple[dict[str, Column], int]:
         """Some rows."""
         found: dict[str, Column] = {
-            name: _values(self._column(name).iloc[start:stop], self.kinds[name], self.source) for name in names
+            name: self._codes(name)[start:stop]
+            if self.kinds[name].name == "category"
+            else _values(self._column(name).iloc[start:stop], self.kinds[name], self.source)
+            for name in names
         }
         return found, 8 * (stop - start) * len(names)
+
+    def _codes(self, name: str) -> Codes:
+        """A whole column of categories: text is turned into codes once, and not in every pass."""
+        if name not in self._coded:
+            found = column_of(self._column(name), self.kinds[name], self.source)
+            assert isinstance(found, Codes)
+            self._coded[name] = Codes(found.codes, SharedLevels(found.levels))
+        return self._coded[name]
 
 
 def _values(column: Any, kind: ColumnKind, source: str) -> Column:

@@ -5,7 +5,7 @@ Whoever stores a table fulfils `Table`, and is fitted, scored and predicted as a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -40,6 +40,18 @@ class ColumnKind:
         return self.name in ("number", "boolean")
 
 
+class SharedLevels(list[Level]):
+    """Levels that many rows have in common, as those of a table in memory do."""
+
+    def __init__(self, levels: Iterable[Level]) -> None:
+        super().__init__(levels)
+        self.tables: dict[int, tuple[Any, Array]] = {}
+        """What a term has made of them, by its number: with the term, so that no other gets that number."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return SharedLevels, (list(self),)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Codes:
     """A column of categories: row i is levels[codes[i]], and missing where its code is -1. No level is there twice."""
@@ -51,6 +63,12 @@ class Codes:
     def nbytes(self) -> int:
         """Of the codes."""
         return self.codes.nbytes
+
+    def found(self) -> tuple[frozenset[Level], bool]:
+        """The levels that rows have, and whether a cell is missing."""
+        counts = np.bincount(self.codes + 1, minlength=len(self.levels) + 1)
+        levels, has = list(self.levels), np.flatnonzero(counts[1:]).tolist()
+        return frozenset(levels if len(has) == len(levels) else [levels[k] for k in has]), bool(counts[0])
 
     def __len__(self) -> int:
         return len(self.codes)

@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from dgd._typing import Array
+from dgd.data.buffers import Buffers
 from dgd.data.design.coding import Product, coded
 from dgd.data.design.columns import Frame
 from dgd.data.design.expressions import Expression
@@ -23,6 +24,7 @@ from dgd.data.design.terms.categories import Categorical, Levels, small
 from dgd.data.design.terms.interaction import Interaction, is_coded, product, product_names
 from dgd.data.kinds import Kind, Kinds
 from dgd.data.mixed import Coded, Mixed
+from dgd.data.rows import as_made
 from dgd.errors import ConfigurationError
 from dgd.errors.checks import checked_flag
 from dgd.errors.words import counted, shown
@@ -87,6 +89,9 @@ class Design:
         object.__setattr__(self, "terms", tuple(dict.fromkeys(found)))
         if self.target is not None:
             Expression(self.target)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return as_made(self)
 
     @property
     def factors(self) -> tuple[Term, ...]:
@@ -176,19 +181,26 @@ class Design:
                 found += numbers * [Kind(codes, small(codes).itemsize + beside, coded=True)]
         return Kinds(tuple(found)) if self.is_mixed else None
 
-    def rows(self, frame: Frame) -> Array | Mixed:
-        """The rows of X for some rows of a table."""
-        known: dict[tuple[Term, bool], list[Piece]] = {}
+    @cached_property
+    def _numbered(self) -> list[list[tuple[int, Term, bool]]]:
+        """What is multiplied; a term is one object wherever it stands, so that it is made once, with its number."""
+        numbers = {factor: (number, factor) for number, factor in enumerate(self.factors)}
+        return [
+            [(*numbers[factor], full) for factor, full in factors] for products in self.products for factors in products
+        ]
+
+    def rows(self, frame: Frame, buffers: Buffers | None = None) -> Array | Mixed:
+        """The rows of X for some rows of a table; their numbers may lie in `buffers`."""
+        known: dict[tuple[int, bool], list[Piece]] = {}
         pieces: list[Piece] = []
-        for products in self.products:
-            for factors in products:
-                each = []
-                for factor, full in factors:
-                    if (factor, full) not in known:
-                        known[factor, full] = factor.pieces(frame, full=full)
-                    each.append(known[factor, full])
-                pieces += product(each)
-        parts = _merged(pieces)
+        for factors in self._numbered:
+            each = []
+            for number, factor, full in factors:
+                if (number, full) not in known:
+                    known[number, full] = factor.pieces(frame, full=full)
+                each.append(known[number, full])
+            pieces += product(each)
+        parts = _merged(pieces, Buffers() if buffers is None else buffers)
         if not self.is_mixed:
             return parts[0] if isinstance(parts[0], np.ndarray) else parts[0].toarray()
         return Mixed(tuple(parts))
@@ -249,7 +261,7 @@ class Design:
         return f"{columns}{kinds}"
 
 
-def _merged(pieces: Iterable[Piece]) -> list[Piece]:
+def _merged(pieces: Iterable[Piece], buffers: Buffers) -> list[Piece]:
     """The pieces with neighbouring columns of numbers as one array."""
     found: list[Piece] = []
     numbers: list[Array] = []
@@ -258,7 +270,9 @@ def _merged(pieces: Iterable[Piece]) -> list[Piece]:
             numbers.append(piece)
             continue
         if numbers:
-            found.append(numbers[0] if len(numbers) == 1 else np.concatenate(numbers, axis=1))
+            shape = len(numbers[0]), sum(each.shape[1] for each in numbers)
+            block = buffers.take(f"numbers {len(found)}", shape, np.float64)
+            found.append(np.concatenate(numbers, axis=1, out=block))
             numbers = []
         if isinstance(piece, Coded):
             found.append(piece)

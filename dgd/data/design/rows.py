@@ -104,7 +104,7 @@ class DesignRows(ReadAtOnce):
         frame, bytes_read = self._frames.frame(start, stop, buffers)
         if self.refuses_missing:
             frame.check_whole(self.design.not_filled)
-        return self.design.rows(frame), bytes_read
+        return self.design.rows(frame, buffers), bytes_read
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ import numpy as np
 from dgd._typing import Array
 from dgd.data.design.columns import Frame
 from dgd.data.mixed import Coded
+from dgd.data.rows import as_made
 from dgd.errors import ConfigurationError
 from dgd.errors.words import shown
 
@@ -64,6 +65,9 @@ class Term(ABC):
     @abstractmethod
     def pieces(self, frame: Frame, *, full: bool) -> list[Piece]:
         """Its columns of X for some rows."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return as_made(self)
 
     def as_json(self) -> dict[str, Any]:
         """Its fields in the types JSON has; those that are not as by default."""

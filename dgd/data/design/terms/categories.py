@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from dgd.data.design.columns import Codes, Frame, Level, in_order, plain_level
+from dgd.data.design.columns import Frame, Level, in_order, missing_cells, plain_level
 from dgd.data.design.terms.base import Piece, Term, checked_names
+from dgd.data.design.terms.level_codes import LevelCodes
 from dgd.data.design.terms.numbers import checked_levels, codes_of, unknown_level
 from dgd.data.mixed import MISSING_CODE, NO_COLUMN, Coded
 from dgd.errors import ConfigurationError, DataError
@@ -130,10 +131,8 @@ class Categorical(Term):
     def facts(self, frame: Frame) -> Levels | None:
         if self.is_known:
             return None
-        codes = codes_of(frame, self.column)
-        counts = np.bincount(codes.codes + 1, minlength=len(codes.levels) + 1)
-        values = frozenset(plain_level(codes.levels[k]) for k in np.flatnonzero(counts[1:]).tolist())
-        return Levels(self.column, values, bool(counts[0]), self.most).checked()
+        values, has_missing = codes_of(frame, self.column).found()
+        return Levels(self.column, values, has_missing, self.most).checked()
 
     def learned(self, facts: Levels | None) -> Self:
         if facts is None:
@@ -157,30 +156,40 @@ class Categorical(Term):
     def _has_level_of_missing(self) -> bool:
         return self.missing == "level" and bool(self.has_missing)
 
-    def pieces(self, frame: Frame, *, full: bool) -> list[Piece]:
-        codes, levels = codes_of(frame, self.column), self._shown_levels(full=full)
+    def _level_codes(self, *, full: bool) -> LevelCodes:
+        levels = self._shown_levels(full=full)
         place: dict[Level, int] = dict.fromkeys((*(self.levels or ()), *self.left_out), NO_COLUMN)
         place |= {level: j for j, level in enumerate(levels)}
-        columns = len(levels) + self._has_level_of_missing
         otherwise = {"error": NOT_KNOWN, "ignore": NO_COLUMN, "missing": MISSING_CODE}[self.unknown]
         missing = MISSING_CODE if self.missing != "level" else len(levels) if self._has_level_of_missing else otherwise
-        table = np.array([place.get(level, otherwise) for level in codes.levels] + [missing], small(columns))
-        found = table[codes.codes]
-        if otherwise == NOT_KNOWN and (table == NOT_KNOWN).any() and (bad := found == NOT_KNOWN).any():
-            raise self._unknown(frame, codes, bad)
+        return LevelCodes(place, otherwise, missing, small(len(levels) + self._has_level_of_missing))
+
+    @cached_property
+    def _full_codes(self) -> LevelCodes:
+        return self._level_codes(full=True)
+
+    @cached_property
+    def _reduced_codes(self) -> LevelCodes:
+        return self._level_codes(full=False)
+
+    def pieces(self, frame: Frame, *, full: bool) -> list[Piece]:
+        column = frame.columns[self.column]
+        found = (self._full_codes if full else self._reduced_codes).of(column)
+        if self.unknown == "error" and (bad := found == NOT_KNOWN).any():
+            raise self._unknown(frame, int(bad.argmax()))
+        columns = len(self.levels or ()) - (not (full or self.full or not self.levels)) + self._has_level_of_missing
         return [Coded(found, columns)] if columns else []
 
-    def _unknown(self, frame: Frame, codes: Codes, bad: NDArray[np.bool_]) -> DataError:
-        row = int(np.flatnonzero(bad)[0])
-        if codes.codes[row] < 0:
-            number = frame.start + row
+    def _unknown(self, frame: Frame, row: int) -> DataError:
+        column, number = frame.columns[self.column], frame.start + row
+        if missing_cells(column[row : row + 1])[0]:
             return DataError(
                 f"{frame.source}, row {number}: column {self.column!r} is missing, and no cell was in the data of the "
                 f"fit; leave such rows out (missing='drop'), or fill them",
                 array=self.column,
                 rows=(number, number + 1),
             )
-        return unknown_level(frame, self.column, codes, bad, UNKNOWN_HINT)
+        return unknown_level(frame, self.column, row, UNKNOWN_HINT)
 
 
 @dataclass(frozen=True)

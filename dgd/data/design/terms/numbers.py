@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -11,10 +12,14 @@ from dgd._typing import Vector
 from dgd.data.design.columns import Codes, Frame, Level, as_codes, plain_level
 from dgd.data.design.expressions import Expression
 from dgd.data.design.terms.base import FILLS, Piece, Term, checked_names, column_of
+from dgd.data.design.terms.level_codes import LevelCodes
 from dgd.data.reading import NANOSECONDS, TIME_UNITS
 from dgd.errors import ConfigurationError, SchemaError, ValueRangeError
 from dgd.errors.checks import checked_flag, checked_word
 from dgd.errors.words import shown
+
+NOT_THERE, NO_CELL = -2, -1
+"""Ranks of a level that is not among those of an `Ordinal`, and of a missing cell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,14 +183,16 @@ class Ordinal(Term):
     def names(self, *, full: bool) -> tuple[str, ...]:
         return (self.column,)
 
+    @cached_property
+    def _ranks(self) -> LevelCodes:
+        place = {level: rank for rank, level in enumerate(self.levels)}
+        return LevelCodes(place, NOT_THERE, NO_CELL, np.dtype(np.int32))
+
     def pieces(self, frame: Frame, *, full: bool) -> list[Piece]:
-        codes = codes_of(frame, self.column)
-        ranks = {level: float(rank) for rank, level in enumerate(self.levels)}
-        table = np.array([ranks.get(level, np.inf) for level in codes.levels] + [np.nan])
-        values = table[codes.codes]
-        if np.isinf(values).any():
-            raise unknown_level(frame, self.column, codes, np.isinf(values), "name it among the levels")
-        return [column_of(values)]
+        ranks = self._ranks.of(frame.columns[self.column])
+        if (bad := ranks == NOT_THERE).any():
+            raise unknown_level(frame, self.column, int(bad.argmax()), "name it among the levels")
+        return [column_of(np.where(ranks == NO_CELL, np.nan, ranks))]
 
 
 def codes_of(frame: Frame, column: str) -> Codes:
@@ -208,10 +215,10 @@ def checked_levels(call: str, levels: Any) -> tuple[Level, ...]:
     return found
 
 
-def unknown_level(frame: Frame, column: str, codes: Codes, where: Any, hint: str) -> ValueRangeError:
-    """The error for the first row with a level that is not known."""
-    row = int(np.flatnonzero(where)[0])
-    level = codes.levels[int(codes.codes[row])]
+def unknown_level(frame: Frame, column: str, row: int, hint: str) -> ValueRangeError:
+    """The error for a row with a level that is not known."""
+    values = frame.columns[column]
+    level = values.levels[int(values.codes[row])] if isinstance(values, Codes) else plain_level(values[row])
     number = frame.start + row
     return ValueRangeError(
         f"{frame.source}, row {number}: column {column!r} is {shown(level)}, a level that is not known; correct it, "
