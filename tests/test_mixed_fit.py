@@ -72,7 +72,7 @@ def tiny_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(row_cuts, "CHUNK_NON_ZEROS", 10 * TINY)
     monkeypatch.setattr(row_cuts, "PER_COLUMN", 0)
     monkeypatch.setattr(blocks, "PER_COLUMN", 0)
-    monkeypatch.setattr(blocks, "MICRO_BLOCK_NON_ZEROS", 3 * TINY)
+    monkeypatch.setattr(blocks, "MICRO_BLOCK_NON_ZEROS", 6 * TINY)
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.label for case in CASES])
