@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tables import table, written
 from test_cli_many import run
 from test_summary import M, X, Y
 
@@ -123,3 +124,24 @@ def test_what_cannot_be_summed_or_gone_on_with(summary, tmp_path, capsys):
     write(store, 700)
     code, _, notes = run(capsys, "summarize", store, "--out", summary, "--update")
     assert (code, "made with --by-chunk reads it again" in notes) == (3, True), notes
+
+
+def test_a_table_is_summed_by_a_design_that_is_kept(tmp_path, capsys):
+    rows, out, model = table(), tmp_path / "s", tmp_path / "m.dgd"
+    path = written(tmp_path / "t.parquet", rows.iloc[:200])
+    options = ["--target", "y", "--features", "a,b", "--categorical", "k"]
+    code, _, notes = run(capsys, "summarize", path, "--out", out, *options)
+    assert code == 0, notes
+    expected = dgd.fit(path, "y", features=["a", "b"], categorical=["k"], solver="newton")
+    np.testing.assert_allclose(dgd.load_summary(out).fit().theta, expected.theta, rtol=1e-8, atol=1e-10)
+    assert run(capsys, "fit", out, "--l2", 0.1, "--out", model)[0] == 0
+    found = dgd.predict(dgd.load_model(model), rows)
+    ridge = dgd.fit(path, "y", features=["a", "b"], categorical=["k"], penalty=dgd.penalties.L2(0.1))
+    np.testing.assert_allclose(found, dgd.predict(ridge.model, rows), rtol=1e-8)
+    later = written(tmp_path / "later.parquet", rows.iloc[:500])
+    code, text, notes = run(capsys, "summarize", later, "--out", out, "--update", "--target", "y")
+    assert (code, "rows          500, 300 of them new" in text) == (0, True), notes
+    again = dgd.fit(later, "y", features=["a", "b"], categorical=["k"], solver="newton")
+    np.testing.assert_allclose(dgd.load_summary(out).fit().theta, again.theta, rtol=1e-8, atol=1e-10)
+    code, _, notes = run(capsys, "summarize", later, "--out", out, "--update", *options)
+    assert (code, "by the design of the summary, without --features" in notes) == (2, True), notes

@@ -63,6 +63,9 @@ def changed(folder: Path, **entries: Any) -> None:
         ({"feature_names": ["a"] * N}, "different strings"),
         ({"by_chunk": True}, "1 parts for 13 chunks"),
         ({"rows_left_out": -1}, "below 0"),
+        ({"roles": ["groups"]}, "not weight and offset"),
+        ({"design": {"terms": 3}}, "not that of a design"),
+        ({"design": {"terms": [], "intercept": True, "target": None}}, "not those that its design makes"),
     ],
 )
 def test_what_dgd_did_not_write_is_refused(entries: dict[str, Any], said: str, tmp_path: Path) -> None:
@@ -130,6 +133,8 @@ def test_a_chunk_that_has_grown_or_changed(tmp_path: Path) -> None:
     same(kept.update(changed), dgd.summarize(changed, by_chunk=True))
     with pytest.raises(ConfigurationError, match="of folds, or a sum"):
         dgd.summarize(whole, folds=2).update(whole)
+    with pytest.raises(SchemaError, match="made with neither weight nor offset, and the data are given with weight"):
+        dgd.summarize(X[:1000], Y[:1000]).update(X, Y, weight=WEIGHT)
     with pytest.raises(SchemaError, match="the data have"):
         dgd.summarize(whole).update(X[:, :2], Y[:, 0])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,7 @@ def summarize(
 
     `dgd fit SUMMARY.dgd` then needs none, whatever the penalty, the bounds or the columns.
     """
+    from dgd.data.design.opening import as_known
     from dgd.fitting.summary.files import DOCUMENT
     from dgd.fitting.summary.summarize import summarize as summarize_rows
     from dgd.fitting.summary.summary import load_summary
@@ -77,6 +79,10 @@ def summarize(
         raise ConfigurationError(
             f"{out} keeps {len(before.parts)} folds apart, to which no chunk is added; make it again with --overwrite"
         )
+    if before is not None and before.design is not None:
+        if given := options.given({"features", "drop", "categorical", "formula"}):
+            raise click.UsageError(f"--update reads the table by the design of the summary, without {given}")
+        arrays = replace(arrays, reading=as_known(arrays.reading, before.design))
     dataset = arrays.open(store, where)
     with where.execution() as execution:
         if before is None:

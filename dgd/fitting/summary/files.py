@@ -15,9 +15,10 @@ import numpy as np
 
 from dgd._typing import Array, Vector
 from dgd._version import __version__
+from dgd.data.design.design import Design
 from dgd.data.folders import read_steady
 from dgd.data.plain_files import read_plain_file
-from dgd.errors import ModelError
+from dgd.errors import ConfigurationError, ModelError
 from dgd.errors.checks import is_file_name
 from dgd.models.document import parsed_object
 from dgd.models.files import seal, sha256, write_files
@@ -48,10 +49,14 @@ FIELDS: dict[str, tuple[type, ...]] = {
     "source": (str,),
     "identity": (str,),
     "rows_left_out": (int,),
+    "roles": (list,),
+    "design": (dict, type(None)),
     "sha256": (dict,),
     "seal": (str,),
 }
 """The entries of the document, and what each may be."""
+ROLES = ("weight", "offset")
+"""What may have stood beside X and y."""
 VECTORS = {"gram": ("about", "mean", "level", "target_mean", "squares"), "qr": ("about", "level", "rest")}
 MATRICES = {"gram": ("products", "cross"), "qr": ("factor",)}
 KINDS: dict[str, type] = {"gram": Gram, "qr": RFactor}
@@ -88,6 +93,8 @@ def _files(summary: Summary) -> dict[str, bytes]:
         "source": summary.source,
         "identity": summary.identity,
         "rows_left_out": summary.rows_left_out,
+        "roles": list(summary.roles),
+        "design": None if summary.design is None else summary.design.as_json(),
         "sha256": {name: sha256(content) for name, content in files.items()},
     }
     document["seal"] = seal(document)
@@ -116,8 +123,25 @@ def _read(folder: Path) -> dict[str, Any]:
         "parts": tuple(_part(document, found, i) for i in range(document["parts"])),
         "feature_names": None if names is None else tuple(names),
         "chunks": chunks,
+        "roles": tuple(document["roles"]),
+        "design": _design(folder, document),
         **{name: document[name] for name in same},
     }
+
+
+def _design(folder: Path, document: dict[str, Any]) -> Design | None:
+    """How the columns are made of those of a table, where they are."""
+    if document["design"] is None:
+        return None
+    try:
+        design = Design.from_json(document["design"])
+    except ConfigurationError as error:
+        raise ModelError(f"{folder / DOCUMENT}: {error}; save the summary again") from error
+    if not design.is_known or list(design.names or ()) != document["feature_names"]:
+        raise ModelError(
+            f"{folder / DOCUMENT}: the columns are not those that its design makes; save the summary again"
+        )
+    return design
 
 
 def _shapes(document: dict[str, Any]) -> dict[str, tuple[int, ...]]:
@@ -146,6 +170,8 @@ def _flaw(document: dict[str, Any], found: dict[str, Vector], chunks: Vector) ->
         return f"the feature names are not {n} different strings"
     if not all(np.isfinite(values).all() for values in found.values()):
         return "some sums are not finite"
+    if any(type(role) is not str or role not in ROLES for role in document["roles"]):
+        return "its roles are not weight and offset"
     rows, weight = found[COUNTS].T
     if (rows < 0).any() or (rows != np.rint(rows)).any() or (weight < 0).any() or not weight.sum() > 0:
         return "its counts of rows are not whole numbers, or no weight is above 0"

@@ -10,6 +10,7 @@ from dgd.errors import ConfigurationError
 from dgd.errors.checks import checked_flag, checked_word
 from dgd.fitting.summary.read_products import METHODS, How, read_products
 from dgd.fitting.summary.summary import Summary
+from dgd.fitting.summary.updated import roles_of
 from dgd.passes.execution import Execution, execution_of
 from dgd.passes.opening import open_dataset
 
@@ -75,5 +76,6 @@ def summarize(
         chunks=found.chunks,
         bytes_read=found.bytes_read,
         dataset=dataset,
+        roles=roles_of(dataset),
         design=dataset.design,
     )

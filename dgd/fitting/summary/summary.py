@@ -61,6 +61,8 @@ class Summary:
     """What it was made of, where that is at hand; not saved."""
     bytes_read: int = field(default=0, repr=False)
     """Stored bytes that were read for it, or for its update; not saved."""
+    roles: tuple[str, ...] = ()
+    """Whether a weight and an offset stood beside X and y."""
     design: Design | None = field(default=None, repr=False)
     """How the columns are made of those of a table, where they are."""
 
@@ -190,7 +192,8 @@ class Summary:
         Raises ConfigurationError for the summary of folds, SchemaError for other columns.
         """
         where = execution_of(execution, client, threads)
-        reading = reading if self.design is None else as_known(reading, self.design)
+        if self.design is not None and not isinstance(data, Dataset):
+            reading = as_known(reading, self.design)
         dataset = open_dataset(data, y, weight=weight, offset=offset, **reading).waiting_at_most(where.read_timeout)
         return updated(self, dataset, where)
 

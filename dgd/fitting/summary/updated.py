@@ -46,6 +46,11 @@ def _counted(summary: Summary, dataset: Dataset) -> Summary:
     return replace(summary, rows_left_out=dataset.shape[0] - sum(part.rows for part in summary.parts))
 
 
+def roles_of(dataset: Dataset) -> tuple[str, ...]:
+    """Which of weight and offset there are."""
+    return tuple(role for role in ("weight", "offset") if getattr(dataset, role) is not None)
+
+
 def _unchanged(summary: Summary, dataset: Dataset) -> int:
     """How many of its chunks are those that were summed."""
     assert dataset.y is not None
@@ -60,6 +65,9 @@ def _unchanged(summary: Summary, dataset: Dataset) -> int:
             f"the summary's columns are called {shown(summary.feature_names)}, and those of the data "
             f"{shown(dataset.feature_names)}; give them in the same order"
         )
+    if roles_of(dataset) != summary.roles:
+        had, has = (" and ".join(roles) or "neither weight nor offset" for roles in (summary.roles, roles_of(dataset)))
+        raise SchemaError(f"the summary was made with {had}, and the data are given with {has}; give them as before")
     if not len(summary.chunks) or (len(summary.parts) > 1 and not summary.by_chunk):
         raise ConfigurationError(
             "`update` goes on with a summary of data as they were; this one is of folds, or a sum: summarise the new "
