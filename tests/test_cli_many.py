@@ -123,3 +123,7 @@ def test_passes_of_one_command_are_not_those_of_another(store, tmp_path: Path, c
     code, _, notes = run(capsys, "path", store, "--checkpoint", tmp_path / "other")
     assert code == 2
     assert "the squared loss takes one" in notes
+    signal_in_pass(1, signal.SIGINT)
+    code, _, notes = run(capsys, "path", store)
+    assert code == 130
+    assert notes.strip().endswith("nothing is kept"), "a checkpoint would be refused"

@@ -65,7 +65,9 @@ def cv(
     dataset = arrays.open(store, where)
     with where.execution() as execution:
         arguments: dict[str, Any] = {**kind.arguments, **control, "checkpoint": checkpoint, "execution": execution}
-        found, code = until_stopped(lambda: cross_validate(dataset, penalties=kind.penalty, **arguments), checkpoint)
+        found, code = until_stopped(
+            lambda: cross_validate(dataset, penalties=kind.penalty, **arguments), checkpoint, kind.arguments["loss"]
+        )
     if found is None:
         return code
     if out is not None:

@@ -20,15 +20,20 @@ checkpoint = click.option(
 )
 
 
-def until_stopped(run: Callable[[], Any], folder: str | None) -> tuple[Any, int]:
-    """What a call returns, and 0; after Ctrl-C or SIGTERM None, and the exit code, when what is kept has been said."""
+def until_stopped(run: Callable[[], Any], folder: str | None, loss: Any) -> tuple[Any, int]:
+    """What a call returns, and 0; after Ctrl-C or SIGTERM None, and the exit code, when what is kept has been said.
+
+    loss: the squared one, or its name, takes one pass, which cannot be kept.
+    """
     with raised_signals() as received:
         try:
             return run(), 0
         except KeyboardInterrupt:
             made = 0 if folder is None else len(list(Path(folder).glob("pass-*")))
             if folder is None:
-                note("stopped; nothing is kept: with --checkpoint DIR the same command goes on where it was")
+                one_pass = getattr(loss, "name", loss) == "squared"
+                hint = "" if one_pass else ": with --checkpoint DIR the same command goes on where it was"
+                note(f"stopped; nothing is kept{hint}")
             elif not made:
                 note("stopped before the end of the first pass")
             else:

@@ -35,7 +35,9 @@ def path(store: str, arrays: Arrays, kind: Kind, where: Where, checkpoint: str |
     dataset = arrays.open(store, where)
     with where.execution() as execution:
         arguments: dict[str, Any] = {**kind.arguments, "checkpoint": checkpoint, "execution": execution}
-        found, code = until_stopped(lambda: fit_path(dataset, penalty=kind.penalty, **arguments), checkpoint)
+        found, code = until_stopped(
+            lambda: fit_path(dataset, penalty=kind.penalty, **arguments), checkpoint, kind.arguments["loss"]
+        )
     if found is None:
         return code
     if as_json:

@@ -70,8 +70,8 @@ def refuse_checkpoint(call: str, checkpoint: Any) -> None:
     if checkpoint is not None:
         raise ConfigurationError(
             f"`{call}(checkpoint=...)` keeps the passes of fits in lock-step, and the squared loss takes one, of which "
-            f"there is nothing to keep before its end; leave it out, or save what the pass finds: "
-            f"`dgd.summarize(...).save(...)`"
+            f"there is nothing to keep before its end; leave it out, or save what the pass finds (dgd.summarize, "
+            f"dgd summarize)"
         )
 
 
