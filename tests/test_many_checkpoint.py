@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import zarr
 from clusters import two_in_this_process
 
 import dgd
 from dgd.data.dataset import Dataset
-from dgd.errors import CheckpointError, ConfigurationError, OutputInUseError, WriteError
+from dgd.errors import CheckpointError, ConfigurationError, DatasetChangedError, OutputInUseError, WriteError
 from dgd.fitting.checkpoint import file
 from dgd.fitting.checkpoint.lock import checkpoint_lock
 from dgd.losses import Softmax
@@ -150,6 +152,21 @@ def test_other_rows_in_memory_are_other_data(tmp_path: Path, sweeps: Sweeps) -> 
     sweeps.until(-1)
     with pytest.raises(CheckpointError, match="the data are others: the content or the metadata of X"):
         dgd.path(np.where(np.arange(M)[:, None] == 7, 0.0, X), y, loss="logistic", checkpoint=checkpoint)
+
+
+def test_a_chunk_that_has_changed_meanwhile_is_named(tmp_path: Path, sweeps: Sweeps) -> None:
+    """Of a store whose writer left no checksums: what was read is held to what is read now."""
+    group = zarr.open_group(tmp_path / "train.zarr", mode="w")
+    for name, array in {"X": X, "y": TARGETS["logistic"]}.items():
+        group.create_array(name, data=array, chunks=(60, *array.shape[1:]))
+    call = partial(dgd.path, tmp_path / "train.zarr", loss="logistic", n_lambdas=3, checkpoint=tmp_path / "passes")
+    sweeps.until(2)
+    with pytest.raises(KeyboardInterrupt):
+        call()
+    sweeps.until(-1)
+    group["X"][130, 1] += 1  # type: ignore[index, operator]
+    with pytest.raises(DatasetChangedError, match=r"chunk c/2/0 \(rows 120 to 179\) is not what was read before"):
+        call()
 
 
 def test_a_damaged_pass_is_made_again_and_all_that_follow(tmp_path: Path, sweeps: Sweeps) -> None:
