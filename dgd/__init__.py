@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from dgd.fitting.result import Result
     from dgd.fitting.summary.summarize import summarize
     from dgd.fitting.summary.summary import Summary, load_summary
+    from dgd.models.export.export import export
     from dgd.models.inference.inference import Inference
     from dgd.models.model import Model, load_model
     from dgd.models.prediction.predict import predict
@@ -77,6 +78,7 @@ _HOMES = {
     "Summary": "dgd.fitting.summary.summary",
     "copy": "dgd.passes.copying",
     "cross_validate": "dgd.fitting.many.cross_validate",
+    "export": "dgd.models.export.export",
     "fit": "dgd.fitting.fit",
     "fit_to": "dgd.fitting.panels.fit_to",
     "info": "dgd.data.zarr.info",
@@ -142,6 +144,7 @@ __all__ = [
     "cross_validate",
     "errors",
     "estimators",
+    "export",
     "fit",
     "fit_to",
     "info",

@@ -14,6 +14,7 @@ log_link_regression  the same of counts and amounts
 design       ZarrDesign                           chunk_kfold   ChunkKFold
 cv_folds     what `cv` stands for                 summary_solve  fits from a summary
 partial_summaries  partial_fit of least squares  class_factors  class_weight
+to_sklearn   a model as scikit-learn's own
 and one file for each estimator. The only folder that imports scikit-learn.
 """
 
@@ -32,6 +33,7 @@ from dgd.estimators.poisson_regressor import PoissonRegressor
 from dgd.estimators.quantile_regressor import QuantileRegressor
 from dgd.estimators.ridge import Ridge
 from dgd.estimators.ridge_cv import RidgeCV
+from dgd.estimators.to_sklearn import to_sklearn
 from dgd.estimators.tweedie_regressor import TweedieRegressor
 
 __all__ = [
@@ -51,4 +53,5 @@ __all__ = [
     "RidgeCV",
     "TweedieRegressor",
     "ZarrDesign",
+    "to_sklearn",
 ]

@@ -60,6 +60,11 @@ class Expression:
         object.__setattr__(self, "label", label)
 
     @property
+    def tree(self) -> ast.expr:
+        """It as Python parses it; the names are those of columns."""
+        return _parsed(self.text)[0]
+
+    @property
     def column(self) -> str | None:
         """The column that it is; None of what is computed."""
         return self.columns[0] if self.columns and self.label == self.columns[0] else None
