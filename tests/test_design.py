@@ -93,22 +93,23 @@ def test_the_fit_is_the_dense_one(path: Path) -> None:
 
 
 @pytest.mark.usefixtures("tiny_data_are_divided_too")
-@pytest.mark.parametrize(
-    "reading",
-    [
-        {"design": "y ~ a + b + C(k) + poly(c, 3) + bs(e, segments=2) + a:b"},
-        {"features": ["a", "b", "c"], "missing": "indicator"},
-    ],
-    ids=["formula", "indicator"],
-)
-def test_same_bits_on_threads_and_workers(reading: Any, two_workers: Cluster, tmp_path: Path) -> None:
-    given = written(tmp_path / "m.parquet", table(missing="missing" in reading))
-    reading = {"y": "y", **reading}
-    fitted = [
-        dgd.fit(given, **reading, **where) for where in ({"threads": 1}, {"threads": 2}, {"client": two_workers.client})
-    ]
-    assert len({result.theta.tobytes() for result in fitted}) == 1
-    assert len({result.model.design.digest for result in fitted}) == 1
+def test_same_bits_on_threads_and_workers(two_workers: Cluster, tmp_path: Path) -> None:
+    rows = table(missing=True)
+    given = written(tmp_path / "m.parquet", rows)
+    formula: Any = {"design": "y ~ e + label + C(k) + poly(e, 3) + bs(e, segments=2) + e:label"}
+    for data, reading in (
+        (given, formula),
+        (given, {"features": ["a", "b", "c"], "missing": "indicator"}),
+        (rows, {"features": ["a", "b"], "missing": "drop"}),
+        (dd.from_pandas(rows, npartitions=4), formula),
+    ):
+        options: Any = {"y": "y", **reading}
+        fitted = [
+            dgd.fit(data, **options, **where)
+            for where in ({"threads": 1}, {"threads": 2}, {"client": two_workers.client})
+        ]
+        assert len({result.theta.tobytes() for result in fitted}) == 1
+        assert len({result.model.design.digest for result in fitted}) == 1
 
 
 def test_levels_take_one_pass_and_declared_ones_none(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,6 +238,8 @@ def test_weights_and_offsets_are_columns_or_arithmetic(path: Path) -> None:
     expected = dgd.fit(X, TABLE["y"].to_numpy(), weight=TABLE["w"].to_numpy(), offset=np.log(TABLE["e"].to_numpy()))
     np.testing.assert_allclose(found.theta, expected.theta, rtol=1e-10)
     assert found.model.provenance["offset"] == "log(e)"
+    assert dgd.fit(path, "log(e)", features=["a"]).model.target_name == "log(e)"
+    assert "design        2 columns of the table: 3 columns of X; levels: b 3" in found.summary()
     beside = dgd.fit(TABLE, TABLE["y"].to_numpy(), design="a + b", weight=TABLE["w"], offset="log(e)")
     np.testing.assert_allclose(beside.theta, expected.theta, rtol=1e-10)
 
@@ -285,6 +288,11 @@ def test_levels_of_rows_that_are_left_out_have_no_column() -> None:
     found = dgd.fit(rows, "y", features=["a", "b"], missing="drop")
     assert found.model.feature_names == ("a", "b[y]", "b[z]")
     assert found.status.name == "CONVERGED"
+    assert found.missing_cells == {"a": 1, "y": 1}
+    filled = dgd.fit(rows, "y", features=["a", "b"], missing="mean")
+    assert filled.model.feature_names == ("a", "b[x]", "b[y]", "b[z]")
+    with pytest.raises(ValueRangeError, match="'rarer', a level that is not known"):
+        dgd.predict(filled.model, rows)
 
 
 def test_a_level_that_is_not_known(path: Path) -> None:
@@ -396,6 +404,10 @@ def test_an_inference_is_saved_with_its_design(path: Path, tmp_path: Path) -> No
         {"terms": [{"kind": "categorical", "column": "b", "levels": [["x"]]}]},
         {"terms": [{"kind": "polynomial", "of": "a", "degree": 2, "weights": [[1.0]], "centre": 0.0, "scale": 1.0}]},
         {"terms": [{"kind": "interaction", "factors": [{"kind": "interaction", "factors": []}]}]},
+        {"terms": [{"kind": "hashed", "column": "b", "buckets": 10**12}]},
+        {"terms": [{"kind": "numeric", "of": "a", "fill": "mean", "mean": "x"}]},
+        {"terms": [{"kind": "numeric", "of": "a", "fill": {}}]},
+        {"terms": [{"kind": "spline", "of": "a", "knots": [2, 1]}]},
         {"intercept": 1},
         {"target": 3},
     ],
@@ -410,6 +422,11 @@ def test_other_doors_take_a_design(path: Path, tmp_path: Path) -> None:
     result = dgd.fit(path, "y", **reading)
     summary = dgd.summarize(path, "y", **reading)
     np.testing.assert_allclose(summary.fit().theta, result.theta, rtol=1e-9)
+    summary.save(tmp_path / "s")
+    kept = dgd.load_summary(tmp_path / "s")
+    assert kept.fit().model.predict(TABLE).tobytes() == summary.fit().model.predict(path).tobytes()
+    assert kept.fit(features=["a", "b[y]"]).model.design is None
+    np.testing.assert_allclose(kept.update(path, "y").fit().theta, result.theta, rtol=1e-9)
     assert dgd.plan(path, "y", **reading).features == len(result.coef_)
     found = dgd.cross_validate(path, "y", penalties="l2", folds=3, **reading)
     dgd.predict(found.result.model, TABLE)

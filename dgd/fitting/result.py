@@ -200,6 +200,7 @@ class Result:
             f"solver        {self.choice.name}: {self.choice.because}" if self.choice else "",
             f"passes        {self.n_iter_}" + (f", {rejected} of them without a step" if rejected else ""),
             f"seconds       {self.seconds:.3f}",
+            f"design        {visible(self.model.design.line())}" if self.model.design else "",
             f"left out      {self._left_out}" if self.rows_left_out else "",
             f"filled        {self._filled}" if self.chunks_filled else "",
             f"loss          {self.loss:.12g}{self._of}",

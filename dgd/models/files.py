@@ -173,7 +173,7 @@ def _read(folder: Path) -> Predictor:
         target_name=document["target_name"],
         provenance=document["provenance"],
         uncertainty=_read_covariance(folder, document, coef),
-        design=_read_design(folder, document),
+        design=read_design(folder / DOCUMENT, document),
     )
     flaw = model.flaw()
     if flaw is None and document["n_features"] != model.n_features:
@@ -206,13 +206,14 @@ def _read_covariance(folder: Path, document: dict[str, Any], coef: Vector) -> Un
     )
 
 
-def _read_design(folder: Path, document: dict[str, Any]) -> Design | None:
-    if "design" not in document:
+def read_design(where: Path, document: dict[str, Any]) -> Design | None:
+    """The design that a document holds, None if it holds none. Raises ModelError if it is none."""
+    if document.get("design") is None:
         return None
     try:
         return Design.from_json(document["design"])
     except ConfigurationError as error:
-        raise ModelError(f"{folder / DOCUMENT}: {error}") from error
+        raise ModelError(f"{where}: {error}") from error
 
 
 def _read_document(folder: Path) -> dict[str, Any]:

@@ -18,24 +18,24 @@ from dgd.passes.session import session
 
 @dataclass(frozen=True)
 class DesignFacts:
-    """The chunk sum: what the rows of a chunk teach, perhaps without those in which a cell is missing."""
+    """The chunk sum: what the rows of a chunk teach, without those in which a cell of some columns is missing."""
 
     design: Design
-    dropping: bool
+    whole: tuple[str, ...]
 
     def __call__(self, chunk: Chunk, buffers: Buffers) -> Facts:
         frame: Any = chunk.X
         assert isinstance(frame, Frame)
-        return self.design.facts(frame, dropping=self.dropping)
+        return self.design.facts(frame, self.whole)
 
 
 def learning(execution: Execution) -> Learn:
     """What makes the pass, on threads or a cluster: each used column is read once, by the fixed tree."""
 
-    def learn(frames: Dataset, design: Design, dropping: bool) -> Facts:
+    def learn(frames: Dataset, design: Design, whole: tuple[str, ...]) -> Facts:
         with session(execution) as running:
             dataset = running.open(frames, Need())
-            found: Facts = running.executor.sweep(dataset, DesignFacts(design, dropping)).value
+            found: Facts = running.executor.sweep(dataset, DesignFacts(design, whole)).value
         if not found.rows:
             raise DataError(f"{frames.source}: each of its {frames.shape[0]:,} rows has a missing cell, none counts")
         return found

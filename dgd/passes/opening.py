@@ -22,27 +22,33 @@ def open_dataset(
     execution: Execution | None = None,
     **reading: Unpack[ReadingOptions],
 ) -> Dataset:
-    """Open X, y and perhaps weights and offsets as one dataset; nothing but metadata is read.
+    """Open X, y and perhaps weights and offsets as one dataset; only metadata are read, of a table levels too.
 
     data: the path or URL of a Zarr group with arrays `X` and `y`, a zarr group or store, a `dgd.Dataset`, or X itself:
-    a NumPy, Dask or zarr array, or the path of one; a DataFrame of pandas or Dask, whose columns are numbers and name
-    the features (Dask's is read partition by partition, and the partitions' lengths are counted here); a sparse matrix
-    of scipy, or a Dask array of such blocks; an Arrow table, or of any library that hands out Arrow's streams; an open
+    a NumPy, Dask or zarr array, or the path of one; a DataFrame of pandas or Dask, whose columns name the features
+    (Dask's is read partition by partition, and the partitions' lengths are counted here); a sparse matrix of scipy, or
+    a Dask array of such blocks; an Arrow table, or of any library that hands out Arrow's streams; an open
     `h5py.Dataset`, read by rows; a tensor on the CPU; an `anndata.AnnData`, whose parts have the names of its store.
     Any other array is loaded, up to 64 MiB where it is not in memory already. Parquet files, a directory of them, a
-    list or a pattern, are read in place, row group by row group; y is then the name of a column, and X is `features`,
-    or all others.
+    list or a pattern, are read in place, row group by row group.
+    Of a table (Parquet, a DataFrame, an Arrow table) y, weight and offset are columns, or arithmetic on some such as
+    "log(exposure)", and X is `features`, or all others. Text is a category: a column for each level but the first, as
+    codes. Levels, means, boundaries and orthogonal polynomials take one pass over the columns that need it, on
+    `client`, `threads` or `execution`, unless the `design` says them.
+    drop (None), categorical (None): columns of a table that are no feature, and such that are categories, whatever they
+    hold. design (None): a formula, "y ~ a + C(b) + poly(c, 2)", or a `dgd.Design`, instead of these and `features`.
     A list of locations, or a pattern of paths ("year-*.zarr", in sorted order), is one dataset, one below the other.
     y, weight, offset: the array's name in the group (y: "y" by default; the others: those that an ingest was told of,
     False for none), or that of the column it came from, an absolute path or URL, or the array itself; weight has shape
-    (m,), y and offset (m,) or (m, q). Where y holds classes, its labels may be
-    strings or categories.
+    (m,), y and offset (m,) or (m, q). Where y holds classes, its labels may be strings or categories.
     decode (True): whether stored arrays are read as what their attributes and dimension names say, as xarray does:
     `scale_factor`, `add_offset`, `_FillValue`, `missing_value`, `_Unsigned`, `valid_range`, `flag_values`; X is
     transposed where its second dimension is that of y. False: the numbers as they are stored.
     time_unit (None): "days", "hours", …, in which times are numbers since 1970-01-01; None: they are refused.
     missing ("error"): "drop" leaves out rows with a missing cell (NaN, or no label) in X, y, weight or offset, as if
-    their weight were 0; they are counted.
+    their weight were 0; they are counted. Of a table "mean" fills numbers by the mean of the others, weights do not
+    count, and "indicator" has a column that says so beside; a missing category is then a level, and rows without y,
+    weight or offset are left out.
     missing_chunks ("error"): "fill" takes a stored chunk that is not there as the array's fill value, as zarr does, and
     counts it; what dgd wrote has all its chunks, and lacks none unless it is damaged.
     X ("X"): the name of the matrix in the group, such as "layers/counts" of an AnnData store, whose sparse matrices,

@@ -115,11 +115,11 @@ class Frame:
                     row=row,
                 )
 
-    def without_missing(self) -> Frame:
-        """The rows in which no cell is missing."""
+    def without_missing(self, names: Sequence[str]) -> Frame:
+        """The rows in which no cell of some columns is missing."""
         whole = np.ones(self.rows, bool)
-        for column in self.columns.values():
-            whole &= ~missing_cells(column)
+        for name in names:
+            whole &= ~missing_cells(self.columns[name])
         if whole.all():
             return self
         return self[np.flatnonzero(whole)]

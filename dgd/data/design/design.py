@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
@@ -18,18 +18,21 @@ from dgd.data.design.coding import Product, coded
 from dgd.data.design.columns import Frame
 from dgd.data.design.expressions import Expression
 from dgd.data.design.formula import Others, parsed
+from dgd.data.design.parts import kinds_of, merged
 from dgd.data.design.terms import TERMS
 from dgd.data.design.terms.base import Piece, Term, as_tuple
-from dgd.data.design.terms.categories import Categorical, Levels, small
+from dgd.data.design.terms.categories import Categorical, Levels
 from dgd.data.design.terms.interaction import Interaction, is_coded, product, product_names
-from dgd.data.kinds import Kind, Kinds
-from dgd.data.mixed import Coded, Mixed
+from dgd.data.kinds import Kinds
+from dgd.data.mixed import Mixed
 from dgd.data.rows import as_made
 from dgd.errors import ConfigurationError
 from dgd.errors.checks import checked_flag
 from dgd.errors.words import counted, shown
 
 MOST_SHOWN = 8
+MOST_COLUMNS = 2**24
+"""Of X: their names are in memory."""
 
 
 @dataclass(frozen=True)
@@ -114,9 +117,12 @@ class Design:
         """Whether nothing must be learned from data."""
         return all(term.is_known for term in self.terms)
 
-    def facts(self, frame: Frame, *, dropping: bool = False) -> Facts:
-        """What some rows teach, perhaps without those in which a cell is missing; the sum goes to `learned`."""
-        kept = frame.without_missing() if dropping else frame
+    def facts(self, frame: Frame, whole: Sequence[str] = ()) -> Facts:
+        """What some rows teach, without those in which a cell of the columns `whole` is missing.
+
+        The sum over all rows goes to `learned`.
+        """
+        kept = frame.without_missing(whole)
         found = []
         for factor in self.factors:
             if not factor.is_known:
@@ -155,9 +161,20 @@ class Design:
     @cached_property
     def names(self) -> tuple[str, ...]:
         """The names of the columns of X."""
+        self.check_width()
         return tuple(
             name for products in self.products for factors in products for name in product_names(list(factors))
         )
+
+    def check_width(self) -> None:
+        """Raise ConfigurationError if there are too many columns of X."""
+        products = [factors for products in self.products for factors in products]
+        width = sum(math.prod(len(factor.names(full=full)) for factor, full in factors) for factors in products)
+        if width > MOST_COLUMNS:
+            raise ConfigurationError(
+                f"{self} has {width:,} columns, at most {MOST_COLUMNS:,}; leave out an interaction of many levels, or "
+                f"hash them (`hashed(…, 65536)`)"
+            )
 
     @cached_property
     def is_mixed(self) -> bool:
@@ -166,20 +183,8 @@ class Design:
 
     @cached_property
     def kinds(self) -> Kinds | None:
-        """The parts of its rows, where they are `Mixed`; neighbouring columns of numbers are one part."""
-        found: list[Kind] = []
-        for factors in (factors for products in self.products for factors in products):
-            widths = [(is_coded(factor), len(factor.names(full=full))) for factor, full in factors]
-            numbers = math.prod(width for coded, width in widths if not coded)
-            codes = math.prod(width for coded, width in widths if coded)
-            if not any(coded for coded, _ in widths):
-                if found and not found[-1].coded:
-                    numbers += found.pop().columns
-                found.append(Kind(numbers, 8 * numbers))
-            elif codes:
-                beside = 8 if len(factors) > sum(coded for coded, _ in widths) else 0
-                found += numbers * [Kind(codes, small(codes).itemsize + beside, coded=True)]
-        return Kinds(tuple(found)) if self.is_mixed else None
+        """The parts of its rows, where they are `Mixed`."""
+        return kinds_of([each for products in self.products for each in products]) if self.is_mixed else None
 
     @cached_property
     def _numbered(self) -> list[list[tuple[int, Term, bool]]]:
@@ -200,7 +205,7 @@ class Design:
                     known[number, full] = factor.pieces(frame, full=full)
                 each.append(known[number, full])
             pieces += product(each)
-        parts = _merged(pieces, Buffers() if buffers is None else buffers)
+        parts = merged(pieces, Buffers() if buffers is None else buffers)
         if not self.is_mixed:
             return parts[0] if isinstance(parts[0], np.ndarray) else parts[0].toarray()
         return Mixed(tuple(parts))
@@ -244,6 +249,7 @@ class Design:
             raise ConfigurationError(f"the document is not that of a design: {error}") from error
         if len(found.terms) != len(terms):
             raise ConfigurationError("the document is not that of a design: a term is there twice")
+        found.check_width()
         return found
 
     def __str__(self) -> str:
@@ -259,24 +265,6 @@ class Design:
         kinds = f"; levels: {', '.join(levels)}{more}" if levels else ""
         columns = f"{counted(len(self.columns), 'column')} of the table: {counted(len(self.names), 'column')} of X"
         return f"{columns}{kinds}"
-
-
-def _merged(pieces: Iterable[Piece], buffers: Buffers) -> list[Piece]:
-    """The pieces with neighbouring columns of numbers as one array."""
-    found: list[Piece] = []
-    numbers: list[Array] = []
-    for piece in [*pieces, None]:
-        if isinstance(piece, np.ndarray):
-            numbers.append(piece)
-            continue
-        if numbers:
-            shape = len(numbers[0]), sum(each.shape[1] for each in numbers)
-            block = buffers.take(f"numbers {len(found)}", shape, np.float64)
-            found.append(np.concatenate(numbers, axis=1, out=block))
-            numbers = []
-        if isinstance(piece, Coded):
-            found.append(piece)
-    return found
 
 
 def _term(document: Any) -> Term:

@@ -16,9 +16,9 @@ from dgd.data.reading import Reading, ReadingOptions
 from dgd.data.rows import RowsOfRows
 from dgd.errors import ConfigurationError, SchemaError
 
-Learn = Callable[[Dataset, Design, bool], Facts]
-"""Makes the pass that finds what a design has to learn: of a dataset whose rows of X are frames; without rows in which
-a cell is missing, or with them."""
+Learn = Callable[[Dataset, Design, tuple[str, ...]], Facts]
+"""Makes the pass that finds what a design has to learn: of a dataset whose rows of X are frames, without rows in which
+a cell of some columns is missing."""
 
 
 def open_table(
@@ -53,9 +53,11 @@ def open_table(
             raise ConfigurationError(
                 f"the levels and means of {design} are found by reading the data: open them by `dgd.open_dataset`"
             )
-        dropping = reading.missing == "drop"
-        columns = tuple(dict.fromkeys((*design.columns, *used))) if dropping else _to_look_at(design)
-        design = design.learned(learn(_frames(table, columns), design, dropping))
+        # Rows that the fit leaves out teach nothing: a level that only they have would be a column of zeros.
+        left_out_by = {"error": (), "drop": (*design.columns, *used)}.get(reading.missing, used)
+        whole = tuple(dict.fromkeys(left_out_by))
+        columns = tuple(dict.fromkeys((*_to_look_at(design), *whole)))
+        design = design.learned(learn(_frames(table, columns), design, whole))
     if isinstance(named["y"], str):
         design = replace(design, target=texts["y"])
     if not design.names:

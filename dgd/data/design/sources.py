@@ -51,9 +51,9 @@ def table_of(
         table = _in_memory(data)
     else:
         return None
-    if _asks(reading) or (paths is None and any(_names_column(each) for each in named.values())):
-        return table
     taken = {each for each in named.values() if isinstance(each, str)}
+    if _asks(reading) or (paths is None and any(map(_names_column, taken))) or not taken <= table.kinds.keys():
+        return table
     features = reading.features or known or [n for n in table.kinds if n not in taken and n not in table.index]
     kinds = [table.kinds[name] for name in features if name in table.kinds]
     return table if any(kind.name in ("category", "time") for kind in kinds) else None

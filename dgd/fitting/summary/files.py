@@ -18,10 +18,10 @@ from dgd._version import __version__
 from dgd.data.design.design import Design
 from dgd.data.folders import read_steady
 from dgd.data.plain_files import read_plain_file
-from dgd.errors import ConfigurationError, ModelError
+from dgd.errors import ModelError
 from dgd.errors.checks import is_file_name
 from dgd.models.document import parsed_object
-from dgd.models.files import seal, sha256, write_files
+from dgd.models.files import read_design, seal, sha256, write_files
 from dgd.models.npy import npy_array, npy_bytes
 from dgd.passes.sums.gram import Gram
 from dgd.passes.sums.r_factor import RFactor
@@ -131,13 +131,8 @@ def _read(folder: Path) -> dict[str, Any]:
 
 def _design(folder: Path, document: dict[str, Any]) -> Design | None:
     """How the columns are made of those of a table, where they are."""
-    if document["design"] is None:
-        return None
-    try:
-        design = Design.from_json(document["design"])
-    except ConfigurationError as error:
-        raise ModelError(f"{folder / DOCUMENT}: {error}; save the summary again") from error
-    if not design.is_known or list(design.names or ()) != document["feature_names"]:
+    design = read_design(folder / DOCUMENT, document)
+    if design is not None and (not design.is_known or list(design.names) != document["feature_names"]):
         raise ModelError(
             f"{folder / DOCUMENT}: the columns are not those that its design makes; save the summary again"
         )

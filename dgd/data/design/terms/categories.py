@@ -21,6 +21,7 @@ from dgd.errors.words import shown
 MOST_UNASKED = 1_000
 """Levels of a column of text that nobody called a category."""
 MOST_LEVELS = 1_000_000
+MOST_BUCKETS = 2**22
 UNKNOWN = ("error", "ignore", "missing")
 UNKNOWN_HINT = "fit with `Categorical(unknown='ignore')`; predictions with missing='drop' have NaN there"
 WITH_MISSING = ("error", "level")
@@ -206,7 +207,8 @@ class Hashed(Term):
 
     def __post_init__(self) -> None:
         checked_names("Hashed", self.column)
-        checked_integer("Hashed(buckets", self.buckets, least=1)
+        if checked_integer("Hashed(buckets", self.buckets, least=1) > MOST_BUCKETS:
+            raise ConfigurationError(f"`Hashed(buckets={self.buckets})`: at most {MOST_BUCKETS:,}")
         if self.missing is not None:
             checked_word("Hashed(missing", self.missing, WITH_MISSING)
 
