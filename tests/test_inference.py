@@ -555,9 +555,11 @@ def test_a_summary_is_enough_for_classical_errors(method: str, fit_intercept: bo
         summary.fit().inference("HC1")
     close(found.likelihood_ratio_test(test).p_value, expected.likelihood_ratio_test(test).p_value)
     weighted = dgd.summarize(X, Y["squared"], weight=WEIGHT, method=method).fit()
-    with pytest.raises(ConfigurationError, match="weights='frequency'"):
-        weighted.inference()
-    close(
-        weighted.inference(weights="frequency").covariance,
-        fit("squared", weight=WEIGHT).inference(weights="frequency").covariance,
-    )
+    even = dgd.summarize(X, Y["squared"], weight=WEIGHT * M / WEIGHT.sum(), method=method).fit()
+    for weights in ("precision", "frequency"):
+        expected = fit("squared", weight=WEIGHT).inference(weights=weights)
+        alike = fit("squared", weight=WEIGHT * M / WEIGHT.sum()).inference(weights=weights)
+        for one, other in ((weighted.inference(weights=weights), expected), (even.inference(weights=weights), alike)):
+            close(one.covariance, other.covariance)
+            close(one.aic, other.aic)
+            assert one.statistics.rows == pytest.approx(other.statistics.rows)

@@ -19,6 +19,10 @@ class SummedRows(ReadAtOnce):
 
     name: str
     shape: tuple[int, ...]
+    counted: int = 0
+    """The rows of a weight above 0."""
+    log_weight: float = 0.0
+    """Σ log w over them."""
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from dgd._typing import Vector
 from dgd.data.transforms.summed_rows import SummedRows
-from dgd.errors import ConfigurationError, DataError
+from dgd.errors import DataError
 from dgd.fitting.inference.fitted import Fitted, Passes
 from dgd.fitting.inference.options import InferenceOptions
 from dgd.fitting.summary.products import LEAST_LEFT
@@ -55,7 +55,7 @@ def facts_of(
         sums = passes.sums((Residuals(), TargetMoments(), *parts), held_bytes=held_bytes)
         residuals, targets, *found = sums.parts
         weight = sums.weight
-    counts = _counts(fitted, options, passes)
+    counts = _counts(fitted, passes)
     squares = residuals.loss if loss.quadratic else residuals.squares
     made = Facts(
         weight=weight,
@@ -96,17 +96,12 @@ def _known_loss(fitted: Fitted) -> Vector | None:
     return left if (left > LEAST_LEFT * total).all() else None
 
 
-def _counts(fitted: Fitted, options: InferenceOptions, passes: Passes) -> RowCounts:
+def _counts(fitted: Fitted, passes: Passes) -> RowCounts:
     """Rows that count, and constants of the likelihood: from targets and weights alone, or without a read."""
     loss, q = fitted.method.loss, 1 if fitted.method.loss.shift_is_free else fitted.outputs
     has_base = type(loss).log_base is not Loss.log_base
-    if isinstance(fitted.dataset.y, SummedRows) and options.weights == "precision":
-        targets = fitted.known.targets
-        if targets is not None and targets.moments.weight != fitted.dataset.shape[0]:
-            raise ConfigurationError(
-                "a summary of weighted rows does not keep how many have a weight above 0: take weights='frequency', if "
-                "a weight is a number of rows, or fit the data"
-            )
+    if isinstance(y := fitted.dataset.y, SummedRows):
+        return RowCounts(y.shape[0], y.counted, y.log_weight, np.zeros(q))
     unsure = fitted.split is not None and fitted.dataset.missing != "error"
     if fitted.dataset.weight is None and not has_base and not unsure:
         held = 0 if fitted.split is None else fitted.split.count(0, fitted.dataset.shape[0])

@@ -72,7 +72,7 @@ def _files(summary: Summary) -> dict[str, bytes]:
     parts, method = summary.parts, summary.method
     arrays: dict[str, Array] = {name: np.stack([getattr(part, name) for part in parts]) for name in VECTORS[method]}
     arrays |= {name: np.concatenate([getattr(part, name) for part in parts]) for name in MATRICES[method]}
-    arrays[COUNTS] = np.array([[part.rows, part.weight] for part in parts])
+    arrays[COUNTS] = np.array([[part.rows, part.weight, part.counted, part.log_weight] for part in parts])
     arrays[CHUNKS] = summary.chunks
     files = {f"{name}.npy": npy_bytes(np.ascontiguousarray(values, np.float64)) for name, values in arrays.items()}
     n, q = summary.shape
@@ -145,17 +145,18 @@ def _shapes(document: dict[str, Any]) -> dict[str, tuple[int, ...]]:
     columns |= dict.fromkeys(("level", "target_mean", "squares", "rest"), (k, q))
     columns |= {"factor": (k * (n + 1), n + 1 + q)}
     method = document["method"]
-    return {COUNTS: (k, 2)} | {name: columns[name] for name in (*VECTORS[method], *MATRICES[method])}
+    return {COUNTS: (k, 4)} | {name: columns[name] for name in (*VECTORS[method], *MATRICES[method])}
 
 
 def _part(document: dict[str, Any], found: dict[str, Vector], i: int) -> Any:
-    rows, weight = found[COUNTS][i]
+    rows, weight, counted, log_weight = found[COUNTS][i]
     method = document["method"]
     values = {name: found[name][i].copy() for name in VECTORS[method]}
     for name in MATRICES[method]:
         height = len(found[name]) // document["parts"]
         values[name] = found[name][i * height : (i + 1) * height].copy()
-    return KINDS[method](rows=int(rows), weight=float(weight), **values)
+    values |= {"rows": int(rows), "weight": float(weight), "counted": int(counted), "log_weight": float(log_weight)}
+    return KINDS[method](**values)
 
 
 def _flaw(document: dict[str, Any], found: dict[str, Vector], chunks: Vector) -> str | None:
@@ -167,8 +168,9 @@ def _flaw(document: dict[str, Any], found: dict[str, Vector], chunks: Vector) ->
         return "some sums are not finite"
     if any(type(role) is not str or role not in ROLES for role in document["roles"]):
         return "its roles are not weight and offset"
-    rows, weight = found[COUNTS].T
-    if (rows < 0).any() or (rows != np.rint(rows)).any() or (weight < 0).any() or not weight.sum() > 0:
+    rows, weight, counted, _ = found[COUNTS].T
+    whole = (rows == np.rint(rows)).all() and (counted == np.rint(counted)).all()
+    if not whole or (counted < 0).any() or (counted > rows).any() or (weight < 0).any() or not weight.sum() > 0:
         return "its counts of rows are not whole numbers, or no weight is above 0"
     squares = found["rest" if document["method"] == "qr" else "squares"]
     if document["rows_left_out"] < 0 or (squares < 0).any():

@@ -251,7 +251,7 @@ class Summary:
         rows = max(1, sums.rows)
         return Dataset(
             SummedRows("X", (rows, n)),
-            SummedRows("y", (rows, q) if several else (rows,)),
+            SummedRows("y", (rows, q) if several else (rows,), sums.counted, sums.log_weight),
             feature_names=names,
             target_name=self.target_name,
             source=self.source,

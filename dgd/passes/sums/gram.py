@@ -45,6 +45,10 @@ class Gram:
     """Σ w (x − x̄)(y − ȳ)ᵀ, (n, q)."""
     squares: Vector
     """Σ w (y − ȳ)², (q,)."""
+    counted: int
+    """The rows of a weight above 0."""
+    log_weight: float
+    """Σ log w over them: the likelihood of rows of different variances has it."""
 
     def __add__(self, other: Self) -> Self:
         return replace(self, products=self.products.copy(), cross=self.cross.copy()).absorb(other)
@@ -69,6 +73,8 @@ class Gram:
                 target_mean=self.target_mean + target_step * (other.weight / weight),
                 cross=added(self.cross, other.cross, step * share, target_step),
                 squares=self.squares + other.squares + share * target_step * target_step,
+                counted=self.counted + other.counted,
+                log_weight=self.log_weight + other.log_weight,
             )
 
     @property
@@ -101,6 +107,8 @@ class Gram:
             target_mean=target_mean,
             cross=self.cross - other.cross - np.outer(step * share, target_step),
             squares=self.squares - other.squares - share * target_step * target_step,
+            counted=self.counted - other.counted,
+            log_weight=self.log_weight - other.log_weight,
         )
         rest._check_digits(self)
         return rest

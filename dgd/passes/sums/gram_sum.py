@@ -105,6 +105,14 @@ class _Rows:
         return self.cells[some] if self.order is None else gathered(self.cells, self.order[some], buffers, "gathered")
 
 
+def counted_rows(rows: int, weight: Array | None) -> tuple[int, float]:
+    """The rows of a weight above 0, and Σ log w over them."""
+    if weight is None:
+        return rows, 0.0
+    above = weight[weight > 0]
+    return len(above), float(np.log(above, dtype=np.float64).sum())
+
+
 def encoded_targets(chunk: Chunk) -> tuple[Array, Vector]:
     """The targets less the offset, in columns, and a level near their mean."""
     assert chunk.y is not None
@@ -150,7 +158,7 @@ def _summed(
     weight_sum = float(rows) if weight is None else float(weight.sum(dtype=np.float64))
     about = np.zeros(n) if centre is None or centre.columns is None else centre.columns
     if not weight_sum > 0:
-        return Gram(rows, weight_sum, about, sums, products, level, target_sums, cross, squares)
+        return Gram(rows, weight_sum, about, sums, products, level, target_sums, cross, squares, 0, 0.0)
     mean, target_mean = sums / weight_sum, target_sums / weight_sum
     centred = mean * np.sqrt(weight_sum)
     added(products, None, centred, -centred)
@@ -160,7 +168,8 @@ def _summed(
         constant = np.diag(products) <= CONSTANT * centred * centred
         products[constant], products[:, constant], cross[constant] = 0.0, 0.0, 0.0
     squares = np.maximum(squares - target_mean * target_sums, 0.0)
-    return Gram(rows, weight_sum, about, mean, products, level, target_mean, cross, squares)
+    counts = counted_rows(rows, weight)
+    return Gram(rows, weight_sum, about, mean, products, level, target_mean, cross, squares, *counts)
 
 
 def _stored_products(columns: Columns, z: Array, root: Array, weight: Array | None) -> tuple[Array, ...]:

@@ -25,7 +25,7 @@ from dgd.losses import Squared
 from dgd.passes.sums.bad_rows import check_finite, check_targets, checked_weight
 from dgd.passes.sums.blocks import FLOAT64, as_block
 from dgd.passes.sums.gram import Gram
-from dgd.passes.sums.gram_sum import FAR, encoded_targets, gram_rows
+from dgd.passes.sums.gram_sum import FAR, counted_rows, encoded_targets, gram_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,10 @@ class RFactor:
     """(n + 1, n + 1 + q): the first rows of R."""
     rest: Vector
     """The squares of what is below them, (q,)."""
+    counted: int
+    """The rows of a weight above 0."""
+    log_weight: float
+    """Σ log w over them."""
 
     def __add__(self, other: Self) -> Self:
         rows = self.rows + other.rows
@@ -51,7 +55,13 @@ class RFactor:
             np.concatenate([self.factor, other.moved_to(self.about, self.level).factor]), len(self.about)
         )
         return replace(
-            self, rows=rows, weight=self.weight + other.weight, factor=factor, rest=self.rest + other.rest + rest
+            self,
+            rows=rows,
+            weight=self.weight + other.weight,
+            factor=factor,
+            rest=self.rest + other.rest + rest,
+            counted=self.counted + other.counted,
+            log_weight=self.log_weight + other.log_weight,
         )
 
     def moved_to(self, about: Vector, level: Vector) -> Self:
@@ -97,6 +107,8 @@ class RFactor:
             target_mean=first[n:],
             cross=self.columns.T @ self.targets,
             squares=(self.targets**2).sum(axis=0) + self.rest,
+            counted=self.counted,
+            log_weight=self.log_weight,
         )
 
 
@@ -149,7 +161,8 @@ def _factored(
         factor, more = _reduced(stacked, n)
         rest += more
     total = float(rows) if weight is None else float(weight.sum())
-    return RFactor(rows, total, np.zeros(n) if about is None else about, level, factor, rest)
+    about = np.zeros(n) if about is None else about
+    return RFactor(rows, total, about, level, factor, rest, *counted_rows(rows, weight))
 
 
 def _reduced(stacked: Matrix, n: int) -> tuple[Matrix, Vector]:
