@@ -77,7 +77,7 @@ def _choice(run: Run, method: Method) -> Choice:
 def _missing_cells(dataset: Dataset, known: Known) -> dict[str, int]:
     if known.left_out is None:
         return {}
-    found = known.left_out.by_column(dataset.feature_names)
+    found = known.left_out.by_column(dataset.feature_names, dataset.target_name)
     return found if dataset.design is None else cells_by_column(dataset.design, found)
 
 

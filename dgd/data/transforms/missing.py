@@ -32,12 +32,13 @@ class LeftOut:
             cells[role] = cells[role] + counts if role in cells else counts
         return type(self)(self.rows + other.rows, tuple(cells.items()))
 
-    def by_column(self, names: tuple[str, ...] | None) -> dict[str, int]:
-        """The missing cells of each column that has some, most first; X's columns by name."""
+    def by_column(self, names: tuple[str, ...] | None, target: str | None = None) -> dict[str, int]:
+        """The missing cells of each column that has some, most first; X's columns and y by name."""
         found: dict[str, int] = {}
         for role, counts in self.cells:
+            own = target if role == "y" and target is not None and target not in (names or ()) else role
             for j in np.flatnonzero(counts):
-                name = (names[j] if names else f"x{j}") if role == "X" else role if len(counts) == 1 else f"{role}[{j}]"
+                name = (names[j] if names else f"x{j}") if role == "X" else own if len(counts) == 1 else f"{own}[{j}]"
                 found[name] = int(counts[j])
         return dict(sorted(found.items(), key=lambda item: -item[1]))
 
