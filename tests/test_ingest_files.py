@@ -16,7 +16,7 @@ import dgd
 from dgd.cli import main
 from dgd.data.tables import files
 from dgd.data.tables.files import TableFile, table_files
-from dgd.errors import ConfigurationError, IngestError
+from dgd.errors import IngestError
 
 ROWS = 60
 
@@ -179,11 +179,6 @@ def test_files_that_are_partitioned_otherwise_are_refused(tmp_path: Path) -> Non
     ):
         table_files([str(tmp_path)])
     assert table_files([str(tmp_path / "t.csv")]) == [TableFile(str(tmp_path / "t.csv"))]
-
-
-def test_a_url_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="is a URL"):
-        table_files(["s3://bucket/t.parquet"])
 
 
 def test_the_command_names_the_features_and_what_is_left_out(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     default="none",
     help="Of the chunks [none, the fastest to read].",
 )
+@options.storage_options
 @options.overwrite
 @options.quiet
 @options.as_json
@@ -62,6 +63,7 @@ def ingest(
     dtype: str,
     chunk_rows: int | None,
     compression: str,
+    storage_options: dict[str, Any] | None,
     overwrite: bool,
     quiet: bool,
     as_json: bool,
@@ -85,14 +87,19 @@ def ingest(
             chunk_rows=chunk_rows,
             compression=compression,
             overwrite=overwrite,
+            storage_options=storage_options,
             progress=progress,
-            redo=redo_command(click.get_current_context(), *map(os.path.abspath, [*files, out])),
+            redo=redo_command(click.get_current_context(), *map(_absolute, [*files, out])),
         )
     if as_json:
         print_json(asdict(written))
     else:
         _say(written)
     return 0
+
+
+def _absolute(path: str) -> str:
+    return path if path == "-" or "://" in path else os.path.abspath(path)
 
 
 def _say(written: Ingested) -> None:

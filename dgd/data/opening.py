@@ -73,7 +73,7 @@ def _open(
     splitting: Splitting | None,
 ) -> Dataset:
     """The whole data, or of a table the rows that are in a part."""
-    tables = parquet_paths(data)
+    tables = parquet_paths(data, reading.storage_options)
     if isinstance(data, Dataset):
         return _opened_already(data, reading, {"y": y, "weight": weight, "offset": offset}, need_target=need_target)
     given = {"y": y, "weight": weight, "offset": offset}

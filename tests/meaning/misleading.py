@@ -82,7 +82,7 @@ FILES = {
     "a.npy": "numpy.load",
     "a.nc": "open it with xarray",
     "a.json": "reference://",
-    "t.csv": "dgd ingest",
+    "t.csv": "has a header but no rows",
     "a.h5ad": "anndata",
 }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
@@ -34,6 +34,7 @@ class CsvTable:
     dialect: Dialect
     read_as: str
     stored: tuple[str, ...]  # the columns' names as pyarrow reads them
+    inferred: tuple[pa.DataType, ...]  # their types, by the first block of rows
 
     def batches(self, selection: Selection, rows: int) -> Iterator[tuple[pa.RecordBatch, int]]:
         """The rows in order: a batch for some blocks, booleans as bool, ids as text, and all else as float64.
@@ -64,6 +65,65 @@ class CsvTable:
         except (pa.ArrowException, *UNREADABLE, zlib.error, UnicodeError) as error:
             fault = self._refused_text(selection, done) if isinstance(error, pa.ArrowInvalid) else None
             raise fault or _unreadable(self.path, self.dialect, done, error) from error
+
+    def types(self, *, exact: bool) -> dict[str, pa.DataType]:
+        """A type for each column, by the first block of rows; exact: whole numbers and dates as such, and not as floats
+        and texts. Raises IngestError where two columns have a name.
+        """
+        found: dict[str, pa.DataType] = {}
+        for column, kind in zip(self.columns, self.inferred, strict=True):
+            if column.name in found:
+                raise IngestError(f"{self.path}: several columns are called {column.name!r}: rename one of them")
+            kept = exact and (pa.types.is_integer(kind) or pa.types.is_date(kind) or pa.types.is_timestamp(kind))
+            other = {"boolean": pa.bool_(), "number": pa.float64(), "other": pa.string()}[column.kind]
+            found[column.name] = kind if kept and not (self.dialect.thousands and column.kind == "number") else other
+        return found
+
+    def typed(self, types: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
+        """The rows in order, each column of the type that it is given here, missing cells null.
+
+        Raises ArrowInvalid at a cell of another kind, IngestError for a file that is broken.
+        """
+        grouped = {name for name, kind in types.items() if self.dialect.thousands and not kind.equals(pa.string())} - {
+            column.name for column in self.columns if column.kind != "number"
+        }
+        read = {
+            stored: pa.string() if name in grouped else kind
+            for stored, (name, kind) in zip(self.stored, types.items(), strict=True)
+        }
+        rows = 0
+        try:
+            text = stream_of(self.path, pa.OSFile(self.path))
+            for batch in csv_blocks.parsed(text, self.dialect, read, self.stored, missing_texts=True):
+                columns = [
+                    _numbers(column, self.dialect) if name in grouped else column
+                    for name, column in zip(types, batch.columns, strict=True)
+                ]
+                rows += batch.num_rows
+                yield pa.RecordBatch.from_arrays(columns, list(types))
+        except pa.ArrowInvalid as error:
+            if "conversion error" in str(error):
+                raise
+            raise _unreadable(self.path, self.dialect, rows, error) from error
+        except (pa.ArrowException, *UNREADABLE, zlib.error, UnicodeError) as error:
+            raise _unreadable(self.path, self.dialect, rows, error) from error
+
+    def first_unlike(self) -> IngestError:
+        """The error for the first cell that is not of the kind of the first block of rows."""
+        kinds = {place: column for place, column in enumerate(self.columns) if column.kind != "other"}
+        for row, line, cells in _records(self.path, self.dialect):
+            for place, column in kinds.items() if row > 0 and len(cells) == len(self.columns) else ():
+                if cells[place] in self.dialect.missing_cells or self._reads_as(column.kind, cells[place]):
+                    continue
+                return IngestError(
+                    f"{self.path}: {Cell(row, line).place} of column {column.name!r} is {cells[place]!r:.60}, and the "
+                    f"rows before it hold {column.holds}; correct such cells, or ingest the file first, with "
+                    f"--na-value or --drop for them (`dgd inspect` says how)",
+                    file=self.path,
+                    column=column.name,
+                    row=row,
+                )
+        return IngestError(f"{self.path}: a cell is of another kind than those before it; see `dgd inspect`")
 
     def cells(self) -> Iterator[list[pa.Array | None]]:
         """All cells as texts."""
@@ -139,7 +199,8 @@ def open_csv_table(path: str, given: Dialect | None = None) -> CsvTable:
     names = [name.strip() for name in stored] if dialect.header else [f"x{i}" for i in range(len(stored))]
     kinds = [_kind_of(column, dialect) for column in first.columns]
     columns = tuple(Column(name, *kind) for name, kind in zip(names, kinds, strict=True))
-    return CsvTable(path, file.size(), columns, dialect, dialect.said(names if dialect.header else ()), stored)
+    said, inferred = dialect.said(names if dialect.header else ()), tuple(column.type for column in first.columns)
+    return CsvTable(path, file.size(), columns, dialect, said, stored, inferred)
 
 
 def _kind_of(column: pa.Array, dialect: Dialect) -> tuple[Kind, str]:

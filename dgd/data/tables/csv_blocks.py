@@ -29,28 +29,45 @@ FALSE = ("false", "False", "FALSE", "0")
 
 
 def stream(
-    text: Any, dialect: Dialect, types: Mapping[str, pa.DataType], *, whole: bool = False
+    text: Any,
+    dialect: Dialect,
+    types: Mapping[str, pa.DataType],
+    *,
+    whole: bool = False,
+    missing_texts: bool = False,
 ) -> pa.csv.CSVStreamingReader:
     """A streaming reader of the columns in `types`, or with none given of all, their types inferred."""
     return pa.csv.open_csv(
         text,
         read_options=_reading(dialect, ()),
         parse_options=_parsing(dialect, newlines_in_values=True),
-        convert_options=_converting(dialect, types, whole=whole),
+        convert_options=_converting(dialect, types, whole=whole, missing_texts=missing_texts or not types),
     )
 
 
 def parsed(
-    text: Any, dialect: Dialect, types: Mapping[str, pa.DataType], names: Sequence[str], *, whole: bool = False
+    text: Any,
+    dialect: Dialect,
+    types: Mapping[str, pa.DataType],
+    names: Sequence[str],
+    *,
+    whole: bool = False,
+    missing_texts: bool = False,
 ) -> Iterator[pa.RecordBatch]:
     """The rows of an open file in order.
 
     names: of all its columns, in the order of the file. whole: whether all of them are read, not only those in `types`.
+    missing_texts: whether a text may be missing, and is not what stands there.
     """
     if (dialect.encoding or "utf-8").lower() not in BYTEWISE:
-        yield from stream(text, dialect, types, whole=whole)
+        yield from stream(text, dialect, types, whole=whole, missing_texts=missing_texts)
         return
-    memory, filled, first, convert = bytearray(BLOCKS * BLOCK_BYTES), 0, True, _converting(dialect, types, whole=whole)
+    memory, filled, first, convert = (
+        bytearray(BLOCKS * BLOCK_BYTES),
+        0,
+        True,
+        _converting(dialect, types, whole=whole, missing_texts=missing_texts),
+    )
     while True:
         filled, ended = _fill(text, memory, filled)
         if not filled:
@@ -132,14 +149,16 @@ def _parsing(dialect: Dialect, *, newlines_in_values: bool) -> pa.csv.ParseOptio
     )
 
 
-def _converting(dialect: Dialect, types: Mapping[str, pa.DataType], *, whole: bool) -> pa.csv.ConvertOptions:
+def _converting(
+    dialect: Dialect, types: Mapping[str, pa.DataType], *, whole: bool, missing_texts: bool
+) -> pa.csv.ConvertOptions:
     return pa.csv.ConvertOptions(
         include_columns=[] if whole else list(types),
         column_types=dict(types),
         null_values=list(dialect.missing_cells),
         true_values=list(TRUE),
         false_values=list(FALSE),
-        strings_can_be_null=not types,
+        strings_can_be_null=missing_texts,
         decimal_point=dialect.decimal,
     )
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from dgd.data.reading import paths_like
+from dgd.data.reading import is_url, paths_like
+from dgd.data.tables.brought import STDIN, local_file, remote_name
 from dgd.errors import ConfigurationError, DatasetNotFoundError, IngestError
 
 PARQUET = (".parquet", ".pq", ".parq")
@@ -53,27 +54,63 @@ def is_table(path: str) -> bool:
     return is_parquet(path) or without_ending(path).endswith(TEXT)
 
 
-def parquet_paths(data: Any) -> list[str] | None:
-    """The paths of files or directories of Parquet that `data` names, one or several; None for anything else."""
+def parquet_paths(data: Any, options: Mapping[str, Any] | None = None) -> list[str] | None:
+    """The paths of files or directories of Parquet that `data` names, one or several; None for what is no table.
+
+    Text files are parsed into temporary ones first, and what lies behind a URL is fetched, opened with `options`.
+    """
     given = list(data) if isinstance(data, (list, tuple)) else [data]
     if not given or not all(isinstance(each, (str, os.PathLike)) for each in given):
         return None
     found = [path for each in given for path in paths_like(os.fspath(each)) or [os.fspath(each)]]
-    return found if found and all(map(_is_parquet_here, found)) else None
+    if not found or not all(map(_is_table_here, found)):
+        return None
+    found = [local_file(path, options) for path in found]
+    if all(is_parquet(path) or (os.path.isdir(path) and _holds_parquet(path)) for path in found):
+        return found
+    from dgd.data.tables.as_parquet import as_parquet
+
+    files = table_files([os.path.abspath(os.path.expanduser(path)) for path in found])
+    return [file.path if is_parquet(file.path) else as_parquet(file) for file in files]
 
 
-def _is_parquet_here(path: str) -> bool:
-    """Whether a file is called so and is there, or a directory has files of Parquet in it and is no Zarr."""
+def is_text(data: Any) -> bool:
+    """Whether data are the path of a table that is parsed before it is fitted."""
+    path = os.fspath(data) if isinstance(data, (str, os.PathLike)) else ""
+    name = remote_name(path) if is_url(path) else path
+    return (
+        path == STDIN
+        or _is_text_file(name)
+        or (os.path.isdir(path) and _is_table_here(path) and not _holds_parquet(path))
+    )
+
+
+def _is_text_file(path: str) -> bool:
+    return without_ending(path).endswith((*TEXT, *OTHER_TEXT))
+
+
+def _holds_parquet(path: str) -> bool:
+    """Whether the first table in a directory is one of Parquet."""
+    found = next((entry for entry in islice(_entries(path), MOST_LOOKED_AT) if is_table(entry)), None)
+    return found is not None and is_parquet(found)
+
+
+def _is_table_here(path: str) -> bool:
+    """Whether a file is called so and is there, or a directory has tables in it and is no Zarr."""
+    if path == STDIN:
+        return True
+    if is_url(path):
+        return is_table(remote_name(path))
     path = os.path.expanduser(path)
     if not os.path.isdir(path):
-        return is_parquet(path) and os.path.isfile(path)
+        return (is_parquet(path) or _is_text_file(path)) and os.path.isfile(path)
     if any(os.path.exists(os.path.join(path, name)) for name in ZARR):
         return False
     try:
         found = next((entry for entry in islice(_entries(path), MOST_LOOKED_AT) if is_table(entry)), None)
     except OSError:
         return False
-    return found is not None and is_parquet(found)
+    return found is not None
 
 
 def _entries(folder: str) -> Iterator[str]:
@@ -109,8 +146,6 @@ def table_files(paths: Sequence[str]) -> list[TableFile]:
 
 
 def _files(path: str) -> Iterator[TableFile]:
-    if "://" in path:
-        raise ConfigurationError(f"{path} is a URL, and tables are read from local files; download it first")
     if os.path.isdir(path):
         inside = sorted(_inside(Path(path)), key=_with_numbers)
         if not inside:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
 
 from dgd.data.tables.ahead import ahead
+from dgd.data.tables.brought import local_file
 from dgd.data.tables.dialect import Dialect
 from dgd.data.tables.files import is_table, table_files
 from dgd.data.tables.needing_pyarrow import needing_pyarrow
@@ -68,14 +69,16 @@ def ingest(
     chunk_rows: int | None = None,
     compression: str | None = None,
     overwrite: bool = False,
+    storage_options: Mapping[str, Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
     redo: str | None = None,
 ) -> Ingested:
     """Write the rows of CSV and Parquet files, one after the other, as one dataset at `out`.
 
-    A directory stands for the tables in it, in the order of their paths, without those whose names begin with
-    "_" or "."; a folder named `year=2020` gives its rows a column `year`. An index that pandas or Dask wrote
-    into Parquet beside the columns is a feature only if it is named in `features`.
+    A file may be behind a URL, which fsspec opens with the `storage_options`, and "-" is standard input, of CSV: both
+    are brought into a temporary file first. A directory stands for the tables in it, in the order of their paths,
+    without those whose names begin with "_" or "."; a folder named `year=2020` gives its rows a column `year`. An index
+    that pandas or Dask wrote into Parquet beside the columns is a feature only if it is named in `features`.
 
     `target` becomes y, `weight` the weights, `offset` the offsets and `features` X, in this order; rows to predict need
     no target. Without `features` all the other columns but those in `drop` become X, in the order of the first file.
@@ -111,7 +114,7 @@ def ingest(
     started = time.perf_counter()
     paths, float_dtype = _checked_arguments(files, out, {"features": features, "drop": drop, "ids": ids}, dtype)
     cells = MissingCells(cast(Policy, checked_word("ingest(missing", missing, ["error", "drop", "keep"])))
-    found = table_files(paths)
+    found = table_files([local_file(path, storage_options) for path in paths])
     tables = opened_tables(found, dialect)
     selection = choose_columns(tables[0], Wanted(target, features, tuple(drop), weight, offset, tuple(ids)))
     for table in tables:

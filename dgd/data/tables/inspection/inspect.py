@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from dgd.data.tables.brought import local_file
 from dgd.data.tables.dialect import Dialect
 from dgd.data.tables.files import table_files
 from dgd.data.tables.inspection.inspection import InspectedColumn, Inspection
@@ -32,13 +33,14 @@ def inspect(
     *,
     target: str | None = None,
     dialect: Dialect | None = None,
+    storage_options: Mapping[str, Any] | None = None,
 ) -> Inspection:
     """Read CSV and Parquet files once, and say all that stands in the way of ingesting them.
 
     Of each column: what its cells hold, missing ones, extremes, the number of different texts (up to 10,000), whether
     it is constant, numbers the rows or is the index of a DataFrame; of each file how it is read; and the command of the
-    shell that ingests what can be, ready to paste. files, dialect: as for `dgd.ingest`. target: the column to predict,
-    which the command then names.
+    shell that ingests what can be, ready to paste. files, dialect, storage_options: as for `dgd.ingest`. target: the
+    column to predict, which the command then names.
 
     Memory is bounded, however long the files. Raises DatasetNotFoundError, ConfigurationError for a target that is no
     column, and IngestError for a file that cannot be opened; a later fault is an obstacle.
@@ -47,7 +49,7 @@ def inspect(
     paths = [os.fspath(path) for path in given]
     if not paths:
         raise ConfigurationError("`inspect(files=...)` is empty: name at least one CSV or Parquet file")
-    tables = opened_tables(table_files(paths), dialect)
+    tables = opened_tables(table_files([local_file(path, storage_options) for path in paths]), dialect)
     names = list(dict.fromkeys(column.name for table in tables for column in table.columns))
     if target is not None and target not in names:
         raise ConfigurationError(f"`inspect(target=...)`: no column is called {target!r}; there are {', '.join(names)}")

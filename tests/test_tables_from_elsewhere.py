@@ -1,0 +1,137 @@
+"""Tables that are text, come by standard input or lie behind a URL: the same rows as those of a local Parquet file."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import numpy as np
+import pandas as pd
+import pytest
+
+import dgd
+from dgd.cli import main
+from dgd.data.tables import as_parquet, brought, csv_blocks
+from dgd.data.tables.files import is_text
+from dgd.errors import DatasetNotFoundError, IngestError
+
+ROWS = 400
+
+
+def table() -> pd.DataFrame:
+    rng = np.random.default_rng(2)
+    kind = rng.choice(["u", "v", "w"], ROWS)
+    a = rng.normal(size=ROWS)
+    return pd.DataFrame(
+        {"a": a, "k": rng.integers(0, 4, ROWS), "kind": kind, "y": a + 2.0 * (kind == "v") + rng.normal(size=ROWS)}
+    )
+
+
+def written(tmp_path: Path) -> tuple[Path, Path]:
+    table().to_csv(tmp_path / "t.csv", index=False)
+    table().to_parquet(tmp_path / "t.parquet")
+    return tmp_path / "t.csv", tmp_path / "t.parquet"
+
+
+def test_text_is_fitted_as_parquet_is_to_the_last_digit(tmp_path: Path) -> None:
+    text, parquet = written(tmp_path)
+    ours, theirs = (dgd.fit(str(path), y="y", categorical=["k"]) for path in (text, parquet))
+    assert ours.model.feature_names == theirs.model.feature_names
+    assert ours.coef_.tolist() == theirs.coef_.tolist()
+    of_text, of_parquet = (theirs.model.predict(str(path)) for path in (text, parquet))
+    assert of_text.tobytes() == of_parquet.tobytes()
+    assert ours.model.score(str(parquet), y="y").r2 == theirs.model.score(str(text), y="y").r2
+
+
+def test_a_text_file_is_parsed_once_as_long_as_it_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text, _ = written(tmp_path)
+    parsed = []
+    write = as_parquet._write
+    monkeypatch.setattr(as_parquet, "_write", lambda table, place: (parsed.append(table.path), write(table, place)))
+    for _ in range(2):
+        dgd.fit(str(text), y="y", features=["a"])
+    assert parsed == [str(text)]
+    table().head(50).to_csv(text, index=False)
+    assert dgd.open_dataset(str(text), "y", features=["a"]).shape == (50, 1)
+    assert len(parsed) == 2
+
+
+def test_whole_numbers_that_are_not_whole_later_and_dates_that_are_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_blocks, "BLOCK_BYTES", 256)
+    rows = [f"{k},{k}.5,2020-01-0{1 + k % 9},{k % 2}" for k in range(100)]
+    (tmp_path / "t.csv").write_text("\n".join(["n,a,when,y", *rows, "7.25,1,later,1", "NA,,,0"]))
+    dataset = dgd.open_dataset(str(tmp_path / "t.csv"), "y", features=["n", "a"], missing="drop")
+    assert np.asarray(dataset.read(0).X)[-1].tolist() == [7.25, 1.0]
+    assert dataset.read(0).X.shape == (101, 2)
+
+
+def test_a_cell_of_another_kind_is_placed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_blocks, "BLOCK_BYTES", 256)
+    (tmp_path / "t.csv").write_text("a,y\n" + "1,2\n" * 300 + "n.v.,2\n" + "3,4\n" * 100)
+    with pytest.raises(IngestError, match=r"row 301 \(line 302\) of column 'a' is 'n.v.', and the rows before it hold"):
+        dgd.fit(str(tmp_path / "t.csv"), y="y")
+
+
+def test_a_folder_of_text_with_hive_columns(tmp_path: Path) -> None:
+    for year in (2020, 2021):
+        (tmp_path / "d" / f"year={year}").mkdir(parents=True)
+        table().assign(y=lambda t, year=year: t.y + year).to_csv(tmp_path / "d" / f"year={year}" / "t.csv", index=False)
+    assert is_text(tmp_path / "d")
+    found = dgd.fit(str(tmp_path / "d"), y="y", features=["a", "year"])
+    assert found.model.feature_names == ("a", "year")
+    assert found.coef_[1] == pytest.approx(1, abs=1e-8)
+
+
+def test_the_command_says_that_text_is_parsed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    text, _ = written(tmp_path)
+    model = str(tmp_path / "m.dgd")
+    assert main(["fit", str(text), "--target", "y", "--drop", "k", "--out", model]) == 0
+    said = capfd.readouterr()
+    assert f"{text} is parsed once, into a temporary file" in said.err
+    assert "kind[v]" in said.out
+    assert main(["predict", model, str(text)]) == 0
+    assert len(capfd.readouterr().out.splitlines()) == ROWS
+
+
+@pytest.fixture
+def piped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text, _ = written(tmp_path)
+    brought._standard_input.cache_clear()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.read_bytes())))
+
+
+@pytest.mark.usefixtures("piped")
+def test_standard_input(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["ingest", "-", str(tmp_path / "o.zarr"), "--target", "y", "--drop", "kind"]) == 0
+    assert dgd.open_dataset(tmp_path / "o.zarr").shape == (ROWS, 2)
+    assert main(["inspect", "-", "--target", "y"]) == 0
+    assert "400 rows × 4 columns" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_url(tmp_path: Path, suffix: str) -> None:
+    paths = dict(zip(("csv", "parquet"), written(tmp_path), strict=True))
+    url = f"memory://here/{os.path.basename(tmp_path)}/t.{suffix}"
+    with fsspec.open(url, "wb") as file:
+        file.write(paths[suffix].read_bytes())
+    assert dgd.ingest([url], tmp_path / "o.zarr", target="y", drop=["kind"]).rows == ROWS
+    assert (
+        dgd.fit(url, y="y", drop=["k"]).coef_.tolist()
+        == dgd.fit(str(paths["parquet"]), y="y", drop=["k"]).coef_.tolist()
+    )
+    assert dgd.inspect(url).rows == ROWS
+
+
+def test_what_is_not_there_says_so_without_secrets(tmp_path: Path) -> None:
+    with pytest.raises(DatasetNotFoundError, match=r"nothing is at memory://here/none\.csv"):
+        dgd.ingest(["memory://here/none.csv"], tmp_path / "o.zarr", target="y")
+    given: Any = {"token": "sesame"}
+    with pytest.raises(Exception) as caught:
+        dgd.ingest(["nosuch://u:sesame@host/t.csv?key=sesame"], tmp_path / "o.zarr", target="y", storage_options=given)
+    assert "sesame" not in f"{caught.value}{caught.value.__cause__}"
