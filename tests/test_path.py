@@ -13,8 +13,11 @@ import dgd
 from dgd.data.dataset import Dataset
 from dgd.errors import ConfigurationError, DataError
 from dgd.fitting.many import gram_path
+from dgd.fitting.many.exact_null import exact_null
 from dgd.fitting.many.gram_path import losses, path_of
-from dgd.losses import Gamma, Huber, Logistic, Quantile, Softmax
+from dgd.fitting.null_model import null_model
+from dgd.losses import Gamma, Huber, Logistic, Poisson, Quantile, Softmax
+from dgd.passes.executor import InlineExecutor
 from dgd.penalties import L1, L2, Box, ElasticNet
 from dgd.testing import CountingRows, MemoryChunks
 
@@ -172,6 +175,13 @@ def test_the_largest_strength_is_that_of_the_best_constant_to_the_last_digits(lo
     np.testing.assert_allclose(found.strengths[0], np.abs(gradient).max() / ratio, rtol=1e-9)
     assert found.nonzero[0] == 0
     assert found.nonzero[1] > 0
+
+
+@pytest.mark.parametrize(("loss", "y"), [(Poisson(), np.zeros(M)), (Logistic(), np.ones(M))])
+def test_where_no_constant_is_best_fits_begin_as_ever(loss, y):
+    executor = InlineExecutor()
+    null = null_model(data(y), loss, executor)
+    assert exact_null(null, data(y), loss, executor) is null
 
 
 def test_columns_are_screened_and_those_left_out_are_checked(monkeypatch):

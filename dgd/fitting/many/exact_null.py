@@ -21,6 +21,8 @@ from dgd.passes.sums.hessian import Hessian
 from dgd.passes.sums.row_sums import RowSums
 
 STEPS, ROUNDING = 60, 1e-13
+FARTHEST = 25.0
+"""From the null model's constant, in the units of a link: beyond, as with one class only, the loss falls for ever."""
 
 
 def exact_null(null: NullModel, dataset: Dataset, loss: Loss, executor: Executor) -> NullModel:
@@ -28,6 +30,8 @@ def exact_null(null: NullModel, dataset: Dataset, loss: Loss, executor: Executor
     search = _Search(np.atleast_1d(np.asarray(null.constant, dtype=np.float64)), loss.shift_is_free)
     for _ in range(STEPS):
         c = search.c
+        if not loss.of_difference and np.abs(c - null.constant).max() > FARTHEST:
+            return null
         coef, at = (np.zeros(1), float(c[0])) if np.ndim(null.constant) == 0 else (np.zeros((1, len(c))), c)
         parts = (LossAndGradient(), Hessian())
         sums = sweep_targets(dataset, executor, RowSums(loss, at, coef, parts, centre=Centre(level=null.level))).value
