@@ -97,7 +97,7 @@ def test_digits_that_are_called_sure_are_right(X: Any, l2: float, weight: Any, i
     coef = expected[int(intercept) :]
     scale = X.std(axis=0)
     relative = np.abs(found.coef_ - coef) / np.maximum(np.abs(coef), 1e-6 * np.abs(coef * scale).max() / scale)
-    assert relative.max() <= 10.0 ** (0.5 - sure)
+    assert relative.max() <= 10.0**-sure
     assert found.certificate is not None
     assert found.certificate.distance >= np.linalg.norm(found.coef_ - coef)
 

@@ -162,8 +162,8 @@ class Result:
         options = InferenceOptions(cov, groups, conf, weights, dispersion, penalized, only)
         if self.fitted is None:
             raise ConfigurationError(
-                "`inference` goes back to the data, and a result that was pickled, or made no pass, has none to go to; "
-                "fit again"
+                "`inference` goes back to the data, and a result that was pickled, or is of several penalties, has "
+                "none to go to; fit again"
             )
         given = any(each is not None for each in (client, threads, execution))
         where = execution_of(execution, client, threads) if given else self.fitted.where

@@ -79,7 +79,9 @@ def _fit(sums: Gram | RFactor, dataset: Dataset, penalty: Penalty, intercept: bo
         fitted = Fitted.of(objective, run, method, dataset, Execution())
         result = replace(result_of(objective, run, None, method), fitted=fitted)
     if run.status is Status.ILL_CONDITIONED:
-        hint = f"{max(sure, 0.0):.0f} digits are sure by the summary's sums alone; a fit of the data brings more"
+        hint = (
+            f"{int(min(max(sure, 0.0), 15))} digits are sure by the summary's sums alone; a fit of the data brings more"
+        )
         if isinstance(sums, Gram):
             hint += ", or `summarize(method='qr')`"
         result = replace(result, advice="; ".join(part for part in (result.advice, hint) if part))

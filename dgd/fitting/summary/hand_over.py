@@ -133,7 +133,7 @@ def from_factor(objective: Objective, state: FitState, result: PassResult[Any]) 
     found, number = by_factor(objective, at_start, factor), len(state.history) + 1
     if found is None or found.sure < LEAST:
         return Factored(here, f"{COST}, and the R factor of pass {number} has too few as well")
-    sure = f"{min(found.sure, 15):.0f} digits of each coefficient are sure"
+    sure = f"{int(min(found.sure, 15))} digits of each coefficient are sure"
     because = f"{COST}: pass {number} summed the R factor of columns and target (QR), by which {sure}"
     near = f"near each other: {_nearest(factor, objective.dataset.feature_names)}"
     return Factored(found.found, because, found.certificate, f"{sure}, by an R factor; {near}")
