@@ -177,10 +177,12 @@ def columns_of(X: Cells, dtype: np.dtype[Any], buffers: Buffers, centre: Centre 
         parts: list[Columns] = []
         for some, part in by_part(X):
             within = buffers.within(f"part {len(parts)}")
+            about = None if centre is None else centre.of_columns(some)
             if isinstance(part, Coded):
+                assert about is None, "a category has no centre"
                 parts.append(CodedColumns(part, dtype, one_each, within))
             else:
-                parts.append(columns_of(part, dtype, within, None if centre is None else centre.of_columns(some)))
+                parts.append(columns_of(part, dtype, within, about))
         return MixedColumns(parts, buffers)
     if not isinstance(X, Csr):
         return DenseColumns(as_block(X, dtype, buffers, centre), buffers)
