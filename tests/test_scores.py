@@ -17,6 +17,7 @@ import dgd
 from dgd.cli import main
 from dgd.data.dataset import Dataset
 from dgd.errors import ConfigurationError, SchemaError
+from dgd.models.scoring.classes import bins_of
 from dgd.models.scoring.ranking import Ranking, kept_of
 
 ROWS = 1_203
@@ -173,6 +174,13 @@ def test_a_ranking_in_bounded_memory_is_within_its_bound(kept: int) -> None:
     assert bound < {50: 0.1, 400: 0.01, 5_000: 1e-300}[kept]
     with np.errstate(all="raise"):
         assert np.isnan(Ranking.of(scores, w, 0 * w, kept).area()).all()
+
+
+def test_a_probability_on_an_edge_is_in_the_lower_bin() -> None:
+    edges = np.linspace(0, 1, 11)
+    near = [np.nextafter(edges, 2)[:-1], np.nextafter(edges, -1)[1:]]
+    p = np.concatenate([edges, *near, np.random.default_rng(0).random(500)])
+    np.testing.assert_array_equal(bins_of(p), np.searchsorted(edges[1:-1], p))
 
 
 def test_how_many_scores_are_kept() -> None:

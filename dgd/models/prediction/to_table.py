@@ -139,4 +139,7 @@ def _without_ids(model: Predictor, data: Any, ids: tuple[str, ...], reading: Rea
 def _files(data: Any) -> list[str]:
     """The files that are read."""
     paths = parquet_paths(data)
-    return [] if paths is None else [file.path for file in table_files([os.path.expanduser(path) for path in paths])]
+    if paths is None:
+        return []
+    given = [os.fspath(each) for each in (data if isinstance(data, (list, tuple)) else [data])]
+    return [*given, *(file.path for file in table_files([os.path.expanduser(path) for path in paths]))]

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dgd._typing import Array, Vector
 from dgd.losses import Loss
@@ -81,7 +82,7 @@ class ClassErrorSums(Part):
         of_two = self.model.loss == "logistic" or block.raw.ndim == 1
         hits, brier, sure, right, rankings = (self._of_two if of_two else self._of_many)(block, weight)
         outputs = sure.shape[1]
-        bins = np.searchsorted(EDGES[1:-1], sure.ravel())
+        bins = bins_of(sure.ravel())
         each = np.repeat(weight / outputs, outputs)
         held = [np.bincount(bins, w, BINS) for w in (each, each * sure.ravel(), each * right.ravel())]
         return ClassScorePartial(
@@ -112,14 +113,23 @@ class ClassErrorSums(Part):
     def _rankings(self, scores: Array, own: Array, weight: Vector) -> tuple[Ranking, ...]:
         if not self.kept:
             return ()
+        whole = bool((weight == np.floor(weight)).all())
         return tuple(
-            Ranking.of(scores[:, k], weight * own[:, k], weight * (1 - own[:, k]), self.kept)
+            Ranking.of(scores[:, k], weight * own[:, k], weight * (1 - own[:, k]), self.kept, whole=whole)
             for k in range(scores.shape[1])
         )
 
     def finite(self, total: ClassScorePartial) -> bool:
         """Whether the log loss is finite: a label that the model does not know is NaN."""
         return math.isfinite(total.log_loss)
+
+
+def bins_of(p: Vector) -> NDArray[np.int64]:
+    """The bin of each probability; one on an edge is in the lower bin, as scikit-learn has it."""
+    found = np.minimum((p * BINS).astype(np.int64), BINS - 1)
+    found += p > EDGES[1:][found]
+    found -= (p <= EDGES[:-1][found]) & (found > 0)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

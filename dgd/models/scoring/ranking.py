@@ -45,9 +45,11 @@ class Ranking:
     dropped: int = 0
 
     @classmethod
-    def of(cls, scores: Vector, positive: Vector, negative: Vector, kept: int) -> Self:
-        """Of some rows, with the weights as positive and as negative ones."""
-        return _merged(cls(_keys(scores), positive, negative, kept))
+    def of(cls, scores: Vector, positive: Vector, negative: Vector, kept: int, *, whole: bool = False) -> Self:
+        """Of some rows, with the weights as positive and as negative ones; whole: whether those are whole numbers."""
+        # Sums of whole numbers have no rounding, so that equal keys may come in any order, which is found faster.
+        found = cls(_keys(scores), positive, negative, kept)
+        return _merged(found, np.argsort(found.keys)) if whole else _merged(found)
 
     def __add__(self, other: Self) -> Self:
         dropped = max(self.dropped, other.dropped)
@@ -90,11 +92,11 @@ def _keys(scores: Vector) -> NDArray[np.int64]:
     return bits ^ ((bits >> (BITS - 1)) & np.int64(2**63 - 1))
 
 
-def _merged(found: R) -> R:
+def _merged(found: R, order: NDArray[np.int64] | None = None) -> R:
     """Equal keys as one, in ascending order, and no more than may be kept."""
     if not len(found.keys):
         return found
-    order = np.argsort(found.keys, kind="stable")
+    order = np.argsort(found.keys, kind="stable") if order is None else order
     keys = found.keys[order]
     drop = 0 if _different(keys, 0) <= found.kept else _bits_to_drop(keys, found.kept // 2)
     keys = keys >> drop
