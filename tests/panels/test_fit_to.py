@@ -129,6 +129,20 @@ def test_two_workers_give_the_bits_of_threads(two_workers: Any, tmp_path: Path) 
         assert same_bits(bits, written(tmp_path / f"{resident}.zarr"))
 
 
+def test_targets_in_memory_stay_in_the_process_or_are_sent(
+    two_workers: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with two_workers.client.as_current():
+        here = dgd.fit_to(X, tmp_path / "here.zarr", Y)
+    sent = dgd.fit_to(X, tmp_path / "sent.zarr", Y, client=two_workers.client)
+    assert (here.plan.kind, sent.plan.kind) == ("threads", "cluster")
+    assert sent.plan.base_bytes > Y.nbytes
+    assert same_bits(written(tmp_path / "here.zarr"), written(tmp_path / "sent.zarr"))
+    monkeypatch.setattr("dgd.fitting.panels.plan.SENT", 1000)
+    with pytest.raises(ConfigurationError, match="at most 1000 B are sent to workers"):
+        dgd.fit_to(X, tmp_path / "no.zarr", Y, client=two_workers.client)
+
+
 def test_ragged_edges(tmp_path: Path) -> None:
     """One row, one feature that is constant, dependent columns, a constant target, integers."""
     y = np.arange(12).reshape(1, 12)
@@ -175,6 +189,7 @@ def test_what_cannot_be_is_refused_in_the_callers_words(tmp_path: Path) -> None:
         (ConfigurationError, r"fit_to\(strengths", {"strengths": []}),
         (ConfigurationError, r"fit_to\(by", {"by": "rows"}),
         (ConfigurationError, r"fit_to\(panel", {"panel": 0}),
+        (ConfigurationError, r"fit_to\(split.*a weight of 0", {"split": "train:0.8:1"}),
         (SchemaError, "129 rows, expected 130", {"data": X, "y": Y[1:]}),
         (SchemaError, "at least one dimension of targets", {"data": X, "y": Y[:, 0, 0]}),
         (UnsupportedFormatError, "squared loss has no classes", {"data": X, "y": Y[:, 0].astype(str)}),

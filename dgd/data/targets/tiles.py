@@ -18,7 +18,7 @@ from itertools import product
 
 TILE_BYTES = 4 * 2**20
 """Of a tile's widest numbers."""
-FEWEST, MOST = 256, 2**14
+FEWEST, MOST = 16, 2**14
 """Targets of a tile, as far as the chunks of y allow."""
 
 Place = tuple[int, ...]

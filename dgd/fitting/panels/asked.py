@@ -62,6 +62,10 @@ def asked(
 ) -> Asked:
     """The arguments of `fit_to`, checked; `call`: its name, as errors quote it."""
     checked_word(f"{call}(by", by, BY)
+    if reading.split is not None:
+        raise ConfigurationError(
+            f"`{call}(split=...)`: many targets are fitted on all rows; leave rows out by a weight of 0"
+        )
     tried = _strengths(call, penalty, strengths)
     intercept = checked_flag(f"{call}(fit_intercept", fit_intercept)
     width = None if panel is None else checked_integer(f"{call}(panel", panel, least=1)

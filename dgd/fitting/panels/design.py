@@ -17,6 +17,8 @@ from dgd.data.rows import Footprint, ReadAtOnce, as_made
 from dgd.data.transforms.missing import check_counts
 from dgd.fitting.panels.basis import BasisProducts, Factored, all_rows, factored, fold_of_rows, start_of
 from dgd.fitting.panels.basis_rows import BasisRows, HeldBasis, ReadBasis
+from dgd.fitting.panels.held_out import HeldOut, held_out
+from dgd.passes.blas import single_threaded_blas
 from dgd.passes.executor import Executor
 from dgd.passes.sums.r_factor import RFactor, RFactorSum
 
@@ -89,6 +91,7 @@ class Design:
     """What all targets share."""
 
     factored: Factored
+    folds: tuple[HeldOut, ...]
     rows: BasisRows
     bytes_read: int
     rows_left_out: int
@@ -110,16 +113,19 @@ def read_design(
     result = executor.sweep(dataset, _DesignSum(keeps))
     factor, weighted = result.value.factor, result.value.weighted
     check_counts(factor.weight, result.left_out, dataset.feature_names)
-    start = start_of(factor, fit_intercept=fit_intercept)
+    with single_threaded_blas():
+        start = start_of(factor, fit_intercept=fit_intercept)
     bytes_read = result.bytes_read
     held = _held(dataset, result.value.rows) if keeps else dataset
     left_out = 0 if result.left_out is None else result.left_out.rows
     del result
     again = executor.sweep(held, BasisProducts(start.basis, folds))
-    found = factored(start, again.value, factor.rows, weighted, fit_intercept=fit_intercept, penalised=penalised)
-    if keeps:
-        return Design(found, _basis_rows(held, found, folds), bytes_read, left_out)
-    return Design(found, ReadBasis(dataset, found.basis, folds), bytes_read + again.bytes_read, left_out)
+    with single_threaded_blas():
+        found = factored(start, again.value, factor.rows, weighted, fit_intercept=fit_intercept, penalised=penalised)
+        apart = held_out(found)
+        if keeps:
+            return Design(found, apart, _basis_rows(held, found, folds), bytes_read, left_out)
+    return Design(found, apart, ReadBasis(dataset, found.basis, folds), bytes_read + again.bytes_read, left_out)
 
 
 def _held(dataset: Dataset, rows: Iterable[tuple[int, Array, Array | None]]) -> Dataset:

@@ -104,7 +104,7 @@ def fit_to(
         where=where,
     )
     _check_out(found, out, overwrite=overwrite)
-    with session(where) as running:
+    with session(_near_the_data(found, where)) as running:
         plan = _plan(found, running)
         plan.check()
         options = reading.get("storage_options") if is_url(out) else None
@@ -148,8 +148,14 @@ def plan_fit_to(
         reading=Reading.of("plan_fit_to", reading),
         where=where,
     )
-    with session(where) as running:
+    with session(_near_the_data(found, where)) as running:
         return _plan(found, running)
+
+
+def _near_the_data(found: Asked, where: Execution) -> Execution:
+    """Targets in this process's memory stay in it unless a client is named."""
+    in_memory = found.job.targets.rows.lies_in_memory
+    return where.on_threads() if in_memory and where.client is None else where
 
 
 def _plan(found: Asked, running: Session) -> PanelPlan:
@@ -226,7 +232,7 @@ def _fitted(
             drop=job.drop,
         )
         panels = Dataset(Panels(plan.panels, plan.y_bytes // plan.panels))
-        effect = FitPanel(sums, Solver(design.factored, found.strengths, found.by), writer, plan.panel_tiles)
+        effect = FitPanel(sums, Solver(design.factored, found.strengths, design.folds), writer, plan.panel_tiles)
         tally: Tally = running.executor.sweep(panels, effect).value
         writer.commit(fingerprint=_digest(job.dataset.identity, job.targets.rows.fingerprint))
     return FittedTargets(

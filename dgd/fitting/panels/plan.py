@@ -12,7 +12,7 @@ from dgd.data.dataset import Dataset
 from dgd.data.targets.opening import Targets
 from dgd.data.targets.tiles import Tiles
 from dgd.data.zarr.tile_writer import COPIES
-from dgd.errors import PlanError
+from dgd.errors import ConfigurationError, PlanError
 from dgd.errors.words import counted, size
 from dgd.fitting.panels.missing_cells import pair_count
 from dgd.fitting.panels.panel_sums import LEVEL_ROWS, PAIR_CELLS, PRODUCT_CELLS, STRIP
@@ -126,6 +126,12 @@ class Job:
         rows, n = self.dataset.shape
         return 8 * rows * (n + 1 + (self.folds > 1))
 
+    @property
+    def shared_bytes(self) -> int:
+        """Of what each target is solved with, whether X stays or not."""
+        n = self.dataset.shape[1]
+        return 8 * n * n + (16 * self.folds * (n + 1) * (n + 1) if self.folds > 1 else 0)
+
     def target_bytes(self) -> int:
         """Of a target in a panel: its sums, and rows that are gathered."""
         n, rows = self.dataset.shape[1], self.groups
@@ -168,10 +174,16 @@ def make_plan(job: Job, resources: Resources, first: Plan, *, resident: str | in
     first: the plan of reading X. resident: bytes of X a process, or "auto".
     """
     limit, threads = resources.memory_limit, resources.threads
-    room = None if limit is None else limit - resources.base_bytes
     # X as it is read stands beside it for a moment, or each task of a worker has one.
     copies = 2 if resources.shares_memory else threads + 1
-    x_bytes = copies * job.x_bytes
+    x_bytes, sent = copies * job.x_bytes, 0 if resources.shares_memory else job.targets.rows.footprint.held
+    if sent > SENT:
+        raise ConfigurationError(
+            f"y is {size(sent)} in this process's memory, and at most {size(SENT)} are sent to workers; write it to a "
+            f"Zarr store that they can read, or fit with `threads=`"
+        )
+    base = resources.base_bytes + copies * (sent + job.shared_bytes)
+    room = None if limit is None else limit - base
     narrow = threads * (job.fixed_bytes(x_resident=True) + job.tiles.cells * job.target_bytes())
     if isinstance(resident, str):
         x_resident = room is None or x_bytes <= min(HALF * room, room - narrow)
@@ -209,9 +221,7 @@ def make_plan(job: Job, resources: Resources, first: Plan, *, resident: str | in
         y_reads=-(-job.tiles.sharing // tiles),
         y_bytes=job.targets.rows.footprint.per_pass,
         thread_bytes=thread_bytes,
-        base_bytes=resources.base_bytes,
-        memory_bytes=max(
-            resources.base_bytes + held + min(threads, len(panels)) * thread_bytes, first.memory_bytes + held
-        ),
+        base_bytes=base,
+        memory_bytes=max(base + held + min(threads, len(panels)) * thread_bytes, first.memory_bytes + held),
         memory_limit=limit,
     )

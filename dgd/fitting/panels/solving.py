@@ -4,7 +4,7 @@
     RSS(α) = Σ w (y − ȳ)² − Σ c² f (2 − f)                     R² = 1 − RSS / Σ w (y − ȳ)²
     GCV(α) = RSS/Σw / (1 − df/m)²,  df = Σ f, and 1 for the intercept
 
-By folds: coefficients of the rows outside of a fold, from their products alone, judged by those of its rows.
+By folds: see `held_out`.
 Golub, Heath and Wahba (1979), Generalized cross-validation as a method for choosing a good ridge parameter.
 """
 
@@ -18,6 +18,7 @@ from dgd._typing import Array, Integers, Matrix, Vector
 from dgd.errors import DataError
 from dgd.errors.words import counted
 from dgd.fitting.panels.basis import Factored
+from dgd.fitting.panels.held_out import HeldOut
 from dgd.fitting.panels.missing_cells import MissingCells
 from dgd.fitting.panels.partial_targets import partial_targets
 
@@ -55,7 +56,8 @@ class Solver:
 
     factored: Factored
     strengths: Vector
-    by: str = "gcv"
+    folds: tuple[HeldOut, ...] = ()
+    """By which a strength is chosen; without any it is by generalised cross-validation."""
 
     def __call__(self, sums: Sums) -> Solved:
         found = self.factored
@@ -96,7 +98,7 @@ class Solver:
         some = np.flatnonzero((missing.counts > 0) & ~none)
         if not len(some):
             return best
-        if len(self.strengths) > 1 and self.by == "folds":
+        if len(self.strengths) > 1 and self.folds:
             raise DataError(
                 f"{counted(len(some), 'target')} lack some of the rows, and folds are of rows that all targets have; "
                 f"choose by='gcv', or fill these cells"
@@ -119,7 +121,7 @@ class Solver:
         """The strength of each target, by number."""
         if len(self.strengths) == 1:
             return np.zeros(left.shape[1], np.int64)
-        errors = self._held_out(sums) if self.by == "folds" else self._generalised(left)
+        errors = self._held_out(sums) if self.folds else self._generalised(left)
         best: Integers = errors.argmin(axis=0)
         return best
 
@@ -131,29 +133,8 @@ class Solver:
         return np.where(np.isnan(errors), np.inf, errors)
 
     def _held_out(self, sums: Sums) -> Matrix:
-        found, K = self.factored, len(sums.products)
         errors = np.zeros((len(self.strengths), sums.products.shape[2]))
-        for k in range(K):
-            rest = [j for j in range(K) if j != k]
-            others, M = sums.products[rest].sum(axis=0), found.products[rest].sum(axis=0)
-            weight = M[0, 0]
-            G, c, shift = M[1:, 1:], others[1:], np.zeros(others.shape[1])
-            if found.fit_intercept:
-                G = G - np.outer(M[0, 1:], M[0, 1:]) / weight
-                shift = others[0] / weight
-                c = c - np.outer(M[0, 1:], shift)
-            held, own = found.products[k], sums.products[k]
-            for i, strength in enumerate(self.strengths):
-                beta = np.empty_like(own)
-                beta[1:] = _solution(G + np.diag(strength * weight / 2 / found.values**2), c)
-                beta[0] = shift - M[0, 1:] @ beta[1:] / weight if found.fit_intercept else 0.0
-                errors[i] += sums.squares[k] + (beta * (held @ beta - 2 * own)).sum(axis=0)
+        for k, fold in enumerate(self.folds):
+            others = sums.products[[j for j in range(len(self.folds)) if j != k]].sum(axis=0)
+            errors += fold.errors(sums.products[k], others, sums.squares[k], self.strengths)
         return errors
-
-
-def _solution(A: Matrix, c: Matrix) -> Matrix:
-    try:
-        found: Matrix = np.asarray(np.linalg.solve(A, c), np.float64)
-    except np.linalg.LinAlgError:
-        found = np.asarray(np.linalg.lstsq(A, c)[0], np.float64)
-    return found
