@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from clusters import Cluster
+from fuzz import changed_json, check_typed
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -281,6 +283,16 @@ def test_a_row_without_a_target_is_left_out_where_features_are_filled() -> None:
     assert (fitted.rows_left_out, fitted.missing_cells) == (2, {"y": 2})
 
 
+def test_what_cannot_be_filled_leaves_its_row_out() -> None:
+    rows = table(missing=True)
+    rows.loc[[3, 4], "t"] = None
+    rows.loc[3, "b"] = "rare"
+    fitted = dgd.fit(rows, "y", features=["a", "b", "t"], time_unit="days", missing="mean")
+    assert (fitted.rows_left_out, fitted.missing_cells) == (2, {"t": 2})
+    assert "b[rare]" not in fitted.model.feature_names
+    assert fitted.bytes_before_first_pass > 0
+
+
 def test_levels_of_rows_that_are_left_out_have_no_column() -> None:
     rows = TABLE.copy()
     rows.loc[5, ["b", "a"]] = ["rare", None]
@@ -415,6 +427,24 @@ def test_an_inference_is_saved_with_its_design(path: Path, tmp_path: Path) -> No
 def test_a_document_of_something_else_is_refused(change: Any) -> None:
     with pytest.raises(ConfigurationError):
         dgd.Design.from_json({"terms": [], "intercept": True, "target": None, **change})
+
+
+def test_a_damaged_document_is_a_design_or_an_error_of_dgd(path: Path) -> None:
+    known = dgd.open_dataset(
+        path, design="y ~ a*b + C(k) + poly(c, 2) + ns(e, segments=2) + hashed(label, 4) + time(t)"
+    )
+    assert known.design is not None
+    document = known.design.as_json()
+    columns, _ = known.X.table.read(known.design.columns, 0, 50, Buffers())
+
+    def try_one(draw: random.Random) -> None:
+        design = dgd.Design.from_json(changed_json(document, draw))
+        if design.is_known and set(design.columns) <= set(columns):
+            assert design.rows(Frame(columns, 50, 0, "t")).shape == (50, len(design.names))
+
+    accepted, refused = check_typed(try_one, 500)
+    assert accepted > 10
+    assert refused > 100
 
 
 def test_other_doors_take_a_design(path: Path, tmp_path: Path) -> None:

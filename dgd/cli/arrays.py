@@ -13,6 +13,7 @@ from dgd.cli import options, tables
 from dgd.cli.options import Command, Where
 from dgd.cli.output import note
 from dgd.data.reading import MISSING, MISSING_CHUNKS, TIME_UNITS, ReadingOptions
+from dgd.errors.words import size
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ class Arrays:
             if getattr(self, role) is None and name is not None and getattr(dataset, role) is not None:
                 note(f"{role}s: {name}, as the dataset says (--no-{role} for none)")
         if dataset.design is not None:
-            note(f"design: {dataset.design.line()}")
+            learned = f" (found in one pass, {size(dataset.bytes_read)})" if dataset.bytes_read else ""
+            note(f"design: {dataset.design.line()}{learned}")
         return dataset
 
 

@@ -107,6 +107,8 @@ class Dataset:
     """Columns that go with the rows and are no part of a pass, by name: whole numbers or texts."""
     design: Design | None = None
     """How X is made of the columns of a table, where it is."""
+    bytes_read: int = 0
+    """Stored bytes that were read to open it: a pass for the levels and means of a design."""
     room: int | None = None
     """Memory beyond the plan, for a stored chunk that is larger than planned; None: not limited."""
     part: Part | None = None
@@ -266,7 +268,7 @@ class Dataset:
         """Read chunk `index`. Without `buffers` the arrays are new and stay valid."""
         buffers = Buffers() if buffers is None else buffers
         start, stop = int(self.bounds[index]), int(self.bounds[index + 1])
-        found: dict[str, Any] = dict(_NOTHING)
+        found: dict[str, Any] = dict.fromkeys(role.name for role in ROLES)
         bytes_read, filled = 0, buffers.watch.filled
         buffers.watch.room = self.room
         for role, rows, row_shape in self._reading:
@@ -284,9 +286,6 @@ class Dataset:
         first = 0 if self.only is None else self.only[0]
         chunk = Chunk(index=first + index, start=start, bytes_read=bytes_read, filled=filled, **found)
         return chunk if self.missing == "error" else _without_missing(chunk, buffers.within("kept"))
-
-
-_NOTHING = dict.fromkeys(role.name for role in ROLES)
 
 
 def _without_missing(chunk: Chunk, buffers: Buffers) -> Chunk:

@@ -63,7 +63,7 @@ def result_of(objective: Objective, run: Run, cost: Plan | None, method: Method)
         rows_left_out=0 if known.left_out is None else known.left_out.rows,
         chunks_filled=known.chunks_filled,
         missing_cells=_missing_cells(dataset, known),
-        bytes_before_first_pass=0 if objective.null is None else objective.null.bytes_read,
+        bytes_before_first_pass=dataset.bytes_read + (0 if objective.null is None else objective.null.bytes_read),
         loss_is_before_last_step=run.loss_is_before_last_step,
     )
 

@@ -32,12 +32,12 @@ class DesignFacts:
 def learning(execution: Execution) -> Learn:
     """What makes the pass, on threads or a cluster: each used column is read once, by the fixed tree."""
 
-    def learn(frames: Dataset, design: Design, whole: tuple[str, ...]) -> Facts:
+    def learn(frames: Dataset, design: Design, whole: tuple[str, ...]) -> tuple[Facts, int]:
         with session(execution) as running:
             dataset = running.open(frames, Need())
-            found: Facts = running.executor.sweep(dataset, DesignFacts(design, whole)).value
-        if not found.rows:
+            found = running.executor.sweep(dataset, DesignFacts(design, whole))
+        if not found.value.rows:
             raise DataError(f"{frames.source}: each of its {frames.shape[0]:,} rows has a missing cell, none counts")
-        return found
+        return found.value, found.bytes_read
 
     return learn

@@ -47,8 +47,8 @@ def open_dataset(
     time_unit (None): "days", "hours", …, in which times are numbers since 1970-01-01; None: they are refused.
     missing ("error"): "drop" leaves out rows with a missing cell (NaN, or no label) in X, y, weight or offset, as if
     their weight were 0; they are counted. Of a table "mean" fills numbers by the mean of the others, weights do not
-    count, and "indicator" has a column that says so beside; a missing category is then a level, and rows without y,
-    weight or offset are left out.
+    count, and "indicator" has a column that says so beside; a missing category is then a level; rows without y, weight,
+    offset or what is no plain number are left out.
     missing_chunks ("error"): "fill" takes a stored chunk that is not there as the array's fill value, as zarr does, and
     counts it; what dgd wrote has all its chunks, and lacks none unless it is damaged.
     X ("X"): the name of the matrix in the group, such as "layers/counts" of an AnnData store, whose sparse matrices,

@@ -144,9 +144,4 @@ def _resolved(factor: Term, kinds: dict[str, ColumnKind], reading: Reading) -> T
         return replace(factor, missing="level" if filled else "error")
     if isinstance(factor, Numeric) and filled and factor.fill is None:
         return replace(factor, fill="mean", indicator=reading.missing == "indicator")
-    if filled and not isinstance(factor, (Numeric, Categorical, Hashed)):
-        raise ConfigurationError(
-            f"missing={reading.missing!r} fills columns of numbers, and there is {factor.label}: leave rows with a "
-            f"missing cell out (missing='drop'), or refuse them"
-        )
     return factor

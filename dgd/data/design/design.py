@@ -206,8 +206,10 @@ class Design:
                 each.append(known[number, full])
             pieces += product(each)
         parts = merged(pieces, Buffers() if buffers is None else buffers)
-        if not self.is_mixed:
-            return parts[0] if isinstance(parts[0], np.ndarray) else parts[0].toarray()
+        if not parts:
+            return np.zeros((len(frame), 0))
+        if not self.is_mixed and isinstance(parts[0], np.ndarray):
+            return parts[0]
         return Mixed(tuple(parts))
 
     @cached_property

@@ -39,6 +39,7 @@ OPERATORS: dict[type, Callable[[Any, Any], Any]] = {
 }
 QUOTED = re.compile(r"`([^`]*)`")
 LONGEST = 10_000
+LARGEST = 1e300
 DEEPEST = 50
 
 
@@ -122,7 +123,7 @@ def _check(tree: ast.expr, text: str, names: dict[str, str], columns: dict[str, 
         case ast.Name():
             tree.id = names.get(tree.id, tree.id)
             columns[tree.id] = None
-        case ast.Constant() if type(tree.value) in (int, float):
+        case ast.Constant(value=int() | float() as value) if type(value) is not bool and abs(value) < LARGEST:
             pass
         case ast.UnaryOp(op=ast.USub() | ast.UAdd(), operand=operand):
             _check(operand, text, names, columns, depth + 1)

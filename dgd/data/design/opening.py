@@ -16,9 +16,9 @@ from dgd.data.reading import Reading, ReadingOptions
 from dgd.data.rows import RowsOfRows
 from dgd.errors import ConfigurationError, SchemaError
 
-Learn = Callable[[Dataset, Design, tuple[str, ...]], Facts]
-"""Makes the pass that finds what a design has to learn: of a dataset whose rows of X are frames, without rows in which
-a cell of some columns is missing."""
+Learn = Callable[[Dataset, Design, tuple[str, ...]], tuple[Facts, int]]
+"""Makes the pass that finds what a design has to learn, and says how many bytes it read: of a dataset whose rows of X
+are frames, without rows in which a cell of some columns is missing."""
 
 
 def open_table(
@@ -48,16 +48,17 @@ def open_table(
     texts = {role: _text(table, role, given) for role, given in named.items() if isinstance(given, str)}
     used = tuple(dict.fromkeys(name for text in texts.values() for name in Expression(text).columns))
     design = design_for(table, used, reading)
+    bytes_read = 0
     if not design.is_known:
         if learn is None:
             raise ConfigurationError(
                 f"the levels and means of {design} are found by reading the data: open them by `dgd.open_dataset`"
             )
         # Rows that the fit leaves out teach nothing: a level that only they have would be a column of zeros.
-        left_out_by = {"error": (), "drop": (*design.columns, *used)}.get(reading.missing, used)
-        whole = tuple(dict.fromkeys(left_out_by))
+        whole = () if reading.missing == "error" else tuple(dict.fromkeys((*design.not_filled, *used)))
         columns = tuple(dict.fromkeys((*_to_look_at(design), *whole)))
-        design = design.learned(learn(_frames(table, columns), design, whole))
+        facts, bytes_read = learn(_frames(table, columns), design, whole)
+        design = design.learned(facts)
     if isinstance(named["y"], str):
         design = replace(design, target=texts["y"])
     if not design.names:
@@ -77,6 +78,7 @@ def open_table(
         source=table.source,
         missing="drop" if reading.missing in ("drop", *FILLED) else "error",
         design=design,
+        bytes_read=bytes_read,
     )
 
 

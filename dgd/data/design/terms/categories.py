@@ -99,6 +99,10 @@ class Categorical(Term):
         checked_integer("Categorical(most", self.most, least=1)
         if self.missing is not None:
             checked_word("Categorical(missing", self.missing, WITH_MISSING)
+        if self.has_missing is not None:
+            checked_flag("Categorical(has_missing", self.has_missing)
+        if self.left_out != ():
+            object.__setattr__(self, "left_out", checked_levels("Categorical(left_out", self.left_out))
         if self.full and self.reference is not None:
             raise ConfigurationError("`Categorical(reference=..., full=True)`: a reference is a level that is left out")
         if self.reference is not None:

@@ -15,9 +15,11 @@ from dgd.data.design.terms.base import FILLS, Piece, Term, checked_names, column
 from dgd.data.design.terms.level_codes import LevelCodes
 from dgd.data.reading import NANOSECONDS, TIME_UNITS
 from dgd.errors import ConfigurationError, SchemaError, ValueRangeError
-from dgd.errors.checks import checked_flag, checked_word
+from dgd.errors.checks import checked_flag, checked_number, checked_word
 from dgd.errors.words import shown
 
+LARGEST = 1e300
+"""Levels that are numbers are smaller."""
 NOT_THERE, NO_CELL = -2, -1
 """Ranks of a level that is not among those of an `Ordinal`, and of a missing cell."""
 
@@ -57,6 +59,10 @@ class Numeric(Term):
     def __post_init__(self) -> None:
         object.__setattr__(self, "expression", Expression(self.of))
         checked_flag("Numeric(indicator", self.indicator)
+        if self.has_missing is not None:
+            checked_flag("Numeric(has_missing", self.has_missing)
+        if self.mean is not None:
+            checked_number("Numeric(mean", self.mean)
         if isinstance(self.fill, str) and self.fill not in FILLS:
             raise ConfigurationError(f"`Numeric(fill=...)` must be 'mean' or a number, got {shown(self.fill)}")
         if self.indicator and self.fill is None:
@@ -131,7 +137,7 @@ class Time(Term):
         checked_names("Time", self.column)
         checked_word("Time(unit", self.unit, TIME_UNITS)
         try:
-            found = np.datetime64(self.since, "ns")
+            found = np.datetime64(checked_names("Time(since", self.since), "ns")
         except (TypeError, ValueError) as error:
             raise ConfigurationError(
                 f"`Time(since=...)` must be a date like '2020-01-31', got {shown(self.since)}"
@@ -207,7 +213,9 @@ def checked_levels(call: str, levels: Any) -> tuple[Level, ...]:
     if not isinstance(given, (list, tuple)) or not given:
         raise ConfigurationError(f"`{call}=...)` must be a list of levels, got {shown(levels)}")
     for each in given:
-        if not isinstance(each, (str, bool, int, float, np.generic)) or (isinstance(each, float) and each != each):
+        if not isinstance(each, (str, bool, int, float, np.generic)) or (
+            isinstance(each, (int, float)) and not abs(each) < LARGEST
+        ):
             raise ConfigurationError(f"`{call}=...)` must be texts, numbers or booleans, got {shown(each)}")
     found = tuple(plain_level(each) for each in given)
     if len(set(found)) < len(found):

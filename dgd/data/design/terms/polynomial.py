@@ -77,8 +77,9 @@ class Polynomial(Term):
         if checked_integer("Polynomial(degree", self.degree, least=1) > MOST_DEGREES:
             raise ConfigurationError(f"`Polynomial(degree={self.degree})`: at most {MOST_DEGREES}")
         if self.weights is not None:
-            weights = np.array(self.weights, dtype=np.float64)
-            fits = weights.shape == (self.degree + 1, self.degree) and np.isfinite(weights).all()
+            fits = isinstance(self.weights, tuple) and len(self.weights) == self.degree + 1
+            fits = fits and all(isinstance(row, tuple) and len(row) == self.degree for row in self.weights)
+            fits = fits and all(type(each) is float and math.isfinite(each) for row in self.weights for each in row)
             numbers = all(isinstance(each, float) and math.isfinite(each) for each in (self.centre, self.scale))
             if not (fits and numbers and self.scale):
                 raise ConfigurationError("`Polynomial(weights=...)` are not those of a polynomial that was learned")
