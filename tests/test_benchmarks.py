@@ -296,8 +296,12 @@ def test_comparing_checksums_is_measured(tmp_path: Path) -> None:
     assert identity.Checksums.check is compare
 
 
-def test_many_models_are_measured_beside_one() -> None:
-    ridge, logistic = many.measure(rows=400, features=3, runs=1)
+def test_many_models_are_measured_beside_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks._products.WIDTHS", (4, 16))
+    monkeypatch.setattr("benchmarks._products.MANY", (200, 32, 40))
+    *products, ridge, logistic = many.measure(rows=400, features=3, runs=1, numbers=2**12)
+    assert [row["columns"] for row in products] == [4, 4, 4, 16, 16, 16, 32]
+    assert min(row["ratio"] for row in products) > 0
     assert ridge["passes"] == 1
     assert logistic["passes"] <= 2 * logistic["of one"]
 
