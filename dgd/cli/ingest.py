@@ -112,6 +112,8 @@ def _say(written: Ingested) -> None:
             say(f"{what}: {visible(name)}")
     if written.left_out:
         say(f"left out: {_listed(written.left_out)} (the index of a DataFrame; --features takes it by name)")
+    if written.files_kept:
+        say(f"kept: {counted(written.files_kept, 'file')} that the interrupted run had read")
     if written.missing:
         cells = ", ".join(f"{visible(name)} {count:,}" for name, count in written.missing.items())
         rows = counted(written.rows_left_out, "row") + " with a missing cell"

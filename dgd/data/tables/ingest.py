@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from dgd.data.reading import is_url
 from dgd.data.tables.ahead import ahead
 from dgd.data.tables.brought import local_file
 from dgd.data.tables.dialect import Dialect
@@ -27,6 +28,7 @@ with needing_pyarrow():
     from dgd.data.tables.columns import Selection, Table, Wanted, choose_columns
     from dgd.data.tables.opening import opened_tables
     from dgd.data.tables.refusals import check_columns
+    from dgd.data.tables.restart import Noted, Restart
 
 __all__ = ["Ingested", "ingest"]
 
@@ -51,6 +53,7 @@ class Ingested:
     read_as: dict[str, str] = field(default_factory=dict)  # how CSV files that are not as usual were read
     offset: str | None = None
     ids: tuple[str, ...] = ()
+    files_kept: int = 0  # files whose rows an interrupted ingest had written
 
 
 def ingest(
@@ -106,7 +109,8 @@ def ingest(
 
     Every file's columns are checked before anything is written. If an error comes later the dataset stays
     marked as interrupted, and opening it is refused with a quotation of `redo`, such as the command that
-    repeats the ingest. Where an ingest with the same `redo` was interrupted, this one takes its place.
+    repeats the ingest. Where an ingest with the same `redo` was interrupted, this one takes its place,
+    and does not read again the files that it had finished, unless they were changed.
 
     `progress(rows, bytes_read)` is called after each block with the rows written and the bytes of the files
     read so far: as they are on disk, compressed for .gz and its like, and up to 32 MiB of text ahead of the rows.
@@ -121,6 +125,8 @@ def ingest(
         check_columns(table, selection, first=tables[0])
     whole = {name: all(table.whole_numbers(name) for table in tables) for name in selection.ids}
     rows_together = chunk_rows or usual_chunk_rows(len(selection.features), float_dtype)
+    repeated = redo is not None and not is_url(out)
+    before = Restart.of(local_folder(out), redo, selection, rows_together, tables) if repeated else None
     with DatasetWriter(
         out,
         chunk_rows=chunk_rows,
@@ -134,7 +140,11 @@ def ingest(
         overwrite=overwrite or _is_repeated(out, redo),
         redo=redo,
     ) as writer:
-        rows, rows_left_out = _append_all(writer, tables, selection, float_dtype, cells, whole, rows_together, progress)
+        rows, rows_left_out = _append_all(
+            writer, tables, selection, float_dtype, cells, whole, rows_together, progress, before
+        )
+    if before is not None:
+        before.remove()
     return Ingested(
         os.fspath(out),
         rows,
@@ -149,6 +159,7 @@ def ingest(
         {table.path: table.read_as for table in tables if table.read_as},
         offset,
         selection.ids,
+        0 if before is None else before.files,
     )
 
 
@@ -198,18 +209,25 @@ def _append_all(
     whole_ids: dict[str, bool],
     chunk_rows: int,
     progress: Callable[[int, int], None] | None,
+    before: Restart | None,
 ) -> tuple[int, int]:
     """Append every row of every table that is to be written; returns their number, and that of the others."""
-    rows = left_out = 0
+    noted = Noted.of(writer, tables, before)
+    rows, left_out = (0, 0) if before is None else before.append_to(writer, missing)
 
-    def found() -> Iterator[tuple[int, Block]]:
-        bytes_before = 0
-        for table in tables:
+    def found() -> Iterator[tuple[int, Block | dict[str, int]]]:
+        first = 0 if before is None else before.files
+        bytes_before = sum(table.size for table in tables[:first])
+        for table in tables[first:]:
             for block in blocks(table, selection, dtype, missing, whole_ids, chunk_rows):
                 yield bytes_before + block.bytes_read, block
             bytes_before += table.size
+            yield bytes_before, dict(missing.counts)
 
     for bytes_read, block in ahead(found(), BLOCKS_AHEAD):
+        if isinstance(block, dict):
+            noted.finished(rows, left_out, block)
+            continue
         if len(block.X):
             writer.append(block.X, block.y, block.weight, block.offset, block.ids)
         rows += len(block.X)
@@ -224,4 +242,5 @@ def _append_all(
             file=tables[0].path,
             column=worst,
         )
+    noted.forget()
     return rows, left_out

@@ -107,13 +107,23 @@ class Column:
         self._write(self._buffer)
         self._filled = 0
 
+    def keep(self) -> None:
+        """Write the rows that wait for their chunk to be full, as that chunk; it is written again when it is."""
+        if self._filled:
+            self._buffer[self._filled :] = self._nothing
+            self._put(self._buffer)
+
     def _write(self, values: Array) -> None:
         """Write a whole chunk."""
+        self._checksums += self._put(values)
+        self._chunks += 1
+
+    def _put(self, values: Array) -> bytes:
+        """Write the next chunk; its crc32c."""
         chunk, crc = self._draft.encoded(values)
-        self._checksums += crc
         place = (self._chunks, *(0 for _ in self._buffer.shape[1:]))
         self._output.set(f"{self.name}/c/{'/'.join(map(str, place))}", chunk, crc)
-        self._chunks += 1
+        return crc
 
 
 class ArrayDraft:

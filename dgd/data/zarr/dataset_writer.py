@@ -127,6 +127,12 @@ class DatasetWriter:
         self.rows += blocks["X"].shape[0]
         self._ended = None
 
+    def keep(self) -> None:
+        """Write what waits for its chunk to be full, for whoever finds the dataset unfinished; X is an array."""
+        self._refuse_if_ended()
+        for column in (*self._columns.values(), *(() if self._ids is None else (self._ids,))):
+            column.keep()
+
     def commit(self) -> None:
         """Write what is left, bring it to disk, and mark the dataset complete; then the writer is done."""
         self._refuse_if_ended()

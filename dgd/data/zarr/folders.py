@@ -19,6 +19,8 @@ from dgd.errors.checks import is_file_name
 
 DRAFT = re.compile(r"(zarr|\d+)\.[0-9a-f]{32}\.partial|\.zarr\.json\.partial")
 """Files that zarr and dgd rename when they are whole; a killed writer leaves them behind."""
+REACHED = "dgd.reached"
+"""The list of files that an ingest under way has read to their end."""
 CHUNKS = re.compile(r"c(/\d+)*")
 
 
@@ -122,7 +124,7 @@ def _not_a_chunk(array: Path, chunks: Path) -> Path | None:
 
 
 def _is_draft(entry: Path) -> bool:
-    ours = DRAFT.fullmatch(entry.name) is not None or entry.name == MANIFEST
+    ours = DRAFT.fullmatch(entry.name) is not None or entry.name in (MANIFEST, REACHED)
     return ours and entry.is_file() and not entry.is_symlink()
 
 

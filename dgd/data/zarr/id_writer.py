@@ -51,6 +51,11 @@ class IdColumns:
         for name, column in zip(self.names, self._columns, strict=True):
             column.append(ids[name])
 
+    def keep(self) -> None:
+        """Write the rows that wait for their chunk to be full."""
+        for column in self._columns:
+            column.keep()
+
     def finish(self) -> None:
         """Write what is left."""
         for column in self._columns:

@@ -37,7 +37,7 @@ class OutputLock:
 
         Raises OutputInUseError where another writer is at work, ConfigurationError where the path may not be replaced.
         """
-        old = _locked(path) if overwrite and path.is_dir() and not path.is_symlink() else None
+        old = locked_folder(path) if overwrite and path.is_dir() and not path.is_symlink() else None
         try:
             make_room(path, overwrite=overwrite)
             try:
@@ -47,12 +47,12 @@ class OutputLock:
         finally:
             if old is not None:
                 os.close(old)
-        return cls(path, _locked(path))
+        return cls(path, locked_folder(path))
 
     @classmethod
     def take(cls, path: Path) -> Self:
         """The lock on a folder that another writer has left. Raises OutputInUseError where that is at work."""
-        return cls(path, _locked(path))
+        return cls(path, locked_folder(path))
 
     def release(self) -> None:
         """Let others write there."""
@@ -90,8 +90,8 @@ def in_use(path: Path | str, root: bytes | None = None) -> OutputInUseError:
     return OutputInUseError(f"{path} is being written by another writer{_named(found)}; {hint}, or give another path")
 
 
-def _locked(path: Path) -> int:
-    """The open folder, locked."""
+def locked_folder(path: Path) -> int:
+    """The open folder, locked. Raises OutputInUseError where another writer is at work."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
