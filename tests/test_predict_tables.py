@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from clusters import two_in_this_process
+from clusters import Cluster, two_in_this_process
 from test_write_errors import files_of_at_most
 from traced import peak_of
 
@@ -332,3 +332,26 @@ def test_tables_are_written_in_bounded_memory(tmp_path: Path, monkeypatch: pytes
         given = (model, tmp_path / "x.zarr", tmp_path / name)
         peak = peak_of(lambda given=given: dgd.predict_to(*given, threads=1, overwrite=True), most)
         assert peak < most
+
+
+def test_a_text_file_has_the_same_bits_as_parquet(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    frame().to_parquet(tmp_path / "t.parquet", row_group_size=GROUP, index=False)
+    frame()[["a", "key", "kind", "b"]].to_csv(tmp_path / "t.csv", index=False)
+    model = dgd.fit(tmp_path / "t.parquet", "up", features=["a", "kind", "b"], loss="softmax").model
+    model.save(tmp_path / "m.dgd")
+    for name in ("parquet", "csv"):
+        given = ["--id", "key", "--probabilities", "--out", str(tmp_path / f"p.{name}")]
+        assert main(["predict", str(tmp_path / "m.dgd"), str(tmp_path / f"t.{name}"), *given]) == 0
+    assert "parsed once" in capfd.readouterr().err
+    pd.testing.assert_frame_equal(read(tmp_path / "p.parquet"), read(tmp_path / "p.csv"), check_exact=True)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("tiny_data_are_divided_too")
+def test_the_same_bytes_from_worker_processes(
+    fitted: dgd.Result, table: Path, tmp_path: Path, two_workers: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dgd.models.prediction.table_rows.WINDOW_BYTES", 300 * 72)
+    for k, where in enumerate(({"threads": 2}, {"client": two_workers.client})):
+        dgd.predict_to(fitted.model, table, tmp_path / f"{k}.parquet", ids=["key", "day"], **where)
+    assert (tmp_path / "0.parquet").read_bytes() == (tmp_path / "1.parquet").read_bytes()

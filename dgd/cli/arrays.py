@@ -38,11 +38,10 @@ class Arrays:
 
     def open(self, store: str, where: Where) -> Any:
         """The dataset; says which weights and offsets are used without having been named, and what a table becomes."""
-        from dgd.data.tables.files import is_text, parquet_paths
+        from dgd.data.tables.files import parquet_paths
         from dgd.passes.opening import open_dataset
 
-        if is_text(store):
-            note(f"{store} is parsed once, into a temporary file; `dgd ingest` writes a dataset that stays")
+        note_parsing(store)
         # Only a table may need a pass, for its levels and means.
         with where.execution() if parquet_paths(store) is not None else nullcontext() as execution:
             dataset = open_dataset(store, **self.arguments, execution=execution)
@@ -54,6 +53,14 @@ class Arrays:
             learned = f" (found in one pass, {size(dataset.bytes_read)})" if dataset.bytes_read else ""
             note(f"design: {dataset.design.line()}{learned}")
         return dataset
+
+
+def note_parsing(store: str) -> None:
+    """Say what is done with a table that is a text."""
+    from dgd.data.tables.files import is_text
+
+    if is_text(store):
+        note(f"{store} is parsed once, into a temporary file; `dgd ingest` writes a dataset that stays")
 
 
 def arrays(command: Command, *, is_fitted: bool = True) -> Command:

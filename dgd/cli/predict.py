@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from dgd.cli import options
-from dgd.cli.arrays import chosen_offset, with_offset
+from dgd.cli.arrays import chosen_offset, note_parsing, with_offset
 from dgd.cli.arrays import reading as with_reading
 from dgd.cli.options import Where
 from dgd.cli.output import note, print_json, say
@@ -65,6 +65,7 @@ def predict(
     if as_json and out == "-":
         raise click.UsageError("--json and --out - exclude each other: both write to stdout")
     fitted = load_model(model)
+    note_parsing(store)
     with where.execution() as execution:
         common: dict[str, Any] = {
             "offset": chosen_offset(offset, none=no_offset),

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from dgd.cli import options
-from dgd.cli.arrays import Arrays
+from dgd.cli.arrays import Arrays, note_parsing
 from dgd.cli.arrays import arrays as with_arrays
 from dgd.cli.options import Where
 from dgd.cli.output import print_json, say
@@ -35,6 +35,7 @@ def score(model: str, store: str, arrays: Arrays, by: str | None, where: Where, 
     from dgd.models.model import load_model
 
     fitted = load_model(model)
+    note_parsing(store)
     with where.execution() as execution:
         found = asdict(fitted.score(store, **arrays.arguments, by=by, execution=execution))
     if as_json:

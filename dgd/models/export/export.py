@@ -36,7 +36,7 @@ def export(
     missing cell, or a level that is not known, is NULL or NaN there. The numbers are those of `predict` but for the
     rounding of sums in another order.
 
-    For scikit-learn see `dgd.estimators.to_sklearn`. Raises ConfigurationError for terms (splines, polynomials, times,
+    For scikit-learn see `dgd.estimators.to_sklearn`. Raises ConfigurationError for terms (splines, times,
     hashed categories) and losses that have no such form, and for a model with an offset.
     """
     found = model_of("export", model)

@@ -19,7 +19,8 @@ from dgd._typing import Array
 from dgd.data.design.columns import Level
 from dgd.data.design.terms.base import Term
 from dgd.data.design.terms.categories import Categorical
-from dgd.data.design.terms.numbers import Numeric
+from dgd.data.design.terms.numbers import Numeric, Ordinal
+from dgd.data.design.terms.polynomial import Polynomial
 from dgd.errors import ConfigurationError
 from dgd.models.predictor import Predictor
 
@@ -91,6 +92,8 @@ class _Coded:
     category: Category
     columns: int
     places: tuple[int, ...]
+    ranks: tuple[float, ...] = ()
+    """Of ordered levels, what each counts for."""
 
 
 def _blocks(factors: tuple[tuple[Term, bool], ...]) -> list[tuple[tuple[Number, ...], tuple[_Coded, ...]]]:
@@ -100,12 +103,15 @@ def _blocks(factors: tuple[tuple[Term, bool], ...]) -> list[tuple[tuple[Number, 
         if isinstance(factor, Categorical):
             coded = _coded(factor, full=full)
             blocks = [(numbers, (*categories, coded)) for numbers, categories in blocks]
-        elif isinstance(factor, Numeric):
-            blocks = [((*numbers, one), categories) for numbers, categories in blocks for one in _numbers(factor)]
+        elif isinstance(factor, Ordinal):
+            blocks = [(numbers, (*categories, _ordered(factor))) for numbers, categories in blocks]
+        elif isinstance(factor, Numeric | Polynomial):
+            each = _numbers(factor) if isinstance(factor, Numeric) else _powers(factor)
+            blocks = [((*numbers, one), categories) for numbers, categories in blocks for one in each]
         else:
             raise ConfigurationError(
                 f"{factor.label!r} is a term of the kind {factor.kind!r}, which SQL and ONNX of dgd have no form for; "
-                f"columns, arithmetic on them, categories and their products have one"
+                f"columns, arithmetic on them, polynomials, categories and their products have one"
             )
     return blocks
 
@@ -114,6 +120,29 @@ def _numbers(term: Numeric) -> list[Number]:
     fill = term.mean if term.fill == "mean" else term.fill
     value = Number(term.expression.tree, None if fill is None else float(fill))
     return [value, Number(value.tree, says_missing=True)] if term.indicator and term.has_missing else [value]
+
+
+def _powers(term: Polynomial) -> list[Number]:
+    """By Horner's rule, in t = (x − c) / s where they are orthogonal."""
+    x = term.expression.tree
+    if term.weights is None:
+        return [Number(ast.BinOp(x, ast.Pow(), ast.Constant(k))) for k in range(1, term.degree + 1)]
+    assert term.centre is not None
+    assert term.scale is not None
+    t = ast.BinOp(ast.BinOp(x, ast.Sub(), ast.Constant(term.centre)), ast.Div(), ast.Constant(term.scale))
+    found = []
+    for j in range(term.degree):
+        *lower, tree = (ast.Constant(row[j]) for row in term.weights)
+        for weight in reversed(lower):
+            tree = ast.BinOp(ast.BinOp(tree, ast.Mult(), t), ast.Add(), weight)  # type: ignore[assignment]
+        found.append(Number(tree))
+    return found
+
+
+def _ordered(term: Ordinal) -> _Coded:
+    levels = term.levels
+    places = (*(0 for _ in levels), NO_VALUE, NO_VALUE)
+    return _Coded(Category(term.column, levels), 1, places, tuple(float(k) for k in range(len(places))))
 
 
 def _coded(term: Categorical, *, full: bool) -> _Coded:
@@ -137,7 +166,8 @@ def _table(block: Array, coded: tuple[_Coded, ...]) -> Array:
     found = np.empty((*(len(each.places) for each in coded), block.shape[1]))
     for at in itertools.product(*(range(len(each.places)) for each in coded)):
         columns = [each.places[k] for each, k in zip(coded, at, strict=True)]
-        found[at] = np.nan if NO_VALUE in columns else 0.0 if NONE in columns else shaped[tuple(columns)]
+        ranks = math.prod(each.ranks[k] for each, k in zip(coded, at, strict=True) if each.ranks)
+        found[at] = np.nan if NO_VALUE in columns else 0.0 if NONE in columns else ranks * shaped[tuple(columns)]
     return found
 
 
