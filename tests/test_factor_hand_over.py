@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal, localcontext
 from pathlib import Path
 from typing import Any
 
@@ -217,3 +218,37 @@ def test_no_standard_errors_of_columns_that_depend_on_each_other() -> None:
     for result, penalized in ((found, "refuse"), (ridge, "ignore")):
         with pytest.raises(DataError, match=r"nearly collinear: rank 2 of 3 \(columns 0, 1, 2\)"):
             result.inference(penalized=penalized)
+
+
+def exact(X: Any, y: Any) -> np.ndarray:
+    """θ by the normal equations in 70 decimal digits."""
+    with localcontext() as context:
+        context.prec = 70
+        as_decimals = np.vectorize(Decimal, otypes=[object])
+        A, b = as_decimals(np.column_stack([np.ones(len(y)), X])), as_decimals(y)
+        G, c = A.T @ A, A.T @ b
+        for i in range(len(c)):
+            for j in range(i + 1, len(c)):
+                part = G[j, i] / G[i, i]
+                G[j], c[j] = G[j] - part * G[i], c[j] - part * c[i]
+        for i in reversed(range(len(c))):
+            c[i] = (c[i] - G[i, i + 1 :] @ c[i + 1 :]) / G[i, i]
+    return c.astype(float)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_nothing_is_promised_that_exact_arithmetic_does_not_keep(seed: int) -> None:
+    """Columns of any condition from 1e4 to 1e11, scale and mean, with little noise and much."""
+    rng, handed_over = np.random.default_rng(seed), 0
+    for _ in range(6):
+        m, n = int(rng.integers(40, 400)), int(rng.integers(2, 7))
+        turned = np.linalg.qr(rng.normal(size=(n, n)))[0]
+        sizes = np.logspace(0, -rng.uniform(4, 11), n)
+        X = (rng.normal(size=(m, n)) * sizes) @ turned * 10 ** rng.uniform(-3, 3, n) + rng.normal(size=n)
+        y = X @ rng.normal(size=n) * 10 ** rng.uniform(0, 6) + rng.choice([0, 1e-6, 1, 100]) * rng.normal(size=m)
+        found = dgd.fit(data(X, y), max_iter=10)
+        if FACTOR in found.explain():
+            handed_over += 1
+            assert found.certificate is not None
+            assert np.linalg.norm(found.coef_ - exact(X, y)[1:]) <= found.certificate.distance
+    assert handed_over > 0
