@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,30 @@ def test_two_workers_give_the_bits_of_threads(two_workers: Any, tmp_path: Path) 
         assert same_bits(bits, written(tmp_path / f"{resident}.zarr"))
 
 
+@pytest.mark.slow
+def test_a_worker_that_is_killed_costs_no_bit(tmp_path: Path) -> None:
+    from clusters import cluster, wait_until
+
+    many = np.tile(Y.reshape(ROWS, -1), 200)
+    path = store(tmp_path / "a.zarr", X, many, (ROWS, 100), dims=None)
+    dgd.fit_to(path, tmp_path / "threads.zarr")
+    out, killed = tmp_path / "b.zarr", []
+
+    def kill(worker: Any) -> None:
+        wait_until(lambda: len(list((out / "r2").rglob("*"))) > 20, "some tiles")
+        worker.kill()
+        killed.append(worker)
+
+    with cluster(tmp_path) as found:
+        workers = [found.add_worker(), found.add_worker()]
+        killing = threading.Thread(target=kill, args=(workers[0],))
+        killing.start()
+        dgd.fit_to(path, out, client=found.client, panel=64)
+        killing.join()
+    assert killed
+    assert same_bits(written(out), written(tmp_path / "threads.zarr"))
+
+
 def test_targets_in_memory_stay_in_the_process_or_are_sent(
     two_workers: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,7 +178,7 @@ def test_ragged_edges(tmp_path: Path) -> None:
     assert one["intercept"].tolist() == list(range(12))
     assert np.isnan(one["r2"]).all()
 
-    twice = np.column_stack([X, X[:, 0], np.ones(ROWS)])
+    twice = np.column_stack([X, 2 * X[:, 0], np.ones(ROWS)])
     integers = np.round(Y[:, 0]).astype(np.int16)
     integers[:, 2] = 7
     found = dgd.fit_to(twice, tmp_path / "twice.zarr", integers)
@@ -161,7 +186,8 @@ def test_ragged_edges(tmp_path: Path) -> None:
     assert found.rank == FEATURES
     assert "rank" in str(found)
     expected = lstsq(X, integers[:, 1])[1]
-    assert_allclose(same["coef"][1], [expected[0] / 2, *expected[1:], expected[0] / 2, 0], rtol=1e-9)
+    assert_allclose(same["coef"][1], [expected[0] / 5, *expected[1:], 2 * expected[0] / 5, 0], rtol=1e-9)
+    assert_allclose(same["coef"][1], dgd.fit(twice, integers[:, 1]).coef_, rtol=1e-6, atol=1e-9)
     assert_allclose(same["coef"][2], 0, atol=1e-12)
     assert same["intercept"][2] == 7
     assert np.isnan(same["r2"][2])

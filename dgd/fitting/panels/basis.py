@@ -170,9 +170,9 @@ def factored(
         G = G - np.outer(sums, sums) / weight
     L = np.linalg.cholesky((G + G.T) / 2)
     units = np.where(start.scale > 0, start.scale, 1.0)
-    left, values, vectors = np.linalg.svd(
-        L.T @ (start.columns / units if penalised else start.columns), full_matrices=False
-    )
+    # Of dependent columns the coefficients are those of least norm in the units of X, as for `dgd.fit`.
+    raw = penalised or len(G) < np.count_nonzero(start.scale)
+    left, values, vectors = np.linalg.svd(L.T @ (start.columns / units if raw else start.columns), full_matrices=False)
     turn = np.linalg.solve(L.T, left)
     change = np.zeros((1 + len(G), 1 + len(G)))
     change[0, 0], change[1:, 1:] = 1, turn
@@ -183,8 +183,8 @@ def factored(
         basis=replace(start.basis, again=turn),
         sums=turn.T @ sums,
         values=values,
-        vectors=vectors.T if penalised else vectors.T * start.scale[:, None],
+        vectors=vectors.T if raw else vectors.T * start.scale[:, None],
         products=np.stack([change.T @ each @ change for each in products]),
-        condition=start.condition,
+        condition=float(values[0] / values[-1]) if raw and not penalised and len(values) else start.condition,
         fit_intercept=fit_intercept,
     )
