@@ -24,7 +24,7 @@ from tables import table, written
 import dgd
 from dgd import terms
 from dgd.data.buffers import Buffers
-from dgd.data.design.columns import Codes, Frame
+from dgd.data.design.columns import Codes, Frame, found_levels
 from dgd.data.design.rows import DesignRows
 from dgd.data.mixed import Mixed
 from dgd.errors import ConfigurationError, DataError, ModelError, SchemaError, ValueRangeError
@@ -491,6 +491,21 @@ def test_what_cannot_be_is_refused_at_once(path: Path) -> None:
         dgd.fit(path, "y", design="a", features=["a"])
     with pytest.raises(SchemaError, match="column 'b' holds text, expected numbers for weight"):
         dgd.fit(path, "y", features=["a"], categorical=["k"], weight="b")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[3, -2, 3], [2**63, 1], [], [1.0, np.nan, 2.5], [True, False], [-128, 127], [2**40, 0], [2**63, 2**63 + 1]],
+)
+def test_levels_that_are_numbers_are_found_and_coded(values: list[Any]) -> None:
+    column = np.array(values, np.int8 if -128 in values else np.uint64 if 2**63 in values else None)
+    found, has_missing = found_levels(column)
+    assert (found, has_missing) == ({each for each in values if each == each}, any(each != each for each in values))
+    if found:
+        term = terms.Categorical("k", levels=sorted(found), full=True)
+        (piece,) = term.pieces(Frame({"k": column}, len(column), 0, "t"), full=True)
+        expected = [-2 if each != each else sorted(found).index(each) for each in values]
+        assert piece.codes.tolist() == expected
 
 
 def test_a_table_of_ones_own() -> None:

@@ -21,6 +21,8 @@ Level = str | bool | int | float
 """A category's value."""
 MISSING = -1
 """The code of a missing cell in `Codes`."""
+COUNTED = 2**16
+"""Whole numbers from the least to the greatest, of which those that are there are counted, not sorted."""
 FLOAT64 = np.dtype(np.float64)
 
 
@@ -198,6 +200,21 @@ def as_codes(values: Array) -> Codes:
     codes = np.full(len(values), MISSING, np.int64)
     codes[~missing] = places
     return Codes(codes, [plain_level(level) for level in levels.tolist()])
+
+
+def found_levels(column: Column) -> tuple[frozenset[Level], bool]:
+    """The different values of a column, and whether a cell is missing."""
+    if isinstance(column, Codes):
+        return column.found()
+    missing = missing_cells(column)
+    has_missing = bool(missing.any())
+    values = column[~missing] if has_missing else column
+    low, high = (0, 0) if not len(values) else (values.min(), values.max())
+    if values.dtype.kind in "iu" and int(high) - int(low) < COUNTED and high < 2**63:
+        values = np.flatnonzero(np.bincount(values.astype(np.int64) - int(low))) + int(low)
+    else:
+        values = np.unique(values)
+    return frozenset(map(plain_level, values.tolist())), has_missing
 
 
 def plain_level(level: Any) -> Level:

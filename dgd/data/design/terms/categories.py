@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from dgd.data.design.columns import Frame, Level, in_order, missing_cells, plain_level
+from dgd.data.design.columns import Frame, Level, found_levels, in_order, missing_cells, plain_level
 from dgd.data.design.terms.base import Piece, Term, checked_names
 from dgd.data.design.terms.level_codes import LevelCodes
 from dgd.data.design.terms.numbers import checked_levels, codes_of, unknown_level
@@ -136,7 +136,7 @@ class Categorical(Term):
     def facts(self, frame: Frame) -> Levels | None:
         if self.is_known:
             return None
-        values, has_missing = codes_of(frame, self.column).found()
+        values, has_missing = found_levels(frame.columns[self.column])
         return Levels(self.column, values, has_missing, self.most).checked()
 
     def learned(self, facts: Levels | None) -> Self:

@@ -15,8 +15,8 @@ from dgd.data.design.columns import Codes, Column, Level, SharedLevels
 
 WIDEST = 2**20
 """Whole numbers from the least level to the greatest, each of which has a place in a table."""
-LARGEST = 2**53
-"""Whole numbers up to which float64 holds each."""
+LARGEST = 2**62
+"""Whole numbers up to which one more is one, too."""
 
 
 @dataclass(frozen=True)
@@ -57,17 +57,23 @@ class LevelCodes:
         return [level for level, _ in found], np.array([*(code for _, code in found), self.otherwise], self.dtype)
 
     @cached_property
-    def _numbers(self) -> tuple[Array, Array]:
-        """The levels that are numbers, ascending in float64, and their codes."""
-        found = sorted((float(level), code) for level, code in self.place.items() if not isinstance(level, str))
-        return np.array([value for value, _ in found]), np.array([code for _, code in found], self.dtype)
+    def _numbers(self) -> dict[str, tuple[Array, Array]]:
+        """The levels that a dtype of a kind holds exactly, ascending, and their codes."""
+        given = [(level, code) for level, code in self.place.items() if not isinstance(level, str)]
+        found = {}
+        for kind, dtype in (("f", np.dtype(np.float64)), ("i", np.dtype(np.int64)), ("u", np.dtype(np.uint64))):
+            held = sorted((dtype.type(level), code) for level, code in given if _holds(dtype, level))
+            found[kind] = (
+                np.array([value for value, _ in held], dtype),
+                np.array([code for _, code in held], self.dtype),
+            )
+        return found
 
     @cached_property
     def _table(self) -> tuple[int, Array] | None:
         """The least level, and the code of each whole number from one below it to one above the greatest."""
-        values, codes = self._numbers
-        whole = len(values) > 0 and bool((values == np.rint(values)).all()) and np.abs(values).max() < LARGEST
-        if not whole or values[-1] - values[0] > WIDEST:
+        values, codes = self._numbers["i"]
+        if not len(values) or int(values[-1]) - int(values[0]) > WIDEST or abs(int(values[0])) > LARGEST:
             return None
         low = int(values[0])
         table = np.full(int(values[-1]) - low + 3, self.otherwise, self.dtype)
@@ -81,7 +87,7 @@ class LevelCodes:
             low, table = self._table
             return table[_within(values, low, len(table))]
         missing: NDArray[np.bool_] | None = np.isnan(values) if values.dtype.kind == "f" else None
-        known, codes = self._numbers
+        known, codes = self._numbers[values.dtype.kind]
         if not len(known):
             found = np.full(len(values), self.otherwise, self.dtype)
         else:
@@ -90,6 +96,14 @@ class LevelCodes:
         if missing is not None:
             found[missing] = self.missing
         return found
+
+
+def _holds(dtype: np.dtype[Any], level: Any) -> bool:
+    """Whether a dtype holds a number as it is."""
+    if dtype.kind == "f":
+        return bool(float(level) == level)
+    info = np.iinfo(dtype)
+    return bool(level == int(level) and info.min <= level <= info.max)
 
 
 def _within(values: Array, low: int, size: int) -> Integers:
