@@ -219,3 +219,22 @@ def test_what_a_design_learns_it_learns_of_its_part(tmp_path: Path, intercept: b
         fitted = dgd.fit(data, "y", split="train:0.8:1", **options)
         assert fitted.model.feature_names == expected.model.feature_names
         np.testing.assert_allclose(fitted.theta, expected.theta, rtol=1e-9, atol=1e-12)
+
+
+def test_validation_is_on_the_other_part_of_the_same_data(
+    table: Path, store: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    outside = FRAME[[not in_train(i, "0.8", 1) for i in range(ROWS)]]
+    gd: dict[str, Any] = {"split": "train:0.8:1", "solver": "gd", "max_iter": 3}
+    for data, options in ((table, {"y": "y", "weight": "w", "features": ["a", "b"]}), (store, {})):
+        fitted = dgd.fit(data, validation=data, **gd, **options)
+        weight = None if data is table else outside["w"]
+        expected = fitted.model.score(outside[["a", "b"]], outside["y"], weight=weight).mse
+        np.testing.assert_allclose(fitted.history[-1].validation_loss, expected, rtol=1e-9)
+    whole = dgd.fit(store, validation=dgd.open_dataset(store), **gd)
+    expected = whole.model.score(FRAME[["a", "b"]], FRAME["y"], weight=FRAME["w"]).mse
+    np.testing.assert_allclose(whole.history[-1].validation_loss, expected, rtol=1e-9)
+    arguments = ["--split", "train:0.8:1", "--solver", "gd", "--max-iter", "3", "--json", "--quiet"]
+    assert main(["fit", str(store), *arguments, "--validation", str(store)]) == 0
+    said = json.loads(capfd.readouterr().out)
+    np.testing.assert_allclose(said["history"][-1]["validation_loss"], fitted.history[-1].validation_loss, rtol=1e-9)

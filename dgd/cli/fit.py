@@ -71,7 +71,7 @@ def fit(
     stops at once. Other exit codes: 0 done, 2 usage, 3 data, 4 not converged, 5 cluster lost, 6 diverged.
     """
     from dgd.data.design.opening import as_opened, coded_for
-    from dgd.data.reading import for_urls
+    from dgd.data.reading import for_urls, for_validation
     from dgd.data.transforms.row_split import RowSplit
     from dgd.fitting.fit import fit as fit_dataset
     from dgd.fitting.fit import planned
@@ -85,7 +85,8 @@ def fit(
     dataset = coded_for(arrays.open(store, job.where), intercept=chosen.fit_intercept)
     reading = as_opened(arrays.reading, dataset)
     if control["validation"] is not None and control["checkpoint"] is None:
-        others = as_opened(arrays.reading, dataset, new_rows=True)
+        rows = for_validation(arrays.reading, control["validation"], dataset.source)
+        others = as_opened(rows, dataset, new_rows=True)
         control["validation"] = open_dataset(control["validation"], **for_urls(others, control["validation"]))
     chosen, what = chosen.of(dataset)
     if asked is not None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, TypedDict, cast
 
 from dgd.errors import ConfigurationError
+from dgd.errors.words import without_secrets
 
 NANOSECONDS = {
     "day": 86_400 * 10**9,
@@ -62,6 +63,25 @@ def for_urls(reading: ReadingOptions, *locations: Any) -> ReadingOptions:
     if any(map(is_url, locations)):
         return reading
     return cast(ReadingOptions, {key: value for key, value in reading.items() if key != "storage_options"})
+
+
+def for_validation(reading: ReadingOptions, validation: Any, source: str) -> ReadingOptions:
+    """The options for rows to validate on: all of them, or of the data that a part is fitted of the other part."""
+    split = reading.get("split")
+    rest = cast(ReadingOptions, {key: value for key, value in reading.items() if key != "split"})
+    if split is None or not isinstance(validation, (str, os.PathLike)) or not _is_same(validation, source):
+        return rest
+    other = "test" if split.startswith("train") else "train"
+    return cast(ReadingOptions, {**rest, "split": f"{other}:{split.partition(':')[2]}"})
+
+
+def _is_same(location: Any, source: str) -> bool:
+    """Whether a location is the one that errors call by a name."""
+    text = os.fspath(location)
+    if is_url(text):
+        return without_secrets(text) == source
+    paths = {os.path.realpath(os.path.expanduser(each)) for each in (text, source)}
+    return len(paths) == 1
 
 
 @dataclass(frozen=True)

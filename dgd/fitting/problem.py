@@ -11,7 +11,7 @@ from dgd.data.dataset import Dataset
 from dgd.data.design.opening import as_opened
 from dgd.data.distinct import distinct
 from dgd.data.opening import open_data
-from dgd.data.reading import Reading, ReadingOptions, for_urls
+from dgd.data.reading import Reading, ReadingOptions, for_urls, for_validation
 from dgd.data.rows import Rows
 from dgd.data.transforms.row_split import RowSplit
 from dgd.errors import ConfigurationError, SchemaError
@@ -143,6 +143,7 @@ def validation_rows(
         return _row_split(fraction, number, dataset)
     if validation is None:
         return None
+    reading = for_validation(reading, validation, dataset.source)
     if dataset.design is not None:
         reading = as_opened(reading, dataset, new_rows=True)
     if isinstance(validation, tuple) and len(validation) == 2:
