@@ -95,6 +95,7 @@ def test_every_kind_of_file_goes_in_by_the_command_that_is_printed_or_is_refused
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    fitted: list[str] = []
     for kind, (name, text, target, features, rows) in KINDS.items():
         folder = tmp_path / kind.replace(" ", "_").replace("'", "").replace(",", "").replace(".", "")
         folder.mkdir()
@@ -106,8 +107,14 @@ def test_every_kind_of_file_goes_in_by_the_command_that_is_printed_or_is_refused
             assert code == (3 if kind == "ragged" else 0), kind
             assert re.search(REFUSED[kind], said.out + said.err), (kind, said)
             assert "ingest it with" not in said.out, kind
+            if kind == "text target":
+                assert f"dgd fit {path} --target species --loss logistic" in said.out
             continue
         found = inspected(capfd, path, *options)
+        if found["fit"] is not None:
+            assert main([*shlex.split(found["fit"])[1:], "--quiet"]) == 0, (kind, found["fit"], capfd.readouterr().err)
+            capfd.readouterr()
+            fitted.append(kind)
         words = shlex.split(found["command"])
         assert words[:3] == ["dgd", "ingest", str(path)], kind
         words[3] = str(folder / "out.zarr")
@@ -116,6 +123,7 @@ def test_every_kind_of_file_goes_in_by_the_command_that_is_printed_or_is_refused
         dataset = open_data(words[3], None, None, need_target=False)
         assert (list(dataset.feature_names or ()), dataset.shape[0]) == (features, rows), (kind, found["command"])
     assert len(KINDS) >= 48
+    assert len(fitted) >= 30
 
 
 def table(tmp_path: Path) -> Path:

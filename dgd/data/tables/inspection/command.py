@@ -10,6 +10,14 @@ from dgd.data.tables.columns import pasted
 from dgd.data.tables.dialect import Dialect
 
 
+def fit_of(path: str, target: str, dropped: list[str], policy: str, classes: int | None) -> str:
+    """The words that fit the table as it is; classes: of a target of text."""
+    words = ["dgd fit", shlex.quote(path), f"--target {shlex.quote(target)}"]
+    words += [f"--drop {pasted(dropped)}"] if dropped else []
+    words += [] if classes is None else [f"--loss {'logistic' if classes == 2 else 'softmax'}"]
+    return " ".join([*words, *([f"--missing {policy}"] if policy == "drop" else [])])
+
+
 def command_of(
     paths: list[str],
     target: str | None,

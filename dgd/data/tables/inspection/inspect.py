@@ -20,12 +20,14 @@ from dgd.errors.words import counted
 with needing_pyarrow():
     from dgd.data.tables.columns import Column, Table
     from dgd.data.tables.inspection.column_look import ColumnLook
-    from dgd.data.tables.inspection.command import command_of
+    from dgd.data.tables.inspection.command import command_of, fit_of
     from dgd.data.tables.opening import opened_tables
 
 MOST_PATTERNS = 4096
 """Different sets of missing cells in a row that are told apart."""
 MOST_NAMED = 20
+MOST_CATEGORIES = 1_000
+"""Levels of a column that a design takes for a category without being told."""
 
 
 def inspect(
@@ -145,8 +147,37 @@ def _found(
     command = None
     if not (stuck or target_is_bad or not features):
         command = command_of(paths, target, dropped, ids, policy, _spellings(tables, spelled), dialect)
+    alone = len(paths) == 1 and not (stuck or spelled or dialect or "" in names)
+    fit = _fit(paths[0], target, names, looks, notes, index, patterns, rows) if alone and target is not None else None
     read_as = {table.path: table.read_as for table in tables if table.read_as}
-    return Inspection(tuple(paths), rows, columns, read_as, lost, tuple(obstacles), command)
+    return Inspection(tuple(paths), rows, columns, read_as, lost, tuple(obstacles), command, fit)
+
+
+def _fit(
+    path: str,
+    target: str,
+    names: list[str],
+    looks: dict[str, ColumnLook],
+    notes: dict[str, str],
+    index: list[str],
+    patterns: Counter[bytes] | None,
+    rows: int,
+) -> str | None:
+    """The command that fits the table as it is: text as categories, a target of text as classes."""
+    levels = looks[target].levels
+    classes = len(levels or ()) if notes[target] == "text" else None
+    if notes[target] not in ("", "text", *NO_HARM) or classes == 1 or (classes is not None and levels is None):
+        return None
+    few = [
+        name
+        for name in names
+        if notes[name] == "text" and 0 < len(looks[name].levels or ()) <= MOST_CATEGORIES and name != target
+    ]
+    used = [name for name in names if name not in index and (not notes[name] or name in few or name == target)]
+    _, policy = _missing(names, looks, used, patterns, rows, ())
+    if len(used) < 2 or policy == "keep":
+        return None
+    return fit_of(path, target, [name for name in names if name not in (*used, *index)], policy, classes)
 
 
 ID = "as many texts as rows: an id?"

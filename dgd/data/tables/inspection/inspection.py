@@ -39,6 +39,8 @@ class Inspection:
     obstacles: tuple[str, ...]
     command: str | None
     """What ingests the files; None where something has to be mended first."""
+    fit: str | None = None
+    """What fits them as they are, text as categories or classes; None without a target, or where it is not possible."""
 
     def as_json(self) -> dict[str, Any]:
         """Everything, in the types JSON has."""
@@ -54,6 +56,7 @@ class Inspection:
         lines += ["", *("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)]
         lines += ["", *(visible(f"- {text}") for text in self.obstacles)] if self.obstacles else []
         lines += ["", "ingest it with", f"  {visible(self.command)}"] if self.command is not None else []
+        lines += ["", "or fit it as it is with", f"  {visible(self.fit)}"] if self.fit is not None else []
         return "\n".join(lines)
 
 
