@@ -118,6 +118,29 @@ def test_variables_along_the_rows_are_the_features(tmp_path: Path) -> None:
         assert_allclose(found.coef.isel(lat=4, lon=5).sel(feature=["trend", "index"]), expected, rtol=1e-9)
 
 
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_packed_values_are_what_they_mean(zarr_format: int, tmp_path: Path) -> None:
+    """Integers with a scale and a fill value, and times as a feature, as xarray writes and reads them."""
+    import xarray as xr
+
+    days = np.datetime64("2000-01-01", "ns") + np.arange(ROWS) * np.timedelta64(30, "D")
+    y = np.round(Y.astype(float), 1)
+    y[7, 0, 0] = np.nan
+    data = xr.Dataset({"t2m": (DIMS, y), "index": ("time", X[:, 0])}, coords={"time": days})
+    packed = {"dtype": "int16", "scale_factor": 0.1, "add_offset": 280.0, "_FillValue": -32768, "chunks": (40, 5, 6)}
+    data.to_zarr(tmp_path / "a.zarr", zarr_format=zarr_format, consolidated=False, encoding={"t2m": packed})
+    how: dict[str, Any] = {"features": ["time", "index"], "time_unit": "days", "missing": "drop"}
+    found = dgd.fit_to(str(tmp_path / "a.zarr"), tmp_path / "b.zarr", "t2m", **how)
+    assert (found.targets_partial, found.targets_without) == (1, 0)
+    opened = xr.open_zarr(tmp_path / "a.zarr", consolidated=False)
+    dgd.fit_to(opened, tmp_path / "c.zarr", "t2m", **how)
+    result = written(tmp_path / "b.zarr")
+    assert same_bits(result, written(tmp_path / "c.zarr"))
+    columns, there = np.column_stack([np.arange(ROWS) * 30.0, X[:, 0]]), np.isfinite(y[:, 0, 0])
+    assert_allclose(result["coef"][4, 5], lstsq(columns, y[:, 4, 5])[1], rtol=1e-9)
+    assert_allclose(result["coef"][0, 0], lstsq(columns[there], y[there, 0, 0])[1], rtol=1e-9)
+
+
 def test_two_workers_give_the_bits_of_threads(two_workers: Any, tmp_path: Path) -> None:
     path = store(tmp_path / "a.zarr", X, Y, (40, 5, 6), weight=WEIGHT)
     options = {"weight": "weight", "strengths": [0.0, 0.1, 3.0]}
