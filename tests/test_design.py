@@ -242,6 +242,8 @@ def test_weights_and_offsets_are_columns_or_arithmetic(path: Path) -> None:
     assert found.model.provenance["offset"] == "log(e)"
     assert dgd.fit(path, "log(e)", features=["a"]).model.target_name == "log(e)"
     assert "design        2 columns of the table: 3 columns of X; levels: b 3" in found.summary()
+    with pytest.raises(SchemaError, match="'y' has the index of 'X' in another order"):
+        dgd.fit(TABLE, TABLE["y"].iloc[::-1], design="a + b")
     beside = dgd.fit(TABLE, TABLE["y"].to_numpy(), design="a + b", weight=TABLE["w"], offset="log(e)")
     np.testing.assert_allclose(beside.theta, expected.theta, rtol=1e-10)
 
@@ -481,6 +483,13 @@ def test_what_cannot_be_is_refused_at_once(path: Path) -> None:
         dgd.fit(path, "y", features=["aa", "b"])
     with pytest.raises(SchemaError, match=r"2 columns cannot .*: 't' \(times.*'b' \(text, and log\(b\) needs"):
         dgd.fit(path, design="y ~ t + log(b)")
+    with pytest.raises(SchemaError, match=r"'t' \(times, which are no category"):
+        dgd.fit(path, "y", features=["a"], categorical=["t"])
+    for odd, said in (([1], "list"), (b"x", "bytes"), (3, "int, str"), (pd.Timestamp("2020").date(), "date, str")):
+        objects = TABLE.assign(b=TABLE["b"].astype(object))
+        objects.at[5, "b"] = odd
+        with pytest.raises(SchemaError, match=rf"'b' \(objects: .*{said}.*\)"):
+            dgd.fit(objects, "y", features=["a", "b"])
     with pytest.raises(DataError, match=r"column 'b' has more than 1,000 levels; say .*categorical=\['b'\]"):
         dgd.fit(
             TABLE.iloc[:0].reindex(range(1200)).assign(b=[f"l{k}" for k in range(1200)], y=1.0), "y", features=["b"]

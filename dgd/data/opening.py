@@ -79,6 +79,7 @@ def _open(
     given = {"y": y, "weight": weight, "offset": offset}
     table = table_of(data, tables, given, reading, known, may_learn=learn is not None)
     if table is not None:
+        check_order({role: each for role, each in {"X": data, **given}.items() if is_frame(each)})
         table = table if splitting is None else SplitTable(table, splitting.part_of(table.bounds))
 
         def in_part(role: str, values: Any) -> Rows:

@@ -135,10 +135,14 @@ def _values(column: Any, kind: ColumnKind, source: str) -> Column:
 
 
 def _kind_of_objects(values: Array) -> ColumnKind:
-    there = np.array([each for each in values if each is not None], dtype=object)
-    found = plain(there)
-    if not len(there) or found.dtype.kind not in READABLE_KINDS:
-        texts = all(isinstance(each, str) for each in there)
-        return ColumnKind("category", "text") if texts else ColumnKind("other", "objects of several kinds")
+    there = [each for each in values if each is not None]
+    if all(isinstance(each, str) for each in there):
+        return ColumnKind("category", "text")
+    if not all(isinstance(each, (bool, int, float, np.number, np.bool_)) for each in there):
+        types = sorted({type(each).__name__ for each in there})
+        return ColumnKind("other", f"objects: {', '.join(types[:4])}")
+    found = plain(np.array(there, dtype=object))
+    if found.dtype.kind not in READABLE_KINDS:
+        return ColumnKind("other", "objects: large int")
     whole = len(there) == len(values)
     return ColumnKind("boolean" if found.dtype.kind == "b" else "number", "objects", found.dtype if whole else FLOAT64)

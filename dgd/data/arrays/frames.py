@@ -51,6 +51,8 @@ def check_order(frames: dict[str, Any]) -> None:
 
     Rows go together by their position, as everywhere; indexes that have other labels say nothing.
     """
+    if not frames:
+        return
     (first, leading), *others = frames.items()
     for name, frame in others:
         mine, its = frame.index, leading.index

@@ -106,7 +106,8 @@ def _check_kinds(table: Table, design: Design, reading: Reading) -> None:
             if kind.name == "other":
                 bad[name] = f"{name!r} ({kind.what})"
             elif isinstance(factor, (Categorical, Hashed, Ordinal)):
-                continue
+                if kind.name == "time":
+                    bad[name] = f"{name!r} (times, which are no category; make one of them before)"
             elif kind.name == "time" and not isinstance(factor, Time) and not _may_be_time(factor, name, reading):
                 bad[name] = f"{name!r} (times: give time_unit='days', or another unit)"
             elif kind.name == "category" and (design.resolved or not _is(factor, name)):
