@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import dgd
+from dgd.data.targets import tiles
 
 DATA = Path(__file__).parent / "data"
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -111,3 +112,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _family(item: pytest.Item) -> str:
     return item.nodeid.partition("[")[0]
+
+
+@pytest.fixture
+def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many tiles of a small map, and a pass over few of them that is worth several threads."""
+    monkeypatch.setattr(tiles, "FEWEST", 16)
+    monkeypatch.setattr(tiles, "MOST", 64)
+    monkeypatch.setattr("dgd.passes.threads.LEAST_NODE_BYTES", 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from dgd.cli import options
-from dgd.cli.output import note, print_json
+from dgd.cli.output import note, print_json, print_text
 
 FORMS = ("csv", "sql", "onnx")
 
@@ -32,5 +32,6 @@ def export(model: str, to: str, out: str | None, table: str, overwrite: bool, as
     elif as_json:
         print_json({to: content})
     else:
-        click.echo(content, nl=False)
+        assert isinstance(content, str)
+        print_text(content)
     return 0

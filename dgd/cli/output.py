@@ -39,6 +39,11 @@ def say(text: str) -> None:
     click.echo(_shown(text))
 
 
+def print_text(text: str) -> None:
+    """A text for another program on stdout, as it is; on a terminal without what steers it."""
+    click.echo(_shown(text) if sys.stdout.isatty() else text, nl=False)
+
+
 def note(text: str) -> None:
     """A line for the person at the terminal, on stderr."""
     click.echo(_shown(without_secrets(text)), err=True)
