@@ -517,7 +517,8 @@ def test_text_columns_are_refused_with_the_option_that_leaves_them_out(tmp_path:
     error = refusal(path)
     assert str(error) == (
         f"{path}: column 'carrier' holds text, expected numbers or true/false: row 2 (line 3) is 'UA'. "
-        "Nor can 'dest' be used. Encode them as numbers first, or leave them out: --drop carrier,dest"
+        "Nor can 'dest' be used. `dgd fit` takes text from the file itself, as categories. "
+        "Encode them as numbers first, or leave them out: --drop carrier,dest"
     )
     assert (error.file, error.column, error.row) == (str(path), "carrier", 2)
     assert RecordingWriter.last is None
@@ -537,7 +538,7 @@ def test_a_text_target_is_reported_before_text_features(tmp_path: Path) -> None:
     path = file_of(tmp_path / "t.csv", "a,b,y\nx,1,yes\n")
     assert str(refusal(path)) == (
         f"{path}: column 'y' holds text, expected numbers or true/false: row 1 (line 2) is 'yes'. "
-        "Nor can 'a' be used. Encode them as numbers first"
+        "Nor can 'a' be used. `dgd fit` takes text from the file itself, as categories. Encode them as numbers first"
     )
 
 

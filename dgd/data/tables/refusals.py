@@ -68,9 +68,10 @@ def _refused_column(table: Table, selection: Selection, refused: Sequence[Column
     cell = table.first_refused(column.name)
     found = "" if cell.text is None else f": {cell.place} is {_quoted(cell.text)}"
     also = f" Nor can {_each(names)} be used." if names else ""
+    as_it_is = " `dgd fit` takes text from the file itself, as categories." if column.holds == "text" else ""
     return IngestError(
         f"{table.path}: column {column.name!r} holds {column.holds}, expected numbers or true/false{found}."
-        f"{also} Encode {'them' if names else 'it'} as numbers first"
+        f"{also}{as_it_is} Encode {'them' if names else 'it'} as numbers first"
         f"{selection.hint(column.name, *names)}",
         file=table.path,
         column=column.name,
