@@ -88,6 +88,15 @@ def test_texts_are_categories_wherever_the_table_lies(kind: str, path: Path, tmp
     assert result.model.score(given).rows == len(TABLE)
 
 
+def test_a_category_of_pandas_is_one_whatever_it_holds(tmp_path: Path) -> None:
+    rows = TABLE.assign(k=TABLE["k"].astype("category"))
+    given = [rows, pa.table(rows), dd.from_pandas(rows, npartitions=2), written(tmp_path / "k.parquet", rows)]
+    fitted = [dgd.fit(each, "y", features=["a", "k"]) for each in given]
+    assert {result.model.feature_names for result in fitted} == {("a", *(f"k[{k}]" for k in range(2, 13)))}
+    encoded = pa.table({"k": pa.array(TABLE["k"]).dictionary_encode(), "b": TABLE["b"], "y": TABLE["y"]})
+    assert dgd.fit(encoded, "y", features=["k", "b"]).model.feature_names == ("k", "b[y]", "b[z]")
+
+
 def test_the_fit_is_the_dense_one(path: Path) -> None:
     X = cells(path, features=["a", "b", "c"])
     expected = dgd.fit(X, TABLE["y"].to_numpy())

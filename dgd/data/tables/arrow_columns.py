@@ -18,14 +18,19 @@ from dgd.data.buffers import Buffers
 from dgd.data.design.columns import FLOAT64, MISSING, Codes, Column, ColumnKind, Level, SharedLevels, plain_level
 from dgd.data.rows import Footprint, as_made, regular_bounds
 from dgd.data.tables.arrow import number_type, numbers
-from dgd.data.tables.parquet import index_columns
+from dgd.data.tables.parquet import categorical_columns, index_columns
 
 
-def kind_of_type(kind: Any, *, may_be_missing: bool = True) -> ColumnKind:
-    """What a column of an Arrow type holds; integers and booleans with a missing cell are read as float64."""
-    if pa.types.is_dictionary(kind):
-        value = kind.value_type
+def kind_of_type(kind: Any, *, may_be_missing: bool = True, is_categorical: bool = False) -> ColumnKind:
+    """What a column of an Arrow type holds; integers and booleans with a missing cell are read as float64.
+
+    is_categorical: whether it is a category of pandas; else a dictionary of numbers is a way to store numbers.
+    """
+    if is_categorical and (number_type(kind) is not None or pa.types.is_dictionary(kind)):
+        value = kind.value_type if pa.types.is_dictionary(kind) else kind
         return ColumnKind("category" if _is_text(value) or number_type(value) is not None else "other", str(kind))
+    if pa.types.is_dictionary(kind) and number_type(kind) is None:
+        return ColumnKind("category" if _is_text(kind.value_type) else "other", str(kind))
     dtype = number_type(kind)
     if dtype is not None:
         name = "boolean" if dtype.kind == "b" else "number"
@@ -106,8 +111,13 @@ class ArrowTable:
     @cached_property
     def kinds(self) -> dict[str, ColumnKind]:
         """By the types, and whether a cell is missing."""
-        columns = zip(self.table.schema, self.table.columns, strict=True)
-        return {field.name: kind_of_type(field.type, may_be_missing=column.null_count > 0) for field, column in columns}
+        categorical = categorical_columns(self.table.schema)
+        return {
+            field.name: kind_of_type(
+                field.type, may_be_missing=column.null_count > 0, is_categorical=field.name in categorical
+            )
+            for field, column in zip(self.table.schema, self.table.columns, strict=True)
+        }
 
     @property
     def index(self) -> frozenset[str]:

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -104,13 +105,25 @@ def open_parquet_table(path: str) -> ParquetTable:
 
 def index_columns(schema: pa.Schema) -> set[str]:
     """The columns that hold the index of a DataFrame, as pandas' metadata say, or names that only an index has."""
-    try:
-        said = json.loads((schema.metadata or {}).get(b"pandas", b"{}"))
-        index = said.get("index_columns", []) if isinstance(said, dict) else []
-    except ValueError:
-        index = []
+    index = _said_by_pandas(schema).get("index_columns", [])
     named = {name for name in index if isinstance(name, str)} if isinstance(index, list) else set()
     return named | {name for name in schema.names if INDEX_NAME.fullmatch(name)}
+
+
+def categorical_columns(schema: pa.Schema) -> set[str]:
+    """The columns that are categories of pandas, whatever they hold."""
+    columns = _said_by_pandas(schema).get("columns", [])
+    said = [each for each in columns if isinstance(each, dict)] if isinstance(columns, list) else []
+    return {str(each.get("field_name")) for each in said if each.get("pandas_type") == "categorical"}
+
+
+def _said_by_pandas(schema: pa.Schema) -> dict[str, Any]:
+    """What pandas has written beside a table; nothing where that is torn."""
+    try:
+        said = json.loads((schema.metadata or {}).get(b"pandas", b"{}"))
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
 def _unreadable(path: str, error: Exception, where: str) -> IngestError:

@@ -16,7 +16,7 @@ from dgd.data.rows import Footprint
 from dgd.data.tables.arrow_columns import column_of, kind_of_type
 from dgd.data.tables.files import NO_VALUE
 from dgd.data.tables.footers import Footer
-from dgd.data.tables.parquet import index_columns
+from dgd.data.tables.parquet import categorical_columns, index_columns
 from dgd.data.tables.parquet_rows import cell_bytes, held_footer, read_groups
 from dgd.data.tables.partitions import partition_value
 
@@ -45,8 +45,13 @@ class ParquetColumns:
     def kinds(self) -> dict[str, ColumnKind]:
         """By the types, and what the statistics say of missing cells; then those of the folders' names."""
         footer = self._footer()
+        categorical = categorical_columns(footer.schema)
         found = {
-            each.name: kind_of_type(each.type, may_be_missing=footer.may_be_missing(each.name))
+            each.name: kind_of_type(
+                each.type,
+                may_be_missing=footer.may_be_missing(each.name),
+                is_categorical=each.name in categorical,
+            )
             for each in footer.schema
         }
         for name, _, is_number in self.partition:
