@@ -6,6 +6,7 @@ import csv
 import io
 import pickle
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,7 @@ def check(fitted: dgd.Model, data: pd.DataFrame, prediction: Any, probabilities:
 @pytest.mark.parametrize("kind", KINDS)
 def test_sql_predicts_the_same(kind: str) -> None:
     fitted, data = model(kind), rows(kind)
-    with sqlite3.connect(":memory:") as database:
+    with closing(sqlite3.connect(":memory:")) as database:
         data.to_sql("new rows", database, index=False)
         found = pd.read_sql_query(str(dgd.export(fitted, "sql", table="new rows")), database)
     names = [f"probability_{label}" for label in fitted.classes or ()]
@@ -102,7 +103,7 @@ def test_sql_predicts_the_same(kind: str) -> None:
 def test_sql_has_null_where_there_is_no_prediction() -> None:
     fitted, data = model("squared of tables"), rows("squared of tables")
     data.loc[0, "a"], data.loc[1, "carrier"], data.loc[2, "carrier"] = np.nan, None, "new"
-    with sqlite3.connect(":memory:") as database:
+    with closing(sqlite3.connect(":memory:")) as database:
         data.to_sql("data", database, index=False)
         found = pd.read_sql_query(str(dgd.export(fitted, "sql")), database)
     assert np.flatnonzero(found["prediction"].isna()).tolist() == [0, 1, 2]
