@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +16,7 @@ from dgd.data.buffers import Buffers
 from dgd.data.dask_rows.arrays import compute
 from dgd.data.dask_rows.frames import partition_lengths, partitions
 from dgd.data.design.columns import Column, ColumnKind, joined
-from dgd.data.rows import Footprint
+from dgd.data.rows import Footprint, as_made
 from dgd.errors import ReadError
 
 TEXT_BYTES = 64
@@ -30,6 +30,11 @@ class DaskTable:
     frame: Any
     lengths: tuple[int, ...]
     source: str = "the Dask DataFrame"
+    _graphs: dict[tuple[str, ...], DaskArray] = field(default_factory=dict, init=False, repr=False)
+    """Of the columns that were read."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return as_made(self)
 
     @classmethod
     def of(cls, frame: Any) -> DaskTable:
@@ -66,7 +71,10 @@ class DaskTable:
 
     def _graph(self, names: Sequence[str]) -> DaskArray:
         """An array whose blocks are the partitions, with these columns."""
-        return partitions(self.frame[list(names)], _itself, (self.lengths,), np.empty(0))
+        key = tuple(names)
+        if key not in self._graphs:
+            self._graphs[key] = partitions(self.frame[list(names)], _itself, (self.lengths,), np.empty(0))
+        return self._graphs[key]
 
     def fingerprint(self, names: Sequence[str]) -> str:
         """Dask's own name for the frame: a token of how it is made."""
