@@ -1,6 +1,11 @@
-"""Tables in files, CSV and Parquet, written as a dataset; streamed by pyarrow (the extra `ingest`).
+"""Tables in files, CSV and Parquet: read where they lie, or written as a dataset; by pyarrow (the extra `ingest`).
 
-ingest   the function; from files to a dataset      columns  which columns are used, and what is refused
-batches  a table's batches as float arrays          csv, parquet  one file each
-files    which files a path names                   partitions    columns that stand in folders' names
+which    files  which a path names           brought, temporary  standard input and URLs, as local files
+         columns  which are used, as what     refusals  errors that name them all, and the cell
+         partitions  those in folders' names  opening  a file → a table
+text     dialect  how it is written, guessed  csv, text_files  a text file as a table
+         csv_blocks  cut for all processors   as_parquet  parsed once, to be read in place
+Parquet  parquet, footers  a file as a table  in_place, parquet_rows, parquet_table, one_column  as rows of a pass
+out      ingest  files → a dataset            batches, ahead  float arrays, checked while others are written
+         restart  what was interrupted        inspection/  what stands in the way; written/  predictions as tables
 """

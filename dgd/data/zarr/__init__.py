@@ -14,7 +14,8 @@ array_writer  blocks → one zarr array            dataset_writer  blocks → a 
 info       what `dgd info` says                  advice     its warnings, each with a fix
 row_writer  chunks of results → a zarr array     event_loop  where stores that answer asynchronously run
 outputs    where is written: a folder or a URL   coordinates  of rows, found and written again
-connections  those of fsspec, in that loop
+connections  those of fsspec, in that loop       remote_files  single files behind URLs, brought here
+id_writer, stored_ids  columns beside the rows   interrupted  what an ingest before has written
 
 dgd decodes chunks itself, into memory that each thread uses again for every chunk. Measured in one run on two threads
 with chunks of 4 MiB: zarr-python's codec pipeline and the Rust pipeline `zarrs` were slower than this; tensorstore read
