@@ -28,6 +28,7 @@ from dgd.data.design.columns import Codes, Frame, found_levels
 from dgd.data.design.rows import DesignRows
 from dgd.data.mixed import Mixed
 from dgd.errors import ConfigurationError, DataError, ModelError, SchemaError, ValueRangeError
+from dgd.testing import ContractError, check_rows, check_table
 
 TABLE = table()
 FIRST = OneHotEncoder(drop="first", sparse_output=False)
@@ -86,6 +87,29 @@ def test_texts_are_categories_wherever_the_table_lies(kind: str, path: Path, tmp
     assert dgd.predict(result.model, pa.table(TABLE)).tobytes() == expected.tobytes()
     np.testing.assert_allclose(expected, pipeline.predict(TABLE), rtol=1e-9)
     assert result.model.score(given).rows == len(TABLE)
+
+
+@pytest.mark.parametrize("kind", ["pandas", "arrow", "dask", "parquet", "files"])
+def test_every_table_keeps_the_contract(kind: str, tmp_path: Path) -> None:
+    rows = table(missing=True)[["a", "b", "k", "f", "label"]]
+    expected = {name: [None if value != value else value for value in rows[name].tolist()] for name in rows}
+    if kind == "files":
+        for k, some in enumerate(np.array_split(np.arange(len(rows)), 3)):
+            written(tmp_path / "t" / f"part-{k}.parquet", rows.iloc[some])
+    turn: dict[str, Any] = {
+        "pandas": lambda: rows,
+        "arrow": lambda: pa.table(rows),
+        "dask": lambda: dd.from_pandas(rows, npartitions=4),
+        "parquet": lambda: written(tmp_path / "t.parquet", rows),
+        "files": lambda: tmp_path / "t",
+    }
+    X = dgd.open_dataset(turn[kind](), "label", features=["a", "b"], missing="drop").X
+    assert isinstance(X, DesignRows)
+    check_table(X.table, expected)
+    whole = X.read(0, len(rows), Buffers())[0].toarray()
+    check_rows(X, whole)
+    with pytest.raises(ContractError, match=r"rows 0 to .* of column 'a' are not those expected"):
+        check_table(X.table, {**expected, "a": expected["a"][::-1]})
 
 
 def test_a_category_of_pandas_is_one_whatever_it_holds(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@
     FlakyExecutor      fails a certain sweep
     FaultySource       stored bytes that are not what was written; counts requests
     check_rows         whether rows keep the contract of `dgd.data.rows.Rows`
+    check_table        whether a table keeps the contract of `dgd.data.design.columns.Table`
     check_executor     whether an executor keeps the contract of `dgd.passes.executor.Executor`
 
 `dgd.testing.simulated_cluster` has a Dask cluster in one thread whose workers and scheduler fail from a seed.
@@ -12,7 +13,7 @@
 A fake that is sent to another process is a copy, whose counts stay there.
 """
 
-from dgd.testing.contracts import ContractError, check_executor, check_rows
+from dgd.testing.contracts import ContractError, check_executor, check_rows, check_table
 from dgd.testing.executors import CountingExecutor, FlakyExecutor
 from dgd.testing.rows import CountingRows, MemoryChunks
 from dgd.testing.stores import Fault, FaultySource, dropped, flipped, truncated
@@ -27,6 +28,7 @@ __all__ = [
     "MemoryChunks",
     "check_executor",
     "check_rows",
+    "check_table",
     "dropped",
     "flipped",
     "truncated",

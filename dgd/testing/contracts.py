@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from dgd._typing import Array
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk, Dataset
+from dgd.data.design.columns import Codes, Column, ColumnKind, Table, missing_cells
 from dgd.data.kinds import Kinds
 from dgd.data.mixed import Mixed
 from dgd.data.rows import Rows
@@ -60,6 +63,48 @@ def check_rows(rows: Rows, expected: Array) -> None:
             same = (found.shape, found.dtype, found.tobytes()) == (part.shape, part.dtype, part.tobytes())
             _expect(same, f"rows {start} to {stop} are not those expected")
             _expect(n_bytes >= 0, f"{n_bytes} bytes read")
+
+
+def check_table(table: Table, expected: Mapping[str, Sequence[Any]]) -> None:
+    """Raise ContractError unless a table keeps the contract of `dgd.data.design.columns.Table` and holds these values.
+
+    check_table(MyTable(...), {"a": [1.5, None], "carrier": ["AA", "DL"]})        None is a missing cell
+    """
+    rows = len(next(iter(expected.values())))
+    bounds = table.bounds
+    _expect(list(table.kinds) == list(expected), f"the columns are {list(table.kinds)}, expected {list(expected)}")
+    _expect(bounds[0] == 0 and bounds[-1] == rows, f"bounds go from {bounds[0]} to {bounds[-1]}, of {rows} rows")
+    _expect((np.diff(bounds) > 0).all(), "bounds do not rise")
+    _expect(table.index <= expected.keys(), f"the index {set(table.index)} is no column")
+    names = list(expected)
+    _expect(table.fingerprint(names) == table.fingerprint(names), "the fingerprint changes")
+    footprint = table.footprint(names)
+    _expect(min(footprint.encoded, footprint.decoded, footprint.per_pass) >= 0, f"a negative part in {footprint}")
+    copy: Table = pickle.loads(pickle.dumps(table))
+    ranges = [*zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True), (0, rows), (rows // 3, rows // 3 + 1)]
+    for reader in (table, copy):
+        for start, stop in ranges:
+            for chosen in (names, names[::-1][:1]):
+                found, n_bytes = reader.read(chosen, start, stop, Buffers())
+                _expect(set(found) == set(chosen), f"columns {list(found)} were read, expected {chosen}")
+                _expect(n_bytes >= 0, f"{n_bytes} bytes read")
+                for name in chosen:
+                    values = _plain_values(found[name], table.kinds[name])
+                    same = values == list(expected[name][start:stop])
+                    _expect(same, f"rows {start} to {stop} of column {name!r} are not those expected")
+
+
+def _plain_values(column: Column, kind: ColumnKind) -> list[Any]:
+    """The values of a column, None for a missing cell."""
+    if isinstance(column, Codes):
+        _expect(kind.name == "category", f"a column of {kind.name} is read as codes")
+        levels = [*column.levels, None]
+        _expect(len(set(levels)) == len(levels), "a level is there twice")
+        return [levels[code] for code in column.codes.tolist()]
+    _expect(kind.name != "category" or column.dtype.kind in "biuf", f"a category is read as {column.dtype}")
+    _expect(not kind.is_number or column.dtype == kind.dtype, f"{column.dtype} was read, and {kind.dtype} is declared")
+    missing = missing_cells(column)
+    return [None if gone else value for value, gone in zip(column.tolist(), missing, strict=True)]
 
 
 def check_executor(executor: Executor) -> None:
