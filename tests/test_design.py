@@ -27,7 +27,7 @@ from dgd.data.buffers import Buffers
 from dgd.data.design.columns import Codes, Frame, found_levels
 from dgd.data.design.rows import DesignRows
 from dgd.data.mixed import Mixed
-from dgd.errors import ConfigurationError, DataError, ModelError, SchemaError, ValueRangeError
+from dgd.errors import ConfigurationError, DataError, ModelError, SchemaError, UnsupportedFormatError, ValueRangeError
 from dgd.testing import ContractError, check_rows, check_table
 
 TABLE = table()
@@ -516,6 +516,9 @@ def test_what_cannot_be_is_refused_at_once(path: Path) -> None:
         dgd.fit(path, "y", features=["aa", "b"])
     with pytest.raises(SchemaError, match=r"2 columns cannot .*: 't' \(times.*'b' \(text, and log\(b\) needs"):
         dgd.fit(path, design="y ~ t + log(b)")
+    ids = pd.DataFrame({"b": pd.Series([2**60, None, 2**60 + 1], dtype="Int64"), "y": 1.0})
+    with pytest.raises(UnsupportedFormatError, match="a category has numbers of 2⁵³ and more"):
+        dgd.fit(ids, "y", categorical=["b"], missing="drop")
     with pytest.raises(SchemaError, match=r"'t' \(times, which are no category"):
         dgd.fit(path, "y", features=["a"], categorical=["t"])
     for odd, said in (([1], "list"), (b"x", "bytes"), (3, "int, str"), (pd.Timestamp("2020").date(), "date, str")):

@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 from dgd._typing import Array, Integers
 from dgd.data.buffers import Buffers
 from dgd.data.rows import Footprint
-from dgd.errors import ValueRangeError
+from dgd.errors import UnsupportedFormatError, ValueRangeError
 
 Level = str | bool | int | float
 """A category's value."""
 MISSING = -1
 """The code of a missing cell in `Codes`."""
+ROUNDED = 2.0**53
+"""From here on float64 does not hold each whole number."""
 COUNTED = 2**16
 """Whole numbers from the least to the greatest, of which those that are there are counted, not sorted."""
 FLOAT64 = np.dtype(np.float64)
@@ -210,6 +212,11 @@ def found_levels(column: Column) -> tuple[frozenset[Level], bool]:
     has_missing = bool(missing.any())
     values = column[~missing] if has_missing else column
     low, high = (0, 0) if not len(values) else (values.min(), values.max())
+    if values.dtype.kind == "f" and (abs(low) >= ROUNDED or abs(high) >= ROUNDED):
+        raise UnsupportedFormatError(
+            f"a category has numbers of 2⁵³ and more among missing cells or floats ({high:.0f}), which are rounded; "
+            f"turn them into text first"
+        )
     if values.dtype.kind in "iu" and int(high) - int(low) < COUNTED and high < 2**63:
         values = np.flatnonzero(np.bincount(values.astype(np.int64) - int(low))) + int(low)
     else:
