@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from dgd.data.design.columns import ColumnKind, Table
@@ -15,11 +14,11 @@ from dgd.data.design.terms.categories import MOST_UNASKED, Categorical, Hashed
 from dgd.data.design.terms.interaction import Interaction
 from dgd.data.design.terms.numbers import Numeric, Ordinal, Time
 from dgd.data.reading import Reading
+from dgd.data.tables.no_column import no_column
 from dgd.errors import ConfigurationError, SchemaError
 from dgd.errors.words import counted
 
 MOST_NAMED = 8
-MOST_LISTED = 50
 FILLED = ("mean", "indicator")
 """Policies of missing cells under which they are filled."""
 
@@ -84,17 +83,7 @@ def check_columns(table: Table, what: str, names: Sequence[str]) -> None:
     missing = [name for name in names if name not in table.kinds]
     if not missing:
         return
-    close = difflib.get_close_matches(missing[0], list(table.kinds), n=3)
-    hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
-    bad = ", ".join(map(repr, missing[:MOST_NAMED]))
-    raise ConfigurationError(f"{what}: {table.source} has no column {bad}.{hint} It has {listed(table.kinds)}")
-
-
-def listed(names: Iterable[str]) -> str:
-    """The first names, and how many there are if that is not all."""
-    known = list(names)
-    shown = ", ".join(known[:MOST_LISTED])
-    return f"{shown}, … ({len(known)} columns)" if len(known) > MOST_LISTED else shown
+    raise no_column(table.source, what, missing[0], list(table.kinds))
 
 
 def _check_kinds(table: Table, design: Design, reading: Reading) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import difflib
 import io
 import shlex
 from collections import Counter
@@ -14,6 +13,7 @@ from typing import Literal, Protocol
 import pyarrow as pa
 
 from dgd.data.tables.dialect import Dialect
+from dgd.data.tables.no_column import listed, no_column
 from dgd.errors import ConfigurationError
 
 Kind = Literal["number", "boolean", "other"]
@@ -240,21 +240,3 @@ def _check_exists(table: Table, option: str, name: str) -> None:
 
 def _names(table: Table) -> list[str]:
     return [column.name for column in table.columns]
-
-
-def no_column(path: str, option: str, name: str, names: Sequence[str], *, read_as: str = "") -> ConfigurationError:
-    """The error for a name that no column has, or several have, with those that are like it and those there are."""
-    found = "several columns" if name in names else "no column"
-    close = difflib.get_close_matches(name, names, n=3)
-    hint = f" Did you mean {' or '.join(map(repr, close))}?" if close and name not in names else ""
-    whole = next((each for each in names if name in map(str.strip, each.split(",")) and each != name), None)
-    if whole is not None:
-        hint = f" Is it a part of {whole!r}? Such a name is given by --feature {shlex.quote(whole)}."
-    how = f" (read with {read_as})" if read_as else ""
-    return ConfigurationError(f"{option}: {path} has {found} {name!r}.{hint} It has {listed(names)}{how}")
-
-
-def listed(names: Sequence[str]) -> str:
-    """The first names, and how many there are if that is not all."""
-    shown = ", ".join(names[:50])
-    return f"{shown}, … ({len(names)} columns)" if len(names) > 50 else shown

@@ -12,8 +12,9 @@ from dgd.data.transforms.stacked_rows import StackedRows
 from dgd.errors import SchemaError
 
 with needing_pyarrow():
-    from dgd.data.tables.columns import kind_of, no_column
+    from dgd.data.tables.columns import kind_of
     from dgd.data.tables.footers import footer_of
+    from dgd.data.tables.no_column import no_column
     from dgd.data.tables.parquet_rows import ParquetRows
     from dgd.data.tables.partitions import partition_numbers, partition_value
 

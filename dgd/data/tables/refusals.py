@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
-from dgd.data.tables.columns import Cell, Column, Selection, Table, listed, pasted
+from dgd.data.tables.columns import Cell, Column, Selection, Table, pasted
+from dgd.data.tables.no_column import listed
 from dgd.errors import IngestError
 
 MOST_NAMED = 50
