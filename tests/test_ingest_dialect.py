@@ -147,7 +147,7 @@ def test_a_spelling_of_missing_cells_is_known_by_its_column(tmp_path: Path) -> N
     assert (written.rows, written.rows_left_out, written.missing) == (1, 3, {"b": 2, "y": 1})
     assert list(written.read_as.values()) == ["missing cells '-', '?'"]
     with pytest.raises(IngestError, match="column 'c' holds text"):
-        read(tmp_path, "c,y\n?,1\nred,2\n3,4\n", target="y")
+        read(tmp_path, "c,y\n?,1\nred,2\n3,4\n5,6\n7,8\n", target="y")
 
 
 @pytest.mark.parametrize("policy", ["drop", "keep"])
@@ -202,7 +202,7 @@ def test_the_way_out_of_the_unclear_comma(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "column"),
     [
-        ("a;y\n1.234,5;1\nx;2\n", "a"),
+        ("a;y\n1.234,5;1\n2.345,5;3\nx;2\n", "a"),
         ("a,y\n" + "1,1\n" * 40 + '"1,5",1\n', "a"),
         ("a,y\n" + "1.5,1\n" * 40 + '"1,5",1\n', "a"),
         ("a;y\n" + "1,5;1\n" * 40 + "1.5;1\n", "a"),

@@ -38,12 +38,15 @@ class Arrays:
 
     def open(self, store: str, where: Where) -> Any:
         """The dataset; says which weights and offsets are used without having been named, and what a table becomes."""
+        from dgd.data.places import is_by_columns
         from dgd.data.tables.files import parquet_paths
         from dgd.passes.opening import open_dataset
 
         note_parsing(store)
         # Only a table may need a pass, for its levels and means.
-        with where.execution() if parquet_paths(store) is not None else nullcontext() as execution:
+        options = self.reading.get("storage_options")
+        may_learn = parquet_paths(store, options) is not None or is_by_columns(store, options)
+        with where.execution() if may_learn else nullcontext() as execution:
             dataset = open_dataset(store, **self.arguments, execution=execution)
         for role in ("weight", "offset"):
             name = getattr(dataset, f"{role}_name")

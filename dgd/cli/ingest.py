@@ -106,6 +106,9 @@ def _say(written: Ingested) -> None:
     target = "" if written.target is None else f", target {visible(written.target)}"
     say(f"{written.path}: {written.rows:,} rows × {len(written.features)} features{target}")
     say(f"features: {_listed(written.features)}")
+    if written.levels:
+        levels = ", ".join(f"{visible(name)} {count:,}" for name, count in written.levels.items())
+        say(f"text, as codes of levels: {levels}")
     carried = {"weights": written.weight, "offsets": written.offset, "ids": _listed(written.ids) or None}
     for what, name in carried.items():
         if name is not None:

@@ -6,8 +6,6 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from dgd.data.any_rows import may_be_location, module_of, open_column, rows_of
 from dgd.data.arrays.anndata_object import is_anndata, open_anndata
 from dgd.data.arrays.frames import array_of, check_order, is_frame
@@ -15,9 +13,10 @@ from dgd.data.arrays.memory_rows import MemoryRows, no_array
 from dgd.data.arrays.xarray_rows import is_xarray, open_xarray
 from dgd.data.dataset import Dataset
 from dgd.data.design.design import design_of
-from dgd.data.design.opening import Learn, open_table
+from dgd.data.design.opening import Learn
 from dgd.data.design.sources import table_of
-from dgd.data.reading import TURN, Reading, is_url, paths_like
+from dgd.data.places import several_places, stored_group
+from dgd.data.reading import TURN, Reading, is_url
 from dgd.data.rows import Rows
 from dgd.data.split import Split
 from dgd.data.tables.column_names import frame_names
@@ -25,9 +24,9 @@ from dgd.data.tables.files import parquet_paths
 from dgd.data.transforms.joined_columns import with_features
 from dgd.data.transforms.selected_columns import select_columns
 from dgd.data.transforms.split_rows import Splitting
-from dgd.data.transforms.split_table import SplitTable
+from dgd.data.transforms.split_table import open_split_table
 from dgd.data.transforms.stacked_rows import stacked
-from dgd.errors import ConfigurationError, DatasetNotFoundError
+from dgd.errors import ConfigurationError
 from dgd.errors.words import without_secrets
 
 if TYPE_CHECKING:
@@ -77,19 +76,16 @@ def _open(
     if isinstance(data, Dataset):
         return _opened_already(data, reading, {"y": y, "weight": weight, "offset": offset}, need_target=need_target)
     given = {"y": y, "weight": weight, "offset": offset}
+    several = several_places(data) if tables is None else None
+    groups = _of_columns([data] if several is None else several, reading) if tables is None else None
+    if groups is not None:
+        from dgd.data.zarr.table.opening import open_kept
+
+        return open_kept(groups, given, reading, known, learn, splitting, need_target=need_target)
     table = table_of(data, tables, given, reading, known, may_learn=learn is not None)
     if table is not None:
         check_order({role: each for role, each in {"X": data, **given}.items() if is_frame(each)})
-        table = table if splitting is None else SplitTable(table, splitting.part_of(table.bounds))
-
-        def in_part(role: str, values: Any) -> Rows:
-            rows = open_column(role, values, reading)
-            return rows if splitting is None else splitting.rows(rows)
-
-        dataset = open_table(table, given, reading, need_target=need_target, beside=in_part, learn=learn)
-        dataset = replace(dataset, part=getattr(table, "part", None))
-        return dataset if need_target else replace(dataset, y=None, weight=None)
-    several = _several(data) if tables is None else None
+        return open_split_table(table, given, reading, need_target=need_target, learn=learn, splitting=splitting)
     if several is not None:
         if not all(each is None or each is False or isinstance(each, str) for each in (y, weight, offset)):
             raise ConfigurationError("y, weight and offset of several datasets are named, and lie in each of them")
@@ -148,6 +144,14 @@ def _open(
     return _with_target(dataset, need_target=need_target)
 
 
+def _of_columns(places: list[Any], reading: Reading) -> list[Group] | None:
+    """The groups, where the first holds a table by its columns; the others are then looked at, too."""
+    first = stored_group(places[0], reading)
+    if first is None or first.columns is None:
+        return None
+    return [first, *(group for place in places[1:] if (group := stored_group(place, reading)) is not None)]
+
+
 def _opened_already(data: Dataset, reading: Reading, beside: dict[str, Any], *, need_target: bool) -> Dataset:
     """A dataset that was opened before, without the weights and offsets that are False."""
     if any(each is not None and each is not False for each in beside.values()):
@@ -198,37 +202,12 @@ def open_beside(data: Any, role: str, name: str, reading: Reading, known: tuple[
     return rows
 
 
-def _several(data: Any) -> list[Any] | None:
-    """The locations of a list, or of a pattern that names no file itself; None for one location or an array."""
-    if isinstance(data, (list, tuple)) and data and all(map(may_be_location, data)):
-        return list(data)
-    if not isinstance(data, (str, os.PathLike)):
-        return None
-    found = paths_like(os.fspath(data))
-    if found == []:
-        raise DatasetNotFoundError(f"no path is like {os.fspath(data)!r}; check the pattern")
-    return None if found is None else list(found)
-
-
 def stored_roles(data: Any, reading: Reading) -> tuple[str, ...]:
     """Those of `y`, `weight` and `offset` that lie beside a stored X."""
-    group = stored_group((_several(data) or [data])[0], reading)
+    group = stored_group((several_places(data) or [data])[0], reading)
     if group is None or not group.has("X"):
         return ()
     return tuple(role for role in ("y", "weight", "offset") if group.has(role))
-
-
-def stored_group(data: Any, reading: Reading) -> Group | None:
-    """The zarr group that `data` names; None if it names an array, or is one."""
-    if isinstance(data, np.ndarray) or not may_be_location(data):
-        return None
-    from dgd.data.zarr.group import Group
-    from dgd.data.zarr.locations import is_location, source_of
-
-    if not is_location(data):
-        return None
-    group = Group(source_of(data, reading.storage_options))
-    return None if group.is_array else group
 
 
 def _meant(found: dict[str, Rows | None], reading: Reading, *, stored: bool) -> dict[str, Any]:

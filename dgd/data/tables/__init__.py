@@ -8,4 +8,5 @@ text     dialect  how it is written, guessed  csv, text_files  a text file as a 
 Parquet  parquet, footers  a file as a table  in_place, parquet_rows, parquet_table, one_column  as rows of a pass
 out      ingest  files → a dataset            batches, ahead  float arrays, checked while others are written
          restart  what was interrupted        inspection/  what stands in the way; written/  predictions as tables
+         coded/  text and times, written by their columns
 """

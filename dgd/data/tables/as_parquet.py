@@ -16,28 +16,29 @@ with needing_pyarrow():
     from dgd.data.tables.csv import CsvTable, open_csv_table
 
 if TYPE_CHECKING:
+    from dgd.data.tables.dialect import Dialect
     from dgd.data.tables.files import TableFile
 
 GROUP_BYTES = 16 << 20
 """Bytes of a row group as float64, which is a chunk of a pass."""
 LEAST_ROWS = 1024
-_made: dict[tuple[str, int, int], str] = {}
+_made: dict[tuple[str, int, int, Dialect | None], str] = {}
 
 
-def as_parquet(file: TableFile) -> str:
+def as_parquet(file: TableFile, dialect: Dialect | None = None) -> str:
     """The path of a Parquet file with the rows of a text file, in their order; its folders' names go along.
 
     Numbers are int64 where the first mebibyte has whole ones and all others are, else float64; text is text, true and
     false are booleans, and missing cells null. Raises IngestError at the first cell that is none of its column's kind.
     """
     status = os.stat(file.path)
-    key = os.path.abspath(file.path), status.st_size, status.st_mtime_ns
+    key = os.path.abspath(file.path), status.st_size, status.st_mtime_ns, dialect
     if key not in _made:
         folders = [f"{name}={value}" for name, value in file.partition]
         place = place_for(repr(key), f"{Path(file.path).name}.parquet")
         place = place.parent.joinpath(*folders, place.name)
         place.parent.mkdir(parents=True, exist_ok=True)
-        _write(open_csv_table(file.path), place)
+        _write(open_csv_table(file.path, dialect), place)
         _made[key] = str(place)
     return _made[key]
 

@@ -59,7 +59,7 @@ def blocks(
     start = 0
     for batch, bytes_read in table.batches(selection, rows):
         columns = [floats(batch.column(n), d) for n, d in zip(selection.used, dtypes, strict=True)]
-        ids = {name: _ids(table, name, batch.column(name), whole=whole) for name, whole in whole_ids.items()}
+        ids = {name: id_values(table, name, batch.column(name), whole=whole) for name, whole in whole_ids.items()}
         whole = None if missing.policy == "error" else _without_missing(selection, columns, missing)
         _check_finite(table, selection, batch, columns, start, missing.policy)
         start += batch.num_rows
@@ -97,7 +97,7 @@ def floats(column: pa.Array, dtype: np.dtype[np.floating[Any]]) -> FloatArray:
         return values.astype(dtype, copy=False)
 
 
-def _ids(table: Table, name: str, column: pa.Array, *, whole: bool) -> Array:
+def id_values(table: Table, name: str, column: pa.Array, *, whole: bool) -> Array:
     """An id's cells as int64, or as texts: "" for a missing one."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()

@@ -20,14 +20,16 @@ from dgd.data.zarr.array_writer import usual_chunk_rows
 from dgd.data.zarr.commit_marker import redo_of_unfinished
 from dgd.data.zarr.dataset_writer import DatasetWriter
 from dgd.data.zarr.folders import local_folder
-from dgd.errors import ConfigurationError, IngestError
+from dgd.errors import ConfigurationError
 from dgd.errors.checks import checked_word
 
 with needing_pyarrow():
     from dgd.data.tables.batches import Block, MissingCells, Policy, blocks
+    from dgd.data.tables.coded.choosing import coded_columns
+    from dgd.data.tables.coded.ingest import ingest_columns
     from dgd.data.tables.columns import Selection, Table, Wanted, choose_columns
     from dgd.data.tables.opening import opened_tables
-    from dgd.data.tables.refusals import check_columns
+    from dgd.data.tables.refusals import check_columns, nothing_left
     from dgd.data.tables.restart import Noted, Restart
 
 __all__ = ["Ingested", "ingest"]
@@ -54,6 +56,7 @@ class Ingested:
     offset: str | None = None
     ids: tuple[str, ...] = ()
     files_kept: int = 0  # files whose rows an interrupted ingest had written
+    levels: dict[str, int] = field(default_factory=dict)  # levels of the columns that are written as codes
 
 
 def ingest(
@@ -91,11 +94,13 @@ def ingest(
     `ids` are columns that are carried beside the rows, for predictions: whole numbers of a Parquet file that lacks none
     of them as int64, all else as the text that stands in the file, "" for a missing cell.
 
-    Numbers and booleans (as 0 and 1) can be used. Text, dates, an infinite value in a used column raise
-    IngestError, which names file, column and row; so does a missing cell, unless `missing` is "drop" (its row is
-    left out, and counted) or "keep" (it is written as NaN, for `fit(missing="drop")`). `dtype` is that of X,
-    "float64" or "float32"; y and the weights are float64. Rounded are integers beyond 2**53 and decimals of more
-    than 15 digits.
+    Where all columns are numbers or booleans (0 and 1) X is a matrix. Where a feature or the target is text, a
+    category or a time, each column is an array of its own, texts as codes with their levels (a million at most, found
+    in a pass before), and opening the dataset gives the columns again: fits, predictions and scores are those of the
+    files, designs included. An infinite value in a used column raises IngestError, which names file, column and row; so
+    does a missing cell, unless `missing` is "drop" (its row is left out, and counted) or "keep" (it stays missing, for
+    `fit(missing="drop")`). `dtype` is that of X, "float64" or "float32"; y and the weights are float64. Rounded are
+    integers beyond 2**53 and decimals of more than 15 digits.
     WriteError: the disk is full, or the system forbids to write there.
 
     CSV: separator, decimal mark, quotes, encoding, comments, header and spellings of missing cells are guessed from
@@ -121,30 +126,50 @@ def ingest(
     found = table_files([local_file(path, storage_options) for path in paths])
     tables = opened_tables(found, dialect)
     selection = choose_columns(tables[0], Wanted(target, features, tuple(drop), weight, offset, tuple(ids)))
+    coded = coded_columns(tables, selection)
     for table in tables:
-        check_columns(table, selection, first=tables[0])
+        check_columns(table, selection, first=tables[0], coded=coded)
     whole = {name: all(table.whole_numbers(name) for table in tables) for name in selection.ids}
-    rows_together = chunk_rows or usual_chunk_rows(len(selection.features), float_dtype)
-    repeated = redo is not None and not is_url(out)
-    before = Restart.of(local_folder(out), redo, selection, rows_together, tables) if repeated else None
-    with DatasetWriter(
-        out,
-        chunk_rows=chunk_rows,
-        dtype=dtype,
-        feature_names=selection.features,
-        target_name=target,
-        weight_name=weight,
-        offset_name=offset,
-        compression=compression,
-        missing="keep" if missing == "keep" else "error",
-        overwrite=overwrite or _is_repeated(out, redo),
-        redo=redo,
-    ) as writer:
-        rows, rows_left_out = _append_all(
-            writer, tables, selection, float_dtype, cells, whole, rows_together, progress, before
+    again = overwrite or _is_repeated(out, redo)
+    before, levels = None, dict[str, int]()
+    if coded:
+        rows, rows_left_out, levels = ingest_columns(
+            found,
+            tables,
+            out,
+            selection,
+            cells,
+            dialect=dialect,
+            dtype=dtype,
+            whole_ids=whole,
+            chunk_rows=chunk_rows,
+            compression=compression,
+            overwrite=again,
+            redo=redo,
+            progress=progress,
         )
-    if before is not None:
-        before.remove()
+    else:
+        rows_together = chunk_rows or usual_chunk_rows(len(selection.features), float_dtype)
+        repeated = redo is not None and not is_url(out)
+        before = Restart.of(local_folder(out), redo, selection, rows_together, tables) if repeated else None
+        with DatasetWriter(
+            out,
+            chunk_rows=chunk_rows,
+            dtype=dtype,
+            feature_names=selection.features,
+            target_name=target,
+            weight_name=weight,
+            offset_name=offset,
+            compression=compression,
+            missing="keep" if missing == "keep" else "error",
+            overwrite=again,
+            redo=redo,
+        ) as writer:
+            rows, rows_left_out = _append_all(
+                writer, tables, selection, float_dtype, cells, whole, rows_together, progress, before
+            )
+        if before is not None:
+            before.remove()
     return Ingested(
         os.fspath(out),
         rows,
@@ -160,6 +185,7 @@ def ingest(
         offset,
         selection.ids,
         0 if before is None else before.files,
+        levels,
     )
 
 
@@ -235,12 +261,6 @@ def _append_all(
         if progress is not None:
             progress(rows, bytes_read)
     if rows == 0:
-        worst = max(missing.counts, key=missing.counts.__getitem__)
-        raise IngestError(
-            f"{tables[0].path}: every row has a missing cell ({missing.counts[worst]:,} of them in column {worst!r}); "
-            f"leave out such columns, or keep the cells",
-            file=tables[0].path,
-            column=worst,
-        )
+        raise nothing_left(tables[0].path, missing.counts)
     noted.forget()
     return rows, left_out

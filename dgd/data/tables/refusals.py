@@ -13,8 +13,8 @@ from dgd.errors import IngestError
 MOST_NAMED = 50
 
 
-def check_columns(table: Table, selection: Selection, *, first: Table) -> None:
-    """Raise IngestError unless every selected column is in the table, once, and is numeric or boolean."""
+def check_columns(table: Table, selection: Selection, *, first: Table, coded: frozenset[str] = frozenset()) -> None:
+    """Raise IngestError unless every selected column is in the table, once, and is numeric, boolean or `coded`."""
     counts = Counter(column.name for column in table.columns)
     absent = [name for name in selection.read if counts[name] == 0]
     twice = [name for name in selection.read if counts[name] > 1]
@@ -30,7 +30,7 @@ def check_columns(table: Table, selection: Selection, *, first: Table) -> None:
         )
     if selection.from_file:
         _check_nothing_unexpected(table, selection, first=first)
-    refused = [c for c in table.columns if c.name in selection.used and c.kind == "other"]
+    refused = [c for c in table.columns if c.name in selection.used and c.kind == "other" and c.name not in coded]
     if refused:
         raise _refused_column(table, selection, refused)
 
@@ -96,12 +96,24 @@ def refused_cell(
     if fault == "text" and kind == "boolean":
         said = "is neither true nor false, as the cells before it are"
     found = f" ({_quoted(cell.text)})" if cell.text else ""
+    expected = {"boolean": "true or false", "number": "a finite number", "other": "a value"}[kind]
     return IngestError(
-        f"{table.path}: {cell.place} of column {name!r} {said}{found}; expected "
-        f"{'true or false' if kind == 'boolean' else 'a finite number'}. {cure}{selection.hint(name)}",
+        f"{table.path}: {cell.place} of column {name!r} {said}{found}; expected {expected}. "
+        f"{cure}{selection.hint(name)}",
         file=table.path,
         column=name,
         row=cell.row,
+    )
+
+
+def nothing_left(path: str, counts: Counter[str]) -> IngestError:
+    """The error where every row has a missing cell."""
+    worst = max(counts, key=counts.__getitem__)
+    return IngestError(
+        f"{path}: every row has a missing cell ({counts[worst]:,} of them in column {worst!r}); "
+        f"leave out such columns, or keep the cells",
+        file=path,
+        column=worst,
     )
 
 

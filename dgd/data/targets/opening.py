@@ -16,7 +16,8 @@ from dgd.data.arrays.xarray_rows import XarrayRows, coordinates_along, is_xarray
 from dgd.data.dataset import Dataset
 from dgd.data.design.opening import Learn
 from dgd.data.grid import Coordinate
-from dgd.data.opening import open_data, stored_group
+from dgd.data.opening import open_data
+from dgd.data.places import stored_group
 from dgd.data.reading import Reading, is_url
 from dgd.data.rows import READABLE_KINDS, Rows, regular_bounds
 from dgd.data.targets.tiles import Place, Slices

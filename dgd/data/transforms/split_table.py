@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from dgd._typing import Integers
+from dgd.data.any_rows import open_column
 from dgd.data.buffers import Buffers
+from dgd.data.dataset import Dataset
 from dgd.data.design.columns import Column, ColumnKind, Table
-from dgd.data.rows import Footprint, together
+from dgd.data.design.opening import Learn, open_table
+from dgd.data.reading import Reading
+from dgd.data.rows import Footprint, Rows, together
 from dgd.data.split_part import Part
+from dgd.data.transforms.split_rows import Splitting
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,3 +59,24 @@ class SplitTable:
         columns, bytes_read = self.table.read(names, low, high, buffers)
         rows = self.part.rows(start, stop) - low
         return {name: column[rows] for name, column in columns.items()}, bytes_read
+
+
+def open_split_table(
+    table: Table,
+    given: dict[str, Any],
+    reading: Reading,
+    *,
+    need_target: bool,
+    learn: Learn | None,
+    splitting: Splitting | None,
+) -> Dataset:
+    """The rows of a table as a dataset, or those of a part; arrays beside it are split as it is."""
+    table = table if splitting is None else SplitTable(table, splitting.part_of(table.bounds))
+
+    def in_part(role: str, values: Any) -> Rows:
+        rows = open_column(role, values, reading)
+        return rows if splitting is None else splitting.rows(rows)
+
+    dataset = open_table(table, given, reading, need_target=need_target, beside=in_part, learn=learn)
+    dataset = replace(dataset, part=getattr(table, "part", None))
+    return dataset if need_target else replace(dataset, y=None, weight=None)

@@ -16,6 +16,7 @@ row_writer  chunks of results → a zarr array     event_loop  where stores that
 outputs    where is written: a folder or a URL   coordinates  of rows, found and written again
 connections  those of fsspec, in that loop       remote_files  single files behind URLs, brought here
 id_writer, stored_ids  columns beside the rows   interrupted  what an ingest before has written
+table/     a table by its columns, texts as codes with levels
 
 dgd decodes chunks itself, into memory that each thread uses again for every chunk. Measured in one run on two threads
 with chunks of 4 MiB: zarr-python's codec pipeline and the Rust pipeline `zarrs` were slower than this; tensorstore read

@@ -37,8 +37,10 @@ class Column:
         chunk_rows: int,
         compression: str,
         dimension_names: tuple[str, ...] | None = None,
+        attributes: dict[str, Any] | None = None,
     ) -> None:
         self.name = name
+        self._attributes = {**(attributes or {}), KEY: {"part_of": "dataset"}}
         self.width = width
         self.dtype = dtype
         self._tail = tail = () if width is None else (width,)
@@ -65,7 +67,7 @@ class Column:
             dtype=self.dtype,
             dimension_names=self._dimensions,
             compression=self._compression,
-            attributes={KEY: {"part_of": "dataset"}},
+            attributes=self._attributes,
         )
 
     @property

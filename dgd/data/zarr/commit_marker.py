@@ -11,6 +11,8 @@ and for a dataset also
 
     rows, features, target   the number of rows, and names
     weight, offset           what these columns were called, where fits are to use them
+    columns   where a table was written by its columns, in columns/, and there is no X: of each the name, array, kind,
+              what it was called where it came from, dtype, and of codes the number of levels
     ids       the names of the columns id/0, id/1, …, which go with predictions
     arrays    the sha256 of each array's metadata document, and of the group's of a sparse matrix of three arrays
     manifest  the name of the file with the crc32c of each stored chunk, beside the chunks of each array

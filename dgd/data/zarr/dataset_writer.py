@@ -169,13 +169,17 @@ class DatasetWriter:
             "rows": self.rows,
             "features": self._names,
             "target": self._target_name,
-            **{role: name for role, name in self._told.items() if name is not None and role in self._columns},
+            **self._said(),
             **({} if self._ids is None else {"ids": self._ids.names}),
             "arrays": {name: self._digest(name, document) for name, document in documents.items()},
             "manifest": MANIFEST,
             "content": {name: part.content for name, part in parts.items()},
         }
         self._output.seal(sealed(root_of(self._output), marker))
+
+    def _said(self) -> dict[str, Any]:
+        """What the marker says of the columns besides."""
+        return {role: name for role, name in self._told.items() if name is not None and role in self._columns}
 
     def __enter__(self) -> Self:
         return self

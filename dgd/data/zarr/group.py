@@ -158,6 +158,12 @@ class Group:
         return {role: name for role, name in found.items() if isinstance(name, str)}
 
     @property
+    def columns(self) -> list[Any] | None:
+        """What the marker says of the columns of a table that was written by its columns; None for any other group."""
+        found = (self.marker or {}).get("columns")
+        return found if isinstance(found, list) else None
+
+    @property
     def id_names(self) -> tuple[str, ...]:
         """The names of the columns that are carried beside the rows."""
         names = (self.marker or {}).get("ids")

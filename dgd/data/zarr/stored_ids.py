@@ -39,7 +39,7 @@ GUESSED = 32
 
 def stored_ids(group: Group) -> dict[str, Rows]:
     """The ids by their names, in their order; none where the dataset has none."""
-    return {name: _id(group, f"{GROUP}/{k}", name) for k, name in enumerate(group.id_names)}
+    return {name: numbers_or_texts(group, f"{GROUP}/{k}", name) for k, name in enumerate(group.id_names)}
 
 
 def text_ids(group: Group) -> dict[str, StoredTexts]:
@@ -48,7 +48,8 @@ def text_ids(group: Group) -> dict[str, StoredTexts]:
     return {key: rows for key, rows in found.items() if isinstance(rows, StoredTexts)}
 
 
-def _id(group: Group, key: str, name: str) -> Rows:
+def numbers_or_texts(group: Group, key: str, name: str) -> Rows:
+    """An array of numbers, or one of texts as dgd writes them."""
     document = find_array(group.child(key))
     parsed = {} if document is None else document.parsed()
     if parsed.get("data_type") != "string":

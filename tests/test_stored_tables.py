@@ -1,0 +1,174 @@
+"""A table that an ingest has written by its columns: it fits, predicts and scores as the file it came from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+import dgd
+from dgd.errors import ConfigurationError, IngestError, MetadataError, SchemaError
+
+ROWS = 600
+KINDS = ("t.csv", "t.parquet", "t.zarr")
+
+
+def frame(rows: int = ROWS, seed: int = 0) -> pd.DataFrame:
+    """Text, booleans, dates, whole numbers, and missing cells of text and of numbers."""
+    random = np.random.default_rng(seed)
+    species = random.choice(["Adélie", "Gentoo, x", "Chin"], rows).astype(object)
+    species[random.random(rows) < 0.03] = None
+    found = pd.DataFrame(
+        {
+            "y": random.normal(size=rows).round(3),
+            "species": species,
+            "flag": random.random(rows) < 0.4,
+            "when": (pd.to_datetime("2020-01-01") + pd.to_timedelta(random.integers(0, 900, rows), unit="D")).date,
+            "bill length/mm": np.where(random.random(rows) < 0.04, np.nan, random.normal(size=rows).round(4)),
+            "k": random.integers(0, 4, rows),
+            "w": random.integers(1, 4, rows),
+        }
+    )
+    found["y"] += (found["species"] == "Chin") * 2.0 + found["flag"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same table as CSV, as Parquet, and ingested from CSV."""
+    place = tmp_path_factory.mktemp("tables")
+    frame().to_csv(place / "t.csv", index=False)
+    frame().to_parquet(place / "t.parquet", index=False)
+    dgd.ingest([place / "t.csv"], place / "t.zarr", target="y", weight="w", missing="keep")
+    return place
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"missing": "drop"},
+        {"missing": "mean"},
+        {"missing": "indicator", "categorical": ["k"]},
+        {"missing": "drop", "design": "y ~ species*flag + poly(k, 2) + time(when, 'days')"},
+    ],
+    ids=["drop", "mean", "indicator", "formula"],
+)
+def test_a_fit_is_that_of_the_file_to_the_bit(folder: Path, how: dict[str, Any]) -> None:
+    fits = {}
+    for name in KINDS:
+        given = {} if name.endswith("zarr") else {"weight": "w", **({} if "design" in how else {"y": "y"})}
+        unit = {} if "design" in how else {"time_unit": "days"}
+        fits[name] = dgd.fit(folder / name, **given, **unit, **how, threads=2)
+    first = fits["t.csv"].model
+    for found in fits.values():
+        assert found.model.feature_names == first.feature_names
+        assert found.model.design == first.design
+        assert found.model.coef.tolist() == first.coef.tolist()
+    model = fits["t.zarr"].model
+    predicted = [model.predict(folder / name, missing="drop").tolist() for name in KINDS]
+    np.testing.assert_array_equal(predicted[0], predicted[1])
+    np.testing.assert_array_equal(predicted[0], predicted[2])
+    scores = [model.score(folder / name, y="y", missing="drop") for name in KINDS]
+    assert scores[0] == scores[1]
+
+
+def test_bits_on_threads_and_many_chunks(folder: Path) -> None:
+    dgd.ingest([folder / "t.csv"], folder / "chunks.zarr", target="y", missing="drop", chunk_rows=100, overwrite=True)
+    fits = [dgd.fit(folder / "chunks.zarr", time_unit="days", threads=n).model.coef.tolist() for n in (1, 2)]
+    assert fits[0] == fits[1]
+    whole = dgd.fit(folder / "t.csv", y="y", time_unit="days", missing="drop").model
+    np.testing.assert_allclose(fits[0], whole.coef, rtol=1e-12, atol=1e-12)
+
+
+def test_the_saved_model_reads_all_three_alike(folder: Path, tmp_path: Path) -> None:
+    dgd.fit(folder / "t.zarr", time_unit="days", missing="drop").model.save(tmp_path / "m.dgd")
+    model = dgd.load_model(tmp_path / "m.dgd")
+    predicted = [model.predict(folder / name, missing="drop").tolist() for name in KINDS]
+    np.testing.assert_array_equal(predicted[0], predicted[1])
+    np.testing.assert_array_equal(predicted[0], predicted[2])
+
+
+def test_a_target_of_text_becomes_classes(tmp_path: Path) -> None:
+    table = frame().dropna()
+    table.to_csv(tmp_path / "t.csv", index=False)
+    written = dgd.ingest([tmp_path / "t.csv"], tmp_path / "t.zarr", target="species", drop=["when"])
+    assert written.levels == {"species": 3}
+    fits = [
+        dgd.fit(tmp_path / "t.csv", y="species", drop=["when"], loss="softmax", penalty=dgd.penalties.L2(0.1)),
+        dgd.fit(tmp_path / "t.zarr", loss="softmax", penalty=dgd.penalties.L2(0.1)),
+    ]
+    assert fits[1].model.classes == fits[0].model.classes == ("Adélie", "Chin", "Gentoo, x")
+    assert fits[1].model.coef.tolist() == fits[0].model.coef.tolist()
+
+
+def test_two_files_of_which_the_first_lacks_levels(tmp_path: Path) -> None:
+    table = frame().dropna().sort_values("species", kind="stable")
+    table[:200].to_csv(tmp_path / "1.csv", index=False)
+    table[200:].to_csv(tmp_path / "2.csv", index=False)
+    files = [tmp_path / "1.csv", tmp_path / "2.csv"]
+    assert set(table[:200]["species"]) == {"Adélie"} or len(set(table[:200]["species"])) < 3
+    written = dgd.ingest(files, tmp_path / "t.zarr", target="y", ids=["k"])
+    assert (written.levels, written.rows) == ({"species": 3}, len(table))
+    found = dgd.fit(tmp_path / "t.zarr", time_unit="days").model
+    expected = dgd.fit(list(map(str, files)), y="y", drop=["k"], time_unit="days").model
+    assert found.feature_names == expected.feature_names
+    np.testing.assert_allclose(found.coef, expected.coef, rtol=1e-12, atol=1e-12)
+    dgd.predict_to(found, tmp_path / "t.zarr", tmp_path / "p.csv")
+    assert pd.read_csv(tmp_path / "p.csv")["k"].tolist() == table["k"].tolist()
+
+
+def test_rows_with_a_missing_cell_by_policy(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(IngestError, match=r"row \d+ \(line \d+\) of column .* is missing; expected a .*--missing drop"):
+        dgd.ingest([folder / "t.csv"], tmp_path / "a.zarr", target="y")
+    written = dgd.ingest([folder / "t.parquet"], tmp_path / "b.zarr", target="y", missing="drop")
+    whole = frame().dropna()
+    assert (written.rows, written.rows_left_out) == (len(whole), ROWS - len(whole))
+    found = dgd.fit(tmp_path / "b.zarr", time_unit="days").model
+    expected = dgd.fit(folder / "t.parquet", y="y", time_unit="days", missing="drop").model
+    np.testing.assert_allclose(found.coef, expected.coef, rtol=1e-12, atol=1e-12)
+
+
+def test_xarray_opens_the_columns(folder: Path) -> None:
+    opened = xr.open_zarr(folder / "t.zarr", group="columns", consolidated=False)
+    table = frame()
+    levels = opened["species_levels"].values
+    codes = opened["species"].values
+    assert np.where(codes < 0, "", levels[codes]).tolist() == table["species"].fillna("").tolist()
+    assert (opened["when"].values.astype("datetime64[D]") == table["when"].to_numpy().astype("datetime64[D]")).all()
+    names = {variable.attrs.get("long_name", name) for name, variable in opened.variables.items()}
+    assert set(table.columns) <= names
+
+
+def test_a_split_and_a_score_by_a_column(folder: Path) -> None:
+    model = dgd.fit(folder / "t.zarr", time_unit="days", missing="drop", split="train:0.7:1:k").model
+    expected = dgd.fit(
+        folder / "t.parquet", y="y", weight="w", time_unit="days", missing="drop", split="train:0.7:1:k"
+    ).model
+    assert model.coef.tolist() == expected.coef.tolist()
+    assert dgd.info(folder / "t.zarr").target_name == "y"
+
+
+def test_names_and_roles_that_are_wrong_are_refused(folder: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"no column 'spec'\. Did you mean 'species'"):
+        dgd.fit(folder / "t.zarr", features=["spec"])
+    with pytest.raises(SchemaError, match="times: give time_unit"):
+        dgd.fit(folder / "t.zarr", missing="drop")
+
+
+def test_a_marker_whose_columns_are_torn_is_refused(folder: Path, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(folder / "t.zarr", tmp_path / "t.zarr")
+    (tmp_path / "t.zarr" / "columns" / "flag" / "zarr.json").unlink()
+    with pytest.raises(MetadataError, match="columns/flag"):
+        dgd.fit(tmp_path / "t.zarr", missing="drop")
+
+
+def test_files_of_numbers_are_written_as_a_matrix(tmp_path: Path) -> None:
+    frame()[["y", "k", "flag"]].to_csv(tmp_path / "t.csv", index=False)
+    dgd.ingest([tmp_path / "t.csv"], tmp_path / "t.zarr", target="y")
+    assert {array.name for array in dgd.info(tmp_path / "t.zarr").arrays} == {"X", "y"}
