@@ -218,6 +218,23 @@ def test_rows_that_are_left_out_and_a_single_class(table: Path, tmp_path: Path) 
     assert np.isnan(dgd.score(model, only[["a", "b"]], only["up"]).auc)
 
 
+def test_the_target_of_a_table_is_the_column_that_was_fitted(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    whole = pd.DataFrame(rng.normal(size=(60, 3)), columns=["a", "price", "y"])
+    whole.to_csv(tmp_path / "t.csv", index=False)
+    whole.to_parquet(tmp_path / "t.parquet", index=False)
+    for data in (whole, tmp_path / "t.csv", tmp_path / "t.parquet"):
+        model = dgd.fit(data, "price", features=["a"], threads=1).model
+        residual = whole["price"] - model.predict(whole[["a"]])
+        assert model.score(data).mse == pytest.approx(np.mean(residual**2), rel=1e-12)
+        assert model.score(data, "y").mse != model.score(data).mse
+    assert main(["fit", str(tmp_path / "t.csv"), "--y", "price", "--features", "a", "--out", str(tmp_path / "m")]) == 0
+    assert main(["score", str(tmp_path / "m"), str(tmp_path / "t.csv")]) == 0
+    whole[["a", "y"]].to_parquet(tmp_path / "other.parquet")
+    with pytest.raises(dgd.errors.DgdError, match="price"):
+        model.score(tmp_path / "other.parquet")
+
+
 def test_mistakes_are_told(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = fitted("y")
     with pytest.raises(ConfigurationError, match=r"no column 'carier'.*'carrier'"):

@@ -90,7 +90,9 @@ def arrays_without_offset(command: Command, *, is_fitted: bool = True) -> Comman
     found = click.option("--no-weight", is_flag=True, help="No weights, though the dataset has some.")(found)
     found = click.option("--weight", metavar="NAME", help="The array of weights, one a row [as ingested].")(found)
     return click.option(
-        "--y", "--target", "--target-array", "y", metavar="NAME", help="The target's array or column [y]."
+        *("--y", "--target", "--target-array", "y"),
+        metavar="NAME",
+        help=f"The target's array or column [{'y' if is_fitted else 'of a table the one that was fitted, else y'}].",
     )(found)
 
 

@@ -13,6 +13,7 @@ from dgd.data.opening import open_beside, open_data
 from dgd.data.reading import Reading, ReadingOptions
 from dgd.data.rows import Rows
 from dgd.data.tables.column_names import frame_names
+from dgd.data.tables.files import parquet_paths
 from dgd.data.transforms.split_rows import in_part_of
 from dgd.errors import ConfigurationError, DataError
 from dgd.losses import Logistic, Loss, Softmax
@@ -58,6 +59,7 @@ def score(
     Raises ModelError if the data do not have the columns the model was fitted on.
     """
     model = model_of("score", model)
+    y = _target_of(model, data, reading) if y is None else y
     how = model.reading(Reading.of("score", model.part_of(reading)), data, y=y)
     table, data = data, in_order_of(model, data, how)
     if model.design is None and isinstance(y, str) and (is_frame(table) or frame_names(table) is not None):
@@ -83,6 +85,15 @@ def score(
     if groups:
         figures.groups.update(_of_groups(groups[0], loss, dataset))
     return figures
+
+
+def _target_of(model: Predictor, data: Any, reading: ReadingOptions) -> str | None:
+    """The column of a table that the model was fitted to, which need not be called y; a design knows its own."""
+    if model.design is not None or model.target_name is None:
+        return None
+    names = frame_names(data)
+    is_there = parquet_paths(data, reading.get("storage_options")) is not None if names is None else False
+    return model.target_name if is_there or model.target_name in (names or ()) else None
 
 
 def _loss(model: Predictor) -> Loss:
