@@ -12,6 +12,7 @@ from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk
 from dgd.errors import ValueRangeError
 from dgd.losses import Huber, Logistic, Loss, Poisson, Softmax, Squared
+from dgd.models.predictor import Predictor
 from dgd.passes.sums import blocks as blocks_module
 from dgd.passes.sums.blocks import block_rows
 from dgd.passes.sums.dense_columns import PIECE_BYTES
@@ -81,6 +82,19 @@ def test_layout_and_storage_do_not_touch_the_bits() -> None:
     for other in others:
         assert other.loss == first.loss
         assert (other.gradient == first.gradient).all()
+
+
+@pytest.mark.parametrize("outputs", [(), (2,), (5,), (12,)])
+def test_the_prediction_of_a_row_has_the_same_bits_in_any_chunk(outputs: tuple[int, ...]) -> None:
+    for n in (2, 3, 11, 57):
+        rng = np.random.default_rng(n)
+        X, coef = rng.normal(size=(103, n)), rng.normal(size=(*outputs, n))
+        model = Predictor(coef, np.zeros(outputs) if outputs else 0.5, "squared")
+        whole = model.raw_prediction(X)
+        for rows in (1, 2, 3, 5, 7, 33, 64):
+            parts = [model.raw_prediction(X[start : start + rows]) for start in range(0, len(X), rows)]
+            assert np.concatenate(parts).tobytes() == whole.tobytes(), (n, rows)
+        np.testing.assert_allclose(whole, X @ coef.T + model.intercept, rtol=1e-12, atol=1e-13)
 
 
 def test_float32_is_computed_in_float64_unless_single_is_asked_for() -> None:

@@ -13,6 +13,8 @@ from dgd.data.buffers import Buffers
 from dgd.passes.sums.columns import Piece
 
 PIECE_BYTES = 2**20
+TOGETHER = 4
+"""Rows that BLAS multiplies together: it sums those that are left over in another order."""
 
 
 class DenseColumns:
@@ -32,12 +34,20 @@ class DenseColumns:
         return self._X.dtype
 
     def times(self, coef: FloatArray, out: FloatArray) -> None:
-        """Xb."""
+        """Xb; in float64 the bits of a row do not depend on which rows are beside it, nor on how many."""
         if self._X.shape[1] == 1:
             # BLAS skips a coefficient of zero here, and with it a NaN.
             np.multiply(self._X if coef.ndim == 2 else self._X[:, 0], coef[0], out=out)
-        else:
-            np.dot(self._X, coef, out=out)
+            return
+        whole = len(self._X) // TOGETHER * TOGETHER
+        rest = len(self._X) - whole
+        if whole:
+            np.dot(self._X[:whole], coef, out=out[:whole])
+        if rest:
+            filled = self._buffers.take("rows left over", (TOGETHER, self._X.shape[1]), self._X.dtype)
+            filled[:rest] = self._X[whole:]
+            filled[rest:] = self._X[-1]
+            out[whole:] = np.dot(filled, coef)[:rest]
 
     def product(self, coef: FloatArray) -> FloatArray:
         """Xb, in new memory."""
