@@ -1,0 +1,1 @@
+"""Tables that packages ship, from the file to scores, by the commands of a shell, beside scikit-learn."""
