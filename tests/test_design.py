@@ -355,6 +355,12 @@ def test_a_level_that_is_not_known(path: Path) -> None:
     assert dgd.predict(ignoring, new)[17] == pytest.approx(ignoring.intercept + ignoring.coef[0] * TABLE["a"][17])
 
 
+@pytest.mark.parametrize("roles", [{"y": "1"}, {"y": "a", "weight": "2"}, {"design": "1 ~ a"}])
+def test_a_number_by_itself_is_no_column(roles: dict[str, str]) -> None:
+    with pytest.raises(ConfigurationError, match=r"has no column '[12]'"):
+        dgd.fit(table(), **roles)
+
+
 def test_a_table_that_lacks_a_column_is_named(path: Path) -> None:
     model = dgd.fit(path, "y", features=["a", "b"]).model
     with pytest.raises(ModelError, match="lacks the column 'b', on which the model was fitted; it has 'c'"):

@@ -135,3 +135,18 @@ def test_what_is_not_there_says_so_without_secrets(tmp_path: Path) -> None:
     with pytest.raises(Exception) as caught:
         dgd.ingest(["nosuch://u:sesame@host/t.csv?key=sesame"], tmp_path / "o.zarr", target="y", storage_options=given)
     assert "sesame" not in f"{caught.value}{caught.value.__cause__}"
+
+
+def test_messages_name_the_text_that_was_parsed_and_not_its_copy(tmp_path: Path) -> None:
+    text = tmp_path / "t.csv"
+    text.write_text("a,b,y\n1,u,2\n2,v,\n,u,5\n4,v,9\n")
+    for options in ({}, {"features": ["a"]}, {"drop": ["nothing"]}, {"features": ["a", "c"]}):
+        for y in ("y", "z", "1"):
+            with pytest.raises(dgd.errors.DgdError) as raised:
+                dgd.fit(text, y, **options)
+            assert "dgd-tables" not in str(raised.value), raised.value
+    model = dgd.fit(text, "y", missing="drop").model
+    text.write_text("a,y\n1,2\n")
+    with pytest.raises(dgd.errors.DgdError, match=r"t\.csv") as raised:
+        model.predict(text)
+    assert "dgd-tables" not in str(raised.value)

@@ -123,9 +123,10 @@ def _frames(table: Table, columns: tuple[str, ...]) -> Dataset:
 
 
 def _text(table: Table, role: str, given: str) -> str:
-    """A column, or arithmetic on columns, as an expression."""
+    """A column, or arithmetic on columns, as an expression; a number by itself is the name of a column."""
     text = quoted(given) if given in table.kinds else given
-    check_columns(table, role, Expression(text).columns)
+    columns = Expression(text).columns
+    check_columns(table, role, columns or (given,))
     return text
 
 

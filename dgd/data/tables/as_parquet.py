@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dgd.data.tables.needing_pyarrow import needing_pyarrow
-from dgd.data.tables.temporary import place_for
+from dgd.data.tables.temporary import made_from, place_for
 
 with needing_pyarrow():
     import pyarrow as pa
@@ -40,6 +40,7 @@ def as_parquet(file: TableFile, dialect: Dialect | None = None) -> str:
         place.parent.mkdir(parents=True, exist_ok=True)
         _write(open_csv_table(file.path, dialect), place)
         _made[key] = str(place)
+        made_from(str(place), file.path)
     return _made[key]
 
 

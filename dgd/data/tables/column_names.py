@@ -28,7 +28,7 @@ def column_names(data: Any) -> ColumnNames | None:
         schema = footer_of(file.path).schema
         index = index_columns(schema)
         own = [name for name in schema.names if name not in index]
-        return ColumnNames((*own, *(name for name, _ in file.partition if name not in schema.names)), file.path)
+        return ColumnNames((*own, *(name for name, _ in file.partition if name not in schema.names)), file.source)
     names = frame_names(data)
     return None if names is None else ColumnNames(names, "the table")
 

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from dgd.data.reading import is_url, paths_like
 from dgd.data.tables.brought import STDIN, local_file, remote_name
+from dgd.data.tables.temporary import parsed_from
 from dgd.errors import ConfigurationError, DatasetNotFoundError, IngestError
 
 PARQUET = (".parquet", ".pq", ".parq")
@@ -36,6 +37,11 @@ class TableFile:
 
     path: str
     partition: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def source(self) -> str:
+        """What messages call it: its path, or that of the text it was parsed from."""
+        return parsed_from(self.path)
 
 
 def without_ending(path: str) -> str:

@@ -11,6 +11,7 @@ from dgd.data.dataset import Dataset
 from dgd.data.reading import Reading
 from dgd.data.tables.files import TableFile, table_files
 from dgd.data.tables.needing_pyarrow import needing_pyarrow
+from dgd.data.tables.temporary import parsed_from
 from dgd.data.transforms.stacked_rows import stacked
 from dgd.errors import ConfigurationError, SchemaError
 
@@ -52,12 +53,13 @@ def open_tables(
         named = {**named, "y": "y"}
     for role, name in named.items():
         if name is not None:
-            _check_named(files[0].path, role, name, first)
+            _check_named(files[0].source, role, name, first)
     features = reading.features or known or _others(files[0], footers[0], named, first)
     for name in features:
-        _check_named(files[0].path, "features", name, first)
+        _check_named(files[0].source, "features", name, first)
     parts = [_part(*each, features, named, numbers) for each in zip(files, footers, strict=True)]
-    source = paths[0] if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1:,} more"
+    first_path = parsed_from(paths[0])
+    source = first_path if len(paths) == 1 else f"{first_path} and {len(paths) - 1:,} more"
     whole = parts[0] if len(parts) == 1 else stacked(parts)
     return replace(whole, source=source)
 
@@ -82,7 +84,7 @@ def _others(file: TableFile, footer: Footer, named: dict[str, Any], names: Seque
     index = index_columns(footer.schema)
     found = tuple(name for name in names if name not in named.values() and name not in index)
     if not found:
-        raise ConfigurationError(f"{file.path}: no column is left to be a feature, it has only {', '.join(names)}")
+        raise ConfigurationError(f"{file.source}: no column is left to be a feature, it has only {', '.join(names)}")
     return found
 
 
@@ -94,7 +96,7 @@ def _part(
     used = [*features, *(name for name in named.values() if name is not None)]
     missing = [name for name in used if name not in _names(file, footer)]
     if missing:
-        raise SchemaError(f"{file.path} has no column {missing[0]!r}; it has {', '.join(_names(file, footer))}")
+        raise SchemaError(f"{file.source} has no column {missing[0]!r}; it has {', '.join(_names(file, footer))}")
     texts = {name: text for name, text in file.partition if name not in own}
     bad = [f"{name!r} ({kind})" for name in features if (kind := _no_number(name, footer, texts, numbers)) is not None]
     if bad:
@@ -102,7 +104,7 @@ def _part(
         good = [name for name in features if _no_number(name, footer, texts, numbers) is None]
         hint = f"name the columns to use: features={good}" if 0 < len(good) <= 50 else "leave them out"
         raise SchemaError(
-            f"{file.path}: no numbers are in column{'s' * (len(bad) > 1)} {', '.join(bad[:MOST_NAMED])}{more}; "
+            f"{file.source}: no numbers are in column{'s' * (len(bad) > 1)} {', '.join(bad[:MOST_NAMED])}{more}; "
             f"turn text into numbers first, or {hint}"
         )
     constants = tuple((name, partition_value(text)) for name, text in texts.items() if name in used and name in numbers)
@@ -119,7 +121,7 @@ def _part(
         **vectors,
         feature_names=tuple(features),
         target_name=named["y"],
-        source=file.path,
+        source=file.source,
     )
 
 

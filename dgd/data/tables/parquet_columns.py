@@ -25,21 +25,24 @@ from dgd.data.tables.partitions import partition_value
 class ParquetColumns:
     """The columns of a Parquet file, and those in its folders' names: name, text, and whether it is a number."""
 
-    source: str
+    path: str
     digest: str
     partition: tuple[tuple[str, str, bool], ...] = ()
+    source: str = ""
+    """What messages call it, where that is not its path."""
     bounds: NDArray[np.int64] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "source", self.source or self.path)
         metadata = self._footer().metadata
         rows = (metadata.row_group(g).num_rows for g in range(metadata.num_row_groups))
         object.__setattr__(self, "bounds", np.cumsum([0, *rows], dtype=np.int64))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return ParquetColumns, (self.source, self.digest, self.partition)
+        return ParquetColumns, (self.path, self.digest, self.partition, self.source)
 
     def _footer(self) -> Footer:
-        return held_footer("X", self.source, self.digest)
+        return held_footer("X", self.path, self.digest)
 
     @cached_property
     def kinds(self) -> dict[str, ColumnKind]:
@@ -101,7 +104,7 @@ class ParquetColumns:
         if stored:
             first, last = (int(k) for k in np.searchsorted(self.bounds, (start, stop - 1), side="right") - 1)
             groups = list(range(first, last + 1))
-            table, bytes_read = read_groups("X", self.source, self._footer(), stored, groups, (start, stop), texts)
+            table, bytes_read = read_groups("X", self.path, self._footer(), stored, groups, (start, stop), texts)
             table = table.slice(start - int(self.bounds[first]), stop - start)
             found = {name: column_of(table.column(name), self.kinds[name]) for name in stored}
         for name, text, is_number in self.partition:

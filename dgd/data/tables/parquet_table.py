@@ -9,6 +9,7 @@ from dgd.data.design.columns import Table
 from dgd.data.design.stacked_tables import stacked_tables
 from dgd.data.tables.files import table_files
 from dgd.data.tables.needing_pyarrow import needing_pyarrow
+from dgd.data.tables.temporary import parsed_from
 
 with needing_pyarrow():
     from dgd.data.tables.footers import footer_of
@@ -25,7 +26,9 @@ def parquet_table(paths: Sequence[str]) -> Table:
             file.path,
             footer_of(file.path).digest,
             tuple((name, text, name in numbers) for name, text in file.partition),
+            file.source,
         )
         for file in files
     ]
-    return stacked_tables(parts, paths[0] if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1:,} more")
+    source = parsed_from(paths[0])
+    return stacked_tables(parts, source if len(paths) == 1 else f"{source} and {len(paths) - 1:,} more")

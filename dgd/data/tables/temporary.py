@@ -17,6 +17,19 @@ def _folder() -> Path:
     return made
 
 
+_parsed: dict[str, str] = {}
+
+
+def parsed_from(path: str) -> str:
+    """The text file that a temporary one was made from, which is what messages name; any other path is itself."""
+    return _parsed.get(path, path)
+
+
+def made_from(path: str, text: str) -> None:
+    """Keep what a temporary file was made from."""
+    _parsed[path] = text
+
+
 def place_for(what: str, name: str) -> Path:
     """The path of a new file of this name, in a folder of its own for each `what`; both hold as long as the process."""
     folder = _folder() / hashlib.sha256(what.encode("utf-8", "surrogatepass")).hexdigest()[:16]
