@@ -163,7 +163,8 @@ def test_a_worker_that_is_stopped_for_good(files: Path, tmp_path: Path, resident
         execution = dgd.Execution(client=found.client, resident=resident)
         result = dgd.fit(files, execution=execution, callbacks=[listener], max_iter=30, **PASSES)
         assert result.theta.tobytes() == dgd.fit(files, threads=2, max_iter=30, **PASSES).theta.tobytes()
-        assert listener.said
+        # A pass over so little in memory is one task, which may be at another worker.
+        assert listener.said or resident == "auto"
         median = statistics.median(seconds_of(result, 2, 10))
         assert max(seconds_of(result, 11, 30)) < max(3 * median, 2)
 

@@ -123,13 +123,14 @@ def test_predictions(tmp_path: Path) -> None:
     assert counts["MetadataError"] > 0
 
 
-def test_every_byte_of_the_metadata(tmp_path: Path) -> None:
+@pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.slow)])
+def test_every_byte_of_the_metadata(step: int, tmp_path: Path) -> None:
     """One bit of each, one after the other: no byte of a document is decoration."""
     write(tmp_path / "a.zarr", "none")
     before = as_dataset(tmp_path / "a.zarr")
     for document in ("zarr.json", "y/zarr.json"):
         file = tmp_path / "a.zarr" / document
-        for byte in range(file.stat().st_size):
+        for byte in range(0, file.stat().st_size, step):
             with bit_flipped(file, 8 * byte + byte % 8), pytest.raises(DgdError):
                 dgd.open_dataset(tmp_path / "a.zarr", weight="weight")
     assert as_dataset(tmp_path / "a.zarr") == before
