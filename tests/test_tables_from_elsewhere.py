@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -150,3 +151,21 @@ def test_messages_name_the_text_that_was_parsed_and_not_its_copy(tmp_path: Path)
     with pytest.raises(dgd.errors.DgdError, match=r"t\.csv") as raised:
         model.predict(text)
     assert "dgd-tables" not in str(raised.value)
+
+
+def test_a_zip_archive_of_one_text_file_is_a_table(tmp_path: Path) -> None:
+    text = "a,b,y\n" + "".join(f"{k},{'uvw'[k % 3]},{k * k}\n" for k in range(40))
+    (tmp_path / "t.csv").write_text(text)
+    expected = dgd.fit(tmp_path / "t.csv", "y").theta
+    with zipfile.ZipFile(tmp_path / "t.csv.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("within/t.csv", text)
+    assert dgd.fit(tmp_path / "t.csv.zip", "y").theta.tobytes() == expected.tobytes()
+    assert dgd.inspect(tmp_path / "t.csv.zip").rows == 40
+    with zipfile.ZipFile(tmp_path / "two.csv.zip", "w") as archive:
+        archive.writestr("a.csv", text)
+        archive.writestr("b.csv", text)
+    with pytest.raises(IngestError, match=r"two\.csv\.zip holds 2 files, expected a zip archive of one text file"):
+        dgd.fit(tmp_path / "two.csv.zip", "y")
+    (tmp_path / "bad.csv.zip").write_bytes((tmp_path / "t.csv.zip").read_bytes()[:60])
+    with pytest.raises(IngestError, match=r"bad\.csv\.zip"):
+        dgd.fit(tmp_path / "bad.csv.zip", "y")

