@@ -11,7 +11,8 @@ import pytest
 import xarray as xr
 
 import dgd
-from dgd.errors import ConfigurationError, IngestError, MetadataError, SchemaError
+from dgd.errors import ConfigurationError, DataError, IngestError, MetadataError, SchemaError
+from tests.clusters import two_in_this_process
 
 ROWS = 600
 KINDS = ("t.csv", "t.parquet", "t.zarr")
@@ -172,3 +173,63 @@ def test_files_of_numbers_are_written_as_a_matrix(tmp_path: Path) -> None:
     frame()[["y", "k", "flag"]].to_csv(tmp_path / "t.csv", index=False)
     dgd.ingest([tmp_path / "t.csv"], tmp_path / "t.zarr", target="y")
     assert {array.name for array in dgd.info(tmp_path / "t.zarr").arrays} == {"X", "y"}
+
+
+def test_info_names_the_columns_and_what_they_are(folder: Path) -> None:
+    found = dgd.info(folder / "t.zarr")
+    assert found.columns["species"] == "category of 3 levels, as species"
+    assert found.columns["bill length/mm"].startswith("number")
+    assert "column       bill length/mm: number (double), as column_3" in found.table()
+    assert not found.unreadable
+
+
+def test_other_verbs_read_the_columns(folder: Path, tmp_path: Path) -> None:
+    dgd.ingest([folder / "t.parquet"], tmp_path / "t.zarr", target="y", drop=["when"], ids=["k"], missing="drop")
+    model = dgd.fit(tmp_path / "t.zarr").model
+    whole = frame().dropna()
+    assert model.score(tmp_path / "t.zarr").rows == len(whole)
+    by_species = dgd.score(model, tmp_path / "t.zarr", by="species")
+    assert {name: score.rows for name, score in by_species.groups.items()} == whole["species"].value_counts().to_dict()
+    by_id = dgd.score(model, tmp_path / "t.zarr", by="k")
+    assert sorted(score.rows for score in by_id.groups.values()) == sorted(whole["k"].value_counts())
+    expected = dgd.summarize(folder / "t.parquet", y="y", drop=["when", "k"], missing="drop")
+    found = dgd.summarize(tmp_path / "t.zarr")
+    np.testing.assert_allclose(found.fit().model.coef, expected.fit().model.coef, rtol=1e-12, atol=1e-12)
+    with pytest.raises(ConfigurationError, match="holds a table by its columns"):
+        dgd.copy(tmp_path / "t.zarr", tmp_path / "c.zarr")
+
+
+def test_several_of_them_are_one_table(folder: Path, tmp_path: Path) -> None:
+    table = frame().dropna().sort_values("species", kind="stable")
+    table[:250].to_parquet(tmp_path / "1.parquet", index=False)
+    table[250:].to_parquet(tmp_path / "2.parquet", index=False)
+    for k in (1, 2):
+        dgd.ingest([tmp_path / f"{k}.parquet"], tmp_path / f"{k}.zarr", target="y")
+    found = dgd.fit([str(tmp_path / "1.zarr"), str(tmp_path / "2.zarr")], time_unit="days").model
+    expected = dgd.fit([str(tmp_path / "1.parquet"), str(tmp_path / "2.parquet")], y="y", time_unit="days").model
+    assert found.design == expected.design
+    assert found.coef.tolist() == expected.coef.tolist()
+    dgd.fit(folder / "t.zarr", drop=["species", "bill length/mm", "flag"], time_unit="days", missing="drop")
+
+
+def test_the_same_bits_on_two_workers(folder: Path) -> None:
+    threads = dgd.fit(folder / "t.zarr", time_unit="days", missing="drop").model
+    with two_in_this_process() as client:
+        workers = dgd.fit(folder / "t.zarr", time_unit="days", missing="drop", client=client).model
+    assert workers.design == threads.design
+    assert workers.coef.tolist() == threads.coef.tolist()
+
+
+def looking(ingest: Any) -> dict[str, Any]:
+    """The globals of the module that finds levels, as this ingest knows it: another test may import it anew."""
+    found: dict[str, Any] = ingest.__globals__["ingest_columns"].__globals__["kept_columns"].__globals__
+    return found
+
+
+def test_too_many_levels_are_refused_with_the_way_out(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(looking(dgd.ingest), "MOST_LEVELS", 2)
+    with pytest.raises(DataError, match=r"column 'species' has more than 2 levels; leave it out \(--drop species\)"):
+        dgd.ingest([folder / "t.parquet"], tmp_path / "t.zarr", target="y", missing="keep")
+    assert not (tmp_path / "t.zarr").exists()

@@ -77,10 +77,11 @@ def _open(
         return _opened_already(data, reading, {"y": y, "weight": weight, "offset": offset}, need_target=need_target)
     given = {"y": y, "weight": weight, "offset": offset}
     several = several_places(data) if tables is None else None
-    groups = _of_columns([data] if several is None else several, reading) if tables is None else None
-    if groups is not None:
+    group = None if tables is not None else stored_group(data if several is None else several[0], reading)
+    if group is not None and group.columns is not None:
         from dgd.data.zarr.table.opening import open_kept
 
+        groups = [group, *(each for place in (several or [])[1:] if (each := stored_group(place, reading)) is not None)]
         return open_kept(groups, given, reading, known, learn, splitting, need_target=need_target)
     table = table_of(data, tables, given, reading, known, may_learn=learn is not None)
     if table is not None:
@@ -123,7 +124,6 @@ def _open(
         reading.check_used(data, y, weight, offset)
         names, target_name = _feature_names(data), _target_name(y)
         data, y, weight, offset = _frames_as_rows(data, y, weight, offset)
-        group = stored_group(data, reading)
         if group is not None:
             target = ("y" if need_target else None) if y is None else y
             given = {"y": target, "weight": weight, "offset": offset, **unused}
@@ -142,14 +142,6 @@ def _open(
     if reading.missing != dataset.missing:
         dataset = replace(dataset, missing=reading.missing)
     return _with_target(dataset, need_target=need_target)
-
-
-def _of_columns(places: list[Any], reading: Reading) -> list[Group] | None:
-    """The groups, where the first holds a table by its columns; the others are then looked at, too."""
-    first = stored_group(places[0], reading)
-    if first is None or first.columns is None:
-        return None
-    return [first, *(group for place in places[1:] if (group := stored_group(place, reading)) is not None)]
 
 
 def _opened_already(data: Dataset, reading: Reading, beside: dict[str, Any], *, need_target: bool) -> Dataset:
@@ -196,7 +188,7 @@ def open_beside(data: Any, role: str, name: str, reading: Reading, known: tuple[
         from dgd.data.tables.one_column import parquet_column
 
         return parquet_column(tables, role, name)
-    whole = replace(reading, split=None, missing="error")
+    whole = replace(reading, split=None, missing="error", design=None)
     rows = open_data(data, name, None, need_target=True, reading=whole, known=known).y
     assert rows is not None
     return rows

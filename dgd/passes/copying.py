@@ -15,6 +15,7 @@ from dgd.data.csr import Csr, is_sparse
 from dgd.data.dataset import Chunk, Dataset
 from dgd.data.mixed import stored_of
 from dgd.data.opening import open_data, stored_roles
+from dgd.data.places import is_by_columns
 from dgd.data.reading import Reading, ReadingOptions, for_urls, is_url
 from dgd.data.rows import LABEL_KINDS
 from dgd.errors import ConfigurationError
@@ -177,6 +178,11 @@ def _ids(dataset: Dataset, part: Chunk) -> dict[str, Any]:
 
 def _opened(data: Any, y: Any, weight: Any, offset: Any, reading: Reading) -> Dataset:
     """The dataset with all the arrays that are named or lie beside a stored X; its numbers can be written."""
+    if is_by_columns(data, reading.storage_options):
+        raise ConfigurationError(
+            f"{data} holds a table by its columns, and `copy` writes a matrix X; copy its files, or ingest the tables "
+            f"that it was made of again"
+        )
     given = {"y": y, "weight": weight, "offset": offset}
     there = stored_roles(data, reading)
     roles = {role: role if value is None and role in there else value for role, value in given.items()}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from dgd.data.reading import Reading, paths_like
@@ -25,6 +25,7 @@ from dgd.data.zarr.manifest import MANIFEST
 from dgd.data.zarr.sources import LocalSource, ReadAhead, Source
 from dgd.data.zarr.sparse_info import SparseInfo, sparse_matrices
 from dgd.data.zarr.stored_ids import text_ids
+from dgd.data.zarr.table.stored_table import described
 from dgd.data.zarr.zarr_rows import ZarrRows
 from dgd.errors import ConfigurationError, DatasetNotFoundError, SchemaError, UnsupportedFormatError
 from dgd.errors.words import counted, size, visible
@@ -93,6 +94,8 @@ class Info:
     """Of an AnnData store, by the names under which they are read; the arrays are their parts."""
     sparse: tuple[SparseInfo, ...] = ()
     """Matrices that are stored by their non-zero values, in three of the arrays."""
+    columns: dict[str, str] = field(default_factory=dict)
+    """Of a table by its columns, what each is."""
 
     def as_json(self) -> dict[str, Any]:
         """Everything, in the types JSON has."""
@@ -117,6 +120,7 @@ class Info:
             for array in self.arrays
             if array.meaning and not self.elements
         ]
+        lines += [visible(f"column       {name}: {what}") for name, what in self.columns.items()]
         lines += [f"features     {_listed(self.feature_names)}"] if self.feature_names else []
         lines += [f"target       {visible(self.target_name)}"] if self.target_name else []
         lines += [f"{role:<13}{_listed(names)}" for role, names in self.names.items()]
@@ -129,12 +133,11 @@ class Info:
 def info(location: Any, *, storage_options: Mapping[str, Any] | None = None) -> Info:
     """Describe the Zarr group or array at a path, URL or store. Nothing but metadata is read.
 
-    The arrays that a dgd dataset's commit marker names are described; of another group all, nested groups included, or
-    of a store that cannot be listed X, y and weight. Of an AnnData store the elements are listed, for which the names
-    of categories and variables are read. storage_options: see `open_dataset`.
+    The arrays of a dgd dataset's commit marker are described; of another group all, nested groups included, or of a
+    store that cannot be listed X, y and weight. Of an AnnData store the elements are listed, for which the names of
+    categories and variables are read. storage_options: see `open_dataset`.
 
-    Raises DatasetNotFoundError if no array is there, IncompleteDatasetError for an interrupted write, MetadataError for
-    a torn or edited document.
+    Raises DatasetNotFoundError if no array is there, IncompleteDatasetError or MetadataError for a torn document.
     """
     return _info(*readable_arrays(location, storage_options))
 
@@ -149,7 +152,7 @@ def readable_arrays(
         raise ConfigurationError(f"{location!s:.200} names several stores; describe or verify one of them, as {first}")
     group = Group(source_of(location, storage_options))
     if group.is_array:
-        return group, {"": open_array(location, _last_name(group.source), storage_options)}, {}
+        return group, {"": open_array(location, group.source.label.rstrip("/").rpartition("/")[2], storage_options)}, {}
     found: dict[str, ZarrRows] = {}
     unreadable: dict[str, str] = {}
     texts = text_ids(group)
@@ -183,6 +186,7 @@ def _info(group: Group, found: dict[str, ZarrRows], unreadable: dict[str, str]) 
         elements=anndata_elements(group),
         warnings=tuple(findings(list(found.values()), {array.name: array.found_objects for array in arrays})),
         sparse=() if group.is_array else sparse_matrices(group, found),
+        columns=described(group),
     )
 
 
@@ -252,10 +256,6 @@ def _fingerprint(group: Group, found: dict[str, ZarrRows]) -> str | None:
 
 def _reading(array: ArrayInfo) -> str:
     return f"{array.read_path}; read-ahead {array.read_ahead}"
-
-
-def _last_name(source: Source) -> str:
-    return source.label.rstrip("/").rpartition("/")[2]
 
 
 HEADER = ("array", "shape", "chunks", "shards", "dtype", "order", "codecs", "checksum", "stored", "dimensions")

@@ -27,6 +27,8 @@ from dgd.data.zarr.metadata import find_array
 from dgd.data.zarr.retries import fetch
 from dgd.data.zarr.sources import Source
 from dgd.data.zarr.stored_chunk import StoredChunk
+from dgd.data.zarr.table.kept_column import GROUP as COLUMNS
+from dgd.data.zarr.table.kept_column import LEVELS
 from dgd.errors import MetadataError, ReadError
 
 LABEL = np.dtype("U16")
@@ -43,8 +45,10 @@ def stored_ids(group: Group) -> dict[str, Rows]:
 
 
 def text_ids(group: Group) -> dict[str, StoredTexts]:
-    """Those that are texts, by their arrays' names."""
+    """Those that are texts, by their arrays' names, and the levels of columns."""
     found = {f"{GROUP}/{k}": rows for k, rows in enumerate(stored_ids(group).values())}
+    levels = [key for key in group.committed if key.startswith(f"{COLUMNS}/") and key.endswith(LEVELS)]
+    found |= {key: numbers_or_texts(group, key, key) for key in levels}
     return {key: rows for key, rows in found.items() if isinstance(rows, StoredTexts)}
 
 

@@ -126,10 +126,11 @@ def _found(
     )
     obstacles = [*faults, *_of_names(tables, names, given=dialect is not None and dialect.header is not None)]
     stuck = bool(obstacles)
-    obstacles += _of_cells(names, looks, notes, spelled, target)
+    coded = [name for name in names if notes[name] == "text" and 1 < len(looks[name].levels or ()) <= MOST_CATEGORIES]
+    obstacles += _of_cells(names, looks, notes, spelled, target, coded)
     ids = [name for name in names if notes[name] == ID and name != target]
     index = [name for name in names if any(column.index for column in kinds[name])]
-    dropped = [name for name in names if notes[name] and name not in (*ids, *index, target)]
+    dropped = [name for name in names if notes[name] and name not in (*ids, *index, *coded, target)]
     used = [name for name in names if name not in (*ids, *index, *dropped)]
     lost, policy = _missing(names, looks, used, patterns, rows, spelled)
     if policy == "drop":
@@ -139,7 +140,7 @@ def _found(
     elif policy == "keep":
         obstacles.append("every row has a missing cell: --missing keep writes them as NaN; drop such columns by --drop")
     features = [name for name in used if name != target]
-    target_is_bad = target is not None and notes[target] not in ("", *NO_HARM)
+    target_is_bad = target is not None and notes[target] not in ("", *NO_HARM) and target not in coded
     if target_is_bad:
         obstacles.append(f"target {target!r}: {notes[target or '']}")
     if not features:
@@ -241,15 +242,17 @@ def _of_cells(
     notes: dict[str, str],
     spelled: tuple[str, ...],
     target: str | None,
+    coded: list[str],
 ) -> Iterator[str]:
     """What is wrong with columns' cells, a line for each kind of fault."""
-    by_note: dict[str, list[str]] = {}
+    by_note: dict[tuple[str, bool], list[str]] = {}
     for name in names:
         if notes[name] and name != target:
-            by_note.setdefault(notes[name], []).append(name or "the one without a name")
-    for note, found in by_note.items():
+            by_note.setdefault((notes[name], name in coded), []).append(name or "the one without a name")
+    for (note, is_coded), found in by_note.items():
         more = f" and {len(found) - MOST_NAMED:,} more" if len(found) > MOST_NAMED else ""
         out = {ID: "carried by --id", "the index of a DataFrame": "left out"}.get(note, "left out by --drop")
+        out = "written as codes of their levels" if is_coded else out
         yield f"{note}: {', '.join(found[:MOST_NAMED])}{more} ({out})"
     if spelled:
         where = [name for name in names if looks[name].spellings]

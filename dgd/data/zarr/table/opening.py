@@ -13,10 +13,11 @@ from dgd.data.design.opening import Learn
 from dgd.data.design.rows import ColumnRows, FrameRows
 from dgd.data.design.stacked_tables import stacked_tables
 from dgd.data.reading import Reading
+from dgd.data.rows import Rows
 from dgd.data.transforms.split_rows import Splitting
 from dgd.data.transforms.split_table import SplitTable, open_split_table
 from dgd.data.zarr.group import Group
-from dgd.data.zarr.stored_ids import stored_ids
+from dgd.data.zarr.stored_ids import StoredTexts, stored_ids
 from dgd.data.zarr.table.stored_table import StoredTable, stored_table
 from dgd.errors import ConfigurationError
 
@@ -37,7 +38,7 @@ def open_kept(
     given = _with_roles(tables[0], given, reading, need_target=need_target)
     reading = _by_features(tables[0], reading, known)
     if learn is None and reading.design is None and reading.features is None:
-        return _column(table, given["y"], splitting, need_target=need_target)
+        return _column(table, given["y"], splitting, stored_ids(groups[0]) if len(groups) == 1 else {}, need_target)
     dataset = open_split_table(table, given, reading, need_target=need_target, learn=learn, splitting=splitting)
     ids = stored_ids(groups[0]) if len(groups) == 1 else {}
     if splitting is not None:
@@ -88,12 +89,19 @@ def _by_features(table: StoredTable, reading: Reading, known: tuple[str, ...] | 
     return replace(reading, features=known)
 
 
-def _column(table: Table, y: Any, splitting: Splitting | None, *, need_target: bool) -> Dataset:
-    """A column by itself, for whoever wants no X."""
+def _column(table: Table, y: Any, splitting: Splitting | None, ids: dict[str, Rows], need_target: bool) -> Dataset:
+    """A column by itself, or an id, for whoever wants no X."""
     if splitting is not None:
         table = SplitTable(table, splitting.part_of(table.bounds))
+        ids = {name: splitting.rows(rows) for name, rows in ids.items()}
     if not need_target or not isinstance(y, str):
         return Dataset(X=FrameRows("X", table, ()), source=table.source)
+    if isinstance(ids.get(y), StoredTexts):
+        raise ConfigurationError(
+            f"{table.source}: {y!r} is an id of texts, which goes with predictions; group by a feature, or a number"
+        )
+    if y in ids and y not in table.kinds:
+        return Dataset(X=FrameRows("X", table, ()), y=ids[y], source=table.source)
     if y not in table.kinds:
-        raise ConfigurationError(f"{table.source} has no column {y!r}; it has {', '.join(table.kinds)}")
+        raise ConfigurationError(f"{table.source} has no column {y!r}; it has {', '.join((*table.kinds, *ids))}")
     return Dataset(X=FrameRows("X", table, (y,)), y=ColumnRows("y", table, quoted(y)), source=table.source)

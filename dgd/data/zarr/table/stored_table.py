@@ -18,6 +18,7 @@ from dgd.data.zarr.stored_ids import numbers_or_texts
 from dgd.data.zarr.table.kept_column import GROUP, LEVELS, KeptColumn, from_json
 from dgd.data.zarr.zarr_rows import ZarrRows
 from dgd.errors import DataError, MetadataError
+from dgd.errors.words import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,3 +132,18 @@ def _column(group: Group, kept: KeptColumn, levels: int | None) -> StoredColumn:
             array=kept.name,
         )
     return StoredColumn(kept, rows, numbers_or_texts(group, f"{key}{LEVELS}", kept.name) if levels else None)
+
+
+def described(group: Group) -> dict[str, str]:
+    """What each column of the table in a group is, in words; nothing of another group."""
+    table = stored_table(group)
+    columns = () if table is None else table.columns
+    return {column.kept.name: _words(column) for column in columns}
+
+
+def _words(column: StoredColumn) -> str:
+    kept = column.kept
+    if kept.kind == "category":
+        levels = 0 if column.levels is None else column.levels.shape[0]
+        return f"category of {counted(levels, 'level')}, as {kept.array}"
+    return f"{kept.kind} ({kept.what}), as {kept.array}"
