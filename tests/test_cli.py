@@ -726,6 +726,7 @@ def test_the_plan_is_kept(tmp_path: Path) -> None:
         ("`L1(l1=...)` must be a number of 0 or more", "--l1 must be a number of 0 or more"),
         ("give `resident` 3 MiB or less", "give --resident 3 MiB or less"),
         ("fit with standardize=True", "fit with --standardize yes"),
+        ("leave them out: drop=['Date Egg', 'b']", "leave them out: --drop 'Date Egg,b'"),
         ("`Softmax(classes=[...])`, `client=...` and a=5", "`Softmax(classes=[...])`, `client=...` and a=5"),
     ],
 )

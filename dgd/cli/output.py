@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import sys
 import warnings
 from collections.abc import Iterator
@@ -89,6 +90,6 @@ def in_options(text: str) -> str:
             return match[0]
         if name == "standardize" and value == "True":
             value = "yes"
-        return f"--{name.replace('_', '-')}" + ("" if value in ("", "...", "True") else f" {value}")
+        return f"--{name.replace('_', '-')}" + ("" if value in ("", "...", "True") else f" {shlex.quote(value)}")
 
     return ARGUMENT.sub(option, RESUME.sub(r"`dgd resume \1`", text))
