@@ -209,7 +209,7 @@ TABLES = (
     Table(
         "dictatorships",
         "lifelines/datasets/dd.csv",
-        "names of people in other scripts, text",
+        "regions and regimes as text, beside columns of many levels that are not read",
         "gamma",
         ["--formula", "duration ~ un_continent_name + regime + start_year"],
         lambda data: data["duration"],
