@@ -233,3 +233,36 @@ def test_too_many_levels_are_refused_with_the_way_out(
     with pytest.raises(DataError, match=r"column 'species' has more than 2 levels; leave it out \(--drop species\)"):
         dgd.ingest([folder / "t.parquet"], tmp_path / "t.zarr", target="y", missing="keep")
     assert not (tmp_path / "t.zarr").exists()
+
+
+def test_any_names_types_and_chunks(tmp_path: Path) -> None:
+    random = np.random.default_rng(1)
+    table = pd.DataFrame({name: random.choice(["u", "v", "w"], 300) for name in ("a", "A", "X")})
+    table = table.assign(**{name: random.normal(size=300) for name in ("a_levels", "zarr.json", "column_1", "y")})
+    table["none"] = np.where(random.random(300) < 0.5, None, "only")
+    table["kind"] = pd.Categorical(random.integers(0, 3, 300))
+    table["at"] = pd.Timestamp("2020-01-01", tz="UTC") + pd.to_timedelta(random.integers(0, 10**6, 300), unit="s")
+    table["small"] = random.integers(0, 255, 300).astype("uint8")
+    table.to_parquet(tmp_path / "t.parquet", row_group_size=90, index=False)
+    dgd.ingest([tmp_path / "t.parquet"], tmp_path / "t.zarr", target="y", missing="keep", chunk_rows=90)
+    found = dgd.fit(tmp_path / "t.zarr", time_unit="hours", missing="mean").model
+    expected = dgd.fit(tmp_path / "t.parquet", y="y", time_unit="hours", missing="mean").model
+    assert found.design == expected.design
+    assert found.coef.tolist() == expected.coef.tolist()
+
+
+def test_a_model_of_numbers_finds_them_by_name(folder: Path) -> None:
+    X = frame()[["w", "k"]]
+    model = dgd.fit(X, y=frame()["y"].to_numpy()).model
+    assert model.predict(folder / "t.zarr").tolist() == model.predict(X).tolist()
+
+
+def test_a_dialect_that_is_given_reads_text_as_well(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("about\nkind;a;y\nu;1,5;2\nv;2,5;3\nu;4,5;4\nv;1;1\n")
+    dialect = dgd.Dialect(delimiter=";", decimal=",", skip_lines=1)
+    assert dgd.ingest([tmp_path / "t.csv"], tmp_path / "t.zarr", target="y", dialect=dialect).levels == {"kind": 2}
+    model = dgd.fit(tmp_path / "t.zarr").model
+    np.testing.assert_allclose(model.predict(tmp_path / "t.zarr"), [2, 3, 4, 1], atol=1)
+    assert model.feature_names == ("kind[v]", "a")
+    with pytest.raises(ConfigurationError, match="dtype float32 is that of a matrix X"):
+        dgd.ingest([tmp_path / "t.csv"], tmp_path / "f.zarr", target="y", dialect=dialect, dtype="float32")

@@ -110,7 +110,8 @@ def ingest(
 
     Memory, however long the files: for CSV about 40 blocks of 1 MiB, which is how far pyarrow reads ahead
     (the process grows by 100 to 150 MiB, its allocators' reserves included); for Parquet five batches of
-    up to 8 MiB, and a page and a dictionary per used column (mostly 1 MiB each); and the writer's chunk of rows.
+    up to 8 MiB, and a page and a dictionary per used column (mostly 1 MiB each); and the writer's chunk of rows. With
+    text or times: a row group of the used columns, twice, and the levels; CSV is parsed into a temporary file first.
 
     Every file's columns are checked before anything is written. If an error comes later the dataset stays
     marked as interrupted, and opening it is refused with a quotation of `redo`, such as the command that
