@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 
 import dgd
-from dgd.errors import ConfigurationError, DataError, IngestError, MetadataError, SchemaError
+from dgd.errors import ConfigurationError, DataError, IngestError, MetadataError, ModelError, SchemaError
 from tests.clusters import two_in_this_process
 
 ROWS = 600
@@ -255,6 +255,13 @@ def test_a_model_of_numbers_finds_them_by_name(folder: Path) -> None:
     X = frame()[["w", "k"]]
     model = dgd.fit(X, y=frame()["y"].to_numpy()).model
     assert model.predict(folder / "t.zarr").tolist() == model.predict(X).tolist()
+    one = dgd.fit(X[["w"]].to_numpy(), frame()["y"].to_numpy()).model
+    with pytest.raises(ConfigurationError, match="a model that knows no names of columns cannot tell which are X"):
+        one.predict(folder / "t.zarr")
+    assert one.predict(folder / "t.zarr", features=["w"]).tolist() == one.predict(X[["w"]].to_numpy()).tolist()
+    other = dgd.fit(X.rename(columns={"w": "z"}), y=frame()["y"].to_numpy()).model
+    with pytest.raises(ModelError, match="lacks the columns 'z', on which the model was fitted"):
+        other.predict(folder / "t.zarr")
 
 
 def test_a_dialect_that_is_given_reads_text_as_well(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from dgd.data.buffers import Buffers
 from dgd.data.dataset import Dataset
 from dgd.data.design.columns import Table
 from dgd.data.design.expressions import quoted
@@ -19,7 +20,7 @@ from dgd.data.transforms.split_table import SplitTable, open_split_table
 from dgd.data.zarr.group import Group
 from dgd.data.zarr.stored_ids import StoredTexts, stored_ids
 from dgd.data.zarr.table.stored_table import StoredTable, stored_table
-from dgd.errors import ConfigurationError
+from dgd.errors import ConfigurationError, ModelError
 
 
 def open_kept(
@@ -36,7 +37,7 @@ def open_kept(
     tables = _tables(groups)
     table = _one(tables)
     given = _with_roles(tables[0], given, reading, need_target=need_target)
-    reading = _by_features(tables[0], reading, known)
+    reading = _by_features(tables[0], reading, known, need_target=need_target)
     if learn is None and reading.design is None and reading.features is None:
         return _column(table, given["y"], splitting, stored_ids(groups[0]) if len(groups) == 1 else {}, need_target)
     dataset = open_split_table(table, given, reading, need_target=need_target, learn=learn, splitting=splitting)
@@ -77,16 +78,28 @@ def _with_roles(table: StoredTable, given: dict[str, Any], reading: Reading, *, 
     return found
 
 
-def _by_features(table: StoredTable, reading: Reading, known: tuple[str, ...] | None) -> Reading:
-    """For a model that was fitted on numbers: its features."""
-    if (
-        known is None
-        or reading.design is not None
-        or reading.features is not None
-        or not set(known) <= set(table.kinds)
-    ):
+def _by_features(table: StoredTable, reading: Reading, known: tuple[str, ...] | None, *, need_target: bool) -> Reading:
+    """For a model that was fitted on numbers: its features. Raises ModelError for predictions that lack some."""
+    if known is None or reading.design is not None or reading.features is not None:
         return reading
-    return replace(reading, features=known)
+    missing = [name for name in known if name not in table.kinds]
+    if missing and not need_target:
+        raise ModelError(
+            f"{table.source} lacks the columns {', '.join(map(repr, missing[:8]))}, on which the model was fitted; it "
+            f"has {', '.join(map(repr, list(table.kinds)[:8]))}"
+        )
+    return reading if missing else replace(reading, features=known)
+
+
+class _Counted(FrameRows):
+    """Rows that are counted, and not read: nobody has said what X is."""
+
+    def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Any, int]:
+        """Raises ConfigurationError."""
+        raise ConfigurationError(
+            f"{self.table.source} holds a table by its columns, and a model that knows no names of columns cannot tell "
+            f"which are X; name them (features=[...], --features), or fit by names"
+        )
 
 
 def _column(table: Table, y: Any, splitting: Splitting | None, ids: dict[str, Rows], need_target: bool) -> Dataset:
@@ -95,13 +108,13 @@ def _column(table: Table, y: Any, splitting: Splitting | None, ids: dict[str, Ro
         table = SplitTable(table, splitting.part_of(table.bounds))
         ids = {name: splitting.rows(rows) for name, rows in ids.items()}
     if not need_target or not isinstance(y, str):
-        return Dataset(X=FrameRows("X", table, ()), source=table.source)
+        return Dataset(X=_Counted("X", table, ()), source=table.source)
     if isinstance(ids.get(y), StoredTexts):
         raise ConfigurationError(
             f"{table.source}: {y!r} is an id of texts, which goes with predictions; group by a feature, or a number"
         )
     if y in ids and y not in table.kinds:
-        return Dataset(X=FrameRows("X", table, ()), y=ids[y], source=table.source)
+        return Dataset(X=_Counted("X", table, ()), y=ids[y], source=table.source)
     if y not in table.kinds:
         raise ConfigurationError(f"{table.source} has no column {y!r}; it has {', '.join((*table.kinds, *ids))}")
-    return Dataset(X=FrameRows("X", table, (y,)), y=ColumnRows("y", table, quoted(y)), source=table.source)
+    return Dataset(X=_Counted("X", table, (y,)), y=ColumnRows("y", table, quoted(y)), source=table.source)
