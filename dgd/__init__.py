@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from dgd.data.design import terms
     from dgd.data.design.design import Design
     from dgd.data.mixed import Coded
-    from dgd.data.tables.dialect import Dialect
     from dgd.data.tables.ingest import ingest
     from dgd.data.tables.inspection.inspect import inspect
+    from dgd.data.tables.text.dialect import Dialect
     from dgd.data.zarr.dataset_writer import DatasetWriter
     from dgd.data.zarr.info import info
     from dgd.fitting.checkpoint.resume import resume
@@ -62,7 +62,7 @@ _HOMES = {
     "Dataset": "dgd.data.dataset",
     "DatasetWriter": "dgd.data.zarr.dataset_writer",
     "Design": "dgd.data.design.design",
-    "Dialect": "dgd.data.tables.dialect",
+    "Dialect": "dgd.data.tables.text.dialect",
     "Event": "dgd.passes.events",
     "Execution": "dgd.passes.execution",
     "FittedTargets": "dgd.fitting.panels.fitted_targets",

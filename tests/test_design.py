@@ -149,7 +149,7 @@ def test_same_bits_on_threads_and_workers(two_workers: Cluster, tmp_path: Path) 
 
 def test_levels_take_one_pass_and_declared_ones_none(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[tuple[str, ...]] = []
-    from dgd.data.tables.parquet_columns import ParquetColumns
+    from dgd.data.tables.parquet_files.parquet_columns import ParquetColumns
 
     plain = ParquetColumns.read
 

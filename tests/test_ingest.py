@@ -24,9 +24,9 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import dgd.data.tables.ingest
-from dgd.data.tables import csv_blocks
-from dgd.data.tables import parquet as parquet_table
 from dgd.data.tables.ingest import ingest
+from dgd.data.tables.parquet_files import parquet as parquet_table
+from dgd.data.tables.text import csv_blocks
 from dgd.data.zarr.dataset_writer import DatasetWriter
 from dgd.errors import ConfigurationError, DatasetNotFoundError, IncompleteDatasetError, IngestError
 

@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dgd
-from dgd.data.tables import csv_blocks
 from dgd.data.tables.ahead import ahead
-from dgd.data.tables.dialect import Dialect
+from dgd.data.tables.text import csv_blocks
+from dgd.data.tables.text.dialect import Dialect
 from dgd.errors import IngestError
 
 DIALECT = Dialect(delimiter=",", decimal=".", thousands="", quote='"', encoding="utf-8", comment="", header=True)

@@ -15,7 +15,7 @@ import zarr
 
 import dgd
 from dgd.cli import main
-from dgd.data.tables.dialect import Dialect
+from dgd.data.tables.text.dialect import Dialect
 from dgd.errors import ConfigurationError, IngestError
 
 A = np.array([1.5, -2.25, 1234.5, 0.0, 1e6])

@@ -13,8 +13,8 @@ import pytest
 
 import dgd
 from dgd.cli import main
-from dgd.data.tables import csv as csv_table
 from dgd.data.tables import restart
+from dgd.data.tables.text import csv as csv_table
 
 FILES, ROWS = 4, 130
 

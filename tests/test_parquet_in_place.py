@@ -21,7 +21,7 @@ from clusters import Cluster
 import dgd
 from dgd.cli import main
 from dgd.data.buffers import Buffers
-from dgd.data.tables.parquet_rows import ParquetRows, footer_of
+from dgd.data.tables.parquet_files.parquet_rows import ParquetRows, footer_of
 from dgd.errors import ConfigurationError, DatasetChangedError, ReadError, SchemaError, ValueRangeError
 
 ROWS, GROUP = 1_003, 100

@@ -16,8 +16,10 @@ import pytest
 
 import dgd
 from dgd.cli import main
-from dgd.data.tables import as_parquet, brought, csv_blocks
+from dgd.data.tables import brought
 from dgd.data.tables.files import is_text
+from dgd.data.tables.parquet_files import as_parquet
+from dgd.data.tables.text import csv_blocks
 from dgd.errors import DatasetNotFoundError, IngestError
 
 ROWS = 400

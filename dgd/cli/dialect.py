@@ -36,7 +36,7 @@ def dialect(command: Command) -> Command:
         na_values: tuple[str, ...],
         **others: Any,
     ) -> int:
-        from dgd.data.tables.dialect import Dialect
+        from dgd.data.tables.text.dialect import Dialect
 
         given = Dialect(
             delimiter="\t" if delimiter in ("tab", "\\t") else delimiter,

@@ -17,8 +17,8 @@ from dgd.cli.redo import redo_command
 from dgd.errors.words import counted, visible
 
 if TYPE_CHECKING:
-    from dgd.data.tables.dialect import Dialect
     from dgd.data.tables.ingest import Ingested
+    from dgd.data.tables.text.dialect import Dialect
 
 
 @click.command

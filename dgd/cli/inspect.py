@@ -11,7 +11,7 @@ from dgd.cli.dialect import dialect as with_dialect
 from dgd.cli.output import print_json, say
 
 if TYPE_CHECKING:
-    from dgd.data.tables.dialect import Dialect
+    from dgd.data.tables.text.dialect import Dialect
 
 
 @click.command

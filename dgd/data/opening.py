@@ -99,7 +99,7 @@ def _open(
     unused: dict[str, Any] = {role: False for role, each in (("weight", weight), ("offset", offset)) if each is False}
     weight, offset = None if weight is False else weight, None if offset is False else offset
     if tables is not None:
-        from dgd.data.tables.in_place import open_tables
+        from dgd.data.tables.parquet_files.in_place import open_tables
 
         named = {"y": y, "weight": weight, "offset": offset}
         dataset = open_tables(tables, named, reading, need_target=need_target, known=known)

@@ -29,7 +29,7 @@ def _rows(data: Any, reading: Reading) -> int:
     paths = parquet_paths(data)
     if paths is None:
         return open_data(data, None, None, need_target=False, reading=reading).shape[0]
-    from dgd.data.tables.footers import footer_of
+    from dgd.data.tables.parquet_files.footers import footer_of
 
     files = table_files([os.path.abspath(os.path.expanduser(path)) for path in paths])
     return sum(int(footer_of(file.path).metadata.num_rows) for file in files)

@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 
 import dgd
 from dgd.data.tables.columns import Selection
-from dgd.data.tables.csv import open_csv_table
+from dgd.data.tables.text.csv import open_csv_table
 
 ROWS, FEATURES, ROUNDS = 2_000_000, 29, 7
 CSV_ROWS = 400_000

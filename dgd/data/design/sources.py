@@ -42,7 +42,7 @@ def table_of(
             f"{_given(reading)} goes with a table (Parquet, a DataFrame, an Arrow table), got {_what(data)}"
         )
     if paths is not None:
-        from dgd.data.tables.parquet_table import parquet_table
+        from dgd.data.tables.parquet_files.parquet_table import parquet_table
 
         table = parquet_table(paths)
     elif _is_table(data):

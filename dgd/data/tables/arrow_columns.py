@@ -18,7 +18,7 @@ from dgd.data.buffers import Buffers
 from dgd.data.design.columns import FLOAT64, MISSING, Codes, Column, ColumnKind, Level, SharedLevels, plain_level
 from dgd.data.rows import Footprint, as_made, regular_bounds
 from dgd.data.tables.arrow import number_type, numbers
-from dgd.data.tables.parquet import categorical_columns, index_columns
+from dgd.data.tables.parquet_files.parquet import categorical_columns, index_columns
 
 
 def kind_of_type(kind: Any, *, may_be_missing: bool = True, is_categorical: bool = False) -> ColumnKind:

@@ -21,8 +21,8 @@ def column_names(data: Any) -> ColumnNames | None:
     """The columns of a table whose columns have names; None for anything else."""
     paths = parquet_paths(data)
     if paths is not None:
-        from dgd.data.tables.footers import footer_of
-        from dgd.data.tables.parquet import index_columns
+        from dgd.data.tables.parquet_files.footers import footer_of
+        from dgd.data.tables.parquet_files.parquet import index_columns
 
         file = table_files([os.path.abspath(os.path.expanduser(paths[0]))])[0]
         schema = footer_of(file.path).schema

@@ -12,8 +12,8 @@ from typing import Literal, Protocol
 
 import pyarrow as pa
 
-from dgd.data.tables.dialect import Dialect
 from dgd.data.tables.no_column import listed, no_column
+from dgd.data.tables.text.dialect import Dialect
 from dgd.errors import ConfigurationError
 
 Kind = Literal["number", "boolean", "other"]

@@ -74,7 +74,7 @@ def parquet_paths(data: Any, options: Mapping[str, Any] | None = None) -> list[s
     found = [local_file(path, options) for path in found]
     if all(is_parquet(path) or (os.path.isdir(path) and _holds_parquet(path)) for path in found):
         return found
-    from dgd.data.tables.as_parquet import as_parquet
+    from dgd.data.tables.parquet_files.as_parquet import as_parquet
 
     files = table_files([os.path.abspath(os.path.expanduser(path)) for path in found])
     return [file.path if is_parquet(file.path) else as_parquet(file) for file in files]

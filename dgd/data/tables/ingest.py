@@ -13,9 +13,9 @@ import numpy as np
 from dgd.data.reading import is_url
 from dgd.data.tables.ahead import ahead
 from dgd.data.tables.brought import local_file
-from dgd.data.tables.dialect import Dialect
 from dgd.data.tables.files import is_table, table_files
 from dgd.data.tables.needing_pyarrow import needing_pyarrow
+from dgd.data.tables.text.dialect import Dialect
 from dgd.data.zarr.array_writer import usual_chunk_rows
 from dgd.data.zarr.commit_marker import redo_of_unfinished
 from dgd.data.zarr.dataset_writer import DatasetWriter

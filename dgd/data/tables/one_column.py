@@ -13,9 +13,9 @@ from dgd.errors import SchemaError
 
 with needing_pyarrow():
     from dgd.data.tables.columns import kind_of
-    from dgd.data.tables.footers import footer_of
     from dgd.data.tables.no_column import no_column
-    from dgd.data.tables.parquet_rows import ParquetRows
+    from dgd.data.tables.parquet_files.footers import footer_of
+    from dgd.data.tables.parquet_files.parquet_rows import ParquetRows
     from dgd.data.tables.partitions import partition_numbers, partition_value
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dgd.data.tables.columns import Table
-from dgd.data.tables.csv import open_csv_table
-from dgd.data.tables.dialect import Dialect
 from dgd.data.tables.files import TableFile, is_parquet
-from dgd.data.tables.parquet import open_parquet_table
+from dgd.data.tables.parquet_files.parquet import open_parquet_table
 from dgd.data.tables.partitions import with_partitions
+from dgd.data.tables.text.csv import open_csv_table
+from dgd.data.tables.text.dialect import Dialect
 
 
 def opened_tables(files: Sequence[TableFile], dialect: Dialect | None) -> list[Table]:

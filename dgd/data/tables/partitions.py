@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from dgd.data.tables.columns import Cell, Column, Selection, Table
-from dgd.data.tables.dialect import Dialect
 from dgd.data.tables.files import NO_VALUE
+from dgd.data.tables.text.dialect import Dialect
 
 PLAIN = Dialect(decimal=".")
 """How a number stands in a folder's name."""

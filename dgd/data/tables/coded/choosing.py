@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 
 from dgd.data.design.columns import Table as TypedTable
-from dgd.data.tables.as_parquet import as_parquet
 from dgd.data.tables.columns import Selection, Table
-from dgd.data.tables.dialect import Dialect
 from dgd.data.tables.files import TableFile, is_parquet
-from dgd.data.tables.parquet_table import parquet_table
+from dgd.data.tables.parquet_files.as_parquet import as_parquet
+from dgd.data.tables.parquet_files.parquet_table import parquet_table
+from dgd.data.tables.text.dialect import Dialect
 from dgd.errors import IngestError
 
 KEPT_TYPES = ("timestamp", "date32", "date64", "dictionary")

@@ -18,9 +18,9 @@ from dgd.data.tables.coded.choosing import typed_table
 from dgd.data.tables.coded.id_blocks import IdBlocks
 from dgd.data.tables.coded.looking import frames, kept_columns, whole_rows
 from dgd.data.tables.columns import Selection, Table
-from dgd.data.tables.dialect import Dialect
 from dgd.data.tables.files import TableFile
 from dgd.data.tables.refusals import nothing_left, refused_cell
+from dgd.data.tables.text.dialect import Dialect
 from dgd.data.zarr.array_writer import CHUNK_BYTES
 from dgd.data.zarr.table.kept_column import KeptColumn
 from dgd.data.zarr.table.writer import TableWriter

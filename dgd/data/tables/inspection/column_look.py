@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from dgd.data.tables.batches import floats
-from dgd.data.tables.dialect import Dialect
+from dgd.data.tables.text.dialect import Dialect
 
 MOST_LEVELS = 10_000
 """Different texts of a column that are told apart; of more it is known that they are more."""

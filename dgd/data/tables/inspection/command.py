@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dgd.data.tables.columns import pasted
-from dgd.data.tables.dialect import Dialect
+from dgd.data.tables.text.dialect import Dialect
 
 
 def fit_of(path: str, target: str, dropped: list[str], policy: str, classes: int | None) -> str:

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from dgd.data.tables.brought import local_file
-from dgd.data.tables.dialect import Dialect
 from dgd.data.tables.files import table_files
 from dgd.data.tables.inspection.inspection import InspectedColumn, Inspection
 from dgd.data.tables.needing_pyarrow import needing_pyarrow
+from dgd.data.tables.text.dialect import Dialect
 from dgd.errors import ConfigurationError, IngestError
 from dgd.errors.words import counted
 

@@ -17,8 +17,8 @@ from dgd.data.dataset import Dataset
 from dgd.data.rows import Rows
 from dgd.data.split_part import Part
 from dgd.data.tables.files import parquet_paths, table_files
-from dgd.data.tables.footers import footer_of
 from dgd.data.tables.no_column import no_column
+from dgd.data.tables.parquet_files.footers import footer_of
 from dgd.data.transforms.missing import NO_LABEL
 from dgd.errors import ConfigurationError, DatasetChangedError, ReadError
 

@@ -12,8 +12,8 @@ from dgd.data.tables.needing_pyarrow import needing_pyarrow
 from dgd.data.tables.temporary import parsed_from
 
 with needing_pyarrow():
-    from dgd.data.tables.footers import footer_of
-    from dgd.data.tables.parquet_columns import ParquetColumns
+    from dgd.data.tables.parquet_files.footers import footer_of
+    from dgd.data.tables.parquet_files.parquet_columns import ParquetColumns
     from dgd.data.tables.partitions import partition_numbers
 
 

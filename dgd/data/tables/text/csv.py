@@ -16,11 +16,11 @@ from itertools import islice
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dgd.data.tables import csv_blocks
 from dgd.data.tables.columns import Cell, Column, Kind, Selection, kind_of
-from dgd.data.tables.dialect import SAMPLE_BYTES, Dialect, guessed, reader_of
 from dgd.data.tables.refusals import refused_cell
-from dgd.data.tables.text_files import UNREADABLE, beginning, opened_text, stream_of
+from dgd.data.tables.text import csv_blocks
+from dgd.data.tables.text.dialect import SAMPLE_BYTES, Dialect, guessed, reader_of
+from dgd.data.tables.text.text_files import UNREADABLE, beginning, opened_text, stream_of
 from dgd.errors import IngestError
 
 

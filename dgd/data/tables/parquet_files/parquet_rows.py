@@ -16,7 +16,7 @@ from dgd.data.arrays.frames import LABELS, labels_of
 from dgd.data.buffers import Buffers
 from dgd.data.rows import Footprint, ReadAtOnce
 from dgd.data.tables.arrow import number_type, numbers
-from dgd.data.tables.footers import Footer, footer_of
+from dgd.data.tables.parquet_files.footers import Footer, footer_of
 from dgd.errors import DatasetChangedError, ReadError
 
 

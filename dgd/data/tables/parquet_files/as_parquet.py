@@ -13,11 +13,11 @@ with needing_pyarrow():
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from dgd.data.tables.csv import CsvTable, open_csv_table
+    from dgd.data.tables.text.csv import CsvTable, open_csv_table
 
 if TYPE_CHECKING:
-    from dgd.data.tables.dialect import Dialect
     from dgd.data.tables.files import TableFile
+    from dgd.data.tables.text.dialect import Dialect
 
 GROUP_BYTES = 16 << 20
 """Bytes of a row group as float64, which is a chunk of a pass."""

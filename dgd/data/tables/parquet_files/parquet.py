@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dgd.data.tables.columns import Cell, Column, Selection, kind_of
-from dgd.data.tables.footers import footer_of
+from dgd.data.tables.parquet_files.footers import footer_of
 from dgd.errors import IngestError
 
 BATCH_BYTES = 8 << 20

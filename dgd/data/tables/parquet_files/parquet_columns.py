@@ -15,9 +15,9 @@ from dgd.data.design.columns import MISSING, Codes, Column, ColumnKind
 from dgd.data.rows import Footprint
 from dgd.data.tables.arrow_columns import column_of, kind_of_type
 from dgd.data.tables.files import NO_VALUE
-from dgd.data.tables.footers import Footer
-from dgd.data.tables.parquet import categorical_columns, index_columns
-from dgd.data.tables.parquet_rows import cell_bytes, held_footer, read_groups
+from dgd.data.tables.parquet_files.footers import Footer
+from dgd.data.tables.parquet_files.parquet import categorical_columns, index_columns
+from dgd.data.tables.parquet_files.parquet_rows import cell_bytes, held_footer, read_groups
 from dgd.data.tables.partitions import partition_value
 
 

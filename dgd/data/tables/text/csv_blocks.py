@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from dgd.data.tables.dialect import Dialect
+from dgd.data.tables.text.dialect import Dialect
 
 BLOCK_BYTES = 1 << 20
 """Bytes of text parsed at a time by a processor, hence also the longest row."""

@@ -18,10 +18,10 @@ from dgd.errors import ConfigurationError, SchemaError
 with needing_pyarrow():
     from dgd.data.tables.arrow import number_type
     from dgd.data.tables.columns import kind_of
-    from dgd.data.tables.footers import Footer, footer_of
     from dgd.data.tables.no_column import no_column
-    from dgd.data.tables.parquet import index_columns
-    from dgd.data.tables.parquet_rows import ParquetRows
+    from dgd.data.tables.parquet_files.footers import Footer, footer_of
+    from dgd.data.tables.parquet_files.parquet import index_columns
+    from dgd.data.tables.parquet_files.parquet_rows import ParquetRows
     from dgd.data.tables.partitions import partition_numbers, partition_value
 
 MOST_NAMED = 8

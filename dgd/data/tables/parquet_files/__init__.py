@@ -1,0 +1,1 @@
+"""Parquet: read in place by row groups, or streamed into a dataset."""
