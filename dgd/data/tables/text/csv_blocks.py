@@ -7,7 +7,9 @@ processor, as a stream: a row may then end anywhere.
 from __future__ import annotations
 
 import io
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -19,8 +21,8 @@ from dgd.data.tables.text.dialect import Dialect
 
 BLOCK_BYTES = 1 << 20
 """Bytes of text parsed at a time by a processor, hence also the longest row."""
-BLOCKS = 4
-"""Such blocks are cut from the text together."""
+AHEAD = 1
+"""Such blocks wait, parsed or not, beside one for each processor."""
 LOOK_BYTES = 1 << 12
 BYTEWISE = {"utf-8", "utf8", "ascii", "us-ascii", "cp1252", "windows-1252", "latin-1", "latin1", "iso-8859-1"}
 """Encodings in which the bytes of quotes, separators and line ends stand for nothing else."""
@@ -62,37 +64,53 @@ def parsed(
     if (dialect.encoding or "utf-8").lower() not in BYTEWISE:
         yield from stream(text, dialect, types, whole=whole, missing_texts=missing_texts)
         return
-    memory, filled, first, convert = (
-        bytearray(BLOCKS * BLOCK_BYTES),
-        0,
-        True,
-        _converting(dialect, types, whole=whole, missing_texts=missing_texts),
-    )
-    while True:
-        filled, ended = _fill(text, memory, filled)
-        if not filled:
-            return
-        cut = filled if ended else memory.rfind(b"\n", 0, filled) + 1
-        if not cut or not _ends_a_row(memory, cut, dialect):
-            break
-        if first or _has_text(memory, cut):
-            table = pa.csv.read_csv(
-                pa.BufferReader(pa.py_buffer(memoryview(memory)[:cut])),
-                read_options=_reading(dialect, () if first else names, threads=True),
-                parse_options=_parsing(dialect, newlines_in_values=False),
-                convert_options=convert,
-            )
-            yield from table.to_batches()
-        first = False
-        memory[: filled - cut] = memory[cut:filled]
-        filled -= cut
-    joined = pa.PythonFile(_Joined(bytes(memory[:filled]), text), mode="r")
+    convert = _converting(dialect, types, whole=whole, missing_texts=missing_texts)
+    rest, first, ended = b"", True, False
+    waiting: deque[Future[list[pa.RecordBatch]]] = deque()
+    pool = ThreadPoolExecutor(pa.cpu_count(), thread_name_prefix="dgd-csv")
+    try:
+        while not ended:
+            memory = bytearray(BLOCK_BYTES)
+            memory[: len(rest)] = rest
+            filled, ended = _fill(text, memory, len(rest))
+            cut = filled if ended else memory.rfind(b"\n", 0, filled) + 1
+            if filled and (not cut or not _ends_a_row(memory, cut, dialect)):
+                rest = bytes(memory[:filled])
+                break
+            if filled and (first or _has_text(memory, cut)):
+                reading = _reading(dialect, () if first else names)
+                waiting.append(pool.submit(_block, memory, cut, reading, dialect, convert))
+                first = False
+            rest = bytes(memory[cut:filled])
+            while len(waiting) > pa.cpu_count() + AHEAD:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+    if not rest:
+        return
+    joined = pa.PythonFile(_Joined(rest, text), mode="r")
     yield from pa.csv.open_csv(
         joined,
         read_options=_reading(dialect, () if first else names),
         parse_options=_parsing(dialect, newlines_in_values=True),
         convert_options=convert,
     )
+
+
+def _block(
+    memory: bytearray, cut: int, reading: pa.csv.ReadOptions, dialect: Dialect, convert: pa.csv.ConvertOptions
+) -> list[pa.RecordBatch]:
+    """The rows of a block of text, parsed by this thread."""
+    table = pa.csv.read_csv(
+        pa.BufferReader(pa.py_buffer(memoryview(memory)[:cut])),
+        read_options=reading,
+        parse_options=_parsing(dialect, newlines_in_values=False),
+        convert_options=convert,
+    )
+    found: list[pa.RecordBatch] = table.to_batches()
+    return found
 
 
 def _fill(text: Any, memory: bytearray, filled: int) -> tuple[int, bool]:
@@ -128,11 +146,11 @@ def _ends_a_row(memory: bytearray, cut: int, dialect: Dialect) -> bool:
     return bool((np.searchsorted(lines, opening) == np.searchsorted(lines, closing)).all())
 
 
-def _reading(dialect: Dialect, names: Sequence[str], *, threads: bool = False) -> pa.csv.ReadOptions:
+def _reading(dialect: Dialect, names: Sequence[str]) -> pa.csv.ReadOptions:
     """How text is read; names: of the columns, where the text has no header of its own."""
     return pa.csv.ReadOptions(
         block_size=BLOCK_BYTES,
-        use_threads=threads,
+        use_threads=False,
         encoding=dialect.encoding,
         skip_rows=0 if names else dialect.skip_lines,
         column_names=list(names),
