@@ -102,6 +102,16 @@ def test_the_command_says_that_text_is_parsed(tmp_path: Path, capfd: pytest.Capt
     assert len(capfd.readouterr().out.splitlines()) == ROWS
 
 
+def test_the_commands_say_how_a_text_of_another_dialect_was_read(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    text, model = tmp_path / "s.csv", str(tmp_path / "m.dgd")
+    text.write_text("a;k;y\n" + "".join(f"{j},5;{'uv'[j % 2]};{2 * j},25\n" for j in range(9)))
+    for command in (["fit", str(text), "--target", "y", "--out", model], ["predict", model, str(text)]):
+        assert main(command) == 0
+        assert f"{text}: separator ';'; decimal mark ','" in capfd.readouterr().err
+
+
 @pytest.fixture
 def piped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text, _ = written(tmp_path)

@@ -48,6 +48,7 @@ class Arrays:
         may_learn = parquet_paths(store, options) is not None or is_by_columns(store, options)
         with where.execution() if may_learn else nullcontext() as execution:
             dataset = open_dataset(store, **self.arguments, execution=execution)
+        note_reading(store)
         for role in ("weight", "offset"):
             name = getattr(dataset, f"{role}_name")
             if getattr(self, role) is None and name is not None and getattr(dataset, role) is not None:
@@ -64,6 +65,17 @@ def note_parsing(store: str) -> None:
 
     if is_text(store):
         note(f"{store} is parsed once, into a temporary file; `dgd ingest` writes a dataset that stays")
+
+
+def note_reading(store: str) -> None:
+    """Say how a table that is a text was read, where that had to be guessed."""
+    from dgd.data.tables.files import is_text
+
+    if is_text(store):
+        from dgd.data.tables.parquet_files.as_parquet import READ_AS
+
+        for path, how in READ_AS.items():
+            note(f"{path}: {how}")
 
 
 def arrays(command: Command, *, is_fitted: bool = True) -> Command:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from dgd.cli import options
-from dgd.cli.arrays import chosen_offset, note_parsing, with_offset
+from dgd.cli.arrays import chosen_offset, note_parsing, note_reading, with_offset
 from dgd.cli.arrays import reading as with_reading
 from dgd.cli.options import Where
 from dgd.cli.output import note, print_json, say
@@ -76,9 +76,11 @@ def predict(
         common |= {"interval": interval, "interval_of": interval_of}
         if out is None:
             show(predict_rows(fitted, store, **common), as_json=as_json)
+            note_reading(store)
             return 0
         sink: Any = sys.stdout.buffer if out == "-" else out
         predict_to(fitted, store, sink, ids=ids or None, overwrite=overwrite, **common)
+    note_reading(store)
     if out == "-":
         sys.stdout.flush()
     else:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from dgd.cli import options
-from dgd.cli.arrays import Arrays, note_parsing
+from dgd.cli.arrays import Arrays, note_parsing, note_reading
 from dgd.cli.arrays import arrays as with_arrays
 from dgd.cli.options import Where
 from dgd.cli.output import print_json, say
@@ -38,6 +38,7 @@ def score(model: str, store: str, arrays: Arrays, by: str | None, where: Where, 
     note_parsing(store)
     with where.execution() as execution:
         found = asdict(fitted.score(store, **arrays.arguments, by=by, execution=execution))
+    note_reading(store)
     if as_json:
         print_json(_finite(found) if by is not None else _finite({k: v for k, v in found.items() if k != "groups"}))
         return 0

@@ -91,7 +91,11 @@ class Kinds:
         sparse = sum(part.columns for part in self.parts if part.non_zeros is not None)
         said = [
             *([counted(numbers, "numeric column")] if numbers else []),
-            *([f"{counted(len(categories), 'coded column')} of {sum(categories):,} levels"] if categories else []),
+            *(
+                [f"{counted(len(categories), 'coded column')} of {counted(sum(categories), 'level')}"]
+                if categories
+                else []
+            ),
             *([counted(sparse, "sparse column")] if sparse else []),
         ]
         return ", ".join(said)

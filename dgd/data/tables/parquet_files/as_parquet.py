@@ -23,6 +23,8 @@ GROUP_BYTES = 16 << 20
 """Bytes of a row group as float64, which is a chunk of a pass."""
 LEAST_ROWS = 1024
 _made: dict[tuple[str, int, int, Dialect | None], str] = {}
+READ_AS: dict[str, str] = {}
+"""How the text files of this process are read, where that is not as usual."""
 
 
 def as_parquet(file: TableFile, dialect: Dialect | None = None) -> str:
@@ -38,7 +40,10 @@ def as_parquet(file: TableFile, dialect: Dialect | None = None) -> str:
         place = place_for(repr(key), f"{Path(file.path).name}.parquet")
         place = place.parent.joinpath(*folders, place.name)
         place.parent.mkdir(parents=True, exist_ok=True)
-        _write(open_csv_table(file.path, dialect), place)
+        table = open_csv_table(file.path, dialect)
+        if table.read_as:
+            READ_AS[file.path] = table.read_as
+        _write(table, place)
         _made[key] = str(place)
         made_from(str(place), file.path)
     return _made[key]
