@@ -100,6 +100,8 @@ def test_the_command_says_that_text_is_parsed(tmp_path: Path, capfd: pytest.Capt
     assert "kind[v]" in said.out
     assert main(["predict", model, str(text)]) == 0
     assert len(capfd.readouterr().out.splitlines()) == ROWS
+    assert main(["predict", model, str(tmp_path / "no.csv")]) == 3
+    assert "parsed" not in capfd.readouterr().err
 
 
 def test_the_commands_say_how_a_text_of_another_dialect_was_read(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import glob
+import os
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,7 +14,7 @@ import click
 from dgd.cli import options, tables
 from dgd.cli.options import Command, Where
 from dgd.cli.output import note
-from dgd.data.reading import MISSING, MISSING_CHUNKS, TIME_UNITS, ReadingOptions
+from dgd.data.reading import MISSING, MISSING_CHUNKS, TIME_UNITS, ReadingOptions, is_url
 from dgd.errors.words import size
 
 
@@ -63,7 +65,7 @@ def note_parsing(store: str) -> None:
     """Say what is done with a table that is a text."""
     from dgd.data.tables.files import is_text
 
-    if is_text(store):
+    if is_text(store) and (store == "-" or is_url(store) or glob.has_magic(store) or os.path.exists(store)):
         note(f"{store} is parsed once, into a temporary file; `dgd ingest` writes a dataset that stays")
 
 
