@@ -173,8 +173,10 @@ def test_the_largest_strength_is_that_of_the_best_constant_to_the_last_digits(lo
     slope = loss.derivative(eta, loss.encode(np.asarray(y), np.dtype(np.float64)))
     gradient = X.T @ (slope.T * beside["weight"]).T / beside["weight"].sum()
     np.testing.assert_allclose(found.strengths[0], np.abs(gradient).max() / ratio, rtol=1e-9)
-    assert found.nonzero[0] == 0
-    assert found.nonzero[1] > 0
+    # The column that comes in first may do so by a rounding of the strength.
+    first, second = (np.abs(model.coef).max() for model in found.models[:2])
+    assert first <= 1e-9 * second
+    assert found.nonzero[0] <= 1 <= found.nonzero[1]
 
 
 @pytest.mark.parametrize(("loss", "y"), [(Poisson(), np.zeros(M)), (Logistic(), np.ones(M))])
