@@ -217,7 +217,7 @@ def test_the_progress_bar_counts_passes(capsys: pytest.CaptureFixture[str]) -> N
 @pytest.mark.slow
 def test_without_callbacks_in_scikit_learn_nothing_is_missing() -> None:
     program = """
-import sklearn.linear_model, sklearn.model_selection, sys
+import sklearn.compose, sklearn.linear_model, sklearn.model_selection, sys
 sys.modules["sklearn.callback"] = None
 from dgd.estimators import Lasso, LogisticRegression
 assert Lasso(0.1).fit([[0.0], [1.0], [2.0]], [0.0, 1.0, 2.0]).n_iter_ >= 1
