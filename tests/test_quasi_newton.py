@@ -54,6 +54,12 @@ def test_it_ends_where_newton_does_whatever_the_condition(loss: str, l2: float) 
     np.testing.assert_allclose(raw[0], raw[1], atol=1e-5)
 
 
+def test_outputs_that_share_a_hessian() -> None:
+    Y = np.column_stack([ETA, -2 * ETA + X[:, 0]]) + RNG.normal(size=(3000, 2))
+    found = dgd.fit(X, Y, solver="quasi-newton")
+    np.testing.assert_allclose(found.theta, dgd.fit(X, Y).theta, rtol=1e-6, atol=1e-8)
+
+
 def test_standard_errors_are_those_at_the_end_and_not_of_the_first_hessian() -> None:
     errors = [
         dgd.fit(X, TARGETS["logistic"], loss="logistic", solver=solver, tol=1e-10).inference().standard_errors

@@ -228,7 +228,8 @@ def inverse_times(pairs: Pairs, gradient: Vector, metric: Matrix | None = None) 
             norm = vector_norm(y)
             q = q * (float(s @ y) / norm / norm)
         else:
-            q = metric @ q
+            # One that outputs share, where θ is (p, q) in a row.
+            q = (metric @ q.reshape(len(metric), -1)).ravel()
         for (s, y), alpha in zip(pairs, reversed(alphas), strict=True):
             q = q + (alpha - float(y @ q) / float(s @ y)) * s
     return q
