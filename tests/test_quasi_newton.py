@@ -14,8 +14,8 @@ from dgd.fitting.auto_solver import choose
 from dgd.losses import Huber, Logistic
 from dgd.penalties import L1, L2, NoPenalty
 from dgd.solvers import Evaluation, QuasiNewton, Status
-from dgd.solvers.lbfgs import inverse_times
 from dgd.solvers.steps.newton_step import inverse, newton_step
+from dgd.solvers.steps.pairs import inverse_times
 
 RNG = np.random.default_rng(12)
 

@@ -11,10 +11,11 @@ import pytest
 from dgd.errors import ConfigurationError
 from dgd.solvers.base import Evaluation, Solver, Status, vector_norm
 from dgd.solvers.conjugate_gradient import ConjugateGradient
-from dgd.solvers.lbfgs import LBFGS, fits_quadratic, inverse_times
+from dgd.solvers.lbfgs import LBFGS, fits_quadratic
 from dgd.solvers.newton import Newton
 from dgd.solvers.steps.line_search import Sample, Search, search_along
 from dgd.solvers.steps.newton_step import newton_step
+from dgd.solvers.steps.pairs import inverse_times
 
 Evaluate = Callable[[np.ndarray], Evaluation]
 Array = np.ndarray

@@ -10,7 +10,7 @@ from sklearn.metrics import d2_tweedie_score
 from dgd._typing import Vector
 from dgd.data.arrays.memory_rows import MemoryRows
 from dgd.errors.checks import checked_number
-from dgd.estimators.base import elastic_net
+from dgd.estimators.base import MAX_ITER, elastic_net
 from dgd.estimators.inputs import Training, scored
 from dgd.estimators.regression import Regression
 from dgd.losses import Gamma, InverseGaussian, Loss, Poisson, Tweedie
@@ -21,7 +21,24 @@ from dgd.penalties import Penalty
 class LogLinkRegression(Regression):
     """1/Σw Σ w·loss + ½ alpha ‖b‖² → min; the variance grows like a power of the mean; dgd's l2 = alpha."""
 
-    alpha: float
+    def __init__(
+        self,
+        *,
+        alpha: float = 1.0,
+        fit_intercept: bool = True,
+        solver: str = "auto",
+        max_iter: int | None = MAX_ITER,
+        tol: float = 1e-12,
+        warm_start: bool = False,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.alpha = alpha
+        self.fit_intercept = fit_intercept
+        self.solver = solver
+        self.max_iter = max_iter
+        self.tol = tol
+        self.warm_start = warm_start
+        self.n_jobs = n_jobs
 
     @property
     def _power(self) -> float:

@@ -21,40 +21,25 @@ import math
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-import numpy as np
-
-from dgd._typing import Matrix, Vector
+from dgd._typing import Vector
 from dgd.errors import ConfigurationError
-from dgd.solvers.base import Evaluation, Prox, Solver, State, Status, no_prox, vector_norm
+from dgd.solvers.base import Evaluation, Prox, Solver, Status, no_prox, vector_norm
 from dgd.solvers.conjugate_gradient import ConjugateGradient, ConjugateState
-from dgd.solvers.steps.line_search import Search, search_along, steepest_search
-from dgd.solvers.steps.progress import NO_PROGRESS, Progress
+from dgd.solvers.steps.pairs import PairsState, accepted, rejected, stalled, turned, with_pair
 
-TRIALS = 25
-LEAST_CURVATURE = 1e-14
-"""sᵀy/‖s‖‖y‖ below which a pair is rounding."""
 QUADRATIC = 1e-8
 """How well an evaluation fits a quadratic, relatively to the quadratic term, to be called one."""
 GRADIENT_ROUNDING = 1e-14
 """The error of a gradient, relatively to the first."""
 CONJUGATE = ConjugateGradient()
 
-Pairs = tuple[tuple[Vector, Vector], ...]
-"""(s, y), the oldest first, each divided by ‖s‖."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LBFGSState(State):
+class LBFGSState(PairsState):
     """The accepted θ with its evaluation, the pairs, and the line search under way."""
 
     conjugate: ConjugateState | None
     """Of conjugate gradients, while every evaluation fits a quadratic."""
-    first_value: float = 0.0
-    pairs: Pairs = ()
-    search: Search | None = None
-    steps: int = 0
-    rejected: int = 0
-    progress: Progress = NO_PROGRESS
 
     @property
     def value(self) -> float:
@@ -92,26 +77,17 @@ class LBFGS(Solver):
 
     def tell(self, state: LBFGSState, evaluation: Evaluation, prox: Prox = no_prox) -> LBFGSState:
         """Accept the trial and choose the next direction, or reject it and search on."""
-        best, search = state.best, state.search
+        search = state.search
         if state.conjugate is not None:
             return _conjugate(state, state.conjugate, evaluation)
-        assert best is not None
         assert search is not None
         if evaluation.finite:
             state = replace(state, progress=state.progress.after(evaluation))
         trial = search.sample(evaluation)
         if not search.accepts(trial):
-            return _rejected(state, best, search.after(trial))
-        state = replace(
-            state,
-            pairs=with_pair(state.pairs, best, evaluation)[-self.memory :],
-            point=evaluation.point,
-            best=evaluation,
-            learning_rate=trial.step,
-            accepted=True,
-            steps=state.steps + 1,
-        )
-        return _stalled(state) if state.progress.stalled else _turned(state, evaluation)
+            return rejected(state, search.after(trial))
+        state = accepted(state, evaluation, trial, self.memory)
+        return stalled(state) if state.progress.stalled else turned(state)
 
 
 def _conjugate(state: LBFGSState, conjugate: ConjugateState, evaluation: Evaluation) -> LBFGSState:
@@ -142,7 +118,7 @@ def _conjugate(state: LBFGSState, conjugate: ConjugateState, evaluation: Evaluat
         rejected=state.rejected + (not lowered),
         progress=state.progress.after(lower),
     )
-    return _turned(state, lower)
+    return turned(state)
 
 
 def _told(state: LBFGSState, conjugate: ConjugateState) -> LBFGSState:
@@ -171,65 +147,3 @@ def fits_quadratic(first: Evaluation, second: Evaluation, *, noise: float = 0.0)
     curvature = 0.5 * float((second.gradient / size - first.gradient / size) @ step)
     rounding = (first.value_rounding * max(abs(first.value), abs(second.value)) + noise * vector_norm(step)) / size
     return abs((second.value - first.value) / size - rise) <= QUADRATIC * abs(curvature) + rounding
-
-
-def _rejected(state: LBFGSState, best: Evaluation, search: Search) -> LBFGSState:
-    """Search on; after too many trials forget the pairs, and without pairs call it rounding."""
-    state = replace(state, search=search, rejected=state.rejected + 1, learning_rate=0.0, accepted=False)
-    if state.progress.stalled:
-        return _stalled(state)
-    if search.trials < TRIALS and search.moves(state.point):
-        return replace(state, note=_advice(state))
-    return _turned(replace(state, pairs=()), best) if state.pairs else _stalled(state)
-
-
-def _turned(state: LBFGSState, best: Evaluation) -> LBFGSState:
-    """A new line search from `best`, along −B g if that descends, else along −g."""
-    search = None
-    if state.pairs:
-        search = search_along(best, -inverse_times(state.pairs, best.gradient), 1.0, state.first_value)
-    if search is None:
-        search, state = steepest_search(best, state.first_value), replace(state, pairs=())
-    if search is None:
-        return _stalled(state)
-    return replace(state, search=search, note=_advice(state))
-
-
-def _stalled(state: LBFGSState) -> LBFGSState:
-    return replace(state, learning_rate=0.0, accepted=False, status=Status.STALLED, note=_advice(state))
-
-
-def _advice(state: LBFGSState) -> str:
-    rejected = "1 rejected trial" if state.rejected == 1 else f"{state.rejected} rejected trials"
-    return f"{state.steps} steps and {rejected} of the line search"
-
-
-def with_pair(pairs: Pairs, before: Evaluation, after: Evaluation) -> Pairs:
-    """The pairs with one more, unless its curvature is not positive beyond rounding."""
-    step = after.point - before.point
-    length = vector_norm(step)
-    if length == 0:
-        return pairs
-    s, y = step / length, (after.gradient - before.gradient) / length
-    if not float(s @ y) > LEAST_CURVATURE * vector_norm(y):
-        return pairs
-    return (*pairs, (s, y))
-
-
-def inverse_times(pairs: Pairs, gradient: Vector, metric: Matrix | None = None) -> Vector:
-    """B g: the BFGS formula for H⁻¹ applied through the pairs to a metric, by default to sᵀy/yᵀy · I."""
-    q, alphas = gradient.copy(), []
-    with np.errstate(over="ignore", invalid="ignore"):
-        for s, y in reversed(pairs):
-            alphas.append(float(s @ q) / float(s @ y))
-            q = q - alphas[-1] * y
-        if metric is None:
-            s, y = pairs[-1]
-            norm = vector_norm(y)
-            q = q * (float(s @ y) / norm / norm)
-        else:
-            # One that outputs share, where θ is (p, q) in a row.
-            q = (metric @ q.reshape(len(metric), -1)).ravel()
-        for (s, y), alpha in zip(pairs, reversed(alphas), strict=True):
-            q = q + (alpha - float(y @ q) / float(s @ y)) * s
-    return q

@@ -13,13 +13,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from dgd._typing import Matrix, Vector
+from dgd._typing import Vector
 from dgd.errors import ConfigurationError
-from dgd.solvers.base import Evaluation, Prox, Solver, State, Status, no_prox
-from dgd.solvers.lbfgs import TRIALS, Pairs, inverse_times, with_pair
-from dgd.solvers.steps.line_search import Search, search_along, steepest_search
+from dgd.solvers.base import Evaluation, Prox, Solver, Status, no_prox
 from dgd.solvers.steps.newton_step import inverse
-from dgd.solvers.steps.progress import NO_PROGRESS, Progress
+from dgd.solvers.steps.pairs import PairsState, accepted, rejected, stalled, turned
 
 CRAWLING = 5
 """Steps by one Hessian that must make the gradient ten times smaller, or another one is summed."""
@@ -27,22 +25,20 @@ SMALLER = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class QuasiNewtonState(State):
+class QuasiNewtonState(PairsState):
     """The accepted θ with its evaluation, H⁻¹ of an earlier one, the pairs since, and the search under way."""
 
-    first_value: float = 0.0
-    metric: Matrix | None = None
-    """H⁻¹ where it was summed."""
     since: int = 0
-    """Steps made by it."""
+    """Steps made by the last Hessian."""
     norm: float = 0.0
     """Of the gradient there."""
-    pairs: Pairs = ()
-    search: Search | None = None
-    steps: int = 0
-    rejected: int = 0
     hessians: int = 0
-    progress: Progress = NO_PROGRESS
+
+    @property
+    def said(self) -> str:
+        """With the Hessians that were summed."""
+        hessians = "1 Hessian" if self.hessians == 1 else f"{self.hessians} Hessians"
+        return f"{self.steps} steps by {hessians} and {self.trials_said}"
 
     @property
     def crawls(self) -> bool:
@@ -81,27 +77,16 @@ class QuasiNewton(Solver):
 
     def tell(self, state: QuasiNewtonState, evaluation: Evaluation, prox: Prox = no_prox) -> QuasiNewtonState:
         """Accept the trial and choose the next direction, or reject it and search on."""
-        best, search = state.best, state.search
+        search = state.search
         if evaluation.finite:
             state = replace(state, progress=state.progress.after(evaluation))
-        if best is None or search is None:
+        if search is None:
             return _first(state, evaluation)
         trial = search.sample(evaluation)
         if not search.accepts(trial):
-            return _rejected(state, best, search.after(trial))
-        state = replace(
-            state,
-            pairs=with_pair(state.pairs, best, evaluation)[-self.memory :],
-            point=evaluation.point,
-            best=evaluation,
-            learning_rate=trial.step,
-            accepted=True,
-            steps=state.steps + 1,
-            since=state.since + 1,
-        )
-        if state.progress.stalled:
-            return _stalled(state)
-        return _turned(_with_metric(state, evaluation), evaluation)
+            return rejected(state, search.after(trial))
+        state = accepted(replace(state, since=state.since + 1), evaluation, trial, self.memory)
+        return stalled(state) if state.progress.stalled else turned(_with_metric(state, evaluation))
 
 
 def _first(state: QuasiNewtonState, evaluation: Evaluation) -> QuasiNewtonState:
@@ -109,7 +94,7 @@ def _first(state: QuasiNewtonState, evaluation: Evaluation) -> QuasiNewtonState:
         advice = "the loss at the start is not finite: rescale the columns or the target"
         return replace(state, learning_rate=0.0, accepted=False, status=Status.DIVERGED, note=advice)
     state = replace(state, best=evaluation, first_value=evaluation.value, accepted=False)
-    return _turned(_with_metric(state, evaluation), evaluation)
+    return turned(_with_metric(state, evaluation))
 
 
 def _with_metric(state: QuasiNewtonState, evaluation: Evaluation) -> QuasiNewtonState:
@@ -118,34 +103,3 @@ def _with_metric(state: QuasiNewtonState, evaluation: Evaluation) -> QuasiNewton
         return state
     metric, norm = inverse(evaluation.hessian), evaluation.grad_norm
     return replace(state, metric=metric, norm=norm, pairs=(), since=0, hessians=state.hessians + 1)
-
-
-def _rejected(state: QuasiNewtonState, best: Evaluation, search: Search) -> QuasiNewtonState:
-    """Search on; after too many trials forget the pairs, and without pairs call it rounding."""
-    state = replace(state, search=search, rejected=state.rejected + 1, learning_rate=0.0, accepted=False)
-    if state.progress.stalled:
-        return _stalled(state)
-    if search.trials < TRIALS and search.moves(state.point):
-        return replace(state, note=_advice(state))
-    return _turned(replace(state, pairs=()), best) if state.pairs else _stalled(state)
-
-
-def _turned(state: QuasiNewtonState, best: Evaluation) -> QuasiNewtonState:
-    """A new line search from `best`, along −B g if that descends, else along −g."""
-    assert state.metric is not None
-    search = search_along(best, -inverse_times(state.pairs, best.gradient, state.metric), 1.0, state.first_value)
-    if search is None:
-        search, state = steepest_search(best, state.first_value), replace(state, pairs=())
-    if search is None:
-        return _stalled(state)
-    return replace(state, search=search, note=_advice(state))
-
-
-def _stalled(state: QuasiNewtonState) -> QuasiNewtonState:
-    return replace(state, learning_rate=0.0, accepted=False, status=Status.STALLED, note=_advice(state))
-
-
-def _advice(state: QuasiNewtonState) -> str:
-    rejected = "1 rejected trial" if state.rejected == 1 else f"{state.rejected} rejected trials"
-    hessians = "1 Hessian" if state.hessians == 1 else f"{state.hessians} Hessians"
-    return f"{state.steps} steps by {hessians} and {rejected} of the line search"

@@ -1,0 +1,126 @@
+"""Steps along −B g, where B ≈ H⁻¹ is known by pairs of steps and gradients, and a line search chooses their length.
+
+What `lbfgs` and `quasi-newton` have in common. They differ in what the pairs correct: a number, or H⁻¹ of a Hessian.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+
+from dgd._typing import Matrix, Vector
+from dgd.solvers.base import Evaluation, State, Status, vector_norm
+from dgd.solvers.steps.line_search import Sample, Search, search_along, steepest_search
+from dgd.solvers.steps.progress import NO_PROGRESS, Progress
+
+TRIALS = 25
+LEAST_CURVATURE = 1e-14
+"""sᵀy/‖s‖‖y‖ below which a pair is rounding."""
+
+Pairs = tuple[tuple[Vector, Vector], ...]
+"""(s, y), the oldest first, each divided by ‖s‖."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairsState(State):
+    """The accepted θ with its evaluation, the pairs, what they correct, and the line search under way."""
+
+    first_value: float = 0.0
+    pairs: Pairs = ()
+    metric: Matrix | None = None
+    """H⁻¹ of an earlier point; None: sᵀy/yᵀy of the last pair."""
+    search: Search | None = None
+    steps: int = 0
+    rejected: int = 0
+    progress: Progress = NO_PROGRESS
+
+    @property
+    def said(self) -> str:
+        """What was done, for the user."""
+        return f"{self.steps} steps and {self.trials_said}"
+
+    @property
+    def trials_said(self) -> str:
+        """The trials that led nowhere."""
+        trials = "1 rejected trial" if self.rejected == 1 else f"{self.rejected} rejected trials"
+        return f"{trials} of the line search"
+
+
+P = TypeVar("P", bound=PairsState)
+
+
+def accepted(state: P, evaluation: Evaluation, trial: Sample, memory: int) -> P:
+    """θ at the trial, and one more pair."""
+    assert state.best is not None
+    return replace(
+        state,
+        pairs=with_pair(state.pairs, state.best, evaluation)[-memory:],
+        point=evaluation.point,
+        best=evaluation,
+        learning_rate=trial.step,
+        accepted=True,
+        steps=state.steps + 1,
+    )
+
+
+def rejected(state: P, search: Search) -> P:
+    """Search on; after too many trials forget the pairs, and without pairs call it rounding."""
+    state = replace(state, search=search, rejected=state.rejected + 1, learning_rate=0.0, accepted=False)
+    if state.progress.stalled:
+        return stalled(state)
+    if search.trials < TRIALS and search.moves(state.point):
+        return replace(state, note=state.said)
+    return turned(replace(state, pairs=())) if state.pairs else stalled(state)
+
+
+def turned(state: P) -> P:
+    """A new line search from the best evaluation, along −B g if that descends, else along −g."""
+    best, search = state.best, None
+    assert best is not None
+    if state.pairs or state.metric is not None:
+        direction = -inverse_times(state.pairs, best.gradient, state.metric)
+        search = search_along(best, direction, 1.0, state.first_value)
+    if search is None:
+        search, state = steepest_search(best, state.first_value), replace(state, pairs=())
+    if search is None:
+        return stalled(state)
+    state = replace(state, search=search)
+    return replace(state, note=state.said)
+
+
+def stalled(state: P) -> P:
+    """Rounding hides the rest."""
+    return replace(state, learning_rate=0.0, accepted=False, status=Status.STALLED, note=state.said)
+
+
+def with_pair(pairs: Pairs, before: Evaluation, after: Evaluation) -> Pairs:
+    """The pairs with one more, unless its curvature is not positive beyond rounding."""
+    step = after.point - before.point
+    length = vector_norm(step)
+    if length == 0:
+        return pairs
+    s, y = step / length, (after.gradient - before.gradient) / length
+    if not float(s @ y) > LEAST_CURVATURE * vector_norm(y):
+        return pairs
+    return (*pairs, (s, y))
+
+
+def inverse_times(pairs: Pairs, gradient: Vector, metric: Matrix | None = None) -> Vector:
+    """B g: the BFGS formula for H⁻¹ applied through the pairs to a metric, by default to sᵀy/yᵀy · I."""
+    q, alphas = gradient.copy(), []
+    with np.errstate(over="ignore", invalid="ignore"):
+        for s, y in reversed(pairs):
+            alphas.append(float(s @ q) / float(s @ y))
+            q = q - alphas[-1] * y
+        if metric is None:
+            s, y = pairs[-1]
+            norm = vector_norm(y)
+            q = q * (float(s @ y) / norm / norm)
+        else:
+            # One that outputs share, where θ is (p, q) in a row.
+            q = (metric @ q.reshape(len(metric), -1)).ravel()
+        for (s, y), alpha in zip(pairs, reversed(alphas), strict=True):
+            q = q + (alpha - float(y @ q) / float(s @ y)) * s
+    return q
