@@ -48,7 +48,8 @@ class Going:
 
     def begin(self) -> FitState:
         theta = np.zeros(self.objective.theta_shape)
-        found = self.objective.standardise_at(theta, hessian=self.solver.wants_hessian)
+        first = self.objective.ask(theta, None, self.objective.unknown(), hessian=self.solver.wants_hessian)
+        found = self.objective.answer(first, self.objective.sweep(first))
         state = FitState(self.solver.init(found.known.coordinates.from_user(theta), tol=1e-12), found.known, theta)
         return self.take(state, found)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from dgd._typing import Matrix, Vector
 from dgd.data.centre import Centre
+from dgd.data.sampled_rows import SampledRows
 from dgd.data.transforms.missing import LeftOut
 from dgd.fitting.coordinates import Coordinates
 from dgd.passes.sums.moments import TargetSums
@@ -58,3 +59,5 @@ class Pass:
     """Chunks that were in memory."""
     validation_sum: Sums | None = None
     """Of the rows held out, where the pass read them at the same point."""
+    sample: SampledRows | None = None
+    """The rows that the pass copied aside."""

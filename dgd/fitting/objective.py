@@ -17,6 +17,7 @@ from dgd._typing import Vector
 from dgd.data.centre import Centre, centre_of
 from dgd.data.dataset import Dataset
 from dgd.data.kinds import coded
+from dgd.data.sampled_rows import Sampling
 from dgd.data.transforms.missing import check_counts
 from dgd.data.transforms.row_split import RowSplit
 from dgd.errors import DataError
@@ -61,6 +62,8 @@ class Objective:
     """Why no pass may sum their R factor, if none may: a plan that does not fit."""
     validation: Dataset | RowSplit | None = None
     """Rows that are scored at each point and never fitted: others, or some of each chunk."""
+    sampling: Sampling | None = None
+    """Which rows the first pass copies aside, if it does; it then sums no Hessian."""
 
     def __post_init__(self) -> None:
         self.penalty.check(self.dataset.shape[1])
@@ -111,11 +114,6 @@ class Objective:
         if self.penalty.is_smooth:
             return no_prox
         return CoefficientProx(known.coordinates.penalty(self.penalty), known.coordinates)
-
-    def standardise_at(self, theta: Vector, *, hessian: bool = False) -> Pass:
-        """The first pass, at a θ of `start`, which also sums what standardising needs."""
-        asked = self.ask(theta, None, self.unknown(), hessian=hessian)
-        return self.answer(asked, self.sweep(asked))
 
     def evaluate(self, asked: Vector | Epoch, known: Known, *, hessian: bool = False) -> Pass:
         """Value and gradient at a point of the solver's coordinates, or an epoch of steps from there."""
@@ -171,12 +169,15 @@ class Objective:
     def ask(self, theta: Vector, point: Vector | None, known: Known, *, hessian: bool = False) -> Question:
         """What a pass is to sum at θ; `point` is θ in the solver's coordinates, None where this pass finds them."""
         first = known.passes == 0
+        sampling = self.sampling if first else None
+        hessian = hessian and sampling is None
         sums_hessian = hessian and not (self.loss.quadratic and known.hessian is not None)
         parts: tuple[Part, ...] = (LossAndGradient(),)
         parts += (ColumnMoments(),) if first and (point is None or self.measures_standardised) else ()
         parts += (TargetMoments(), self._at_null(theta)) if first else ()
         parts += (Hessian(),) if sums_hessian else ()
-        return Question(self._row_sums(known, theta, parts, precision=self.precision), theta, point, known, hessian)
+        sums = replace(self._row_sums(known, theta, parts, precision=self.precision), sampling=sampling)
+        return Question(sums, theta, point, known, hessian)
 
     def sweep(self, question: Question) -> PassResult[Any]:
         """One pass: the sums that a question asks for, over all rows to fit, and the loss over those held out."""
@@ -221,7 +222,7 @@ class Objective:
                 known = self.measured(known, found[AtNull], loss.gradient, scale)
             gradient = coordinates.gradient(loss.gradient * scale)
             evaluation = self.evaluation(point, loss.loss / sums.weight, gradient, known, hessian=question.hessian)
-        return Pass(evaluation, known, result.bytes_read, result.resident, held_out)
+        return Pass(evaluation, known, result.bytes_read, result.resident, held_out, sums.sample)
 
     def without_pass(self, asked: Vector, known: Known) -> Pass | None:
         """What is known at a point before any row is read; None where a pass must say."""

@@ -16,7 +16,7 @@ from typing import ClassVar
 from dgd._typing import Vector
 from dgd.errors import ConfigurationError
 from dgd.solvers.base import Evaluation, Prox, Solver, Status, no_prox
-from dgd.solvers.steps.newton_step import inverse
+from dgd.solvers.steps.metric import Metric
 from dgd.solvers.steps.pairs import PairsState, accepted, rejected, stalled, turned
 
 CRAWLING = 5
@@ -26,7 +26,7 @@ SMALLER = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuasiNewtonState(PairsState):
-    """The accepted θ with its evaluation, H⁻¹ of an earlier one, the pairs since, and the search under way."""
+    """The accepted θ with its evaluation, the Hessian of an earlier one, the pairs since, and the search under way."""
 
     since: int = 0
     """Steps made by the last Hessian."""
@@ -101,5 +101,5 @@ def _with_metric(state: QuasiNewtonState, evaluation: Evaluation) -> QuasiNewton
     """With the Hessian of an evaluation, if it brings one, in the place of pairs and of the one before."""
     if evaluation.hessian is None:
         return state
-    metric, norm = inverse(evaluation.hessian), evaluation.grad_norm
+    metric, norm = Metric.of(evaluation.hessian), evaluation.grad_norm
     return replace(state, metric=metric, norm=norm, pairs=(), since=0, hessians=state.hessians + 1)

@@ -19,6 +19,7 @@ from dgd._typing import Vector
 from dgd.data.buffers import Buffers
 from dgd.data.centre import Centre, sampled
 from dgd.data.dataset import Chunk
+from dgd.data.sampled_rows import SampledRows, Sampling
 from dgd.losses import Loss
 from dgd.passes.sums.bad_rows import check_finite, check_targets
 from dgd.passes.sums.blocks import Block, Blocks
@@ -58,13 +59,18 @@ class Sums:
     parts: tuple[Any, ...]
     about: Vector | None = None
     """What was subtracted from the columns, where each chunk found that for itself; None for 0."""
+    sample: SampledRows | None = None
+    """The rows that were copied aside."""
 
     def __add__(self, other: Self) -> Self:
         with np.errstate(over="ignore", invalid="ignore"):
             if self.about is not None or other.about is not None:
                 other = other.moved_to(self.about)
             parts = tuple(a + b for a, b in zip(self.parts, other.parts, strict=True))
-        return type(self)(self.weight + other.weight, parts, self.about)
+        sample = other.sample if self.sample is None else self.sample
+        if self.sample is not None and other.sample is not None:
+            sample = self.sample + other.sample
+        return type(self)(self.weight + other.weight, parts, self.about, sample)
 
     def moved_to(self, about: Vector | None) -> Self:
         """The sums if that had been subtracted from the columns: of x − c, from those of x − a, with a − c."""
@@ -91,6 +97,8 @@ class RowSums:
     centre: Centre | None = None
     own: bool = False
     """Whether each chunk finds the centre of its columns for itself; θ is then that of X as it is."""
+    sampling: Sampling | None = None
+    """Which rows are copied aside, if any are."""
 
     def __call__(self, chunk: Chunk, buffers: Buffers) -> Sums:
         dtype = np.dtype(np.float64 if self.precision == "double" else np.float32)
@@ -118,4 +126,5 @@ class RowSums:
         if not (finite and math.isfinite(weight)):
             check_finite(chunk)
             check_targets(chunk, self.loss)
-        return Sums(weight, tuple(totals), centre.columns if self.own and centre is not None else None)
+        sample = None if self.sampling is None else SampledRows((self.sampling.of(chunk),))
+        return Sums(weight, tuple(totals), centre.columns if self.own and centre is not None else None, sample)

@@ -10,9 +10,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from dgd._typing import Matrix, Vector
+from dgd._typing import Vector
 from dgd.solvers.base import Evaluation, State, Status, vector_norm
 from dgd.solvers.steps.line_search import Sample, Search, search_along, steepest_search
+from dgd.solvers.steps.metric import Metric
 from dgd.solvers.steps.progress import NO_PROGRESS, Progress
 
 TRIALS = 25
@@ -29,8 +30,8 @@ class PairsState(State):
 
     first_value: float = 0.0
     pairs: Pairs = ()
-    metric: Matrix | None = None
-    """H⁻¹ of an earlier point; None: sᵀy/yᵀy of the last pair."""
+    metric: Metric | None = None
+    """Near the Hessian, such as that of an earlier point; None: yᵀy/sᵀy of the last pair."""
     search: Search | None = None
     steps: int = 0
     rejected: int = 0
@@ -107,8 +108,8 @@ def with_pair(pairs: Pairs, before: Evaluation, after: Evaluation) -> Pairs:
     return (*pairs, (s, y))
 
 
-def inverse_times(pairs: Pairs, gradient: Vector, metric: Matrix | None = None) -> Vector:
-    """B g: the BFGS formula for H⁻¹ applied through the pairs to a metric, by default to sᵀy/yᵀy · I."""
+def inverse_times(pairs: Pairs, gradient: Vector, metric: Metric | None = None) -> Vector:
+    """B g: the BFGS formula for H⁻¹ applied through the pairs to the inverse of a metric, by default to sᵀy/yᵀy · I."""
     q, alphas = gradient.copy(), []
     with np.errstate(over="ignore", invalid="ignore"):
         for s, y in reversed(pairs):
@@ -119,8 +120,7 @@ def inverse_times(pairs: Pairs, gradient: Vector, metric: Matrix | None = None) 
             norm = vector_norm(y)
             q = q * (float(s @ y) / norm / norm)
         else:
-            # One that outputs share, where θ is (p, q) in a row.
-            q = (metric @ q.reshape(len(metric), -1)).ravel()
+            q = metric.solve(q)
         for (s, y), alpha in zip(pairs, reversed(alphas), strict=True):
             q = q + (alpha - float(y @ q) / float(s @ y)) * s
     return q
