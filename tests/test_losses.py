@@ -10,15 +10,27 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import nbinom
+from scipy.stats import nbinom, norm
 
 from dgd.errors import ConfigurationError
-from dgd.losses import LOSSES, Huber, Logistic, Loss, NegativeBinomial, Poisson, Quantile, Softmax, Squared, Tweedie
+from dgd.losses import (
+    LOSSES,
+    Huber,
+    Logistic,
+    Loss,
+    NegativeBinomial,
+    Poisson,
+    Quantile,
+    Softmax,
+    Squared,
+    Tweedie,
+)
 from dgd.losses.scaled_huber import ScaledHuber
 
 POINTWISE = json.loads((Path(__file__).parent / "data" / "misc" / "pointwise_losses.json").read_text())
 OF_REFERENCE = {"half_squared": Squared(), "half_poisson": Poisson(), "binomial": Logistic(), "multinomial": Softmax()}
-SEPARABLE = [name for name in LOSSES if name != "softmax"]
+SEPARABLE = [name for name in LOSSES if name not in ("softmax", "binomial")]
+OF_CLASSES = ("logistic", "probit", "cloglog", "squared_hinge")
 F64 = np.dtype(np.float64)
 
 ETA = np.array([-1e3, -2.5, -0.3, 0.0, 0.7, 4.0, 1e3])
@@ -28,6 +40,10 @@ COUNTS = np.array([0.0, 3.0, 0.5, 0.0, 1.0, 7.0, 20.0])
 RATES = np.array([-30.0, -2.5, -0.3, 0.0, 0.7, 4.0, 8.0])
 POINTS = {
     "logistic": (ETA, SHARES),
+    "probit": (np.array([-30.0, -2.5, -0.3, 0.0, 0.7, 4.0, 8.0]), SHARES),
+    "cloglog": (np.array([-30.0, -2.5, -0.3, 0.0, 0.7, 2.0, 4.0]), SHARES),
+    "binomial": (ETA.clip(-30, 30), np.array([[0.0, 3], [5, 0], [2, 7], [0, 0], [1, 1], [0.5, 2], [4, 1]])),
+    "squared_hinge": (ETA, np.array([0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 1.0])),
     "poisson": (RATES, COUNTS),
     "negative_binomial": (RATES, COUNTS),
     "tweedie": (RATES, COUNTS),
@@ -173,10 +189,14 @@ def test_two_classes_keep_every_digit_in_the_tails(eta: float, y: float) -> None
             np.testing.assert_allclose(sign * hessian[column], [-expected[2], expected[2]], rtol=3e-15)
 
 
+SQUARES = ("squared", "squared_hinge", "squared_epsilon_insensitive")
+
+
 @pytest.mark.parametrize("eta", [1e20, 1e300, -1e20, -1e300])
-@pytest.mark.parametrize("name", [name for name in LOSSES if name != "squared"])
+@pytest.mark.parametrize("name", [name for name in LOSSES if name not in SQUARES])
 def test_the_far_ends_neither_warn_nor_are_nan(name: str, eta: float) -> None:
     loss, y = LOSSES[name](), np.array([0.5 if name in ("gamma", "inverse_gaussian") else 0.0, 1.0])
+    y = np.array([[0.0, 2.0], [1.0, 1.0]]) if name == "binomial" else y
     raw = np.full(2, eta) if name != "softmax" else np.array([[eta, 0.0], [eta, -eta]])
     value, derivative = loss.value_and_derivative(raw, y)
     assert not np.isnan(value).any()
@@ -185,7 +205,14 @@ def test_the_far_ends_neither_warn_nor_are_nan(name: str, eta: float) -> None:
     assert not np.isnan(loss.response(raw)).any()
     if name not in ("gamma", "inverse_gaussian"):
         assert (value >= 0).all()
-    overflows = {"poisson": eta > 0, "tweedie": True, "gamma": eta < 0, "inverse_gaussian": eta < 0}
+    overflows = {
+        "poisson": eta > 0,
+        "tweedie": True,
+        "gamma": eta < 0,
+        "inverse_gaussian": eta < 0,
+        "cloglog": eta > 0,
+        "probit": abs(eta) == 1e300,
+    }
     assert (value.max() == np.inf) == overflows.get(name, False)
 
 
@@ -201,14 +228,20 @@ def best_prediction(name: str, y: np.ndarray) -> np.ndarray:
     """The raw prediction at which each row's loss is least, or one close to infinity."""
     if name == "softmax":
         return 1e3 * np.eye(3)[y.astype(int)]
+    if name == "binomial":
+        return np.clip(np.log(np.maximum(y[:, 0], 1e-300)) - np.log(np.maximum(y[:, 1], 1e-300)), -1e2, 1e2)
     with np.errstate(divide="ignore"):
         best = {
             "logistic": np.log(y.clip(0)) - np.log1p(-y.clip(0, 1)),
+            "probit": norm.ppf(y.clip(0, 1)),
+            "cloglog": np.log(-np.log1p(-y.clip(0, 1))),
+            "squared_hinge": 2 * y - 1,
+            "squared_epsilon_insensitive": y,
             "huber": y,
             "squared": y,
             "quantile": y + (2 * Quantile().quantile - 1) * Quantile().smoothing,
         }.get(name, np.log(y.clip(0)))
-    return np.clip(best, -1e3, 1e3)
+    return np.clip(best, *{"cloglog": (-1e2, 4), "probit": (-30, 30)}.get(name, (-1e3, 1e3)))
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -227,7 +260,7 @@ def least_over_constants(loss: Loss, y: np.ndarray, k: int) -> float:
     """The least mean loss of k numbers, the same for each row: golden sections, number by number."""
 
     def mean(constant: np.ndarray) -> float:
-        raw = np.broadcast_to(constant, (len(y), k)) if y.ndim == 2 or k > 1 else np.full(len(y), constant[0])
+        raw = np.broadcast_to(constant, (len(y), k)) if k > 1 else np.full(len(y), constant[0])
         return float(loss.value(raw, y).mean())
 
     constant, golden = np.zeros(k), (5**0.5 - 1) / 2
@@ -242,13 +275,16 @@ def least_over_constants(loss: Loss, y: np.ndarray, k: int) -> float:
     return mean(constant)
 
 
-@pytest.mark.parametrize(("name", "at"), [case for case in ALL_POINTS if case.values[0] not in ("huber", "quantile")])
+UNKNOWN_NULL = ("huber", "quantile", "squared_epsilon_insensitive")
+
+
+@pytest.mark.parametrize(("name", "at"), [case for case in ALL_POINTS if case.values[0] not in UNKNOWN_NULL])
 def test_null_value_is_the_best_constant(name: str, at: tuple[np.ndarray, np.ndarray]) -> None:
     loss, y = LOSSES[name](), at[1]
     mean, variance = y.mean(axis=0), y.var(axis=0)
     if name == "softmax":
         mean = np.bincount(y.astype(int), minlength=3) / len(y)
-    k = 3 if name == "softmax" else y[0].size
+    k = 3 if name == "softmax" else 1 if name == "binomial" else y[0].size
     assert loss.null_value(mean, variance) == pytest.approx(least_over_constants(loss, y, k), rel=1e-9)
 
 
@@ -358,6 +394,9 @@ def test_outputs_of_softmax_are_its_classes() -> None:
         ("tweedie", [0, 0.5, 9, -1, np.nan], [0, 0.5, 9, np.nan, np.nan]),
         ("gamma", [0, 0.5, 9, -1, np.nan], [np.nan, 0.5, 9, np.nan, np.nan]),
     ]
+    + [("probit", [0, 0.25, 1, 1.5, -1, np.nan], [0, 0.25, 1, np.nan, np.nan, np.nan])]
+    + [("squared_hinge", [0, 1, 0.5, 2, np.nan], [0, 1, np.nan, np.nan, np.nan])]
+    + [("binomial", [[3, 0], [1, -1], [np.inf, 1], [0, np.nan]], [[3, 0], [1, np.nan], [np.nan, 1], [0, np.nan]])]
     + [(name, ["1", "0"], [np.nan, np.nan]) for name in LOSSES],
 )
 def test_targets_that_are_not_expected_become_nan(name: str, y: list[Any], expected: list[float]) -> None:
@@ -372,7 +411,7 @@ def test_targets_that_are_not_expected_become_nan(name: str, y: list[Any], expec
 @pytest.mark.parametrize(("name", "at"), ALL_POINTS)
 def test_a_target_that_is_nan_is_never_lost(name: str, at: tuple[np.ndarray, np.ndarray]) -> None:
     loss, eta, y = LOSSES[name](), at[0], at[1].copy()
-    y[2] = np.nan
+    y[2, ...] = np.nan
     value, derivative = loss.value_and_derivative(eta, y)
     assert np.flatnonzero(np.isnan(value)).tolist() == [2]
     assert np.isnan(derivative[2]).all()

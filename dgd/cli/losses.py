@@ -10,7 +10,7 @@ import click
 
 from dgd.cli.options import Command
 from dgd.errors import ConfigurationError
-from dgd.losses import LOSSES, Logistic, Loss, Softmax
+from dgd.losses import LOSSES, Loss
 
 
 def named_loss(ctx: click.Context, param: click.Parameter, value: str) -> Loss:
@@ -69,8 +69,9 @@ def losses(command: Command) -> Command:
 def _with_classes(loss: Loss, classes: str | None) -> Loss:
     if classes is None:
         return loss
-    if not isinstance(loss, (Logistic, Softmax)):
-        raise click.UsageError(f"--classes goes with --loss logistic or softmax, not with {loss.name}")
+    if not hasattr(loss, "classes"):
+        known = ", ".join(name for name, kind in LOSSES.items() if hasattr(kind, "classes"))
+        raise click.UsageError(f"--classes goes with --loss {known}, not with {loss.name}")
     return loss.with_classes(_label(text) for text in classes.split(","))
 
 

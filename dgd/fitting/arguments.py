@@ -17,6 +17,19 @@ from dgd.penalties import NoPenalty, Penalty
 from dgd.solvers import Rate
 from dgd.solvers.gradient_descent import RATES
 
+OTHER_NAMES = {
+    "hinge": "'squared_hinge': the hinge has no derivative at its kink",
+    "epsilon_insensitive": "'squared_epsilon_insensitive', or Quantile(0.5): the other has no derivative at its kinks",
+    "log_loss": "'logistic'",
+    "binary_crossentropy": "'logistic'",
+    "multinomial": "'softmax'",
+    "squared_error": "'squared'",
+    "mse": "'squared'",
+    "gaussian": "'squared'",
+    "absolute_error": "Quantile(0.5, smoothing=h), at most h/4 above half of it",
+    "pinball": "Quantile(q, smoothing=h)",
+}
+"""What other libraries call a loss, and what it is here."""
 RATE_WORDS = ("auto", "exact", "backtracking")
 
 
@@ -39,6 +52,8 @@ def make_loss(loss: Any) -> Loss:
     if not isinstance(loss, (str, type)) and hasattr(loss, "value_and_derivative"):
         found: Loss = loss
         return found
+    if isinstance(loss, str) and loss in OTHER_NAMES:
+        raise ConfigurationError(f"`fit(loss={loss!r})` is no loss of dgd; take loss={OTHER_NAMES[loss]}")
     return LOSSES[checked_word("fit(loss", loss, LOSSES)]()
 
 

@@ -79,6 +79,8 @@ def fit(
         squared  (η − y)²      huber  ½r² to |r| = δ, then linear      logistic  log(1 + e^η) − yη
         poisson  e^η − yη      softmax  −log p of the row's class      quantile  pinball, smoothed
         gamma, tweedie, inverse_gaussian, negative_binomial: amounts and counts, of which e^η is expected
+        probit, cloglog  two classes by other links      binomial  y = (successes, failures), two columns
+        squared_hinge, squared_epsilon_insensitive: those of support vector machines
 
     θ = (b₀, b). The intercept b₀ is never penalised. The mean squared loss is the MSE, without ½; unweighted, Σw is the
     number of rows m. With y of shape (m, q), or K classes by softmax, θ is a matrix with a column for each, the losses
@@ -86,9 +88,9 @@ def fit(
 
     data, y, weight, offset, reading: see `open_dataset`.
     loss: a name above, or an object of `dgd.losses`: `Huber(delta)`, `Quantile(quantile, smoothing)`, `Tweedie(power)`,
-        `NegativeBinomial(alpha)`, `Logistic(classes)`, `Softmax(classes)`. Targets are checked: 0 to 1 or the declared
-        classes, counts of 0 or more. Classes that a softmax was not told, or that are strings, are found by reading y
-        once before the fit.
+        `NegativeBinomial(alpha)`, `SquaredEpsilonInsensitive(epsilon)`, `Logistic(classes)`, `Softmax(classes)`.
+        Targets are checked: 0 to 1 or the declared classes, counts of 0 or more. Classes that a softmax was not told,
+        or that are strings, are found by reading y once before the fit.
     penalty: an object of `dgd.penalties`: L2, L1, ElasticNet, Box, NonNegative, each with numbers or one per feature.
     fit_intercept: whether θ has an intercept, as its first entry; no column of ones is stored for it.
     solver: gd, momentum, nesterov, fista, barzilai-borwein, cg, lbfgs, newton, quasi-newton, summary, minibatch, an

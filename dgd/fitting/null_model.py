@@ -109,10 +109,10 @@ class _TargetSums:
     def targets(self, *, vector: bool) -> Targets:
         """What a loss needs to know, of one number or of one for each output."""
         first = 0 if vector else slice(None)
-        zero = np.zeros_like(self.moments.mean)
+        zero, mean = np.zeros_like(self.moments.mean), self.moments.mean
         return Targets(
             rows=self.rows,
-            mean=self.moments.mean[first],
+            mean=mean if vector and len(mean) > 1 else mean[first],
             offset=(zero if self.offsets is None else self.offsets.mean)[first],
             exposure=(zero if self.exposure is None else self.exposure - np.log(self.moments.weight))[first],
         )

@@ -55,6 +55,8 @@ class Loss(Protocol):
     is_likelihood: ClassVar[bool] = False
     """Whether value/φ is, but for what η has no part in, −log of a density of y, with φ = 1, or, if it is quadratic, a
     variance: what makes the Hessian an information."""
+    even: ClassVar[float] = 0.0
+    """The raw prediction at which two classes are equally probable."""
 
     @property
     def labels(self) -> tuple[Any, ...] | None:
@@ -94,9 +96,22 @@ class Loss(Protocol):
         where the outputs of a row depend on each other."""
         ...
 
+    def expected_curvature(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
+        """The second derivative as it is expected where the response is the expected target: Fisher's information of a
+        row. It is the second derivative itself where the link is canonical."""
+        ...
+
     def response(self, raw_prediction: FloatArray) -> FloatArray:
         """The expected target for a raw prediction: itself, a rate, a probability or one for each class."""
         ...
+
+    def response_slope(self, raw_prediction: FloatArray) -> FloatArray:
+        """The derivative of the response by the raw prediction, output by output."""
+        ...
+
+    def observed(self, y: FloatArray) -> tuple[FloatArray, FloatArray | None]:
+        """What a response is compared with, from encoded targets; and how often each row counts, None for once."""
+        return y, None
 
     def saturated(self, y: FloatArray) -> FloatArray:
         """The least value each row's loss can have, whatever the prediction."""
@@ -138,9 +153,17 @@ class NumberLoss(Loss):
         """One after the other."""
         return self.value(raw_prediction, y), self.derivative(raw_prediction, y)
 
+    def expected_curvature(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
+        """The second derivative at the expected target: of a likelihood it is linear in the target."""
+        return self.second_derivative(raw_prediction, self.response(raw_prediction))
+
     def response(self, raw_prediction: FloatArray) -> FloatArray:
         """η."""
         return raw_prediction
+
+    def response_slope(self, raw_prediction: FloatArray) -> FloatArray:
+        """1."""
+        return np.ones_like(raw_prediction)
 
     def saturated(self, y: FloatArray) -> FloatArray:
         """0."""

@@ -25,6 +25,10 @@ class LogLink(NumberLoss):
         """e^η."""
         return power_of_e(raw_prediction)
 
+    def response_slope(self, raw_prediction: FloatArray) -> FloatArray:
+        """e^η."""
+        return power_of_e(raw_prediction)
+
     def constant(self, targets: Targets) -> Any:
         """The logarithm of the mean rate by exposure, Σ w·y / Σ w·e^offset; of half a count where there is none."""
         return np.log(np.maximum(targets.mean, 0.5 / targets.rows)) - targets.exposure

@@ -27,6 +27,7 @@ from dgd.errors import ConfigurationError, ModelError
 from dgd.errors.checks import is_file_name
 from dgd.errors.writing import writing
 from dgd.losses import LOSSES
+from dgd.losses.written import loss_as_written
 from dgd.models.document import parsed_object
 from dgd.models.inference.uncertainty import Uncertainty, finite_df
 from dgd.models.npy import LONGEST_HEADER, npy_array, npy_bytes
@@ -172,6 +173,7 @@ def _read(folder: Path) -> Predictor:
         feature_names=None if names is None else tuple(names),
         target_name=document["target_name"],
         provenance=document["provenance"],
+        link=loss_as_written(document["loss"], document["provenance"].get("loss")),
         uncertainty=_read_covariance(folder, document, coef),
         design=read_design(folder / DOCUMENT, document),
     )

@@ -16,10 +16,11 @@ from dgd.data.reading import Reading, ReadingOptions
 from dgd.data.split import PARTS, Split
 from dgd.errors import ConfigurationError, ModelError
 from dgd.losses import LOSSES, Loss
+from dgd.losses.two_classes import TwoClasses
 from dgd.models.inference.uncertainty import Uncertainty
 from dgd.passes.sums.blocks import Blocks
 
-CLASS_LOSSES = ("logistic", "softmax")
+CLASS_LOSSES = (*(name for name, loss in LOSSES.items() if issubclass(loss, TwoClasses)), "squared_hinge", "softmax")
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,9 +95,10 @@ class Predictor:
             return "a class is a number that is not finite"
         if len(set(classes)) < max(2, len(classes)):
             return f"its {len(classes)} classes are not at least two labels that are all different"
-        if self.loss == "logistic" and len(classes) != 2:
-            return f"it has {len(classes)} classes, and the loss 'logistic' has 2"
-        if self.loss == "softmax" and self.outputs != (len(classes),):
+        of_many = self.loss == "softmax" or (self.loss == "squared_hinge" and len(classes) > 2)
+        if self.loss in CLASS_LOSSES and not of_many and len(classes) != 2:
+            return f"it has {len(classes)} classes, and the loss {self.loss!r} has 2"
+        if of_many and self.outputs != (len(classes),):
             return f"there are {len(classes)} classes, and the coefficients have shape {self.coef.shape}"
         return None
 
@@ -110,12 +112,19 @@ class Predictor:
 
     @property
     def loss_itself(self) -> Loss:
-        """The loss as an object; without its classes where it is known by its name alone."""
+        """The loss as an object, with its classes."""
         if self.link is not None:
             return self.link
         if self.loss not in LOSSES:
             raise ModelError(f"this dgd does not know the loss {self.loss!r}; add it to `dgd.losses.LOSSES` first")
-        return LOSSES[self.loss]()
+        known = LOSSES[self.loss]()
+        return known if self.classes is None or self.loss not in CLASS_LOSSES else known.with_classes(self.classes)
+
+    @property
+    def of_two(self) -> bool:
+        """Whether each raw prediction is one of two classes, and not one of several for a row."""
+        two = self.classes is not None and len(self.classes) == 2
+        return not self.outputs or (two and self.loss in CLASS_LOSSES and self.loss != "softmax")
 
     def response(self, raw_prediction: Vector) -> Vector:
         """The expected target for raw predictions: themselves, rates, or the classes' probabilities (m, K).
@@ -123,15 +132,14 @@ class Predictor:
         Of several targets of two classes each, (m, q, 2).
         """
         response = np.asarray(self.loss_itself.response(raw_prediction), dtype=np.float64)
-        if self.classes is not None and (response.ndim == 1 or self.loss == "logistic"):
+        if self.classes is not None and self.of_two:
             response = np.stack([1 - response, response], axis=-1)
         return response
 
     def labels(self, raw_prediction: Vector) -> Array:
         """The most probable class of each row; of several targets of two classes each, of each target."""
         assert self.classes is not None
-        of_two = raw_prediction.ndim == 1 or self.loss == "logistic"
-        winner = raw_prediction > 0 if of_two else raw_prediction.argmax(axis=1)
+        winner = raw_prediction > self.loss_itself.even if self.of_two else raw_prediction.argmax(axis=1)
         return np.asarray(self.classes)[winner.astype(np.intp)]
 
     def offset_of(self, given: Any) -> Any:

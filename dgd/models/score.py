@@ -16,7 +16,7 @@ from dgd.data.tables.column_names import frame_names
 from dgd.data.tables.files import parquet_paths
 from dgd.data.transforms.split_rows import in_part_of
 from dgd.errors import ConfigurationError, DataError
-from dgd.losses import Logistic, Loss, Softmax
+from dgd.losses import Loss
 from dgd.models.prediction.columns_by_name import in_order_of
 from dgd.models.prediction.model_of import model_of
 from dgd.models.predictor import Predictor
@@ -69,7 +69,7 @@ def score(
     model.check(dataset)
     if by is not None:
         dataset = replace(dataset, groups=in_part_of(dataset, _group_rows(model, table, by, how)))
-    loss = _loss(model)
+    loss = model.loss_itself
     part, kept = _part(model, dataset)
     parts: tuple[Part, ...] = (part,)
     if by is not None:
@@ -96,18 +96,11 @@ def _target_of(model: Predictor, data: Any, reading: ReadingOptions) -> str | No
     return model.target_name if is_there or model.target_name in (names or ()) else None
 
 
-def _loss(model: Predictor) -> Loss:
-    """The model's loss, with its classes."""
-    if model.classes is None or model.link is not None:
-        return model.loss_itself
-    return Softmax(classes=model.classes) if model.loss == "softmax" else Logistic(classes=model.classes)
-
-
 def _part(model: Predictor, dataset: Dataset) -> tuple[Part, int]:
     """What is summed, and the scores that one such sum may keep."""
     if model.classes is None:
         return ErrorSums(model), 0
-    rankings = len(model.classes) if model.loss == "softmax" else math.prod(model.outputs)
+    rankings = math.prod(model.outputs) if model.of_two else len(model.classes)
     if rankings > MOST_RANKED:
         return ClassErrorSums(model, 0), 0
     kept = kept_of(dataset.shape[0], rankings)
@@ -124,7 +117,7 @@ def _need(model: Predictor, dataset: Dataset, kept: int) -> Need:
 
 def _figures(total: Any, loss: Loss, left_out: int, *, offset: bool) -> Score | ClassScore:
     if hasattr(total, "hits"):
-        return ClassScore.of(total, left_out)
+        return ClassScore.of(total, loss, left_out)
     return Score.of(total, loss, left_out, offset=offset)
 
 

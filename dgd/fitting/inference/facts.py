@@ -169,7 +169,7 @@ def _null_deviance(fitted: Fitted, facts: Facts) -> Vector | None:
     if fitted.dataset.offset is not None:
         return None
     loss, moments = fitted.method.loss, facts.targets.moments
-    if loss.shift_is_free:
+    if loss.shift_is_free or fitted.method.outputs is None:
         null = np.array([loss.null_value(moments.mean, moments.variance)])
     else:
         null = np.array([loss.null_value(moments.mean[[k]], moments.variance[[k]]) for k in range(len(moments.mean))])

@@ -57,7 +57,7 @@ class Prediction:
         last = () if self.intervals is None else (len(COLUMNS),)
         if self.model.classes is None:
             return (*self.model.outputs, *last)
-        targets = self.model.outputs if self.model.loss == "logistic" else ()
+        targets = self.model.outputs if self.model.of_two else ()
         return (*targets, len(self.model.classes), *last) if self.probabilities else targets
 
     @property

@@ -62,7 +62,7 @@ class TablePrediction:
     @property
     def _outputs(self) -> list[str]:
         """What the columns of each target end in."""
-        several = self.model.outputs and (self.model.classes is None or self.model.loss == "logistic")
+        several = self.model.outputs and (self.model.classes is None or self.model.of_two)
         return [f"_{k}" for k in range(math.prod(self.model.outputs))] if several else [""]
 
     def __call__(self, chunk: Chunk, buffers: Buffers) -> PredictedRows:

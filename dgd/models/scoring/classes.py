@@ -79,8 +79,7 @@ class ClassErrorSums(Part):
     def __call__(self, block: Block, loss: Loss) -> ClassScorePartial:
         rows = len(block.raw)
         weight = np.ones(rows) if block.weight is None else block.weight
-        of_two = self.model.loss == "logistic" or block.raw.ndim == 1
-        hits, brier, sure, right, rankings = (self._of_two if of_two else self._of_many)(block, weight)
+        hits, brier, sure, right, rankings = (self._of_two if self.model.of_two else self._of_many)(block, weight)
         outputs = sure.shape[1]
         bins = bins_of(sure.ravel())
         each = np.repeat(weight / outputs, outputs)
@@ -99,7 +98,7 @@ class ClassErrorSums(Part):
         """Hits, squares, the second class's probability, whether a row is in it; one ranking for each target."""
         raw, y = columns(block.raw), columns(block.y)
         p = columns(self.model.response(block.raw)[..., 1])
-        hits = ((raw > 0) == y).mean(axis=1)
+        hits = ((raw > self.model.loss_itself.even) == y).mean(axis=1)
         return hits, ((p - y) ** 2).mean(axis=1), p, y, self._rankings(raw, y, weight)
 
     def _of_many(self, block: Block, weight: Vector) -> tuple[Vector, Vector, Array, Array, tuple[Ranking, ...]]:
@@ -148,6 +147,7 @@ class CalibrationBin:
 class ClassScore:
     """Accuracy, log loss, Brier score and AUC (NaN where all rows are in one class), and a calibration table.
 
+    log_loss: NaN for a loss that is no likelihood, such as the squared hinge, of whose estimates many are 0 and 1.
     auc_bound: how far at most `auc` is from that of all rows' scores; 0 up to a million rows (over classes).
     """
 
@@ -167,7 +167,7 @@ class ClassScore:
     """The same of the rows of each group, where groups were asked for."""
 
     @classmethod
-    def of(cls, partial: ClassScorePartial, left_out: int = 0) -> Self:
+    def of(cls, partial: ClassScorePartial, loss: Loss, left_out: int = 0) -> Self:
         """The figures from the sums over all rows."""
         weight = np.float64(partial.weight)
         areas = np.array([ranking.area() for ranking in partial.rankings]).reshape(-1, 2)
@@ -180,7 +180,7 @@ class ClassScore:
             ]
             return cls(
                 float(partial.hits / weight),
-                float(partial.log_loss / weight),
+                float(partial.log_loss / weight) if loss.is_likelihood else math.nan,
                 partial.rows,
                 left_out,
                 brier=float(partial.brier / weight),

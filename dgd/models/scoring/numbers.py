@@ -34,7 +34,10 @@ class ScorePartial:
     rows: int
     squares: Vector
     absolutes: Vector
+    encoded: Moments
+    """Of the targets as the loss has them."""
     target: Moments
+    """Of the targets as a response is compared with them."""
     loss: float
     saturated: float
 
@@ -43,6 +46,7 @@ class ScorePartial:
             self.rows + other.rows,
             self.squares + other.squares,
             self.absolutes + other.absolutes,
+            self.encoded + other.encoded,
             self.target + other.target,
             self.loss + other.loss,
             self.saturated + other.saturated,
@@ -67,13 +71,17 @@ class ErrorSums(Part):
     def __call__(self, block: Block, loss: Loss) -> ScorePartial:
         y, w = block.y, block.weight
         assert y is not None
-        residual = columns(self.model.response(block.raw) - y)
-        weight = 1.0 if w is None else w[:, None]
+        target, times = loss.observed(y)
+        encoded = block_moments(columns(y), w)
+        counted = w if times is None else times if w is None else w * times
+        residual = columns(self.model.response(block.raw) - target)
+        weight = 1.0 if counted is None else counted[:, None]
         return ScorePartial(
             rows=len(y),
             squares=(weight * residual * residual).sum(axis=0),
             absolutes=(weight * np.abs(residual)).sum(axis=0),
-            target=block_moments(columns(y), w),
+            encoded=encoded,
+            target=encoded if times is None else block_moments(columns(target), counted),
             loss=weighted_sum(loss.value(block.raw, y), w),
             saturated=weighted_sum(loss.saturated(y), w),
         )
@@ -107,12 +115,13 @@ class Score:
     @classmethod
     def of(cls, partial: ScorePartial, loss: Loss, left_out: int = 0, *, offset: bool = False) -> Self:
         """The figures from the sums over all rows."""
-        weight, spread = partial.target.weight, partial.target.squares
+        weight, spread, encoded = partial.target.weight, partial.target.squares, partial.encoded
         with np.errstate(divide="ignore", invalid="ignore"):
             r2 = np.where(spread > 0, 1 - partial.squares / spread, np.nan)
             mse = float(np.divide(partial.squares.mean(), weight))
-            mean, saturated = (float(np.divide(each, weight)) for each in (partial.loss, partial.saturated))
-            null = math.nan if offset else float(loss.null_value(partial.target.mean, spread / np.float64(weight)))
+            mean, saturated = (float(np.divide(each, encoded.weight)) for each in (partial.loss, partial.saturated))
+            variance = encoded.squares / np.float64(encoded.weight)
+            null = math.nan if offset else float(loss.null_value(encoded.mean, variance))
         return cls(
             mse=mse,
             rmse=math.sqrt(mse),

@@ -155,7 +155,7 @@ class ManySums:
         value = block.buffers.take("value by point", (points, rows), raw.dtype)
         derivative = block.buffers.take("derivative by point", raw.shape, raw.dtype)
         at_once = 1 if raw.ndim == 3 else max(1, STACKED // max(rows, 1))
-        stacked = np.tile(block.y, min(at_once, points)) if at_once > 1 else block.y
+        stacked = np.concatenate([block.y] * min(at_once, points)) if at_once > 1 else block.y
         for first in range(0, points, at_once):
             some = slice(first, min(first + at_once, points))
             if raw.ndim == 3:

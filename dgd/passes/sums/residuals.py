@@ -1,9 +1,10 @@
 """What a fit's likelihood and dispersion are made of, output by output: sums that have no column of X in them.
 
-    Σ w·value      Σ w·ψ²      Σ w·l″      Σ w·ψ²/l″        with ψ the derivative and l″ the second derivative by η
+    Σ w·value      Σ w·ψ²      Σ w·l″      Σ w·ψ²/E[l″]        with ψ the derivative and l″ the second derivative by η
 
-For the squared loss Σ wψ² is the residual sum of squares; where the link is canonical, ψ = μ − y and l″ = V(μ), so that
-Σ wψ²/l″ is Pearson's χ². McCullagh and Nelder (1989), Generalized linear models, 2.2.2 and 4.5.2.
+For the squared loss Σ wψ² is the residual sum of squares. Of a distribution with mean μ and variance V, whatever the
+link, ψ = (μ − y) μ′/V and E[l″] = μ′²/V, so that Σ wψ²/E[l″] = Σ w(y − μ)²/V is Pearson's χ². McCullagh and Nelder
+(1989), Generalized linear models, 2.2.2 and 4.5.2.
 """
 
 from __future__ import annotations
@@ -50,15 +51,15 @@ class Residuals(Part):
             return ResidualSums(
                 _sums(loss.value(raw, y), w), _sums(loss.saturated(y), w), zero, zero.copy(), zero.copy()
             )
-        etas, targets = columns(raw), columns(y)
-        outputs = range(etas.shape[1])
+        each = [(raw, y)] if raw.ndim == 1 else [(raw[:, k], y[:, k]) for k in range(raw.shape[1])]
         psi = columns(loss.derivative(raw, y))
         second = np.ones_like(psi) if loss.quadratic else columns(loss.second_derivative(raw, y))
         with np.errstate(divide="ignore", invalid="ignore"):
-            pearson = np.where(psi == 0, 0.0, psi * psi / second)
+            expected = second if loss.quadratic else columns(loss.expected_curvature(raw, y))
+            pearson = np.where(psi == 0, 0.0, psi * psi / expected)
         return ResidualSums(
-            loss=np.concatenate([_sums(loss.value(etas[:, k], targets[:, k]), w) for k in outputs]),
-            saturated=np.concatenate([_sums(loss.saturated(targets[:, k]), w) for k in outputs]),
+            loss=np.concatenate([_sums(loss.value(eta, target), w) for eta, target in each]),
+            saturated=np.concatenate([_sums(loss.saturated(target), w) for _, target in each]),
             squares=_sums(psi * psi, w),
             curvature=_sums(second, w),
             pearson=_sums(pearson, w),
