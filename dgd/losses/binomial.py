@@ -68,7 +68,8 @@ class Binomial(NumberLoss):
 
     def second_derivative(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
         """n σ(η) (1 − σ(η))."""
-        return y.sum(axis=1) * ONE_TRIAL.second_derivative(raw_prediction, y)
+        found: FloatArray = y.sum(axis=1) * ONE_TRIAL.second_derivative(raw_prediction, raw_prediction)
+        return found
 
     def expected_curvature(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
         """The same: it does not depend on how many trials are successes."""

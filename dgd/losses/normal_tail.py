@@ -106,7 +106,8 @@ def _gap(x: FloatArray) -> FloatArray:
 
 def _ratio(x: FloatArray, above: Sequence[float], below: Sequence[float]) -> FloatArray:
     """A rational function, by Horner's scheme from the coefficient of the highest power down."""
-    return _polynomial(x, above) / _polynomial(x, below)
+    found: FloatArray = _polynomial(x, above) / _polynomial(x, below)
+    return found
 
 
 def _polynomial(x: FloatArray, coefficients: Sequence[float]) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from dgd._typing import Array, Vector
+from dgd._typing import Array
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk
 from dgd.errors import ConfigurationError, ModelError
@@ -66,7 +66,7 @@ class Intervals:
         loss = model.loss_itself
         error = np.sqrt(squares).reshape(raw.shape)
         mean, low, high = (loss.response(eta) for eta in (raw, raw - width * error, raw + width * error))
-        found = np.stack([mean, _slope(loss, raw) * error, low, high], axis=-1)
+        found = np.stack([mean, np.asarray(loss.response_slope(raw)) * error, low, high], axis=-1)
         if model.classes is None:
             return found
         other = found[..., [0, 1, 3, 2]].copy()
@@ -85,7 +85,7 @@ def _check(model: Predictor, of: str, *, probabilities: bool) -> None:
         raise ConfigurationError("a class has no interval, its probability has: give `probabilities=True` as well")
     if model.classes is not None and model.outputs and not uncertainty.joint:
         raise ConfigurationError("of several targets of two classes there are no intervals; fit them one by one")
-    if not (loss.is_likelihood or type(loss).response is NumberLoss.response):
+    if not (uncertainty.joint or _knows_slope(loss)):
         raise ConfigurationError(f"how the response of the loss {model.loss!r} follows η is not known: no intervals")
 
 
@@ -98,11 +98,11 @@ def _uncertainty(model: Predictor) -> Uncertainty:
     return model.uncertainty
 
 
-def _slope(loss: Loss, eta: Vector) -> Vector:
-    """dμ/dη: the variance function where the link is canonical, which does not depend on y."""
-    if loss.of_difference:
-        return np.ones_like(eta)
-    return np.asarray(loss.second_derivative(eta, np.zeros_like(eta)))
+def _knows_slope(loss: Loss) -> bool:
+    """Whether the loss says how its response follows η: not one of the user's own with a response alone."""
+    if type(loss).response is NumberLoss.response:
+        return True
+    return getattr(type(loss), "response_slope", NumberLoss.response_slope) is not NumberLoss.response_slope
 
 
 def _of_classes(
