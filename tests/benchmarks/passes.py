@@ -1,18 +1,27 @@
 """How many passes over the data each method needs: to ‖∇F‖ ≤ 1e-8·‖∇F₀‖, which no machine's speed changes.
 
-Squared: κ(XᵀX) = 10⁴ with eigenvalues in geometric spacing, 30 features, no intercept, columns as they are. Logistic:
-500 features, labels that overlap. Bars: the most passes a method may take.
+`--part textbook`: squared: κ(XᵀX) = 10⁴ with eigenvalues in geometric spacing, 30 features, no intercept, columns as
+they are. Logistic: 500 features, labels that overlap. Bars: the most passes a method may take.
+
+`--part conditioned`, `ordered`, `wide`: passes to 1e-6, 1e-8 and 1e-12 of the first gradient by `solver="auto"` and,
+for contrast, by others, and how many of all passes summed a Hessian, "H"; columns that are nearly dependent, rows that
+are sorted, heavy-tailed or rare, thousands of columns. "> 250": not within so many.
 """
 
 from __future__ import annotations
 
+import argparse
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 import dgd
+
+from ._conditioned import CONDITIONED, ORDERED, WIDE, Case
+from ._counted import COLUMNS, counted
 
 TOL = 1e-8
 CONDITION = 1e4
@@ -47,9 +56,40 @@ METHODS = (
 )
 
 
-def measure() -> list[dict[str, Any]]:
+PARTS = {"conditioned": CONDITIONED, "ordered": ORDERED, "wide": WIDE}
+MOST = 250
+"""Passes after which a method is given up."""
+MOST_WIDE = 150
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What may be chosen."""
+    parser.add_argument("--part", choices=["textbook", *PARTS], action="append", help="this part alone; several may be")
+
+
+def measure(part: list[str] | None = None) -> list[dict[str, Any]]:
     """Passes and seconds of every method."""
-    return [row(method) for method in METHODS]
+    chosen = part or ["textbook", *PARTS]
+    rows = [row(method) for method in METHODS] if "textbook" in chosen else []
+    for name, cases in PARTS.items():
+        if name in chosen:
+            rows.extend(found for case in cases for found in rows_of(case, MOST_WIDE if name == "wide" else MOST))
+    return rows
+
+
+def rows_of(case: Case, most: int, *, rows: int | None = None) -> Iterator[dict[str, Any]]:
+    """A line for each solver of a case."""
+    rows = rows or case.rows
+    X, y = case.rows_of(rows)
+    for solver in case.solvers:
+        count = counted(X, y, loss=case.loss, solver=solver, max_iter=most, **case.options)
+        yield {
+            "case": case.name,
+            "rows": f"{rows:,}",
+            "solver": f"auto: {count.solver}" if solver == "auto" else solver,
+            **dict(zip(COLUMNS, count.columns, strict=True)),
+            "seconds": count.seconds,
+        }
 
 
 def row(method: Method) -> dict[str, Any]:

@@ -1,0 +1,13 @@
+"""Problems that no method here was tuned on: families of generated rows, and tables that packages ship.
+
+dense, counted, coded: generated, the same for each seed       tables: real ones       FAMILIES, TABLES: all of them
+"""
+
+from tests.families.coded import CODED
+from tests.families.counted import COUNTED
+from tests.families.dense import DENSE
+from tests.families.tables import TABLES
+
+FAMILIES = (*DENSE, *COUNTED, *CODED)
+
+__all__ = ["FAMILIES", "TABLES"]
