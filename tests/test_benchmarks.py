@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from benchmarks import _bare, growth, identity, ingest, limits, many, peers, sparse
+import zarr
+from benchmarks import _bare, growth, identity, ingest, limits, many, peers, sparse, stored
 
 import dgd
 
@@ -183,6 +184,24 @@ class TestGrowth:
         rows = growth.by_rows(tmp_path, 5000, 2)
         assert 0 < rows[0]["rows"] <= 60
         assert "the disk has room for" in rows[0]["note"]
+
+
+class TestStored:
+    @pytest.mark.parametrize("name", ["64 KiB", "shards", "one chunk"])
+    def test_a_bare_loop_makes_the_gradient_of_a_store(self, tmp_path: Path, name: str) -> None:
+        stored.written(tmp_path / "data.zarr", name, 2000)
+        theta = np.linspace(-1, 1, stored.FEATURES).astype(np.float32)
+        X, y = (zarr.open_array(tmp_path / "data.zarr", path=role)[...].astype(float) for role in ("X", "y"))
+        loops = {"shards": stored.ShardLoop, "one chunk": stored.HalvesLoop}
+        with ThreadPoolExecutor(2) as pool:
+            found = loops.get(name, _bare.StoreLoop)(pool, tmp_path / "data.zarr")(theta)
+        np.testing.assert_allclose(found, X.T @ (X @ theta - y), rtol=1e-3)
+
+    def test_every_line_is_filled(self, tmp_path: Path) -> None:
+        rows = stored.measure(rows=2000, pairs=1, place=tmp_path, batch_rows=100)
+        assert [row["line"] for row in rows] == list(stored.BARS)
+        assert all(row["ratio"] > 0 for row in rows)
+        assert not list(tmp_path.iterdir()), "the stores are left behind"
 
 
 class TestLimits:

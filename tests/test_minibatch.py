@@ -9,7 +9,7 @@ import pytest
 from conftest import Problem
 
 import dgd
-from dgd.errors import ConfigurationError
+from dgd.errors import ConfigurationError, ValueRangeError
 from dgd.fitting.objective import Objective
 from dgd.passes.executor import InlineExecutor
 from dgd.penalties import L1, L2, ElasticNet, NonNegative
@@ -178,3 +178,43 @@ def test_a_schedule_that_falls_below_zero_is_refused(problem: Problem) -> None:
 def test_what_cannot_work_is_refused(options: Any, said: str) -> None:
     with pytest.raises(ConfigurationError, match=said):
         MiniBatch(**options)
+
+
+@pytest.mark.parametrize("loss", ["squared", "poisson", "softmax"])
+def test_batches_whose_rows_are_gathered_together_are_those_gathered_alone(
+    monkeypatch: pytest.MonkeyPatch, loss: str
+) -> None:
+    """To the bit: with weights, offsets, far columns, rows of weight 0, and a ragged last chunk."""
+    rng = np.random.default_rng(5)
+    X = rng.normal(size=(1003, 6)).astype(np.float32)
+    X[:, 2] += 1e4
+    y, w = rng.integers(0, 3, 1003), np.round(rng.uniform(0, 2, 1003))
+    offset = None if loss == "softmax" else rng.normal(size=1003)
+
+    def coefficients() -> bytes:
+        data = dgd.Dataset(
+            X=MemoryChunks("X", X, [0, 300, 900, 1003]),
+            y=MemoryChunks("y", y, [0, 300, 900, 1003]),
+            weight=MemoryChunks("weight", w, [0, 300, 900, 1003]),
+            offset=None if offset is None else MemoryChunks("offset", offset, [0, 300, 900, 1003]),
+        )
+        solver = MiniBatch(InverseScaling(0.005), batch_size=7)
+        found = dgd.fit(data, loss=loss, solver=solver, penalty=L1(0.01), standardize=True, max_iter=2, tol=0)
+        assert np.isfinite(found.coef_).all()
+        assert np.any(found.coef_)
+        return found.coef_.tobytes() + np.asarray(found.intercept_).tobytes()
+
+    together = coefficients()
+    monkeypatch.setattr("dgd.fitting.epoch.GATHERED_BYTES", 2000)
+    in_pieces = coefficients()
+    monkeypatch.setattr("dgd.fitting.epoch.GATHERED_BYTES", 1)
+    assert together == in_pieces == coefficients()
+
+
+def test_a_bad_row_of_a_small_batch_is_named() -> None:
+    X, y = np.ones((50, 2)), np.zeros(50)
+    X[:, 1] = np.arange(50)
+    X[37, 1] = np.nan
+    solver = MiniBatch(Constant(0.01), batch_size=4)
+    with pytest.raises(ValueRangeError, match="row 37, column 1 is nan"):
+        dgd.fit(X, y, solver=solver, standardize=False, max_iter=1)

@@ -7,8 +7,10 @@ in the solver's coordinates. A step follows the one before, so this is a fold an
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -21,12 +23,17 @@ from dgd.errors import ConfigurationError
 from dgd.fitting.coordinates import Coordinates
 from dgd.losses import Loss
 from dgd.passes.executor import Executor, Fold
-from dgd.passes.sums.gradient import LossAndGradient
+from dgd.passes.sums.bad_rows import check_finite, check_targets, checked_weight
+from dgd.passes.sums.blocks import FLOAT64, Block, as_block, encoded_targets
+from dgd.passes.sums.dense_columns import DenseColumns
+from dgd.passes.sums.gradient import LossAndGradient, LossGradient
 from dgd.passes.sums.row_sums import RowSums, Sums
 from dgd.penalties import Penalty
 from dgd.solvers.base import Epoch
 from dgd.solvers.steps.schedules import rate_at
 
+GATHERED_BYTES = 2**20
+"""Of small batches that are gathered together, with their row vectors."""
 PARTS = 16
 """Of an epoch that is paused now and then."""
 
@@ -74,11 +81,24 @@ class EpochFold:
     centre: Centre | None = None
 
     def __call__(self, value: EpochSoFar, chunk: Chunk, buffers: Buffers) -> EpochSoFar:
-        order = self._order(chunk)
+        order, size = self._order(chunk), self.epoch.batch_size
+        # Where batches are small, the rows of many are put in their order together: of one alone it costs more than
+        # its step.
+        at_once = size * max(1, GATHERED_BYTES // (size * self._row_bytes(chunk)))
         with np.errstate(over="ignore", invalid="ignore"):
-            for start in range(0, len(order), self.epoch.batch_size):
-                value = self._step(value, chunk.take(order[start : start + self.epoch.batch_size]), buffers)
+            for start in range(0, len(order), at_once):
+                rows = chunk.take(order[start : start + at_once])
+                if isinstance(rows.X, np.ndarray) and size * self._row_bytes(chunk) <= GATHERED_BYTES:
+                    value = self._small_steps(value, rows, rows.X, buffers)
+                    continue
+                for first in range(0, len(rows.X), size):
+                    batch = rows if at_once == size else rows.take(np.arange(first, min(first + size, len(rows.X))))
+                    value = self._step(value, batch, buffers)
         return value
+
+    def _row_bytes(self, chunk: Chunk) -> int:
+        """Of a row of X and its row vectors, as arithmetic has them."""
+        return 8 * (int(chunk.X.shape[1]) + 4 * (self.coordinates.outputs or 1))
 
     def _order(self, chunk: Chunk) -> Array:
         rows = chunk.X.shape[0]
@@ -95,27 +115,64 @@ class EpochFold:
         return order
 
     def _step(self, value: EpochSoFar, batch: Chunk, buffers: Buffers) -> EpochSoFar:
-        theta = self.coordinates.to_user(value.point)
-        intercept, coef = (theta[0], theta[1:]) if self.coordinates.intercept else (np.zeros(theta.shape[1:]), theta)
+        """A step with a batch of any size and kind."""
+        intercept, coef = self._theta(value.point)
         sums: Sums = RowSums(self.loss, intercept, coef, (LossAndGradient(),), centre=self.centre)(batch, buffers)
-        if sums.weight == 0.0:
-            return replace(value, step=value.step + 1)
         (batch_sums,) = sums.parts
-        gradient = batch_sums.gradient * (self.loss.gradient_scale / sums.weight)
-        point_gradient = self.coordinates.gradient(gradient)
-        coef_gradient = self.coordinates.coef_part(point_gradient)
-        coef_gradient += self.penalty.gradient(self.coordinates.coef_part(value.point))
+        return self._after(value, batch_sums, sums.weight)
+
+    def _small_steps(self, value: EpochSoFar, rows: Chunk, X: Array, buffers: Buffers) -> EpochSoFar:
+        """The steps of small batches, of rows that lie in their order: what can be done for all is done once."""
+        loss, size, part = self.loss, self.epoch.batch_size, LossAndGradient()
+        centre = None if self.centre is None or self.centre.columns is None else self.centre
+        X = as_block(X, FLOAT64, buffers, centre)
+        assert rows.y is not None
+        y = encoded_targets(rows.y, loss.encode, FLOAT64, self.centre)
+        weight = checked_weight(rows, FLOAT64)
+        offset = None if rows.offset is None else rows.offset.astype(FLOAT64, copy=False)
+        memory = np.empty((min(size, len(X)), *self.coordinates.theta_shape[1:]))
+        for start in range(0, len(X), size):
+            some = slice(start, min(start + size, len(X)))
+            columns, raw = DenseColumns(X[some], buffers), memory[: some.stop - start]
+            intercept, coef = self._theta(value.point)
+            columns.times(coef, raw)
+            raw += intercept
+            own = None if weight is None else weight[some]
+            if offset is not None:
+                raw += offset[some]
+            block = Block(some, columns, raw, y[some], own, None, buffers)
+            total = float(len(raw)) if own is None else float(own.sum())
+            value = self._after(value, part.of_chunk(part(block, loss)), total)
+        # What is not finite stays so, once it is added.
+        if not (math.isfinite(value.loss_sum) and np.isfinite(value.gradient_sum).all()):
+            check_finite(rows)
+            check_targets(rows, loss)
+        return value
+
+    def _theta(self, point: Vector) -> tuple[Any, Vector]:
+        """Intercept and coefficients."""
+        theta = self.coordinates.to_user(point)
+        return (theta[0], theta[1:]) if self.coordinates.intercept else (np.zeros(theta.shape[1:]), theta)
+
+    def _after(self, value: EpochSoFar, batch: LossGradient, weight: float) -> EpochSoFar:
+        """The point after the step of a batch whose sums are known; where all its weights are 0 there is none."""
+        if weight == 0.0:
+            return replace(value, step=value.step + 1)
+        gradient = batch.gradient * (self.loss.gradient_scale / weight)
+        point_gradient, coef_part = self.coordinates.gradient(gradient), self.coordinates.coef_part
+        coef_gradient = coef_part(point_gradient)
+        coef_gradient += self.penalty.gradient(coef_part(value.point))
         eta = rate_at(self.epoch.learning_rate, value.step, call="MiniBatch(learning_rate=...)")
         point = value.point - eta * point_gradient
         if not self.penalty.is_smooth:
-            part = self.coordinates.coef_part(point)
+            part = coef_part(point)
             part[...] = self.penalty.prox(part, eta)
         return EpochSoFar(
             point=point,
             step=value.step + 1,
-            loss_sum=value.loss_sum + batch_sums.loss,
+            loss_sum=value.loss_sum + batch.loss,
             gradient_sum=value.gradient_sum + point_gradient,
-            weight_sum=value.weight_sum + sums.weight,
+            weight_sum=value.weight_sum + weight,
             batches=value.batches + 1,
         )
 

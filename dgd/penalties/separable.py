@@ -10,6 +10,7 @@ holds for all its q outputs. Parikh and Boyd (2014), Proximal Algorithms, §2 an
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -65,15 +66,15 @@ class Separable(Penalty):
     @property
     def is_smooth(self) -> bool:
         """Whether every l1 is 0 and no bound is finite."""
-        return not (np.any(self.l1) or np.any(np.isfinite(self.lower)) or np.any(np.isfinite(self.upper)))
+        return not (_any(self.l1) or _any_finite(self.lower) or _any_finite(self.upper))
 
     def value(self, b: Vector) -> float:
         """½ Σ l2ⱼ bⱼ²."""
-        return 0.5 * float(np.sum(per_coefficient(self.l2, b) * b * b)) if np.any(self.l2) else 0.0
+        return 0.5 * float(np.sum(per_coefficient(self.l2, b) * b * b)) if _any(self.l2) else 0.0
 
     def gradient(self, b: Vector) -> Vector:
         """l2ⱼ bⱼ."""
-        return per_coefficient(self.l2, b) * b if np.any(self.l2) else np.zeros_like(b)
+        return per_coefficient(self.l2, b) * b if _any(self.l2) else np.zeros_like(b)
 
     def curvature(self, b: Vector) -> Vector:
         """l2ⱼ."""
@@ -81,7 +82,7 @@ class Separable(Penalty):
 
     def nonsmooth_value(self, b: Vector) -> float:
         """Σ l1ⱼ |bⱼ|, within the bounds or not."""
-        return float(np.sum(per_coefficient(self.l1, b) * np.abs(b))) if np.any(self.l1) else 0.0
+        return float(np.sum(per_coefficient(self.l1, b) * np.abs(b))) if _any(self.l1) else 0.0
 
     def prox(self, b: Vector, step: float | Vector) -> Vector:
         """The soft threshold at step·l1, brought within the bounds.
@@ -183,6 +184,16 @@ def per_coefficient(value: Numbers, b: Vector) -> Vector:
     """A strength, bound or scale in a shape that goes with b: as it is, or (n, 1) where b is (n, q)."""
     array = np.asarray(value, dtype=np.float64)
     return array[:, np.newaxis] if array.ndim == 1 and b.ndim == 2 else array
+
+
+def _any(value: Numbers) -> bool:
+    """Whether a number, or one of several, is not 0; NumPy takes microseconds for one."""
+    return value != 0 if type(value) is float else bool(np.any(value))
+
+
+def _any_finite(value: Numbers) -> bool:
+    """The same for a number that is finite."""
+    return math.isfinite(value) if type(value) is float else bool(np.isfinite(value).any())
 
 
 def _numbers(call: str, value: Numbers, expected: str) -> float | Vector:
