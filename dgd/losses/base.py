@@ -11,6 +11,10 @@ import numpy as np
 
 from dgd._typing import Array, FloatArray
 from dgd.errors import ConfigurationError
+from dgd.losses.sums import weighted_sum
+
+SUMMED = ("value", "derivative", "value_and_derivative")
+"""What `Loss.sum_and_derivative` is made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,13 @@ class Loss(Protocol):
     even: ClassVar[float] = 0.0
     """The raw prediction at which two classes are equally probable."""
 
+    def __init_subclass__(cls) -> None:
+        """A loss that changes what another has is summed row by row, unless it brings its own sum."""
+        super().__init_subclass__()
+        own = vars(cls)
+        if "sum_and_derivative" not in own and any(each in own for each in SUMMED):
+            cls.sum_and_derivative = Loss.sum_and_derivative  # type: ignore[method-assign]
+
     @property
     def labels(self) -> tuple[Any, ...] | None:
         """The labels of the classes; None where the target is a number."""
@@ -90,6 +101,13 @@ class Loss(Protocol):
     def value_and_derivative(self, raw_prediction: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Both at once, sharing what they have in common."""
         ...
+
+    def sum_and_derivative(
+        self, raw_prediction: FloatArray, y: FloatArray, weight: Array | None
+    ) -> tuple[float, FloatArray]:
+        """Σ w·value in float64, and the derivative: what a pass asks for, which may cost less than each row's value."""
+        value, derivative = self.value_and_derivative(raw_prediction, y)
+        return weighted_sum(value, weight), derivative
 
     def second_derivative(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
         """The second derivative, divided by `gradient_scale`: (rows,) or (rows, q), output by output, or (rows, q, q)

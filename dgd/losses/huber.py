@@ -17,9 +17,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from dgd._typing import FloatArray
+from dgd._typing import Array, FloatArray
 from dgd.errors import ConfigurationError
 from dgd.losses.base import NumberLoss, Targets, over_outputs
+from dgd.losses.sums import sum_of_products
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,16 @@ class Huber(NumberLoss):
         residual = raw_prediction - y
         clipped = self._clipped(residual)
         return _value(residual, clipped), clipped
+
+    def sum_and_derivative(
+        self, raw_prediction: FloatArray, y: FloatArray, weight: Array | None
+    ) -> tuple[float, FloatArray]:
+        """Without weights Σ c·r − ½ Σ c², two products of vectors."""
+        if weight is not None:
+            return super().sum_and_derivative(raw_prediction, y, weight)
+        residual = raw_prediction - y
+        clipped = self._clipped(residual)
+        return sum_of_products(clipped, residual) - 0.5 * sum_of_products(clipped, clipped), clipped
 
     def second_derivative(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
         """1 where |r| ≤ δ, else 0."""

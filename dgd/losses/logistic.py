@@ -22,6 +22,7 @@ import numpy as np
 
 from dgd._typing import Array, FloatArray
 from dgd.losses.base import Targets, over_outputs
+from dgd.losses.sums import sum_of_log1p, sum_of_products
 from dgd.losses.two_classes import TwoClasses
 
 
@@ -46,6 +47,16 @@ class Logistic(TwoClasses):
         """Both, from one e^−|η|."""
         residual, small = _sign(raw_prediction) - y, _small(raw_prediction)
         return _value(raw_prediction, residual, small), _derivative(raw_prediction, residual, small)
+
+    def sum_and_derivative(
+        self, raw_prediction: FloatArray, y: FloatArray, weight: Array | None
+    ) -> tuple[float, FloatArray]:
+        """Without weights, Σ η (s − y) and Σ log(1 + t) apart: one logarithm for many rows."""
+        if weight is not None:
+            return super().sum_and_derivative(raw_prediction, y, weight)
+        residual, small = _sign(raw_prediction) - y, _small(raw_prediction)
+        value = sum_of_products(raw_prediction, residual) + sum_of_log1p(small)
+        return value, _derivative(raw_prediction, residual, small)
 
     def second_derivative(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
         """σ(η) (1 − σ(η))."""
@@ -72,7 +83,8 @@ class Logistic(TwoClasses):
 
 def _small(raw_prediction: FloatArray) -> FloatArray:
     """t = e^−|η|."""
-    small = np.copysign(raw_prediction, -1.0)
+    small = np.abs(raw_prediction)
+    np.negative(small, out=small)
     np.exp(small, out=small)
     return small
 

@@ -11,15 +11,17 @@ the value of a row is the sum over its outputs. McCullagh & Nelder (1989), Gener
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from dgd._typing import FloatArray
+from dgd._typing import Array, FloatArray
 from dgd.losses.base import over_outputs
 from dgd.losses.entropy import log_factorial, y_log_y
 from dgd.losses.log_link import LogLink, power_of_e
+from dgd.losses.sums import weighted_sum
 
 OVERFLOWN = 1000.0
 """e^η is infinite long before this η, where y η is still finite: their difference is not ∞ − ∞."""
@@ -44,6 +46,19 @@ class Poisson(LogLink):
         """Both, from one e^η."""
         rate = power_of_e(raw_prediction)
         return _value(raw_prediction, y, rate), rate - y
+
+    def sum_and_derivative(
+        self, raw_prediction: FloatArray, y: FloatArray, weight: Array | None
+    ) -> tuple[float, FloatArray]:
+        """Both, from one e^η; η is cut off only where it matters, where the sum is not finite."""
+        rate = power_of_e(raw_prediction)
+        derivative = rate - y
+        with np.errstate(over="ignore", invalid="ignore"):
+            value = raw_prediction * y
+            found = weighted_sum(over_outputs(np.subtract(rate, value, out=value)), weight)
+        if not math.isfinite(found):
+            found = weighted_sum(_value(raw_prediction, y, rate), weight)
+        return found, derivative
 
     def second_derivative(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
         """e^η."""

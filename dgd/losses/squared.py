@@ -15,8 +15,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from dgd._typing import FloatArray
+from dgd._typing import Array, FloatArray
 from dgd.losses.base import NumberLoss, Targets, over_outputs
+from dgd.losses.sums import sum_of_products
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,15 @@ class Squared(NumberLoss):
         """(η − y)² and η − y."""
         residual = raw_prediction - y
         return over_outputs(residual * residual), residual
+
+    def sum_and_derivative(
+        self, raw_prediction: FloatArray, y: FloatArray, weight: Array | None
+    ) -> tuple[float, FloatArray]:
+        """Σ w (η − y)² as a product of vectors, and η − y."""
+        if weight is not None:
+            return super().sum_and_derivative(raw_prediction, y, weight)
+        residual = raw_prediction - y
+        return sum_of_products(residual, residual), residual
 
     def second_derivative(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
         """1 everywhere: half the second derivative."""

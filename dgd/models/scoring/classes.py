@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 
 from dgd._typing import Array, Vector
 from dgd.losses import Loss
+from dgd.losses.sums import weighted_sum
 from dgd.models.predictor import Predictor
 from dgd.models.scoring.ranking import Ranking
 from dgd.passes.sums.blocks import Block
-from dgd.passes.sums.gradient import weighted_sum
 from dgd.passes.sums.moments import columns
 from dgd.passes.sums.row_sums import Part
 

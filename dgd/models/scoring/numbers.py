@@ -20,9 +20,9 @@ import numpy as np
 from dgd._typing import Vector
 from dgd.losses import Loss
 from dgd.losses.base import NumberLoss
+from dgd.losses.sums import weighted_sum
 from dgd.models.predictor import Predictor
 from dgd.passes.sums.blocks import Block
-from dgd.passes.sums.gradient import weighted_sum
 from dgd.passes.sums.moments import Moments, block_moments, columns
 from dgd.passes.sums.row_sums import Part
 

@@ -38,8 +38,8 @@ class LossAndGradient(Part):
     """The loss and its gradient at θ."""
 
     def __call__(self, block: Block, loss: Loss) -> LossGradient:
-        value, derivative = loss.value_and_derivative(block.raw, block.y)
-        return LossGradient(weighted_sum(value, block.weight), gradient_sum(block, derivative))
+        value, derivative = loss.sum_and_derivative(block.raw, block.y, block.weight)
+        return LossGradient(value, gradient_sum(block, derivative))
 
     def of_chunk(self, total: LossGradient) -> LossGradient:
         """In float64, an output a column."""
@@ -88,11 +88,6 @@ class AtNull(Part):
     def of_chunk(self, total: NullSums) -> NullSums:
         """In float64, an output a column."""
         return total if self.constant is None else NullSums(total.squares, _columns(total.gradient))
-
-
-def weighted_sum(values: Array, weight: Array | None) -> float:
-    """Σ w·values, in float64."""
-    return float(np.add.reduce(values if weight is None else values * weight, dtype=np.float64))
 
 
 def gradient_sum(block: Block, derivative: Array) -> Array:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from dgd.losses import Loss
+from dgd.losses.sums import weighted_sum
 from dgd.passes.sums.blocks import Block
-from dgd.passes.sums.gradient import weighted_sum
 from dgd.passes.sums.row_sums import Part
 
 
