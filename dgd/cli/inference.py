@@ -57,6 +57,7 @@ def inference(command: Command) -> Command:
     @click.option("--conf", type=float, metavar="P", help="The confidence of intervals [0.95].")
     @click.option("--weights", type=click.Choice(["precision", "frequency"]), help="What a weight is [precision].")
     @click.option("--dispersion", type=click.Choice(["model", "pearson"]), help="The dispersion of counts [model].")
+    @click.option("--information", type=click.Choice(["expected", "observed"]), help="Of other links [expected].")
     @click.option("--penalized", type=click.Choice(["refuse", "ignore"]), help="With a penalty or bounds [refuse].")
     @click.option("--only", metavar="A,B,…", help="The coefficients to report, for wide data [all].")
     @functools.wraps(command)
@@ -67,6 +68,7 @@ def inference(command: Command) -> Command:
         conf: float | None,
         weights: str | None,
         dispersion: str | None,
+        information: str | None,
         penalized: str | None,
         only: str | None,
         **others: Any,
@@ -78,7 +80,7 @@ def inference(command: Command) -> Command:
             "weights": weights,
             "dispersion": dispersion,
         }
-        given |= {"penalized": penalized, "only": None if only is None else only.split(",")}
+        given |= {"information": information, "penalized": penalized, "only": None if only is None else only.split(",")}
         arguments = {name: value for name, value in given.items() if value is not None}
         if arguments and not inference:
             raise click.UsageError(f"--{next(iter(arguments))} goes with --inference")

@@ -131,35 +131,39 @@ class Result:
         dispersion: str = "model",
         penalized: str = "refuse",
         only: Sequence[str] | None = None,
+        information: str = "expected",
         client: Any = None,
         threads: int | None = None,
         execution: Execution | None = None,
     ) -> Inference:
         """Standard errors, tests, intervals and information criteria of the coefficients; `print` it.
 
-        cov: "classical", what the loss's model says: squared φ(XᵀWX)⁻¹, logistic, softmax and poisson the inverse
-            information, huber Huber's (1981) 7.6.10; "HC0" to "HC3" hold whatever the variance of a row is; "cluster"
-            whatever the rows of a group have to do with each other.
+        cov: "classical", what the loss's model says: squared φ(XᵀWX)⁻¹, logistic, softmax, counts and amounts the
+            inverse information times φ, huber Huber's (1981) 7.6.10; "HC0" to "HC3" hold whatever the variance of a row
+            is; "cluster" whatever the rows of a group have to do with each other.
         groups: for "cluster" the group of each row: an array, or the name of one beside the data.
         conf: of the intervals.
         weights: what weights mean. "precision": a row of weight w has the variance φ/w; "frequency": it stands for w
             rows. θ is the same; degrees of freedom and sandwiches are not.
-        dispersion: "model": φ is RSS/(m − p) by the squared loss, else 1; "pearson": χ²/(m − p), for counts and
-            proportions that vary more than their model has it (quasi-likelihood).
+        dispersion: "model": φ is RSS/(m − p) by the squared loss, Pearson's χ²/(m − p) by gamma, tweedie and
+            inverse_gaussian, else 1; "pearson": χ²/(m − p) for counts and proportions too (quasi-likelihood).
         penalized: "refuse", or "ignore": the formulas of a fit without penalty, at this θ.
         only: names of the coefficients to report; needed where columns are too many for a Hessian (above 2,048).
+        information: by which classical covariance where the link is not canonical: "expected", Fisher's, as R and
+            statsmodels' GLM have it, or "observed", the Hessian at θ. Sandwiches have the observed one.
         client, threads, execution: where its passes run; by default where the fit ran.
 
         Passes over the data: none for "classical" after Newton's method (targets and weights are read once more where a
-        likelihood needs them), one where θ's Hessian is not known; one more for a sandwich. Wide data: one for each
-        step of conjugate gradients. t is meant by the squared loss, else the normal distribution.
+        likelihood needs them), one where θ's Hessian is not known, or not the expected one; one more for a sandwich.
+        Wide data: one for each step of conjugate gradients. t is meant where φ is estimated by "model", else the normal
+        distribution.
 
         Raises ConfigurationError where there is no honest answer: penalties, bounds, no optimum; DataError where
         columns depend on each other or are constant, naming them.
         """
         from dgd.fitting.inference.inference import infer
 
-        options = InferenceOptions(cov, groups, conf, weights, dispersion, penalized, only)
+        options = InferenceOptions(cov, groups, conf, weights, dispersion, penalized, only, information)
         if self.fitted is None:
             raise ConfigurationError(
                 "`inference` goes back to the data, and a result that was pickled, or is of several penalties, has "

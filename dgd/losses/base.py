@@ -59,6 +59,10 @@ class Loss(Protocol):
     is_likelihood: ClassVar[bool] = False
     """Whether value/φ is, but for what η has no part in, −log of a density of y, with φ = 1, or, if it is quadratic, a
     variance: what makes the Hessian an information."""
+    has_dispersion: ClassVar[bool] = False
+    """Whether value/φ is so with a φ that the data tell, Pearson's χ²/(m − p): an exponential dispersion model."""
+    canonical: ClassVar[bool] = True
+    """Whether the second derivative does not depend on y, so that it is what is expected."""
     even: ClassVar[float] = 0.0
     """The raw prediction at which two classes are equally probable."""
 

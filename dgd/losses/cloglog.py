@@ -38,6 +38,7 @@ class Cloglog(TwoClasses):
     """
 
     name: ClassVar[str] = "cloglog"
+    canonical: ClassVar[bool] = False
     even: ClassVar[float] = math.log(math.log(2))
 
     def value(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:

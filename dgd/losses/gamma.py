@@ -26,6 +26,8 @@ class Gamma(PositiveTargets):
     """Gamma loss y e^−η + η of amounts above 0: the expected amount is e^η, its variance grows with its square."""
 
     name: ClassVar[str] = "gamma"
+    has_dispersion: ClassVar[bool] = True
+    canonical: ClassVar[bool] = False
 
     def value(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
         """y e^−η + η of each row."""

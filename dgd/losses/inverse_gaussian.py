@@ -26,6 +26,8 @@ class InverseGaussian(PositiveTargets):
     """Inverse Gaussian loss ½ y e^−2η − e^−η of amounts above 0: the variance grows with the cube of the mean e^η."""
 
     name: ClassVar[str] = "inverse_gaussian"
+    has_dispersion: ClassVar[bool] = True
+    canonical: ClassVar[bool] = False
     curvature_vanishes: ClassVar[bool] = True
     convex: ClassVar[bool] = False
 

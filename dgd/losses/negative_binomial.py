@@ -35,6 +35,7 @@ class NegativeBinomial(LogLink):
     alpha: float = 1.0
 
     name: ClassVar[str] = "negative_binomial"
+    canonical: ClassVar[bool] = False
     is_likelihood: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

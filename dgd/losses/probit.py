@@ -33,6 +33,7 @@ class Probit(TwoClasses):
     """
 
     name: ClassVar[str] = "probit"
+    canonical: ClassVar[bool] = False
 
     def value(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
         """−y log Φ(η) − (1 − y) log Φ(−η) of each row."""

@@ -29,6 +29,8 @@ class Tweedie(LogLink):
     power: float = 1.5
 
     name: ClassVar[str] = "tweedie"
+    has_dispersion: ClassVar[bool] = True
+    canonical: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         power: Any = self.power

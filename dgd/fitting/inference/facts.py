@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,12 +133,13 @@ def statistics_of(fitted: Fitted, facts: Facts, options: InferenceOptions) -> Fi
     if loss.quadratic:
         return FitStatistics(dispersion=facts.loss / left, **common, **_of_squares(fitted, facts, left))
     dispersion = np.ones(len(facts.loss))
-    if options.dispersion == "pearson" and facts.pearson is not None:
+    if (options.dispersion == "pearson" or loss.has_dispersion) and facts.pearson is not None:
         dispersion = facts.pearson / left
-    if not loss.is_likelihood:
+    if not (loss.is_likelihood or loss.has_dispersion):
         assert facts.squares is not None
         return FitStatistics(dispersion=facts.squares / left, **common)
-    likelihood = facts.log_base - facts.loss if options.dispersion == "model" else None
+    estimated = options.dispersion == "pearson" or loss.has_dispersion
+    likelihood = None if estimated else facts.log_base - facts.loss
     return FitStatistics(
         dispersion=dispersion,
         log_likelihood=likelihood,
@@ -145,6 +147,13 @@ def statistics_of(fitted: Fitted, facts: Facts, options: InferenceOptions) -> Fi
         null_deviance=_null_deviance(fitted, facts),
         **common,
     )
+
+
+def degrees_of_freedom(fitted: Fitted, statistics: FitStatistics, clusters: int | None) -> float:
+    """Of t: where φ is estimated those of the residuals, or of the groups; else infinite, the normal distribution."""
+    if not (fitted.method.loss.quadratic or fitted.method.loss.has_dispersion):
+        return math.inf
+    return statistics.df_residual if clusters is None else clusters - 1.0
 
 
 def _of_squares(fitted: Fitted, facts: Facts, left: float) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """From a fit to its inference: what is allowed, what passes are needed, and which covariance.
 
-classical   squared: φ (XᵀWX)⁻¹, φ = RSS/(m − p)       logistic, softmax, poisson: (Σ w·l″·xxᵀ)⁻¹, the information
+classical   squared: φ (XᵀWX)⁻¹, φ = RSS/(m − p)       likelihoods: (Σ w·E[l″]·xxᵀ)⁻¹, the inverse information
+            gamma, tweedie, inverse Gaussian: φ times that, φ = Pearson's χ²/(m − p)
             huber and other losses of η − y alone: k² · Σψ²/(m − p) / (Σψ′/m)² · (XᵀX)⁻¹ with
             k = 1 + p/m · var(ψ′)/mean(ψ′)²; Huber (1981), Robust Statistics, 7.6.10
 HC0 …       A M Aᵀ with the scores' M (`dgd.passes.sums.sandwich`): for every loss, whatever the rows' variance is
@@ -18,7 +19,7 @@ from dgd._typing import Vector
 from dgd.data.rows import Rows
 from dgd.errors import DataError
 from dgd.errors.words import counted
-from dgd.fitting.inference.facts import Facts, facts_of, statistics_of
+from dgd.fitting.inference.facts import Facts, degrees_of_freedom, facts_of, statistics_of
 from dgd.fitting.inference.fitted import Fitted, Passes, passes_over
 from dgd.fitting.inference.information import DIGITS_LOST, Information, of_factor, of_hessian, of_sums
 from dgd.fitting.inference.options import InferenceOptions, check_size, group_count
@@ -29,7 +30,7 @@ from dgd.models.inference.inference import Inference
 from dgd.models.inference.uncertainty import Uncertainty, square_root
 from dgd.models.model import Model
 from dgd.passes.execution import Execution
-from dgd.passes.sums.hessian import Gram, Hessian, HessianSum
+from dgd.passes.sums.hessian import Expected, Gram, Hessian, HessianSum
 from dgd.passes.sums.row_sums import Part
 from dgd.passes.sums.sandwich import GroupScores, Sandwich
 from dgd.solvers.base import Status
@@ -54,8 +55,7 @@ def infer(fitted: Fitted, model: Model, options: InferenceOptions, where: Execut
         if options.cov != "classical":
             covariance, clusters = _sandwich(fitted, facts, information, options, passes, groups)
         basis = information if gram is None else gram
-    quadratic = fitted.method.loss.quadratic
-    df = math.inf if not quadratic else statistics.df_residual if clusters is None else clusters - 1.0
+    df = degrees_of_freedom(fitted, statistics, clusters)
     uncertainty = Uncertainty(
         cov=options.cov,
         root=basis.about_means(covariance, fitted.means_rounding(basis.coordinates)),
@@ -89,17 +89,18 @@ def infer(fitted: Fitted, model: Model, options: InferenceOptions, where: Execut
 
 def _summed(fitted: Fitted, options: InferenceOptions, passes: Passes) -> tuple[Facts, Information, Information | None]:
     """What is known at θ, with one pass for what is not; the Gram matrix where that loss's covariance has it."""
-    needs_gram = options.cov == "classical" and not fitted.method.loss.is_likelihood
-    parts: tuple[Part, ...] = () if fitted.has_hessian else (Hessian(),)
+    loss, expects = fitted.method.loss, options.expects(fitted.method.loss)
+    needs_gram = options.cov == "classical" and not (loss.is_likelihood or loss.has_dispersion)
+    parts: tuple[Part, ...] = (Expected(Hessian()),) if expects else () if fitted.has_hessian else (Hessian(),)
     parts += (Gram(),) if needs_gram else ()
     p = fitted.parameters
-    q = fitted.outputs if not fitted.method.loss.quadratic else 1
-    held = 8 * p * p * (q * q if fitted.method.loss.shift_is_free else q)
+    q = fitted.outputs if not loss.quadratic else 1
+    held = 8 * p * p * (q * q if loss.shift_is_free else q)
     facts, found = facts_of(fitted, options, passes, parts, held_bytes=held * max(len(parts), 1))
     gram = found.pop() if needs_gram else None
     if fitted.factor is not None:
         information = of_factor(fitted, fitted.factor, facts.weight)
-    elif fitted.hessian is not None:
+    elif fitted.hessian is not None and not expects:
         information = of_hessian(fitted, fitted.hessian, facts.weight)
     else:
         information = of_sums(fitted, _values(found[0]))

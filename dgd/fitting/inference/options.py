@@ -30,6 +30,7 @@ from dgd.solvers.base import Status
 WEIGHTS = ("precision", "frequency")
 DISPERSIONS = ("model", "pearson")
 PENALIZED = ("refuse", "ignore")
+INFORMATIONS = ("expected", "observed")
 LARGEST_ROOT = 2**30
 """Bytes of the covariances of all outputs together."""
 
@@ -45,12 +46,14 @@ class InferenceOptions:
     dispersion: str = "model"
     penalized: str = "refuse"
     only: Sequence[str] | None = None
+    information: str = "expected"
 
     def __post_init__(self) -> None:
         checked_word("inference(cov", self.cov, COVARIANCES)
         checked_word("inference(weights", self.weights, WEIGHTS)
         checked_word("inference(dispersion", self.dispersion, DISPERSIONS)
         checked_word("inference(penalized", self.penalized, PENALIZED)
+        checked_word("inference(information", self.information, INFORMATIONS)
         if not 0 < checked_number("inference(conf", self.conf, above=0) < 1:
             raise ConfigurationError(f"`inference(conf=...)` must be above 0 and below 1, got {self.conf!r}")
         if (self.cov == "cluster") != (self.groups is not None):
@@ -75,7 +78,7 @@ class InferenceOptions:
                 f"the penalty or the bounds prefer, and the usual formulas know nothing of that. Fit without, or take "
                 f"the formulas of an unpenalised fit at this θ with penalized='ignore'"
             )
-        if loss.is_likelihood or self.cov != "classical":
+        if loss.is_likelihood or loss.has_dispersion or self.cov != "classical":
             pass
         elif not loss.of_difference:
             raise ConfigurationError(
@@ -86,8 +89,12 @@ class InferenceOptions:
                 f"the classical covariance of {loss.name!r} is for rows of one variance, and weights are taken as "
                 f"precisions; take cov='HC1', or weights='frequency' if a weight is a number of rows"
             )
-        if self.dispersion == "pearson" and (not loss.is_likelihood or loss.shift_is_free):
+        if self.dispersion == "pearson" and (loss.shift_is_free or not (loss.is_likelihood or loss.has_dispersion)):
             raise ConfigurationError(f"Pearson's dispersion is not defined for the loss {loss.name!r}; leave it out")
+
+    def expects(self, loss: Loss) -> bool:
+        """Whether Fisher's information is asked for, and is another than the Hessian at θ."""
+        return self.cov == "classical" and self.information == "expected" and not loss.canonical
 
     def check(self, fitted: Fitted) -> None:
         """Raise ConfigurationError where this fit has no such inference."""

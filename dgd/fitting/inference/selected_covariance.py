@@ -9,7 +9,6 @@ one pass more sums the scores' products with the v_j. The error of vᵀe is the 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,13 +16,15 @@ import numpy as np
 from dgd._typing import Matrix, Vector
 from dgd.data.rows import Rows
 from dgd.errors import ConfigurationError, DataError
-from dgd.fitting.inference.facts import facts_of, statistics_of
+from dgd.fitting.inference.facts import degrees_of_freedom, facts_of, statistics_of
 from dgd.fitting.inference.fitted import Fitted, Passes
 from dgd.fitting.inference.options import InferenceOptions, group_count
 from dgd.models.inference.inference import Inference
 from dgd.models.inference.uncertainty import square_root
 from dgd.models.model import Model
+from dgd.passes.sums.hessian import Expected
 from dgd.passes.sums.hessian_product import HessianProduct
+from dgd.passes.sums.row_sums import Part
 from dgd.passes.sums.sandwich import GroupScores, Sandwich
 
 RESIDUAL = 1e-8
@@ -34,7 +35,8 @@ def selected_covariance(
     fitted: Fitted, model: Model, options: InferenceOptions, passes: Passes, groups: Rows | None
 ) -> Inference:
     """The inference of the coefficients that `options.only` names."""
-    if fitted.method.outputs is not None or not fitted.method.loss.is_likelihood:
+    loss = fitted.method.loss
+    if fitted.method.outputs is not None or not (loss.is_likelihood or loss.has_dispersion):
         raise ConfigurationError(
             f"selected coefficients of {fitted.parameters:,} are solved for with one output of a loss that is a "
             f"likelihood; fit the outputs one by one, by 'squared', 'logistic' or 'poisson'"
@@ -44,7 +46,7 @@ def selected_covariance(
     assert options.only is not None
     index = [options.index(fitted, name) for name in options.only]
     units = _units(fitted, index)
-    solved = _solved(fitted, units, passes)
+    solved = _solved(fitted, units, passes, expects=options.expects(loss))
     clusters = None
     if options.cov == "classical":
         covariance = float(statistics.dispersion[0]) * (units.T @ solved)
@@ -66,7 +68,6 @@ def selected_covariance(
             correction = facts.rows / statistics.df_residual
         covariance = covariance * correction
     theta = model.coef if not fitted.method.fit_intercept else np.concatenate([[model.intercept], model.coef])
-    quadratic = fitted.method.loss.quadratic
     return Inference(
         names=tuple(options.only),
         outputs=None,
@@ -78,7 +79,7 @@ def selected_covariance(
         notes=tuple(options.notes(fitted)),
         passes=passes.count,
         clusters=clusters,
-        df=math.inf if not quadratic else statistics.df_residual if clusters is None else clusters - 1.0,
+        df=degrees_of_freedom(fitted, statistics, clusters),
         root=square_root((covariance + covariance.T) / 2)[None],
     )
 
@@ -129,7 +130,7 @@ class _Lockstep:
         return bool((self.squares <= self.goal).all())
 
 
-def _solved(fitted: Fitted, units: Matrix, passes: Passes) -> Matrix:
+def _solved(fitted: Fitted, units: Matrix, passes: Passes, *, expects: bool) -> Matrix:
     """V with H V = the units, H the sum over rows in coordinates z."""
     squares = np.einsum("ij,ij->j", units, units)
     state = _Lockstep(np.zeros_like(units), units.copy(), units.copy(), squares, RESIDUAL**2 * squares)
@@ -139,7 +140,8 @@ def _solved(fitted: Fitted, units: Matrix, passes: Passes) -> Matrix:
         if state.done:
             return state.x
         vectors = _for_columns(fitted, state.direction)
-        (found,) = passes.sums((HessianProduct(vectors[None]),), held_bytes=2 * vectors.nbytes).parts
+        part: Part = HessianProduct(vectors[None])
+        (found,) = passes.sums((Expected(part) if expects else part,), held_bytes=2 * vectors.nbytes).parts
         product = np.column_stack([coordinates.gradient(column) for column in found.values[0].T])
         state.step(product)
     raise DataError(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self, cast
 
 import numpy as np
 
-from dgd._typing import Array, Vector
+from dgd._typing import Array, FloatArray, Vector
 from dgd.losses import Loss
 from dgd.passes.sums.blocks import Block
 from dgd.passes.sums.columns import Columns
@@ -44,6 +44,28 @@ class Gram(Part):
 
     def __call__(self, block: Block, loss: Loss) -> HessianSum:
         return HessianSum(block_hessian(block.columns, None, block.weight))
+
+
+@dataclass(frozen=True)
+class Expected(Part):
+    """A sum of curvatures, such as the Hessian, with those that are expected: Fisher's information."""
+
+    part: Part
+
+    def __call__(self, block: Block, loss: Loss) -> Any:
+        return self.part(block, cast(Loss, _Expectation(loss)))
+
+
+@dataclass(frozen=True)
+class _Expectation:
+    """What such a sum needs of a loss."""
+
+    loss: Loss
+    quadratic = False
+    convex = True
+
+    def second_derivative(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
+        return self.loss.expected_curvature(raw_prediction, y)
 
 
 def block_hessian(columns: Columns, second: Array | None, w: Array | None, *, convex: bool = True) -> Vector:
