@@ -28,6 +28,7 @@ from dgd.data.row_cuts import PER_COLUMN, cut
 from dgd.passes.sums.bad_rows import checked_groups, checked_weight
 from dgd.passes.sums.coded_columns import CodedColumns, OneEach
 from dgd.passes.sums.columns import Columns
+from dgd.passes.sums.conversion import convert
 from dgd.passes.sums.dense_columns import DenseColumns
 from dgd.passes.sums.mixed_columns import MixedColumns
 from dgd.passes.sums.sparse_columns import SparseColumns
@@ -204,7 +205,7 @@ def as_block(X: Array, dtype: np.dtype[Any], buffers: Buffers, centre: Centre | 
     if X.dtype == dtype and X.flags.c_contiguous and X.flags.aligned:
         return X
     block = buffers.take("block", X.shape, dtype)
-    np.copyto(block, X, casting="unsafe")
+    convert(X, block)
     return block
 
 
