@@ -11,9 +11,11 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from dgd.errors import DgdError
 from dgd.errors.writing import writing
@@ -27,6 +29,8 @@ BEGIN_WRITING = 2
 REPLACING_SECONDS = 2.0
 """How long nothing may be at a path while a folder there is replaced on a system that cannot exchange two."""
 TRIES = 3
+SYNCING_THREADS, FEW_FILES = 4, 16
+"""More threads are no quicker; fewer files are brought to disk one after the other."""
 
 
 @contextmanager
@@ -119,20 +123,42 @@ def _link(path: Path, other: Path) -> None:
 
 
 def sync_tree(path: Path) -> None:
-    """Bring every file and folder below a path to disk, and the path's own name."""
-    for folder, _, files in os.walk(path, topdown=False):
-        for name in files:
-            with suppress(FileNotFoundError):  # A late worker's draft that was renamed meanwhile.
-                sync(Path(folder, name))
-        sync(Path(folder))
+    """Bring every file and folder below a path to disk, and the path's own name.
+
+    Several at a time where there are many: a file system that keeps a journal then writes it once for all of them.
+    """
+    walked = list(os.walk(path, topdown=False))
+    files = [Path(folder, name) for folder, _, names in walked for name in names]
+    _sync_all([*files, *(Path(folder) for folder, _, _ in walked)])
     sync(path.parent)
+
+
+def _sync_all(paths: list[Path]) -> None:
+    """Each of them, but for a late worker's draft that was renamed meanwhile."""
+
+    def sync_one(each: Path) -> None:
+        with suppress(FileNotFoundError):
+            sync(each)
+
+    if len(paths) < FEW_FILES:
+        for each in paths:
+            sync_one(each)
+        return
+    with ThreadPoolExecutor(SYNCING_THREADS, "dgd sync") as pool:
+        for _ in pool.map(sync_one, paths):
+            pass
 
 
 def begin_sync(handle: int) -> None:
     """Have the system begin to bring an open file to disk, where it can, so that `sync` waits less."""
-    begin = getattr(ctypes.CDLL(None), "sync_file_range", None)
-    if begin is not None:
+    if (begin := _sync_file_range()) is not None:
         begin(handle, ctypes.c_int64(0), ctypes.c_int64(0), BEGIN_WRITING)
+
+
+@cache
+def _sync_file_range() -> Any:
+    """The system's call, None where it has none."""
+    return getattr(ctypes.CDLL(None), "sync_file_range", None)
 
 
 def sync(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from itertools import cycle
@@ -17,7 +18,15 @@ from hypothesis import strategies as st
 
 import dgd
 from dgd.data import folders
-from dgd.errors import ConfigurationError, DgdError, SchemaError, UnsupportedFormatError, ValueRangeError
+from dgd.errors import (
+    ConfigurationError,
+    DgdError,
+    IncompleteDatasetError,
+    SchemaError,
+    UnsupportedFormatError,
+    ValueRangeError,
+    WriteError,
+)
 
 
 def gathered(dataset: dgd.Dataset, role: str) -> np.ndarray:
@@ -248,7 +257,9 @@ def test_a_committed_writer_has_ended(tmp_path: Path) -> None:
     assert (tmp_path / "a.zarr" / "zarr.json").read_bytes() == document
 
 
-def test_everything_is_on_disk_before_the_marker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("rows", [5, 60])
+def test_everything_is_on_disk_before_the_marker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    """Of few files, and of many, which are brought there by several threads."""
     synced: list[str] = []
     order: list[str] = []
     fsync, replace = os.fsync, Path.replace
@@ -267,11 +278,30 @@ def test_everything_is_on_disk_before_the_marker(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(Path, "replace", noted_replace)
     path = tmp_path / "deep" / "a.zarr"
     with dgd.DatasetWriter(path, chunk_rows=2) as writer:
-        writer.append(np.ones((5, 2)), np.ones(5))
+        writer.append(np.ones((rows, 2)), np.ones(rows))
     before = set(order[: order.index("marker")])
     assert {str(file) for file in path.rglob("*")} | {str(path), str(path.parent)} <= before
     assert str(path / ".zarr.json.partial") in before
     assert synced[-1] == str(path), "the marker's own name, after it was put in place"
+
+
+def test_a_file_of_many_that_cannot_be_brought_to_disk_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync = os.fsync
+
+    def full(handle: int) -> None:
+        if os.readlink(f"/proc/self/fd/{handle}").endswith("/X/c/17/0"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        fsync(handle)
+
+    monkeypatch.setattr(folders.os, "fsync", full)
+    writer = dgd.DatasetWriter(tmp_path / "a.zarr", chunk_rows=2)
+    writer.append(np.ones((60, 2)), np.ones(60))
+    with pytest.raises(WriteError):
+        writer.commit()
+    with pytest.raises(IncompleteDatasetError):
+        dgd.open_dataset(tmp_path / "a.zarr")
 
 
 def test_the_inputs_are_left_alone(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ class Output(Protocol):
         """Put bytes, of one or several parts, under a key, whole or not at all. Raises WriteError."""
         ...
 
-    def set_once(self, key: str, value: bytes) -> None:
+    def set_once(self, key: str, *parts: bytes | memoryview) -> None:
         """Put bytes under a key, which are the same whoever puts them there, perhaps several at a time."""
         ...
 
@@ -163,10 +163,10 @@ class LocalOutput:
         with writing(self.path):
             put_file(self.path / key, parts)
 
-    def set_once(self, key: str, value: bytes) -> None:
+    def set_once(self, key: str, *parts: bytes | memoryview) -> None:
         """A file that is there was put there by another worker, and perhaps brought to disk: it stays."""
         if not (self.path / key).exists():
-            self.set(key, value)
+            self.set(key, *parts)
 
     def seal(self, document: bytes) -> None:
         """Bring everything to disk first."""
@@ -208,9 +208,9 @@ class UrlOutput:
         value = default_buffer_prototype().buffer.from_bytes(b"".join(parts))
         self._run(key, self._store().set(key, value))
 
-    def set_once(self, key: str, value: bytes) -> None:
+    def set_once(self, key: str, *parts: bytes | memoryview) -> None:
         """One request, which replaces the value by the same."""
-        self.set(key, value)
+        self.set(key, *parts)
 
     def seal(self, document: bytes) -> None:
         """The last request."""

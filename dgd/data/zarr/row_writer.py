@@ -117,12 +117,14 @@ class RowWriter:
         A late worker may come here after another output has taken this one's place: then it writes nothing.
         """
         root_of(self.output)
-        chunk = np.zeros((self.chunk_rows, *self.row_shape), self.dtype)
-        chunk[: len(rows)] = rows
-        body = chunk.tobytes()
-        crc = crc32c(np.frombuffer(body, np.uint8)).to_bytes(4, "little")
+        chunk = np.ascontiguousarray(rows, self.dtype)
+        if len(rows) < self.chunk_rows:
+            chunk = np.zeros((self.chunk_rows, *self.row_shape), self.dtype)
+            chunk[: len(rows)] = rows
+        body = chunk.reshape(-1).view(np.uint8)
+        crc = crc32c(body).to_bytes(4, "little")
         place = (start // self.chunk_rows, *(0 for _ in self.chunk_shape[1:]))
-        self.output.set_once(f"{self.prefix}c/{'/'.join(map(str, place))}", body + crc)
+        self.output.set_once(f"{self.prefix}c/{'/'.join(map(str, place))}", body.data, crc)
 
     def commit(self, *, fingerprint: str) -> None:
         """Bring the rows to disk and mark the array as complete."""

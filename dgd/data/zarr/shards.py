@@ -10,19 +10,30 @@ from numpy.typing import NDArray
 
 from dgd._typing import Array, Bytes
 from dgd.data.zarr.codecs import Damaged, check_crc32c
-from dgd.data.zarr.layout import Shard
+from dgd.data.zarr.layout import ArrayFormat, Shard
 
 ABSENT = 2**64 - 1
 """Offset and length that the index has for an inner chunk that was never written."""
 
 
 def inner_chunks(
+    array: ArrayFormat, encoded: Bytes, panel: tuple[int, ...], corner: tuple[int, ...]
+) -> Iterator[tuple[tuple[int, ...], Bytes | None, tuple[int, ...]]]:
+    """The place of each innermost chunk in the panel, its bytes, and which one it is of its shard.
+
+    corner: where the shard goes in the panel; chunks beyond the panel's edge are left out. None: the chunk was never
+    written. Raises Damaged.
+    """
+    assert array.shard is not None
+    for offset, inner in _inner_chunks(array.shard, array.chunk.shape, encoded, panel, corner):
+        which = tuple((o - c) // size for o, c, size in zip(offset, corner, array.piece.shape, strict=True))
+        yield offset, inner, which
+
+
+def _inner_chunks(
     shard: Shard, shape: tuple[int, ...], encoded: Bytes, panel: tuple[int, ...], corner: tuple[int, ...]
 ) -> Iterator[tuple[tuple[int, ...], Bytes | None]]:
-    """The place of each innermost chunk in the panel, and its bytes; chunks beyond the panel's edge are left out.
-
-    shape: the shard's. corner: where the shard goes in the panel. None: the chunk was never written. Raises Damaged.
-    """
+    """The same for a shard of some shape, without which one it is."""
     counts = shard.per_shard(shape)
     index = _index(shard, shape, encoded)
     if shard.transposed:
@@ -42,7 +53,31 @@ def inner_chunks(
         if shard.nested is None:
             yield offset, stored
         else:
-            yield from inner_chunks(shard.nested, shard.inner.shape, stored, panel, offset)
+            yield from _inner_chunks(shard.nested, shard.inner.shape, stored, panel, offset)
+
+
+def lying_in_order(array: ArrayFormat, shape: tuple[int, ...], encoded: Bytes) -> Array | None:
+    """The rows of a shard as they lie in its bytes; None where they have to be put together, and where it is damaged.
+
+    shape: of the rows. Without compression, and without checksums between them, inner chunks over all columns lie one
+    behind the other as a rule.
+    """
+    shard, chunk = array.shard, array.chunk
+    if shard is None or shard.nested or shard.inner.codecs or chunk.codecs or shard.inner.dtype.kind == "b":
+        return None
+    inner = shard.inner
+    if not inner.in_order or not inner.shape[1:] == chunk.shape[1:] == shape[1:]:
+        return None
+    count, size = -(-shape[0] // inner.shape[0]), inner.n_bytes
+    try:
+        starts, lengths = _index(shard, chunk.shape, encoded)[:count].T
+    except Damaged:
+        return None
+    first = int(starts[0])
+    if first + count * size > encoded.nbytes or (lengths != size).any() or (np.diff(starts) != size).any():
+        return None
+    values = encoded[first : first + count * size].view(inner.dtype)
+    return values.reshape(-1, *shape[1:])[: shape[0]] if values.flags.aligned else None
 
 
 def _innermost(shard: Shard, offset: tuple[int, ...], panel: tuple[int, ...]) -> Iterator[tuple[int, ...]]:

@@ -9,6 +9,7 @@ from itertools import product
 import numpy as np
 
 from dgd._typing import Bytes
+from dgd.data.rows import Footprint
 from dgd.data.zarr.crc32c import crc32c
 from dgd.data.zarr.layout import ArrayFormat
 from dgd.data.zarr.sources import Source
@@ -52,6 +53,24 @@ def sizes_of(source: Source, layout: ArrayFormat) -> StoredSizes:
     margin = 1.0 if len(places) == count else MARGIN
     total = round(sum(known) / len(known) * count)
     return StoredSizes(total, len(known) == count, min(most, int(margin * max(known)) + LEAST))
+
+
+def footprint_of(
+    source: Source, array: ArrayFormat, sizes: StoredSizes, *, panel: int, filled: bool, limit: int
+) -> Footprint:
+    """The stored chunks, what decoding one takes, and the panel in which pieces are joined, 0 where they are not.
+
+    filled: whether absent chunks are taken as their fill value; limit: chunks that may be asked for ahead.
+    """
+    decoded = panel + array.piece.decoding_bytes + array.around_bytes
+    if not panel and array.chunk.is_misaligned:
+        decoded += array.chunk.n_bytes
+    if filled:
+        decoded += array.chunk.n_bytes
+    ahead = limit if source.read_ahead == "requests" else 0
+    encoded, most = (1 + ahead) * sizes.largest * source.copies, array.encoded_bound
+    larger = most if sizes.largest < most else 0
+    return Footprint(encoded, decoded, sizes.total, sizes.exact, path=source.read_path, ahead=ahead, larger=larger)
 
 
 def _sample(layout: ArrayFormat) -> list[tuple[int, ...]]:

@@ -27,9 +27,9 @@ from dgd.data.zarr.manifest import read_manifest
 from dgd.data.zarr.metadata import is_there
 from dgd.data.zarr.read_ahead import AHEAD, limit_of
 from dgd.data.zarr.retries import fetch
-from dgd.data.zarr.shards import inner_chunks, paste
+from dgd.data.zarr.shards import inner_chunks, lying_in_order, paste
 from dgd.data.zarr.sources import Source
-from dgd.data.zarr.stored_bytes import StoredSizes, identity_of, sizes_of
+from dgd.data.zarr.stored_bytes import StoredSizes, footprint_of, identity_of, sizes_of
 from dgd.data.zarr.stored_chunk import StoredChunk
 from dgd.errors import CorruptChunkError, ReadError
 
@@ -124,18 +124,8 @@ class ZarrRows:
     @property
     def footprint(self) -> Footprint:
         """The stored chunks, what decoding one takes, and the panel in which pieces are joined."""
-        decoded = self.format.piece.decoding_bytes + self.format.around_bytes
-        if self._in_pieces:
-            decoded += self._panel_bytes
-        elif self.format.chunk.is_misaligned:
-            decoded += self.format.chunk.n_bytes
-        if self.fill is not None:
-            decoded += self.format.chunk.n_bytes
-        sizes = self._sizes
-        ahead = self._limit if self.source.read_ahead == "requests" else 0
-        encoded = (1 + ahead) * sizes.largest * self.source.copies
-        path, larger = self.source.read_path, self._most if sizes.largest < self._most else 0
-        return Footprint(encoded, decoded, sizes.total, sizes.exact, path=path, ahead=ahead, larger=larger)
+        panel, filled = self._panel_bytes if self._in_pieces else 0, self.fill is not None
+        return footprint_of(self.source, self.format, self._sizes, panel=panel, filled=filled, limit=self._limit)
 
     @cached_property
     def _sizes(self) -> StoredSizes:
@@ -214,6 +204,8 @@ class ZarrRows:
             place, decode = (index, *next(self._columns())), partial(self._decode, self.format.chunk)
             chunk, n_bytes = self._decoded(place, buffers, decode)
             return chunk if chunk.shape == shape else chunk[tuple(map(slice, shape))], n_bytes
+        if self.format.shard is not None and math.prod(self.format.grid[1:]) == 1:
+            return self._decoded((index, *next(self._columns())), buffers, partial(self._of_shard, shape))
         panel = buffers.take("panel", shape, self.dtype)
         fill = partial(self._fill, panel)
         return panel, sum(self._decoded((index, *each), buffers, fill)[1] for each in self._columns())
@@ -241,6 +233,15 @@ class ZarrRows:
         index = int(np.ravel_multi_index(place, self.format.grid))
         return read_planned(self._at(place), self.planned or self._most, self._most, buffers, read)
 
+    def _of_shard(self, shape: tuple[int, ...], encoded: Bytes | None, place: Any, buffers: Buffers) -> Array:
+        """The rows of a shard over all columns, as they lie there where they can be used so."""
+        lying = None if encoded is None else lying_in_order(self.format, shape, encoded)
+        if lying is not None:
+            return lying
+        panel = buffers.take("panel", shape, self.dtype)
+        self._fill(panel, encoded, place, buffers)
+        return panel
+
     def _fill(self, panel: Array, encoded: Bytes | None, place: tuple[int, ...], buffers: Buffers) -> None:
         """Decode one chunk or shard into its part of the panel."""
         corner = self._corner(place)
@@ -248,11 +249,9 @@ class ZarrRows:
             paste(panel, self._decode(self.format.chunk, encoded, place, buffers), corner)
             return
         try:
-            stored, shape = shard_of(self.format, encoded, buffers), self.format.chunk.shape
-            for offset, inner in inner_chunks(self.format.shard, shape, stored, panel.shape, corner):
+            stored = shard_of(self.format, encoded, buffers)
+            for offset, inner, which in inner_chunks(self.format, stored, panel.shape, corner):
                 if inner is None and self.fill is None:
-                    sizes = self.format.piece.shape
-                    which = tuple((o - c) // size for o, c, size in zip(offset, corner, sizes, strict=True))
                     raise self._at(place).missing(f"lacks its inner chunk {which}")
                 paste(panel, self._decode(self.format.piece, inner, place, buffers), offset)
         except Damaged as error:
