@@ -6,10 +6,12 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from dgd.data.any_rows import may_be_location, module_of, open_column, rows_of
 from dgd.data.arrays.anndata_object import is_anndata, open_anndata
 from dgd.data.arrays.frames import array_of, check_order, is_frame
-from dgd.data.arrays.memory_rows import MemoryRows, no_array
+from dgd.data.arrays.memory_rows import MemoryRows, constant_rows, no_array
 from dgd.data.arrays.xarray_rows import is_xarray, open_xarray
 from dgd.data.dataset import Dataset
 from dgd.data.design.design import design_of
@@ -49,6 +51,9 @@ def open_data(
     known: the features that a model was fitted on, which are read where there is no X.
     learn: makes the pass that finds what the design of a table has to learn.
     """
+    if isinstance(offset, (int, float, np.number)) and not isinstance(offset, bool):
+        dataset = open_data(data, y, weight, None, need_target=need_target, reading=reading, known=known, learn=learn)
+        return replace(dataset, offset=constant_rows("offset", offset, dataset.shape[0]))
     reading = reading or Reading()
     if reading.design is not None:
         reading = replace(reading, design=design_of(reading.design))

@@ -14,6 +14,7 @@ log_link_regression  the same of counts and amounts
 design       ZarrDesign                           chunk_kfold   ChunkKFold
 cv_folds     what `cv` stands for                 summary_solve  fits from a summary
 partial_summaries  partial_fit of least squares  class_factors  class_weight
+offsets      what is added to raw predictions
 to_sklearn   a model as scikit-learn's own
 and one file for each estimator. The only folder that imports scikit-learn.
 """
@@ -27,6 +28,8 @@ from dgd.estimators.huber_regressor import HuberRegressor
 from dgd.estimators.lasso import ElasticNet, Lasso
 from dgd.estimators.lasso_cv import ElasticNetCV, LassoCV
 from dgd.estimators.linear_regression import LinearRegression
+from dgd.estimators.linear_svc import LinearSVC
+from dgd.estimators.linear_svr import LinearSVR
 from dgd.estimators.logistic_regression import LogisticRegression
 from dgd.estimators.logistic_regression_cv import LogisticRegressionCV
 from dgd.estimators.poisson_regressor import PoissonRegressor
@@ -45,6 +48,8 @@ __all__ = [
     "Lasso",
     "LassoCV",
     "LinearRegression",
+    "LinearSVC",
+    "LinearSVR",
     "LogisticRegression",
     "LogisticRegressionCV",
     "PoissonRegressor",

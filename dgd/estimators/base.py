@@ -27,6 +27,7 @@ from dgd.estimators.inputs import (
     note_columns,
     threads_of,
 )
+from dgd.estimators.offsets import with_offset
 from dgd.fitting.fit import fit
 from dgd.fitting.result import Result
 from dgd.losses import Loss
@@ -53,6 +54,8 @@ class LinearEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc
 
     _multi_output = False
     _numeric_target = True
+    _subtracts_offset = False
+    """Whether an offset is taken from y: a loss of η − y with more than η to find."""
     _ravels_one_column = True
     """Whether a target of shape (m, 1) gives coefficients of shape (n,)."""
 
@@ -75,14 +78,16 @@ class LinearEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc
                 checked_flag(f"{name}({flag}", getattr(self, flag))
 
     @with_callbacks  # type: ignore[untyped-decorator]
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None, offset: Any = None) -> Self:
         """Fit to X (m × n) and y; each iteration is one pass over the data.
 
         X: an array in memory, dense or sparse, or what `dgd.open_dataset` and `ZarrDesign` take, which is never loaded
         as a whole. y: (m,); a lazy X may bring its own. sample_weight: (m,), or a name in the group of X.
+        offset: added to each raw prediction of the fit, and of no prediction later: a number, (m,), or (m, q) with q
+        outputs, or a name in the group of X; of counts with exposures e it is log e.
         """
         self._check_parameters()
-        training = self._training(X, y, sample_weight)
+        training = with_offset(self._training(X, y, sample_weight), X, offset, subtracted=self._subtracts_offset)
         tasks = PassTasks(self, self._max_iter, X, y, sample_weight)
         theta, status, message, passes = self._solve(training, tasks)
         for name, value in self._attributes(theta).items():

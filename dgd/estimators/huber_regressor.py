@@ -35,6 +35,7 @@ class HuberRegressor(Regression):
     columns. n_jobs: threads, which change no bit. It begins at the least-squares solution. `scale_` is σ.
     """
 
+    _subtracts_offset = True
     _fitted_on: Training | None = None
     _outliers: Array | None = None
 

@@ -36,10 +36,10 @@ class PartialSummaries(LinearEstimator):
             setattr(self, name, value)
         return self
 
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None, offset: Any = None) -> Self:
         """Fit to X (m × n) and y, and forget rows that `partial_fit` has seen; see `LinearEstimator.fit`."""
         self._summary = None
-        found: Self = super().fit(X, y, sample_weight)
+        found: Self = super().fit(X, y, sample_weight, offset)
         return found
 
     def _summary_penalty(self, weight: float) -> Any:

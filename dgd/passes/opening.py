@@ -40,7 +40,8 @@ def open_dataset(
     A list of locations, or a pattern of paths ("year-*.zarr", in sorted order), is one dataset, one below the other.
     y, weight, offset: the array's name in the group (y: "y" by default; the others: those that an ingest was told of,
     False for none), or that of the column it came from, an absolute path or URL, or the array itself; weight has shape
-    (m,), y and offset (m,) or (m, q). Where y holds classes, its labels may be strings or categories.
+    (m,), y and offset (m,) or (m, q); an offset may be one number. Where y holds classes, its labels may be strings or
+    categories.
     decode (True): whether stored arrays are read as what their attributes and dimension names say, as xarray does:
     `scale_factor`, `add_offset`, `_FillValue`, `missing_value`, `_Unsigned`, `valid_range`, `flag_values`; X is
     transposed where its second dimension is that of y. False: the numbers as they are stored.

@@ -85,6 +85,13 @@ def as_rows(name: str, values: Sequence[Any] | Array) -> MemoryRows:
     return MemoryRows(name, plain(array))
 
 
+def constant_rows(name: str, number: Any, rows: int) -> MemoryRows:
+    """The same number for each row, held once."""
+    if not math.isfinite(number):
+        raise ConfigurationError(f"`{name}` must be finite, got {number!r}")
+    return MemoryRows(name, np.broadcast_to(np.float64(number), (rows,)))
+
+
 def no_array(name: str, values: Any) -> ConfigurationError:
     """The error for what is no array."""
     return ConfigurationError(f"array {name!r} must be an array, a path or a name, got a {type(values).__name__}")

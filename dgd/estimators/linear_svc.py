@@ -1,0 +1,96 @@
+"""The linear support vector machine of two classes or more, by squared hinges.
+
+    minimise  ½ ‖b‖² + C Σ wᵢ max(0, 1 − sᵢηᵢ)²        sᵢ = ±1, or ‖b‖₁ for ½ ‖b‖²
+
+divided by C·Σw: l2 (or l1) = 1/(C·Σw). Of more than two classes each is told from the others, all in the same passes.
+The intercept is not penalised, where liblinear penalises it. `dgd.losses.SquaredHinge` is the loss.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from dgd._typing import Vector
+from dgd.errors import ConfigurationError
+from dgd.errors.checks import checked_number, checked_word
+from dgd.estimators.base import MAX_ITER, LinearEstimator, elastic_net
+from dgd.estimators.inputs import Training
+from dgd.estimators.logistic_regression import LogisticRegression
+from dgd.losses import Loss, SquaredHinge
+from dgd.models.model import Model
+from dgd.penalties import Penalty
+
+
+class LinearSVC(LogisticRegression):
+    """½ ‖b‖² + C Σ w max(0, 1 − sη)² → min, s = ±1; dgd's l2 = 1/(C·Σw), or l1 with penalty="l1".
+
+    C: the inverse of the penalty's strength. penalty: "l2" or "l1". loss: "squared_hinge"; the hinge itself has no
+    derivative at its kink. class_weight, solver, max_iter, tol, n_jobs: as in `LogisticRegression`; of more than two
+    classes a class's weight is that of its rows in each problem, where liblinear gives it them in their own. It has no
+    probabilities: `CalibratedClassifierCV` makes them of `decision_function`. With two classes `coef_` is (1, n).
+    """
+
+    def __init__(
+        self,
+        penalty: str = "l2",
+        loss: str = "squared_hinge",
+        *,
+        C: float = 1.0,
+        tol: float = 1e-12,
+        fit_intercept: bool = True,
+        solver: str = "auto",
+        max_iter: int | None = MAX_ITER,
+        warm_start: bool = False,
+        class_weight: Any = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.penalty = penalty
+        self.loss = loss
+        self.C = C
+        self.tol = tol
+        self.fit_intercept = fit_intercept
+        self.solver = solver
+        self.max_iter = max_iter
+        self.warm_start = warm_start
+        self.class_weight = class_weight
+        self.n_jobs = n_jobs
+
+    @property
+    def predict_proba(self) -> Any:
+        """None: a margin is no probability."""
+        raise AttributeError("LinearSVC has no probabilities; `CalibratedClassifierCV` makes them")
+
+    @property
+    def predict_log_proba(self) -> Any:
+        """None, as for `predict_proba`."""
+        raise AttributeError("LinearSVC has no probabilities; `CalibratedClassifierCV` makes them")
+
+    def _check_parameters(self) -> None:
+        LinearEstimator._check_parameters(self)
+        checked_number("LinearSVC(C", self.C, above=0)
+        checked_word("LinearSVC(penalty", self.penalty, ["l1", "l2"])
+        if self.loss == "hinge":
+            raise ConfigurationError(
+                "`LinearSVC(loss='hinge')` has no derivative at its kink, and every fit of dgd is by derivatives; take "
+                "loss='squared_hinge', whose margin is as wide"
+            )
+        checked_word("LinearSVC(loss", self.loss, ["squared_hinge"])
+
+    def _loss(self, training: Training) -> Loss:
+        return SquaredHinge(classes=super()._loss(training).labels)
+
+    def _penalty(self, training: Training) -> Penalty:
+        strength = 1 / (self.C * training.weight_sum)
+        return elastic_net(strength, 0.0) if self.penalty == "l1" else elastic_net(0.0, strength)
+
+    def _attributes(self, theta: Vector) -> dict[str, Any]:
+        """`coef_` (1, n) or (K, n), and `intercept_`."""
+        found = LinearEstimator._attributes(self, theta)
+        coef = np.atleast_2d(found["coef_"])
+        return {"coef_": coef, "intercept_": np.broadcast_to(np.asarray(found["intercept_"]), (len(coef),)).copy()}
+
+    def _model(self, **known: Any) -> Model:
+        return replace(super()._model(**known), loss="squared_hinge")
