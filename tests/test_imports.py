@@ -31,7 +31,20 @@ from dgd.cli import main
 for arguments in {arguments!r}:
     assert main(arguments) == 0
 """
-COMMANDS = ["demo", "ingest", "copy", "info", "plan", "fit", "summarize", "resume", "predict", "score", "guide"]
+COMMANDS = [
+    "demo",
+    "ingest",
+    "copy",
+    "info",
+    "plan",
+    "fit",
+    "summarize",
+    "resume",
+    "predict",
+    "score",
+    "deploy",
+    "guide",
+]
 PROGRAMS = {
     "import dgd": "import dgd",
     "dgd --help": HELP.format(arguments=[["--help"]]),
