@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from dgd.data.buffers import MAPPED_BYTES, Buffers, aligned
+from dgd.data.buffers import HUGE_PAGE, MAPPED_BYTES, Buffers, aligned
 from dgd.passes.memory import resident_bytes
 
 
-@pytest.mark.parametrize("huge", [False, True])
-@pytest.mark.parametrize("n_bytes", [1, MAPPED_BYTES - 1, MAPPED_BYTES, 5 * 2**20 + 3])
-def test_memory_begins_with_a_cache_line_and_can_be_written(n_bytes: int, huge: bool) -> None:
-    memory = aligned(n_bytes, huge=huge)
+@pytest.mark.parametrize("n_bytes", [1, MAPPED_BYTES - 1, MAPPED_BYTES, HUGE_PAGE, 5 * 2**20 + 3])
+def test_memory_begins_with_a_cache_line_and_can_be_written(n_bytes: int) -> None:
+    memory = aligned(n_bytes)
     memory[...] = 7
     assert (memory.nbytes, memory.sum()) == (n_bytes, 7 * n_bytes)
     assert memory.ctypes.data % 64 == 0
+
+
+@pytest.mark.skipif(not Path("/sys/kernel/mm/transparent_hugepage").exists(), reason="a system without huge pages")
+@pytest.mark.parametrize("n_bytes", [HUGE_PAGE - 1, HUGE_PAGE, 5 * 2**20 + 3])
+def test_whole_huge_pages_are_asked_for_and_no_more(n_bytes: int) -> None:
+    memory = aligned(n_bytes)
+    first = memory.ctypes.data
+    smaps = Path("/proc/self/smaps").read_text()
+    regions = re.findall(r"^([0-9a-f]+)-([0-9a-f]+) .*?^VmFlags: ([a-z0-9 ]+)$", smaps, re.DOTALL | re.MULTILINE)
+    huge = [(int(a, 16), int(b, 16)) for a, b, flags in regions if "hg" in flags.split()]
+    whole = n_bytes // HUGE_PAGE * HUGE_PAGE
+    assert not whole or any(a <= first and first + whole <= b for a, b in huge)
+    assert n_bytes == whole or not any(a < first + n_bytes <= b for a, b in huge)
 
 
 def test_what_is_let_go_of_is_given_back() -> None:

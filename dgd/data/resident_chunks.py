@@ -85,7 +85,7 @@ class ResidentMemory:
         self.dataset = dataset
         self._slot_bytes = chunk_bytes(dataset)
         self._copied = set(copied_roles(dataset))
-        self._memory = aligned(count * self._slot_bytes, huge=True)
+        self._memory = aligned(count * self._slot_bytes)
 
     def copy(self, chunk: Chunk, slot: int) -> Chunk:
         """The chunk with arrays of its own, which costs no stored byte from the next pass on."""
