@@ -112,10 +112,15 @@ class ArrayFormat:
     is_transposed: bool = False
     """Whether the axes are read the other way round than they are stored."""
 
-    @property
+    @cached_property
     def grid(self) -> tuple[int, ...]:
         """The number of chunks along each axis."""
         return tuple(-(-s // c) for s, c in zip(self.shape, self.chunk.shape, strict=True))
+
+    @cached_property
+    def by_rows(self) -> bool:
+        """Whether each chunk has all columns."""
+        return math.prod(self.grid[1:]) == 1
 
     @property
     def piece(self) -> Layout:

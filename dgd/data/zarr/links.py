@@ -18,7 +18,7 @@ def check_inside(file: int, path: str, store: Path) -> None:
         real = os.readlink(f"/proc/self/fd/{file}")
     except OSError:  # a system without /proc
         real = os.path.realpath(path)
-    if real.startswith(_folder(store)):
+    if real.startswith(_folder(str(store))):
         return
     # Perhaps the store was moved meanwhile, or a link to it was.
     real = os.path.realpath(path)
@@ -32,5 +32,6 @@ def check_inside(file: int, path: str, store: Path) -> None:
 
 
 @lru_cache(maxsize=64)
-def _folder(store: Path) -> str:
+def _folder(store: str) -> str:
+    """What the paths of all files in a store begin with; by a text, which is found faster than a path."""
     return os.path.join(os.path.realpath(store), "")

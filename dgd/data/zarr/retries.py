@@ -44,10 +44,10 @@ def fetch(source: Source, key: str, buffers: Buffers, *, at_most: int, timeout: 
 
     timeout: seconds for all attempts together.
     """
-    end = time.monotonic() + timeout
+    end, left = time.monotonic() + timeout, timeout
     for attempt, pause in enumerate((*PAUSES, None), 1):
         try:
-            return source.get(key, buffers, at_most=at_most, timeout=max(end - time.monotonic(), 0.0))
+            return source.get(key, buffers, at_most=at_most, timeout=left)
         except ReadError as error:
             if not is_transient(error.__cause__):
                 error.elsewhere = isinstance(error.__cause__, Unanswered)
@@ -58,6 +58,7 @@ def fetch(source: Source, key: str, buffers: Buffers, *, at_most: int, timeout: 
                 failure.elsewhere = True
                 raise failure from error.__cause__
         time.sleep(seconds)
+        left = max(end - time.monotonic(), 0.0)
     raise AssertionError("the last attempt returns or raises")
 
 

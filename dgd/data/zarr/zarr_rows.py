@@ -74,7 +74,7 @@ class ZarrRows:
         object.__setattr__(self, "_chunk_rows", (*self.format.chunk.shape, 1)[0])
         object.__setattr__(self, "_most", self.format.encoded_bound)
         count = math.prod(self.format.grid)
-        object.__setattr__(self, "_in_pieces", self.format.shard is not None or math.prod(self.format.grid[1:]) > 1)
+        object.__setattr__(self, "_in_pieces", self.format.shard is not None or not self.format.by_rows)
         object.__setattr__(self, "_limit", max(0, min(self.ahead_at_most, limit_of(self._most), count - 1)))
         left = partial(read_manifest, self.source, count, self.content, self.name) if self.listed else None
         object.__setattr__(self, "held", self.held or Checksums(count, self._refuse, left))
@@ -172,7 +172,7 @@ class ZarrRows:
                 yield from (self.format.key((index, *column)) for column in self._columns())
 
     def _columns(self) -> Iterator[tuple[int, ...]]:
-        return iter(product(*(range(count) for count in self.format.grid[1:])))
+        return product(*map(range, self.format.grid[1:]))
 
     @property
     def _panel_bytes(self) -> int:
@@ -201,10 +201,10 @@ class ZarrRows:
         """All columns of one row of chunks, without the padding of ragged chunks."""
         shape = (self._stop(index) - index * self._chunk_rows, *self.shape[1:])
         if not self._in_pieces:
-            place, decode = (index, *next(self._columns())), partial(self._decode, self.format.chunk)
-            chunk, n_bytes = self._decoded(place, buffers, decode)
+            decode = partial(self._decode, self.format.chunk)
+            chunk, n_bytes = self._decoded((index, *next(self._columns())), buffers, decode)
             return chunk if chunk.shape == shape else chunk[tuple(map(slice, shape))], n_bytes
-        if self.format.shard is not None and math.prod(self.format.grid[1:]) == 1:
+        if self.format.shard is not None and self.format.by_rows:
             return self._decoded((index, *next(self._columns())), buffers, partial(self._of_shard, shape))
         panel = buffers.take("panel", shape, self.dtype)
         fill = partial(self._fill, panel)
@@ -214,14 +214,14 @@ class ZarrRows:
         """What `decode` makes of a stored chunk, held to its checksum; read once more if it came damaged."""
 
         def read(memory: Buffers, at_most: int) -> tuple[T, int]:
-            encoded = self._stored(place, memory, at_most)
+            encoded = self._stored(chunk, memory, at_most)
             if encoded is None:
                 self.checksums.check(index, lambda: ABSENT, 0)
                 return decode(None, place, buffers), 0
             try:
                 decoded = decode(encoded, place, buffers)
             except CorruptChunkError:
-                encoded = self._stored(place, memory, at_most)
+                encoded = self._stored(chunk, memory, at_most)
                 if encoded is None:
                     raise
                 decoded = decode(encoded, place, buffers)
@@ -230,8 +230,9 @@ class ZarrRows:
             self.checksums.check(index, lambda: identity_of(found, self.format), version)
             return decoded, found.nbytes
 
-        index = int(np.ravel_multi_index(place, self.format.grid))
-        return read_planned(self._at(place), self.planned or self._most, self._most, buffers, read)
+        index = place[0] if self.format.by_rows else int(np.ravel_multi_index(place, self.format.grid))
+        chunk = self._at(place)
+        return read_planned(chunk, self.planned or self._most, self._most, buffers, read)
 
     def _of_shard(self, shape: tuple[int, ...], encoded: Bytes | None, place: Any, buffers: Buffers) -> Array:
         """The rows of a shard over all columns, as they lie there where they can be used so."""
@@ -260,9 +261,8 @@ class ZarrRows:
     def _corner(self, place: tuple[int, ...]) -> tuple[int, ...]:
         return (0, *(i * c for i, c in zip(place[1:], self.format.chunk.shape[1:], strict=True)))
 
-    def _stored(self, place: tuple[int, ...], buffers: Buffers, at_most: int) -> Bytes | None:
+    def _stored(self, chunk: StoredChunk, buffers: Buffers, at_most: int) -> Bytes | None:
         """A chunk's bytes; None if it is not there and that is no error. Raises TooLong."""
-        chunk = self._at(place)
         buffers.watch.reading = Reading(chunk, self.read_timeout, time.monotonic())
         try:
             buffers.version = 0
