@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from benchmarks import _matrix_kinds, kinds
+from benchmarks import _elementwise_kinds, _matrix_kinds, kinds
+from benchmarks._elementwise_kinds import Case
 from benchmarks._kind import Kind, Machine
 from benchmarks._matrix_kinds import Shape
 
@@ -35,6 +36,19 @@ def test_bare_products_are_those_of_a_pass(machine: Machine, dtype: str, monkeyp
         np.testing.assert_allclose(bare(), ours().value.parts[0].gradient[1:].T, **near)
     ours, bare = _matrix_kinds.of_hessian(replace(shape, q=0), machine)
     np.testing.assert_allclose(bare(), ours().value.parts[1].values[1:, 1:], **near)
+
+
+@pytest.mark.parametrize("loss", _elementwise_kinds.LOSSES)
+def test_bare_sweeps_are_those_of_a_pass(machine: Machine, loss: str) -> None:
+    for stored, dtype in (("f8", "f8"), ("f4", "f4"), ("i1", "f8"), ("f2", "f4")):
+        ours, bare = _elementwise_kinds.of_loss(Case(loss, 301, 4, stored, dtype), machine)
+        found = ours().value.parts[0].gradient[1:]
+        np.testing.assert_allclose(bare(), found, rtol=1e-4, atol=1e-4 * np.abs(found).max())
+
+
+def test_a_bare_conversion_takes_all_numbers(machine: Machine) -> None:
+    for converted in _elementwise_kinds.of_conversion(1000, machine):
+        converted()
 
 
 def test_the_table_has_a_row_for_each_chosen_kind(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,8 +55,9 @@ class Logistic(TwoClasses):
         if weight is not None:
             return super().sum_and_derivative(raw_prediction, y, weight)
         residual, small = _sign(raw_prediction) - y, _small(raw_prediction)
-        value = sum_of_products(raw_prediction, residual) + sum_of_log1p(small)
-        return value, _derivative(raw_prediction, residual, small)
+        above = small + 1
+        value = sum_of_products(raw_prediction, residual) + sum_of_log1p(small, above)
+        return value, _derivative(raw_prediction, residual, small, above)
 
     def second_derivative(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
         """σ(η) (1 − σ(η))."""
@@ -101,9 +102,11 @@ def _value(raw_prediction: FloatArray, residual: FloatArray, small: FloatArray) 
     return over_outputs(value)
 
 
-def _derivative(raw_prediction: FloatArray, residual: Array, small: FloatArray) -> FloatArray:
-    """(s − y) ∓ t/(1 + t)."""
-    step = small + 1
+def _derivative(
+    raw_prediction: FloatArray, residual: Array, small: FloatArray, above: FloatArray | None = None
+) -> FloatArray:
+    """(s − y) ∓ t/(1 + t), in the memory of `above` = 1 + t where it is given."""
+    step = small + 1 if above is None else above
     np.divide(small, step, out=step)
     np.copysign(step, raw_prediction, out=step)
     return np.subtract(residual, step, out=step)

@@ -1,9 +1,10 @@
 """Sums over rows that are exact to the rounding of what they add, and cheap beside making it.
 
-    Σ log(1 + tᵢ) = Σ log ∏ (1 + tᵢ)        over groups of 64 rows: one logarithm for each
+    Σ log(1 + tᵢ) = Σ log ∏ (1 + tᵢ)        over groups of 64 rows: one logarithm for each, of a product below 2⁶⁴
 
-A product is kept as what it has above 1, (1 + a)(1 + b) = 1 + (a + b(1 + a)): nothing is subtracted, so that each of
-six steps adds at most three roundings to the relative error, however small the tᵢ are. With t ≤ 1 it is below 2⁶⁴.
+Each factor and each product is rounded, which is 2 roundings of 1 a row: of the sum, 20 at most where the rows' mean is
+0.1 or more. Where it is less, a product is kept as what it has above 1, (1 + a)(1 + b) = 1 + (a + b(1 + a)): nothing is
+subtracted, so that each of six steps adds at most three roundings to the relative error, however small the tᵢ are.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from dgd._typing import Array, FloatArray
 
 GROUP = 64
 """Rows whose logarithms are one: beyond it the logarithms cost less than their factors."""
+LARGE = 0.1
+"""The mean logarithm from which products may be rounded."""
 TOGETHER = 8
 """float32 numbers that are added as such, before their sum is added in float64."""
 
@@ -40,11 +43,18 @@ def sum_of_products(a: Array, b: Array) -> float:
     return float(np.dot(a.reshape(-1), b.reshape(-1)))
 
 
-def sum_of_log1p(t: FloatArray) -> float:
-    """Σ log(1 + tᵢ) for 0 ≤ tᵢ ≤ 1, to 20 roundings of its value; NaN where one is."""
-    t = t.reshape(-1)
+def sum_of_log1p(t: FloatArray, above: FloatArray) -> float:
+    """Σ log(1 + tᵢ) for 0 ≤ tᵢ ≤ 1, to 20 roundings of its value; NaN where one is. above: 1 + t, rounded."""
+    t, above = t.reshape(-1), above.reshape(-1)
     whole = len(t) // GROUP * GROUP
-    grouped = t[:whole].reshape(GROUP, -1)
+    found = total(np.log(np.multiply.reduce(above[:whole].reshape(GROUP, -1), axis=0)))
+    if found < LARGE * whole:
+        found = _from_small(t[:whole].reshape(GROUP, -1))
+    return found + total(np.log1p(t[whole:]))
+
+
+def _from_small(grouped: FloatArray) -> float:
+    """The same of whole groups, a row for each place in a group, however small all are."""
     while len(grouped) > 1:
         half = len(grouped) // 2
         first, second = grouped[:half], grouped[half:]
@@ -52,4 +62,4 @@ def sum_of_log1p(t: FloatArray) -> float:
         product *= second
         product += first
         grouped = product
-    return total(np.log1p(grouped)) + total(np.log1p(t[whole:]))
+    return total(np.log1p(grouped))
