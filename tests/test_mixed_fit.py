@@ -33,7 +33,7 @@ from dgd.data.transforms.stacked_rows import StackedRows
 from dgd.errors import SchemaError, ValueRangeError
 from dgd.estimators import Ridge, ZarrDesign
 from dgd.losses import Logistic, Softmax, Squared
-from dgd.passes.sums import blocks, coded_columns
+from dgd.passes.sums import block_rows, coded_columns
 from dgd.passes.sums.gram_sum import GramSum
 from dgd.passes.sums.hessian import Hessian
 from dgd.passes.sums.moments import ColumnMoments
@@ -71,8 +71,8 @@ def tiny_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several chunks, and several micro-blocks in each."""
     monkeypatch.setattr(row_cuts, "CHUNK_NON_ZEROS", 10 * TINY)
     monkeypatch.setattr(row_cuts, "PER_COLUMN", 0)
-    monkeypatch.setattr(blocks, "PER_COLUMN", 0)
-    monkeypatch.setattr(blocks, "MICRO_BLOCK_NON_ZEROS", 6 * TINY)
+    monkeypatch.setattr(block_rows, "PER_COLUMN", 0)
+    monkeypatch.setattr(block_rows, "MICRO_BLOCK_NON_ZEROS", 6 * TINY)
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.label for case in CASES])
@@ -114,8 +114,8 @@ def test_sums_equal_those_of_the_same_rows_dense(
     coef, b0 = rng.normal(size=(X.shape[1], *outputs)), rng.normal(size=outputs)
     chunk_sum = gradient_sum(loss, b0, coef, ColumnMoments(), Hessian())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(blocks, "MICRO_BLOCK_NON_ZEROS", 70)
-        patch.setattr(blocks, "PER_COLUMN", 0)
+        patch.setattr(block_rows, "MICRO_BLOCK_NON_ZEROS", 70)
+        patch.setattr(block_rows, "PER_COLUMN", 0)
         patch.setattr(coded_columns, "has_scipy", lambda: scipy)
         sums = chunk_sum(Chunk(0, 0, X, y, w, 0), Buffers())
     expected = chunk_sum(Chunk(0, 0, X.toarray().astype(float), y, w, 0), Buffers())

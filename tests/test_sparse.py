@@ -32,7 +32,7 @@ from dgd.data.rows import DenseRows, Footprint
 from dgd.errors import SchemaError, ValueRangeError
 from dgd.estimators import LogisticRegression, Ridge, ZarrDesign
 from dgd.losses import Logistic, Softmax, Squared
-from dgd.passes.sums import blocks
+from dgd.passes.sums import block_rows
 from dgd.passes.sums.hessian import Hessian
 from dgd.passes.sums.moments import ColumnMoments
 from dgd.testing import check_rows
@@ -49,13 +49,13 @@ Stored = tuple[str, Any, np.ndarray]
 def tiny_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many chunks, and several micro-blocks in each."""
     monkeypatch.setattr(row_cuts, "CHUNK_NON_ZEROS", 4 * TINY)
-    monkeypatch.setattr(blocks, "MICRO_BLOCK_NON_ZEROS", TINY)
+    monkeypatch.setattr(block_rows, "MICRO_BLOCK_NON_ZEROS", TINY)
 
 
 @pytest.fixture
 def some_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(row_cuts, "CHUNK_NON_ZEROS", 2**15)
-    monkeypatch.setattr(blocks, "MICRO_BLOCK_NON_ZEROS", 2**12)
+    monkeypatch.setattr(block_rows, "MICRO_BLOCK_NON_ZEROS", 2**12)
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +120,7 @@ def test_sums_equal_those_of_the_same_rows_dense(
     coef, b0 = rng.normal(size=(columns, *outputs)), rng.normal(size=outputs)
     parts = (ColumnMoments(), Hessian())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(blocks, "MICRO_BLOCK_NON_ZEROS", 30)
+        patch.setattr(block_rows, "MICRO_BLOCK_NON_ZEROS", 30)
         chunk_sum = gradient_sum(loss, b0, coef, *parts)
         found = chunk_sum(Chunk(0, 0, X, y, w, 0), Buffers())
     expected = chunk_sum(Chunk(0, 0, np.asarray(X.toarray()), y, w, 0), Buffers())

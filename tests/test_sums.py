@@ -14,7 +14,7 @@ from dgd.errors import ValueRangeError
 from dgd.losses import Huber, Logistic, Loss, Poisson, Softmax, Squared
 from dgd.models.predictor import Predictor
 from dgd.passes.sums import blocks as blocks_module
-from dgd.passes.sums.blocks import block_rows
+from dgd.passes.sums.block_rows import block_rows
 from dgd.passes.sums.dense_columns import PIECE_BYTES
 from dgd.passes.sums.gradient import LossGradient
 from dgd.passes.sums.hessian import Hessian
@@ -55,7 +55,7 @@ def test_equals_the_naive_formula(
     w = rng.integers(0, 3, size=rows).astype(float) if weighted else None
     before = [array.copy() for array in (X, y)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(blocks_module, "block_rows", lambda *_, outputs: block)
+        patch.setattr(blocks_module, "block_rows", lambda *_, **__: block)
         sums = gradient_sum(Squared(), b0, b, ColumnMoments())(chunk_of(X, y, w), Buffers())
     found, moments = sums.parts
     loss, gradient = naive(X, y, w, b0, b)
@@ -236,7 +236,7 @@ def test_every_loss_equals_the_naive_formula(loss: Loss, target: str, weighted: 
     theta, offset = rng.normal(size=(n + 1, *tail)), rng.normal(size=(rows, *tail))
     chunk = Chunk(index=0, start=0, X=X, y=y, weight=w, bytes_read=0, offset=offset)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(blocks_module, "block_rows", lambda *_, outputs: 20)
+        patch.setattr(blocks_module, "block_rows", lambda *_, **__: 20)
         sums = gradient_sum(loss, theta[0], theta[1:], TargetMoments(), Hessian())(chunk, Buffers())
     found, targets, found_hessian = sums.parts[0], sums.parts[1], sums.parts[2].values
     A, weight = np.column_stack([np.ones(rows), X]), np.ones(rows) if w is None else w

@@ -11,8 +11,8 @@ With e = e^(η − max η), and o = Σ e over the classes other than y, nothing 
     derivative         e / (o + e_y),   at y: −o / (o + e_y)
 
 The K raw predictions of a row may all be shifted by the same number: the loss does not change, and the second
-derivative is singular in that direction. Inside, arrays lie class by class (K, rows), where sums over the classes run
-along the rows; what is returned is their transpose.
+derivative is singular in that direction. Inside, arrays of few classes lie class by class (K, rows), where sums over
+the classes run along the rows; what is returned is their transpose. Those of many lie row by row, as they come.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ from dgd.errors import ConfigurationError
 from dgd.losses.base import NumberLoss, Targets, numbers
 from dgd.losses.entropy import y_log_y
 from dgd.losses.labels import Label, class_indices, plain_labels
+
+BY_ROW = 64
+"""So many classes lie row by row: sums over a row then take no longer than sums along the rows."""
 
 
 @dataclass(frozen=True)
@@ -107,9 +110,10 @@ class Softmax(NumberLoss):
     def value_and_derivative(self, raw_prediction: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Both, from one e^η."""
         value, exps, at, others, total = _value_and_unscaled(raw_prediction, y)
-        exps /= total
+        axis = _axis(raw_prediction)
+        exps /= np.expand_dims(total, axis)
         exps.reshape(-1)[at] = -others / total
-        return value, exps.T
+        return value, exps if axis else exps.T
 
     def second_derivative(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
         """diag(p) − p pᵀ of each row, (rows, K, K); each of its rows sums to 0, which gives the diagonal."""
@@ -122,10 +126,10 @@ class Softmax(NumberLoss):
 
     def response(self, raw_prediction: FloatArray) -> FloatArray:
         """The probabilities of the classes, (rows, K)."""
-        exps = _below_greatest(raw_prediction)
+        exps, axis = _below_greatest(raw_prediction), _axis(raw_prediction)
         np.exp(exps, out=exps)
-        exps /= exps.sum(axis=0)
-        return exps.T
+        exps /= exps.sum(axis=axis, keepdims=True)
+        return exps if axis else exps.T
 
     def constant(self, targets: Targets) -> Any:
         """The logarithms of the shares, of mean 0, less the mean offset: exact without. A class has half a row."""
@@ -137,8 +141,16 @@ class Softmax(NumberLoss):
         return float(-np.sum(y_log_y(np.asarray(mean, dtype=np.float64))))
 
 
+def _axis(raw_prediction: FloatArray) -> int:
+    """Along which the classes lie inside: 0, (K, rows), or 1, (rows, K)."""
+    return 1 if raw_prediction.shape[1] >= BY_ROW else 0
+
+
 def _below_greatest(raw_prediction: FloatArray) -> FloatArray:
-    """η − max η, class by class: (K, rows)."""
+    """η − max η as it lies inside, in C order."""
+    if _axis(raw_prediction):
+        below: FloatArray = np.subtract(raw_prediction, raw_prediction.max(axis=1, keepdims=True), order="C")
+        return below
     below = raw_prediction.T.copy(order="C")
     below -= below.max(axis=0)
     return below
@@ -147,17 +159,17 @@ def _below_greatest(raw_prediction: FloatArray) -> FloatArray:
 def _value_and_unscaled(
     raw_prediction: FloatArray, y: FloatArray
 ) -> tuple[FloatArray, FloatArray, NDArray[np.intp], FloatArray, FloatArray]:
-    """The value; e with 0 at y, (K, rows); the flat indices of y in it; o; and o + e_y. NaN where y is not an index."""
-    exps = _below_greatest(raw_prediction)
-    n_classes, rows = exps.shape
+    """The value; e with 0 at y, as it lies inside; the flat indices of y in it; o; o + e_y. NaN where y is no index."""
+    exps, axis = _below_greatest(raw_prediction), _axis(raw_prediction)
+    rows, n_classes = raw_prediction.shape
     index = np.fmin(np.fmax(y, 0), n_classes - 1).astype(np.intp)
-    at = index * rows + np.arange(rows)
+    at = np.arange(0, rows * n_classes, n_classes) + index if axis else index * rows + np.arange(rows)
     flat = exps.reshape(-1)
     own_below = flat[at]
     np.exp(exps, out=exps)
     own = flat[at]
     flat[at] = 0
-    others = exps.sum(axis=0)
+    others = exps.sum(axis=axis)
     others[index != y] = np.nan
     value = np.log1p(others + (own - 1))
     value -= own_below

@@ -9,7 +9,7 @@ import numpy as np
 from dgd.data.dataset import Dataset
 from dgd.data.kinds import Kinds
 from dgd.data.rows import Footprint
-from dgd.passes.sums.blocks import block_cost, block_rows
+from dgd.passes.sums.block_rows import block_cost, block_rows
 
 BYTES_PER_NON_ZERO = 64
 """What a sparse micro-block takes at most for each of its values: converted, centred, squared, and row vectors."""
@@ -27,8 +27,10 @@ def workspace_bytes(dataset: Dataset, outputs: int, dtype: np.dtype[Any], *, hes
     if dataset.kinds is not None:
         return _of_kinds(dataset, dataset.kinds, outputs, hessian=hessian)
     if found is None:
-        rows = min(block_rows(n, dataset.dtype, dtype, outputs=outputs), dataset.chunk_rows)
-        return (BLOCKS + 2 * hessian) * 8 * rows * (n + 4 * outputs)
+        rows = min(block_rows(n, dataset.dtype, dtype, outputs=outputs, hessian=hessian), dataset.chunk_rows)
+        # A block's product before it is added: of X and residuals, or of X and itself, and the rows scaled for that.
+        products = n * outputs + (3 * n * n + rows * n if hessian else 0)
+        return BLOCKS * 8 * rows * (n + 4 * outputs) + 8 * products
     values = min(found.most, max(block_cost(n), n))
     # The products of sparse columns are sparse at first: a number and two indices where a dense one has a number.
     products = 4 * 8 * (n + 1) ** 2 if hessian else 0

@@ -2,10 +2,11 @@
 
     η = Xb + b₀ + offset
 
-A block has at most 5 MiB, so that X, read from memory for Xb, is still in the cache for Xᵀr. Blocks are of the
-arithmetic's dtype, dense ones C-ordered: rows stored as such are used as they are, others are converted within the
-cache. The rows of a dense block depend on dtypes and on the numbers of columns and outputs alone, those of a sparse
-one also on how many values of each row are stored.
+A block has at most 5 MiB, so that X, read from memory for Xb, is still in the cache for Xᵀr; more where products of
+matrices are summed, see `block_rows`. Blocks are of the arithmetic's dtype, dense ones C-ordered: rows stored as such
+are used as they are, others are converted within the cache. The rows of a dense block depend on those of the chunk, on
+dtypes, on the numbers of columns and outputs and on whether a Hessian is summed, those of a sparse one also on how many
+values of each row are stored.
 """
 
 from __future__ import annotations
@@ -24,22 +25,15 @@ from dgd.data.centre import Centre
 from dgd.data.csr import Csr
 from dgd.data.dataset import Chunk
 from dgd.data.mixed import Cells, Coded, Mixed, by_part
-from dgd.data.row_cuts import PER_COLUMN, cut
+from dgd.data.row_cuts import cut
 from dgd.passes.sums.bad_rows import checked_groups, checked_weight
+from dgd.passes.sums.block_rows import block_cost, block_rows, equal_parts
 from dgd.passes.sums.coded_columns import CodedColumns, OneEach
 from dgd.passes.sums.columns import Columns
 from dgd.passes.sums.conversion import convert
 from dgd.passes.sums.dense_columns import DenseColumns
 from dgd.passes.sums.mixed_columns import MixedColumns
 from dgd.passes.sums.sparse_columns import SparseColumns
-
-MICRO_BLOCK_BYTES = 5 * 2**20
-"""A chunk of 4 MiB and its row vectors fit. Smaller blocks make threads wait for the interpreter's lock more often."""
-CONVERTED_BLOCK_BYTES = 2 * 2**20
-"""For a block that is converted: what it is converted from passes through the cache as well."""
-
-MICRO_BLOCK_NON_ZEROS = 2**19
-"""6 MiB with their column numbers. Smaller blocks make more gradients, which are as long as a row of all columns."""
 
 FLOAT64 = np.dtype(np.float64)
 Encode = Callable[[Array, np.dtype[Any]], FloatArray]
@@ -77,7 +71,7 @@ class Blocks:
 
     coef: (n,) or (n, q); intercept: a number or (q,); encode: makes the targets what the arithmetic needs, None for
     rows without targets; dtype: of the arithmetic; centre: what is subtracted from columns and targets, whose coef
-    and intercept are then given. Raises ValueRangeError for a negative weight.
+    and intercept are then given; hessian: whether one is summed. Raises ValueRangeError for a negative weight.
     """
 
     def __init__(
@@ -90,7 +84,9 @@ class Blocks:
         encode: Encode | None = None,
         dtype: np.dtype[Any] = FLOAT64,
         centre: Centre | None = None,
+        hessian: bool = False,
     ) -> None:
+        self._hessian = hessian
         self._X, self._buffers, self._dtype = chunk.X, buffers, dtype
         self._centre = None if centre is None or centre.columns is None else centre
         self._coef = np.ascontiguousarray(coef, dtype=dtype)
@@ -129,8 +125,7 @@ class Blocks:
         if not isinstance(self._X, np.ndarray):
             return stored_parts(self._X, 4 * outputs + cells_filled(self._X, self._centre)) or [slice(0, 0)]
         stored = self._X.dtype if self._centre is None else None
-        step = min(max(rows, 1), block_rows(n, stored, self._dtype, outputs=outputs))
-        return [slice(start, min(start + step, rows)) for start in range(0, max(rows, 1), step)]
+        return equal_parts(rows, block_rows(n, stored, self._dtype, outputs=outputs, hessian=self._hessian))
 
 
 def stored_parts(X: Csr | Mixed, row_cost: int) -> list[slice]:
@@ -155,20 +150,6 @@ def cells_filled(X: Csr | Mixed, centre: Centre | None) -> int:
         return 0
     parts = by_part(X) if isinstance(X, Mixed) else [(slice(None), X)]
     return sum(int(np.count_nonzero(centre.columns[some])) for some, part in parts if isinstance(part, Csr))
-
-
-def block_rows(n_features: int, stored: np.dtype[Any] | None, dtype: np.dtype[Any], *, outputs: int = 1) -> int:
-    """The rows of a micro-block: as many as its bytes hold of X and of its row vectors, and never less than 16.
-
-    stored: the dtype of X, None where X is not used as it is stored.
-    """
-    n_bytes = MICRO_BLOCK_BYTES if stored == dtype else CONVERTED_BLOCK_BYTES
-    return max(16, n_bytes // (dtype.itemsize * (n_features + 4 * outputs)))
-
-
-def block_cost(n_features: int) -> int:
-    """The stored values of a sparse or mixed micro-block, and a few more for each of its rows."""
-    return max(MICRO_BLOCK_NON_ZEROS, PER_COLUMN * n_features)
 
 
 def columns_of(X: Cells, dtype: np.dtype[Any], buffers: Buffers, centre: Centre | None) -> Columns:

@@ -104,6 +104,14 @@ class CodedColumns:
         """Whether a cell is missing: what is then summed of the columns is NaN."""
         return bool((self.places == self._X.columns + 1).any())
 
+    def add_transposed(self, residual: FloatArray, total: FloatArray) -> None:
+        """Add Xᵀr to a sum."""
+        total += self.transposed_times(residual).T
+
+    def add_gram(self, s: FloatArray | None, total: Vector) -> None:
+        """Add `gram` to a sum of such."""
+        total += self.gram(s)
+
     def gram(self, s: FloatArray | None) -> Vector:
         """[1 X]ᵀ diag(s) [1 X]."""
         return self.cross(np.ones(len(self._X)) if s is None else s)

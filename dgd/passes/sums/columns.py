@@ -57,6 +57,14 @@ class Columns(Protocol):
         """Xᵀr, an output a row: (n,) or (q, n) as r is (rows,) or (rows, q)."""
         ...
 
+    def add_transposed(self, residual: FloatArray, total: FloatArray) -> None:
+        """Add Xᵀr to a sum: (n,) or (n, q) as r is (rows,) or (rows, q)."""
+        ...
+
+    def add_gram(self, s: FloatArray | None, total: Vector) -> None:
+        """Add `gram` to a sum of such."""
+        ...
+
     def gram(self, s: FloatArray | None) -> Vector:
         """[1 X]ᵀ diag(s) [1 X] for s ≥ 0, of which None are ones; (n + 1, n + 1), symmetric to the bit."""
         ...

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from dgd._typing import Array, FloatArray, Vector
 from dgd.data.buffers import Buffers
+from dgd.passes.sums.block_rows import equal_parts, scaled_rows
 from dgd.passes.sums.columns import Piece
 
 PIECE_BYTES = 2**20
 TOGETHER = 4
 """Rows that BLAS multiplies together: it sums those that are left over in another order."""
+
+OUTPUT_MAJOR = 64
+"""With fewer outputs BLAS is quicker where each lies along the columns."""
 
 
 class DenseColumns:
@@ -59,32 +62,47 @@ class DenseColumns:
         product: FloatArray = np.dot(residual.T, self._X)
         return product
 
-    @cached_property
-    def _extended(self) -> Array:
-        """[1 X]."""
-        rows, n = self._X.shape
-        extended = self._buffers.take("extended", (rows, n + 1), self._X.dtype)
-        extended[:, 0] = 1
-        extended[:, 1:] = self._X
-        return extended
-
-    @property
-    def _weighted(self) -> Array:
-        """Memory for rows of [1 X] times a number each."""
-        return self._buffers.take("weighted", self._extended.shape, self._X.dtype)
+    def add_transposed(self, residual: FloatArray, total: FloatArray) -> None:
+        """Add Xᵀr to a sum: the product of a block lies in memory that is used again."""
+        X, (n, *outputs) = self._X, total.shape
+        residual = residual.astype(X.dtype, copy=False)
+        if not outputs or outputs[0] < OUTPUT_MAJOR:
+            product = self._buffers.take("product", (*outputs, n), X.dtype)
+            total += np.dot(residual.T, X, out=product).T
+        else:
+            total += np.dot(X.T, residual, out=self._buffers.take("product", (n, *outputs), X.dtype))
 
     def gram(self, s: FloatArray | None) -> Vector:
         """[1 X]ᵀ diag(s) [1 X] for s ≥ 0; symmetric to the bit."""
-        E = self._extended
-        if s is not None:
-            E = np.multiply(E, np.sqrt(s)[:, None], out=self._weighted)
-        gram: Vector = np.dot(E.T, E).astype(np.float64)
+        p = self._X.shape[1] + 1
+        gram = np.zeros((p, p))
+        self.add_gram(s, gram)
         return gram
+
+    def add_gram(self, s: FloatArray | None, total: Vector) -> None:
+        """Add [1 X]ᵀ diag(s) [1 X] to a sum; the ones are no column of a product, for which they would be one too many.
+
+        Rows are scaled some at a time, in a cache where the sum is not too large for it.
+        """
+        X, (rows, n) = self._X, self._X.shape
+        step = scaled_rows(n, X.dtype)
+        root = None if s is None else np.sqrt(s)[:, None]
+        scaled = self._buffers.take("scaled", (min(step, rows), n), X.dtype)
+        product = self._buffers.take("product of columns", (n, n), X.dtype)
+        for some in equal_parts(rows, step):
+            part = X[some]
+            if root is not None:
+                part = np.multiply(part, root[some], out=scaled[: len(part)])
+            total[1:, 1:] += np.dot(part.T, part, out=product)
+        _add_border(total, np.ones(rows, X.dtype) if s is None else s, X)
 
     def cross(self, s: FloatArray) -> Vector:
         """[1 X]ᵀ diag(s) [1 X]."""
-        weighted = np.multiply(self._extended, s[:, None], out=self._weighted)
-        cross: Vector = np.dot(self._extended.T, weighted).astype(np.float64)
+        X, p = self._X, self._X.shape[1] + 1
+        scaled = np.multiply(X, s[:, None], out=self._buffers.take("scaled", X.shape, X.dtype))
+        cross = np.zeros((p, p))
+        cross[1:, 1:] = np.dot(X.T, scaled)
+        _add_border(cross, s, X)
         return cross
 
     def centred_sums(self, weight: FloatArray | None) -> Iterator[Piece]:
@@ -112,3 +130,11 @@ def _centred(block: Array, w: Vector) -> Piece:
     mean = np.dot(w, values) / total
     centred = values - mean
     return total, mean, np.dot(w, np.multiply(centred, centred, out=centred))
+
+
+def _add_border(total: Vector, s: FloatArray, X: FloatArray) -> None:
+    """What a column of ones before X has to do with itself and with X."""
+    sums = np.dot(s, X)
+    total[0, 0] += s.sum(dtype=np.float64)
+    total[0, 1:] += sums
+    total[1:, 0] += sums

@@ -18,6 +18,9 @@ from dgd.losses import Loss
 from dgd.passes.sums.blocks import Block
 from dgd.passes.sums.row_sums import OfColumns, Part
 
+PIECE = 2**17
+"""Raw predictions of several outputs that a loss is given at a time, within a core's cache."""
+
 
 @dataclass(frozen=True, slots=True)
 class LossGradient(OfColumns):
@@ -29,6 +32,12 @@ class LossGradient(OfColumns):
     def __add__(self, other: Self) -> Self:
         return type(self)(self.loss + other.loss, self.gradient + other.gradient)
 
+    def absorb(self, other: Self) -> Self:
+        """The same sum in the memory of this one, which is not used again."""
+        gradient = self.gradient
+        gradient += other.gradient
+        return type(self)(self.loss + other.loss, gradient)
+
     def moved(self, step: Vector) -> Self:
         """Xᵀr + step Σr."""
         return type(self)(self.loss, _moved(self.gradient, step))
@@ -38,12 +47,22 @@ class LossAndGradient(Part):
     """The loss and its gradient at θ."""
 
     def __call__(self, block: Block, loss: Loss) -> LossGradient:
-        value, derivative = loss.sum_and_derivative(block.raw, block.y, block.weight)
-        return LossGradient(value, gradient_sum(block, derivative))
+        return self.more(LossGradient(0.0, no_gradient(block)), block, loss)
+
+    def more(self, total: LossGradient, block: Block, loss: Loss) -> LossGradient:
+        """In the memory of `total`."""
+        gradient = total.gradient
+        if block.raw.ndim == 1:
+            found, derivative = loss.sum_and_derivative(block.raw, block.y, block.weight)
+            add_gradient(block, _weighted(block, derivative), gradient)
+        else:
+            found, derivative = _of_outputs(block, loss, gradient[0])
+            block.columns.add_transposed(derivative, gradient[1:])
+        return LossGradient(total.loss + found, gradient)
 
     def of_chunk(self, total: LossGradient) -> LossGradient:
-        """In float64, an output a column."""
-        return LossGradient(total.loss, _columns(total.gradient))
+        """In float64."""
+        return LossGradient(total.loss, total.gradient.astype(np.float64, copy=False))
 
     def finite(self, total: LossGradient) -> bool:
         """Whether loss and gradient are finite."""
@@ -81,23 +100,49 @@ class AtNull(Part):
             if block.offset is not None:
                 raw += block.offset
         derivative = loss.derivative(raw, block.y)
-        gradient = 0.0 if self.constant is None else gradient_sum(block, derivative)
-        residual = _weighted(block, derivative).ravel()
-        return NullSums(float(np.dot(residual, residual)), gradient)
+        derivative, gradient = _weighted(block, derivative), None
+        if self.constant is not None:
+            gradient = no_gradient(block)
+            add_gradient(block, derivative, gradient)
+        residual = derivative.ravel()
+        return NullSums(float(np.dot(residual, residual)), 0.0 if gradient is None else gradient)
 
     def of_chunk(self, total: NullSums) -> NullSums:
-        """In float64, an output a column."""
-        return total if self.constant is None else NullSums(total.squares, _columns(total.gradient))
+        """In float64."""
+        if self.constant is None:
+            return total
+        return NullSums(total.squares, total.gradient.astype(np.float64, copy=False))
 
 
-def gradient_sum(block: Block, derivative: Array) -> Array:
-    """Σr and Xᵀr of a block in the arithmetic's dtype, an output a row: (n + 1,) or (q, n + 1)."""
-    derivative = _weighted(block, derivative)
-    columns = block.columns
-    gradient = np.empty((*derivative.shape[1:], columns.shape[1] + 1), columns.dtype)
-    gradient[..., 0] = np.add.reduce(derivative, axis=0)
-    gradient[..., 1:] = columns.transposed_times(derivative)
-    return gradient
+def no_gradient(block: Block) -> Array:
+    """The sum of no rows, in the arithmetic's dtype: (n + 1,) or (n + 1, q)."""
+    return np.zeros((block.columns.shape[1] + 1, *block.raw.shape[1:]), block.columns.dtype)
+
+
+def add_gradient(block: Block, derivative: Array, gradient: Array) -> None:
+    """Add Σr and Xᵀr of a block to a sum, from derivatives times weights."""
+    gradient[0] += np.add.reduce(derivative, axis=0)
+    block.columns.add_transposed(derivative, gradient[1:])
+
+
+def _of_outputs(block: Block, loss: Loss, sums: Array) -> tuple[float, Array]:
+    """Σ w·value, and r of each output; Σr is added to `sums`. Rows are taken some at a time, that stay in a cache."""
+    rows, q = block.raw.shape
+    step, found = max(1, PIECE // q), 0.0
+    derivatives = block.buffers.take("derivative", (rows, q), block.raw.dtype) if rows > step else None
+    for start in range(0, max(rows, 1), step):
+        some = slice(start, min(start + step, rows))
+        weight = None if block.weight is None else block.weight[some]
+        value, derivative = loss.sum_and_derivative(block.raw[some], block.y[some], weight)
+        found += value
+        if weight is not None:
+            derivative = derivative * weight[:, None]
+        sums += np.add.reduce(derivative, axis=0)
+        if derivatives is None:
+            return found, derivative
+        derivatives[some] = derivative
+    assert derivatives is not None
+    return found, derivatives
 
 
 def _weighted(block: Block, derivative: Array) -> Array:
@@ -110,7 +155,3 @@ def _moved(gradient: Vector, step: Vector) -> Vector:
     moved = gradient.copy()
     moved[1:] += (step if gradient.ndim == 1 else step[:, None]) * gradient[0]
     return moved
-
-
-def _columns(gradient: Array) -> Vector:
-    return np.ascontiguousarray(gradient.T, dtype=np.float64)

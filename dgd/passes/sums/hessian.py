@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 
@@ -23,6 +23,12 @@ class HessianSum(OfColumns):
     def __add__(self, other: Self) -> Self:
         return type(self)(self.values + other.values)
 
+    def absorb(self, other: Self) -> Self:
+        """The same sum in the memory of this one: fresh pages cost more than the addition."""
+        values = self.values
+        values += other.values
+        return type(self)(values)
+
     def moved(self, step: Vector) -> Self:
         """T H Tᵀ, where row 0 of H times `step` is added to the others."""
         H = self.values.copy()
@@ -34,16 +40,31 @@ class HessianSum(OfColumns):
 class Hessian(Part):
     """The Hessian of the loss by θ, (p, p), (q, p, p) or (q, q, p, p) with p = n + 1, the intercept's entries first."""
 
+    hessian: ClassVar[bool] = True
+
     def __call__(self, block: Block, loss: Loss) -> HessianSum:
+        return self._sum(None, block, loss)
+
+    def more(self, total: HessianSum, block: Block, loss: Loss) -> HessianSum:
+        """In the memory of `total`."""
+        return self._sum(total.values, block, loss)
+
+    def _sum(self, values: Vector | None, block: Block, loss: Loss) -> HessianSum:
         second = None if loss.quadratic else loss.second_derivative(block.raw, block.y)
-        return HessianSum(block_hessian(block.columns, second, block.weight, convex=loss.convex))
+        return HessianSum(block_hessian(block.columns, second, block.weight, convex=loss.convex, into=values))
 
 
 class Gram(Part):
     """Σ w xxᵀ, (p, p), whatever the loss: what the Hessian of the squared loss is."""
 
+    hessian: ClassVar[bool] = True
+
     def __call__(self, block: Block, loss: Loss) -> HessianSum:
         return HessianSum(block_hessian(block.columns, None, block.weight))
+
+    def more(self, total: HessianSum, block: Block, loss: Loss) -> HessianSum:
+        """In the memory of `total`."""
+        return HessianSum(block_hessian(block.columns, None, block.weight, into=total.values))
 
 
 @dataclass(frozen=True)
@@ -51,9 +72,14 @@ class Expected(Part):
     """A sum of curvatures, such as the Hessian, with those that are expected: Fisher's information."""
 
     part: Part
+    hessian: ClassVar[bool] = True
 
     def __call__(self, block: Block, loss: Loss) -> Any:
         return self.part(block, cast(Loss, _Expectation(loss)))
+
+    def more(self, total: Any, block: Block, loss: Loss) -> Any:
+        """As the sum itself grows."""
+        return self.part.more(total, block, cast(Loss, _Expectation(loss)))
 
 
 @dataclass(frozen=True)
@@ -68,30 +94,37 @@ class _Expectation:
         return self.loss.expected_curvature(raw_prediction, y)
 
 
-def block_hessian(columns: Columns, second: Array | None, w: Array | None, *, convex: bool = True) -> Vector:
+def block_hessian(
+    columns: Columns, second: Array | None, w: Array | None, *, convex: bool = True, into: Vector | None = None
+) -> Vector:
     """Xᵀ diag(w · second) X with a column of ones before X; `second` is 1 where it is None.
 
-    convex: whether `second` is nowhere negative.
+    convex: whether `second` is nowhere negative; into: what it is added to, in its memory.
     """
-    if not convex and second is not None:
-        return _indefinite(columns, second if w is None else (second.T * w).T)
-    if second is None or second.ndim == 1:
-        return columns.gram(w if second is None else second if w is None else second * w)
-    if w is not None:
+    p = columns.shape[1] + 1
+    if second is not None and w is not None:
         second = second * w.reshape(-1, *[1] * (second.ndim - 1))
-    q, p = second.shape[1], columns.shape[1] + 1
-    if second.ndim == 2:
-        return np.stack([columns.gram(second[:, k]) for k in range(q)])
-    hessian = np.empty((q, q, p, p))
-    for k in range(q):
-        hessian[k, k] = columns.gram(second[:, k, k])
-        for other in range(k):
-            hessian[k, other] = hessian[other, k] = columns.cross(second[:, k, other])
-    return hessian
+    outputs = () if second is None else second.shape[1:]
+    total = np.zeros((*outputs, p, p)) if into is None else into
+    if second is None or second.ndim == 1:
+        _add(columns, w if second is None else second, total, convex=convex)
+    elif second.ndim == 2:
+        for k, of_output in enumerate(total):
+            _add(columns, second[:, k], of_output, convex=convex)
+    else:
+        for k in range(len(total)):
+            columns.add_gram(second[:, k, k], total[k, k])
+            for other in range(k):
+                cross = columns.cross(second[:, k, other])
+                total[k, other] += cross
+                total[other, k] += cross
+    return total
 
 
-def _indefinite(columns: Columns, second: Array) -> Vector:
-    """The same where `second`, output by output, may be negative; symmetric to the bit."""
-    found = [columns.cross(column) for column in second.reshape(len(second), -1).T]
-    halves = [(H + H.T) / 2 for H in found]
-    return halves[0] if second.ndim == 1 else np.stack(halves)
+def _add(columns: Columns, s: Array | None, total: Vector, *, convex: bool) -> None:
+    """Symmetric to the bit, also where s may be negative."""
+    if convex or s is None:
+        columns.add_gram(s, total)
+        return
+    cross = columns.cross(s)
+    total += (cross + cross.T) / 2

@@ -61,6 +61,14 @@ class MixedColumns:
         """Xᵀr, an output a row."""
         return np.concatenate([part.transposed_times(residual) for part in self._parts], axis=-1)
 
+    def add_transposed(self, residual: FloatArray, total: FloatArray) -> None:
+        """Add Xᵀr to a sum."""
+        total += self.transposed_times(residual).T
+
+    def add_gram(self, s: FloatArray | None, total: Vector) -> None:
+        """Add `gram` to a sum of such."""
+        total += self.gram(s)
+
     def gram(self, s: FloatArray | None) -> Vector:
         """[1 X]ᵀ diag(s) [1 X] for s ≥ 0; symmetric to the bit."""
         return self._square([part.gram(s) for part in self._parts], s)

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, Self
+from operator import add
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
@@ -23,6 +25,7 @@ from dgd.data.sampled_rows import SampledRows, Sampling
 from dgd.losses import Loss
 from dgd.passes.sums.bad_rows import check_finite, check_targets
 from dgd.passes.sums.blocks import Block, Blocks
+from dgd.passes.tree import absorbed
 
 
 class OfColumns(ABC):
@@ -38,9 +41,16 @@ class OfColumns(ABC):
 class Part(Protocol):
     """One sum over rows."""
 
+    hessian: ClassVar[bool] = False
+    """Whether it is as large as a Hessian, for which blocks have more rows."""
+
     def __call__(self, block: Block, loss: Loss) -> Any:
         """The sum over a block's rows: anything that can be added."""
         ...
+
+    def more(self, total: Any, block: Block, loss: Loss) -> Any:
+        """The sum over the rows of `total` and of a block more; `total` is not used again."""
+        return total + self(block, loss)
 
     def of_chunk(self, total: Any) -> Any:
         """The sum over a chunk, in float64, from that of its blocks."""
@@ -63,10 +73,17 @@ class Sums:
     """The rows that were copied aside."""
 
     def __add__(self, other: Self) -> Self:
+        return self._with(other, add)
+
+    def absorb(self, other: Self) -> Self:
+        """The same sums in the memory of these, which are not used again."""
+        return self._with(other, absorbed)
+
+    def _with(self, other: Self, add_parts: Callable[[Any, Any], Any]) -> Self:
         with np.errstate(over="ignore", invalid="ignore"):
             if self.about is not None or other.about is not None:
                 other = other.moved_to(self.about)
-            parts = tuple(a + b for a, b in zip(self.parts, other.parts, strict=True))
+            parts = tuple(add_parts(a, b) for a, b in zip(self.parts, other.parts, strict=True))
         sample = other.sample if self.sample is None else self.sample
         if self.sample is not None and other.sample is not None:
             sample = self.sample + other.sample
@@ -116,10 +133,14 @@ class RowSums:
                 encode=self.loss.encode,
                 dtype=dtype,
                 centre=centre,
+                hessian=any(part.hessian for part in self.parts),
             )
             for block in blocks:
-                sums = [part(block, self.loss) for part in self.parts]
-                totals = [a + b for a, b in zip(totals, sums, strict=True)] if totals else sums
+                if totals:
+                    parts = zip(self.parts, totals, strict=True)
+                    totals = [part.more(total, block, self.loss) for part, total in parts]
+                else:
+                    totals = [part(block, self.loss) for part in self.parts]
             totals = [part.of_chunk(total) for part, total in zip(self.parts, totals, strict=True)]
             weight = blocks.weight_sum
         finite = all(part.finite(total) for part, total in zip(self.parts, totals, strict=True))

@@ -47,6 +47,14 @@ class SparseColumns:
         product: FloatArray = (self._transposed @ residual).T
         return product
 
+    def add_transposed(self, residual: FloatArray, total: FloatArray) -> None:
+        """Add Xᵀr to a sum."""
+        total += self.transposed_times(residual).T
+
+    def add_gram(self, s: FloatArray | None, total: Vector) -> None:
+        """Add `gram` to a sum of such."""
+        total += self.gram(s)
+
     def gram(self, s: FloatArray | None) -> Vector:
         """[1 X]ᵀ diag(s) [1 X] for s ≥ 0; symmetric to the bit."""
         root = np.ones(len(self._X), self.dtype) if s is None else np.sqrt(s)

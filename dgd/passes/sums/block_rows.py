@@ -1,0 +1,76 @@
+"""How many rows a micro-block has: few enough for a cache, and enough for what is summed of them.
+
+A block's products are added to the sums so far. Of the products that two rows more make, adding takes as long as
+making them for some thirty rows, whatever their number, once the sums do not stay in a cache: so with many outputs a
+block has 1,024 rows, and with a Hessian, of which half the arithmetic makes as many numbers, 2,048. Such products are
+limited by arithmetic, so that X need not be in a core's own cache.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dgd.data.row_cuts import PER_COLUMN
+
+MICRO_BLOCK_BYTES = 5 * 2**20
+"""A chunk of 4 MiB and its row vectors fit. Smaller blocks make threads wait for the interpreter's lock more often."""
+CONVERTED_BLOCK_BYTES = 2 * 2**20
+"""For a block that is converted: what it is converted from passes through the cache as well."""
+MICRO_BLOCK_NON_ZEROS = 2**19
+"""6 MiB with their column numbers. Smaller blocks make more gradients, which are as long as a row of all columns."""
+
+CACHED_SUM_BYTES = 2**18
+"""Sums up to here stay in a core's cache, where adding to them costs next to nothing."""
+OUTPUTS = 16
+"""So many make a product of two matrices limited by arithmetic, not by reading X."""
+PRODUCT_ROWS = 1024
+HESSIAN_ROWS = 2048
+LARGEST_BLOCK_BYTES = 2**26
+SCALED_BYTES = 2**20
+"""Rows times a number each, which are then multiplied by themselves."""
+MULTIPLE = 8
+"""Of rows, in blocks of equal length: BLAS multiplies so many together."""
+
+
+def block_rows(
+    n_features: int, stored: np.dtype[Any] | None, dtype: np.dtype[Any], *, outputs: int = 1, hessian: bool = False
+) -> int:
+    """The rows of a micro-block: as many as its bytes hold of X and of its row vectors, and never less than 16.
+
+    More where the sums are large. stored: the dtype of X, None where X is not used as it is stored; hessian: whether
+    one is summed.
+    """
+    n_bytes = MICRO_BLOCK_BYTES if stored == dtype else CONVERTED_BLOCK_BYTES
+    row_bytes = dtype.itemsize * (n_features + 4 * outputs)
+    wanted = min(_wanted_rows(n_features, dtype, outputs, hessian=hessian), LARGEST_BLOCK_BYTES // row_bytes)
+    return max(16, n_bytes // row_bytes, wanted)
+
+
+def _wanted_rows(n_features: int, dtype: np.dtype[Any], outputs: int, *, hessian: bool) -> int:
+    """For sums that do not stay in a cache; 0 where they do."""
+    if hessian and dtype.itemsize * n_features**2 > CACHED_SUM_BYTES:
+        return HESSIAN_ROWS
+    large = outputs >= OUTPUTS and dtype.itemsize * n_features * outputs > CACHED_SUM_BYTES
+    return PRODUCT_ROWS if large else 0
+
+
+def scaled_rows(n_features: int, dtype: np.dtype[Any]) -> int:
+    """The rows that are multiplied by themselves at a time."""
+    in_cache = SCALED_BYTES // (dtype.itemsize * max(1, n_features))
+    return max(MULTIPLE, in_cache, min(_wanted_rows(n_features, dtype, 1, hessian=True), HESSIAN_ROWS))
+
+
+def equal_parts(rows: int, most: int) -> list[slice]:
+    """Rows in as few parts of at most `most` as there can be, of equal length but for the last."""
+    count = -(-rows // max(1, most))
+    if count <= 1:
+        return [slice(0, rows)]
+    step = min(most, -(-rows // (count * MULTIPLE)) * MULTIPLE)
+    return [slice(start, min(start + step, rows)) for start in range(0, rows, step)]
+
+
+def block_cost(n_features: int) -> int:
+    """The stored values of a sparse or mixed micro-block, and a few more for each of its rows."""
+    return max(MICRO_BLOCK_NON_ZEROS, PER_COLUMN * n_features)

@@ -1,0 +1,123 @@
+"""Sums that are products of matrices: the rows of a block, and sums in the memory of sums."""
+
+from __future__ import annotations
+
+from operator import add
+
+import numpy as np
+import pytest
+from sums import gradient_sum
+
+from dgd.data.buffers import Buffers
+from dgd.data.dataset import Chunk
+from dgd.losses import Logistic, Loss, Softmax, Squared
+from dgd.losses import softmax as softmax_module
+from dgd.passes.sums import block_rows as rows_module
+from dgd.passes.sums import gradient as gradient_module
+from dgd.passes.sums.block_rows import block_rows, equal_parts
+from dgd.passes.sums.dense_columns import DenseColumns
+from dgd.passes.sums.hessian import Hessian
+from dgd.passes.sums.moments import ColumnMoments
+from dgd.passes.tree import absorbed
+
+F4, F8 = np.dtype("f4"), np.dtype("f8")
+
+
+def test_a_block_has_more_rows_where_its_sums_are_large() -> None:
+    assert block_rows(512, F4, F8, outputs=1000) == 1024
+    assert block_rows(100, F4, F8, outputs=10) == 2**21 // (8 * 140)
+    assert block_rows(1000, F8, F8, hessian=True) == 2048
+    assert block_rows(100, F8, F8, hessian=True) == block_rows(100, F8, F8)
+    largest = block_rows(10**5, F8, F8, outputs=1000, hessian=True)
+    assert largest == 2**26 // (8 * 104_000)
+
+
+def test_parts_are_of_equal_length_and_no_longer_than_asked() -> None:
+    for rows, most in ((0, 8), (7, 8), (128, 40), (1000, 16), (1001, 999), (50, 1), (20, 17)):
+        parts = equal_parts(rows, most)
+        assert [i for part in parts for i in range(part.start, part.stop)] == list(range(rows))
+        lengths = [part.stop - part.start for part in parts]
+        assert max(lengths) <= most
+        assert len(set(lengths[:-1])) <= 1
+    assert [part.stop - part.start for part in equal_parts(128, 40)] == [32] * 4
+
+
+@pytest.mark.parametrize("loss", [Squared(), Softmax(3)], ids=["targets", "classes"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_outputs_taken_some_rows_at_a_time_are_those_of_the_naive_formula(
+    loss: Loss, weighted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gradient_module, "PIECE", 3 * 7)
+    rng = np.random.default_rng(1)
+    X, B = rng.normal(size=(50, 4)), rng.normal(size=(4, 3))
+    y = rng.normal(size=(50, 3)) if isinstance(loss, Squared) else rng.integers(0, 3, 50)
+    w = rng.uniform(size=50) if weighted else None
+    found = gradient_sum(loss, np.ones(3), B)(Chunk(0, 0, X, y, w, 0), Buffers()).parts[0]
+    value, derivative = loss.value_and_derivative(X @ B + 1.0, loss.encode(y, F8))
+    weight = np.ones(50) if w is None else w
+    assert found.loss == pytest.approx(weight @ value, rel=1e-12)
+    np.testing.assert_allclose(found.gradient[1:], X.T @ (derivative * weight[:, None]), rtol=1e-11, atol=1e-12)
+    np.testing.assert_allclose(found.gradient[0], weight @ derivative, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("outputs", [0, 2, 70])
+@pytest.mark.parametrize("dtype", [F4, F8], ids=str)
+def test_the_gradient_of_a_block_is_added_to_a_sum(outputs: int, dtype: np.dtype) -> None:
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(30, 5)).astype(dtype)
+    r = rng.normal(size=(30, outputs) if outputs else 30).astype(dtype)
+    total = np.ones((5, outputs) if outputs else 5, dtype)
+    DenseColumns(X, Buffers()).add_transposed(r, total)
+    np.testing.assert_allclose(total, 1 + X.T.astype(F8) @ r, rtol=1e-4 if dtype == F4 else 1e-12, atol=1e-6)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_gram_in_parts_is_that_of_the_naive_formula_and_symmetric(
+    weighted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows_module, "SCALED_BYTES", 8 * 6 * 8)
+    rng = np.random.default_rng(3)
+    X, before = rng.normal(size=(43, 6)), rng.normal(size=7)
+    s = rng.uniform(size=43) if weighted else None
+    total = np.outer(before, before)
+    kept = X.copy()
+    DenseColumns(X, Buffers()).add_gram(s, total)
+    A = np.column_stack([np.ones(43), X])
+    naive = np.outer(before, before) + A.T @ (A if s is None else A * s[:, None])
+    np.testing.assert_allclose(total, naive, rtol=1e-12, atol=1e-12)
+    assert (total == total.T).all()
+    assert (kept == X).all()
+
+
+@pytest.mark.parametrize("loss", [Squared(), Logistic(), Softmax(3)], ids=lambda loss: loss.name)
+def test_sums_in_the_memory_of_sums_have_the_bits_of_new_ones(loss: Loss) -> None:
+    rng = np.random.default_rng(4)
+    X, y, coef = rng.normal(size=(40, 4)), rng.integers(0, 2, 40), rng.normal(size=4)
+    coef = rng.normal(size=(4, 3)) if isinstance(loss, Softmax) else coef
+    chunk_sum = gradient_sum(loss, np.zeros(coef.shape[1:]), coef, Hessian(), ColumnMoments())
+
+    def halves() -> list:
+        return [chunk_sum(Chunk(0, 0, X[some], y[some], None, 0), Buffers()) for some in (slice(0, 25), slice(25, 40))]
+
+    new, same = add(*halves()), absorbed(*halves())
+    assert new.weight == same.weight
+    assert new.parts[0].loss == same.parts[0].loss
+    assert (new.parts[0].gradient == same.parts[0].gradient).all()
+    assert (new.parts[1].values == same.parts[1].values).all()
+    assert (new.parts[2].squares == same.parts[2].squares).all()
+
+
+@pytest.mark.parametrize("dtype", [F4, F8], ids=str)
+def test_classes_by_row_are_those_by_class(dtype: np.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(5)
+    raw, y = (10 * rng.normal(size=(90, 12))).astype(dtype), rng.integers(0, 12, 90).astype(dtype)
+    raw[3], raw[4], y[5] = 1e4 * raw[3], 0.0, np.nan
+    loss, found = Softmax(12), []
+    for by_row in (1, 100):
+        monkeypatch.setattr(softmax_module, "BY_ROW", by_row)
+        found.append((*loss.value_and_derivative(raw, y), loss.response(raw), loss.value(raw, y)))
+    near = {"rtol": 1e-5, "atol": 1e-6} if dtype == F4 else {"rtol": 1e-13, "atol": 1e-15}
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, **near)
+        assert one.shape == other.shape
+    assert np.isnan(found[0][0][5])
