@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -34,14 +35,12 @@ def class_indices(y: Array, classes: Sequence[Label], dtype: np.dtype[Any]) -> F
     """The index in `classes` of each label, of the shape of y; NaN for what is not one of them."""
     if y.dtype.kind in "OT":
         return _indices_of_objects(y.astype(object, copy=False), classes, dtype)
-    indices, known = _stored_as(classes, y.dtype)
-    if not indices:
+    indices, known = _stored_as(tuple(classes), y.dtype)
+    if not len(indices):
         return np.full(y.shape, np.nan, dtype)
-    order = np.argsort(known, kind="stable")
-    known = known[order]
     place = np.searchsorted(known, y)
     np.minimum(place, len(known) - 1, out=place)
-    return np.where(known[place] == y, np.array(indices, dtype)[order][place], dtype.type(np.nan))
+    return np.where(known[place] == y, indices.astype(dtype)[place], dtype.type(np.nan))
 
 
 def _plain(label: Any, call: str) -> Label:
@@ -54,8 +53,12 @@ def _plain(label: Any, call: str) -> Label:
     return label
 
 
-def _stored_as(classes: Sequence[Label], dtype: np.dtype[Any]) -> tuple[list[int], Array]:
-    """The indices of the classes that an array of that dtype can hold, and those classes in that dtype."""
+@lru_cache(maxsize=16)
+def _stored_as(classes: tuple[Label, ...], dtype: np.dtype[Any]) -> tuple[Array, Array]:
+    """The indices of the classes that an array of that dtype can hold, and those classes in that dtype, ascending.
+
+    The same for every chunk: a thousand classes take as long as a block's product.
+    """
     indices: list[int] = []
     labels: list[Any] = []
     for index, label in enumerate(classes):
@@ -66,7 +69,9 @@ def _stored_as(classes: Sequence[Label], dtype: np.dtype[Any]) -> tuple[list[int
         elif dtype.kind in "biuf" and _holds(dtype, label):
             indices.append(index)
             labels.append(label)
-    return indices, np.array(labels, dtype.kind if dtype.kind in "US" else dtype)
+    known = np.array(labels, dtype.kind if dtype.kind in "US" else dtype)
+    order = np.argsort(known, kind="stable")
+    return np.array(indices, np.intp)[order], known[order]
 
 
 def _holds(dtype: np.dtype[Any], label: Any) -> bool:

@@ -89,12 +89,13 @@ class DenseColumns:
         root = None if s is None else np.sqrt(s)[:, None]
         scaled = self._buffers.take("scaled", (min(step, rows), n), X.dtype)
         product = self._buffers.take("product of columns", (n, n), X.dtype)
+        weights = np.ones(rows, X.dtype) if s is None else s
         for some in equal_parts(rows, step):
             part = X[some]
+            _add_border(total, weights[some], part)
             if root is not None:
                 part = np.multiply(part, root[some], out=scaled[: len(part)])
             total[1:, 1:] += np.dot(part.T, part, out=product)
-        _add_border(total, np.ones(rows, X.dtype) if s is None else s, X)
 
     def cross(self, s: FloatArray) -> Vector:
         """[1 X]ᵀ diag(s) [1 X]."""
