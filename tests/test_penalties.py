@@ -355,7 +355,7 @@ each_option = pytest.mark.parametrize(("kind", "option"), OPTIONS)
         (None, "got None"),
         (1j, "got 1j"),
         ([1.0, [2.0, 3.0]], "got "),
-        (np.ones((2, 2)), r"got an array of shape \(2, 2\)"),
+        (np.ones((2, 2, 2)), r"got an array of shape \(2, 2, 2\)"),
         (np.ma.masked_array([1.0, 2.0], [False, True]), "got masked_array"),
     ],
     ids=repr,

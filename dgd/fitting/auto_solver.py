@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from dgd.errors import ConfigurationError
 from dgd.losses import Loss, Squared
 from dgd.penalties import Penalty
+from dgd.penalties.parts import differs_by_output, penalises_intercept
 from dgd.solvers import Solver
 
 NEWTON_QUADRATIC = 1000
@@ -48,14 +49,16 @@ class Choice:
 
 def choose(loss: Loss, penalty: Penalty, n_parameters: int, learning_rate: object, outputs: int = 1) -> Choice:
     """The solver that `solver="auto"` stands for."""
-    n_parameters = _of_hessian(loss, n_parameters, outputs)
+    shares = not differs_by_output(penalty)
+    n_parameters = _of_hessian(loss, n_parameters, outputs if shares else 1)
     p = f"{n_parameters:,} parameter{'s' * (n_parameters != 1)}"
-    if loss.quadratic and outputs > 1:
+    if loss.quadratic and outputs > 1 and shares:
         p += f" for each of {outputs:,} outputs"
     if learning_rate != "auto":
         return Choice("gd", "a learning rate was given, and it is gradient descent that has one")
     small = n_parameters <= (NEWTON_QUADRATIC if loss.quadratic else NEWTON_SMOOTH)
-    if small and isinstance(loss, Squared) and (penalty.is_smooth or penalty.has_kinks):
+    by_products = shares and not penalises_intercept(penalty)
+    if small and by_products and isinstance(loss, Squared) and (penalty.is_smooth or penalty.has_kinks):
         return Choice("summary", f"{loss.name} loss, {p}: {ONE_PASS}")
     if not penalty.is_smooth and (not small or loss.curvature_vanishes or not penalty.has_kinks):
         cause = f"{p} are too many for a Hessian"
@@ -82,12 +85,18 @@ def _of_hessian(loss: Loss, n_parameters: int, outputs: int) -> int:
 
 def check_method(solver: Solver, loss: Loss, penalty: Penalty, n_parameters: int, outputs: int = 1) -> None:
     """Raise ConfigurationError if the solver cannot work with that loss and penalty."""
-    n_parameters = _of_hessian(loss, n_parameters, outputs)
+    shares = not differs_by_output(penalty)
+    n_parameters = _of_hessian(loss, n_parameters, outputs if shares else 1)
     asked = f"`fit({solver.argument})`"
     if solver.smooth_only and not penalty.is_smooth:
         raise ConfigurationError(
             f"{asked} cannot work with the penalty {penalty.name!r}, which has no gradient at its kinks or bounds; use "
             f"solver='fista', or a penalty of dgd.penalties.L2"
+        )
+    if solver.wants_products and isinstance(loss, Squared) and not (shares and not penalises_intercept(penalty)):
+        raise ConfigurationError(
+            f"{asked} sums centred products, from which a penalty of the intercept or one that differs between outputs "
+            f"does not follow; use solver='newton'"
         )
     if solver.wants_kinks and not penalty.is_smooth and not penalty.has_kinks:
         raise ConfigurationError(

@@ -21,8 +21,10 @@ class CoefficientProx:
 
     def __call__(self, point: Vector, step: float | Vector) -> Vector:
         point = point.copy()
-        coef = self.coordinates.coef_part(point)
-        coef[...] = self.penalty.prox(coef, self.coordinates.coef_part(step) if isinstance(step, np.ndarray) else step)
+        coef = self.coordinates.penalised_part(point)
+        coef[...] = self.penalty.prox(
+            coef, self.coordinates.penalised_part(step) if isinstance(step, np.ndarray) else step
+        )
         return point
 
     @property
@@ -30,11 +32,11 @@ class CoefficientProx:
         """The penalty's l1 and bounds; none for the intercept. None if the penalty is of another kind."""
         n = int(np.prod(self.coordinates.theta_shape))
         found = Kinks(np.zeros(n), np.full(n, -np.inf), np.full(n, np.inf))
-        known = self.penalty.kinks(self.coordinates.coef_part(found.l1))
+        known = self.penalty.kinks(self.coordinates.penalised_part(found.l1))
         if known is None:
             return None
         for values, part in zip((found.l1, found.lower, found.upper), known, strict=True):
-            self.coordinates.coef_part(values)[...] = part
+            self.coordinates.penalised_part(values)[...] = part
         return found
 
 
@@ -43,7 +45,7 @@ def least_subgradient(penalty: Penalty, coordinates: Coordinates, coef: Vector, 
     if penalty.is_smooth:
         return None
     subgradient = gradient.copy()
-    part = coordinates.coef_part(subgradient)
+    part = coordinates.penalised_part(subgradient)
     part[...] = penalty.subgradient(coef, part.copy())
     return subgradient
 
@@ -56,7 +58,7 @@ def with_curvature(hessian: Matrix | None, penalty: Penalty, coordinates: Coordi
     if hessian is None:
         return None
     diagonal = np.zeros(coordinates.theta_shape)
-    coordinates.coef_part(diagonal)[...] = penalty.curvature(coef)
+    coordinates.penalised_part(diagonal)[...] = penalty.curvature(coef)
     q = diagonal.size // len(hessian)
     if q > 1 and (diagonal == diagonal[:, :1]).all():
         return hessian + np.diag(diagonal[:, 0])

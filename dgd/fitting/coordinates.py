@@ -17,6 +17,7 @@ from dgd._typing import Matrix, Vector
 from dgd.errors import ValueRangeError
 from dgd.passes.sums.moments import Moments
 from dgd.penalties import Penalty
+from dgd.penalties.separable import Separable
 
 SMALLEST = 1e-150
 CONSTANT = 1e-13
@@ -33,31 +34,46 @@ class Coordinates:
     outputs: int | None = None
     standardised: bool = False
     """Whether columns have deviation 1 (without an intercept, mean square 1), and not just the user's own scale."""
+    whole: bool = False
+    """Whether the penalty is of the intercept as well, which is then the user's own: no mean is taken up by it."""
 
     @property
     def centred(self) -> bool:
         """Whether `mean` is the columns' mean, so that a change of coefficients leaves the mean prediction as it is."""
-        return self.standardised and self.intercept
+        return self.standardised and self.intercept and not self.whole
 
     @classmethod
     def identity(
-        cls, n_features: int, *, intercept: bool, outputs: int | None = None, centre: Vector | None = None
+        cls,
+        n_features: int,
+        *,
+        intercept: bool,
+        outputs: int | None = None,
+        centre: Vector | None = None,
+        whole: bool = False,
     ) -> Coordinates:
         """The user's own coordinates, beside θ for columns less their centre."""
         mean = np.zeros(n_features) if centre is None else -centre
-        return cls(mean, np.ones(n_features), intercept, outputs)
+        return cls(mean, np.ones(n_features), intercept, outputs, whole=whole)
 
     @classmethod
     def standardising(
-        cls, moments: Moments, *, intercept: bool, outputs: int | None = None, ridge: Vector | float = 0.0
+        cls,
+        moments: Moments,
+        *,
+        intercept: bool,
+        outputs: int | None = None,
+        ridge: Vector | float = 0.0,
+        whole: bool = False,
     ) -> Coordinates:
-        """Columns of mean 0 and deviation 1; without an intercept only divided by their root mean square.
+        """Columns of mean 0 and deviation 1; without a free intercept only divided by their root mean square.
 
+        whole: the intercept has a penalty of its own.
         ridge: added to each variance for an l2 penalty, so that the scales are those of the objective's curvature.
         """
         variance = moments.variance
         _check_range(variance, moments.mean)
-        if intercept:
+        if intercept and not whole:
             deviation = np.sqrt(variance)
             usable = deviation > CONSTANT * np.abs(moments.mean)
             mean = moments.mean
@@ -66,12 +82,19 @@ class Coordinates:
             usable = deviation > 0
             mean = np.zeros_like(moments.mean)
         scale = np.sqrt(np.where(usable, deviation, 0.0) ** 2 + ridge)
-        return cls(mean, np.where(scale > 0, scale, 1.0), intercept, outputs, standardised=True)
+        return cls(mean, np.where(scale > 0, scale, 1.0), intercept, outputs, standardised=True, whole=whole)
 
     def penalty(self, penalty: Penalty) -> Penalty:
         """The user's penalty as a function of the solver's coefficients."""
+        if self.whole:
+            assert isinstance(penalty, Separable)
+            return penalty.with_intercept(len(self.scale)).scaled(np.concatenate([[1.0], self.scale]))
         identity = not self.mean.any() and bool((self.scale == 1).all())
         return penalty if identity else penalty.scaled(self.scale)
+
+    def penalised_part(self, z: Vector) -> Vector:
+        """A view of what the penalty is of: the coefficients, and the intercept where it has one too."""
+        return z.reshape(self.theta_shape) if self.whole else self.coef_part(z)
 
     @property
     def theta_shape(self) -> tuple[int, ...]:

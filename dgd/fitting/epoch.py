@@ -159,7 +159,7 @@ class EpochFold:
         if weight == 0.0:
             return replace(value, step=value.step + 1)
         gradient = batch.gradient * (self.loss.gradient_scale / weight)
-        point_gradient, coef_part = self.coordinates.gradient(gradient), self.coordinates.coef_part
+        point_gradient, coef_part = self.coordinates.gradient(gradient), self.coordinates.penalised_part
         coef_gradient = coef_part(point_gradient)
         coef_gradient += self.penalty.gradient(coef_part(value.point))
         eta = rate_at(self.epoch.learning_rate, value.step, call="MiniBatch(learning_rate=...)")

@@ -82,16 +82,17 @@ def fit(
         probit, cloglog  two classes by other links      binomial  y = (successes, failures), two columns
         squared_hinge, squared_epsilon_insensitive: those of support vector machines
 
-    θ = (b₀, b). The intercept b₀ is never penalised. The mean squared loss is the MSE, without ½; unweighted, Σw is the
-    number of rows m. With y of shape (m, q), or K classes by softmax, θ is a matrix with a column for each, the losses
-    are summed over the columns, and one read of X serves them all.
+    θ = (b₀, b). The intercept b₀ has no penalty but one that is given to it. The mean squared loss is the MSE, without
+    ½; unweighted, Σw is the number of rows m. With y of shape (m, q), or K classes by softmax, θ is a matrix with a
+    column for each, the losses are summed over the columns, and one read of X serves them all.
 
     data, y, weight, offset, reading: see `open_dataset`.
     loss: a name above, or an object of `dgd.losses`: `Huber(delta)`, `Quantile(quantile, smoothing)`, `Tweedie(power)`,
         `NegativeBinomial(alpha)`, `SquaredEpsilonInsensitive(epsilon)`, `Logistic(classes)`, `Softmax(classes)`.
         Targets are checked: 0 to 1 or the declared classes, counts of 0 or more. Classes that a softmax was not told,
         or that are strings, are found by reading y once before the fit.
-    penalty: an object of `dgd.penalties`: L2, L1, ElasticNet, Box, NonNegative, each with numbers or one per feature.
+    penalty: an object of `dgd.penalties`: L2, L1, ElasticNet, Box, NonNegative, each with numbers, one per feature, or
+        (q, n) of them for q outputs or classes, and with `intercept=` a penalty of the intercept's own.
     fit_intercept: whether θ has an intercept, as its first entry; no column of ones is stored for it.
     solver: gd, momentum, nesterov, fista, barzilai-borwein, cg, lbfgs, newton, quasi-newton, summary, minibatch, an
         object of `dgd.solvers`, or "auto", which chooses by loss, penalty and size; `Result.explain()` says what and

@@ -24,6 +24,7 @@ from dgd.passes.sums.hessian import Hessian
 from dgd.passes.sums.moments import ColumnMoments
 from dgd.passes.sums.row_sums import RowSums
 from dgd.penalties import NoPenalty
+from dgd.penalties.parts import penalises_intercept
 
 SINGULAR = 1e-13
 """An eigenvalue of the standardised columns' Gram matrix below this part of the largest may be rounding of zero."""
@@ -52,7 +53,7 @@ def shortest(theta: Vector, objective: Objective, known: Known) -> Vector:
     in its null space, unless there is a penalty that is seen beside it.
     """
     if objective.loss.shift_is_free:
-        first = int(objective.fit_intercept)
+        first = int(objective.fit_intercept and not penalises_intercept(objective.penalty))
         free = theta if isinstance(objective.penalty, NoPenalty) else theta[:first]
         free -= free.mean(axis=1, keepdims=True)
         return theta

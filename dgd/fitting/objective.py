@@ -37,6 +37,7 @@ from dgd.passes.sums.loss import LossOnly
 from dgd.passes.sums.moments import ColumnMoments, Moments, TargetMoments
 from dgd.passes.sums.row_sums import Part, RowSums, Sums
 from dgd.penalties import NoPenalty, Penalty
+from dgd.penalties.parts import check_penalty, penalises_intercept
 from dgd.solvers.base import VALUE_ROUNDING, Epoch, Evaluation, no_prox, vector_norm
 
 SINGLE_VALUE_ROUNDING = 16 * float(np.finfo(np.float32).eps)
@@ -66,7 +67,7 @@ class Objective:
     """Which rows the first pass copies aside, if it does; it then sums no Hessian."""
 
     def __post_init__(self) -> None:
-        self.penalty.check(self.dataset.shape[1])
+        check_penalty(self.penalty, self.dataset.shape[1], self.outputs, intercept=self.fit_intercept)
 
     @property
     def outputs(self) -> int | None:
@@ -93,10 +94,14 @@ class Objective:
         """Before any pass: the solver's coordinates are the user's."""
         return Known(self.raw(None), centre=None if self.null is None else Centre(None, self.null.level))
 
+    @property
+    def _kind(self) -> dict[str, Any]:
+        whole = penalises_intercept(self.penalty)
+        return {"intercept": self.fit_intercept, "outputs": self.outputs, "whole": whole}
+
     def raw(self, centre: Vector | None) -> Coordinates:
         """The user's own, of columns less their centre."""
-        n = self.dataset.shape[1]
-        return Coordinates.identity(n, intercept=self.fit_intercept, outputs=self.outputs, centre=centre)
+        return Coordinates.identity(self.dataset.shape[1], centre=centre, **self._kind)
 
     def to_user(self, point: Vector, known: Known) -> Vector:
         """θ for columns and targets as they are, from a point of the solver's coordinates."""
@@ -124,12 +129,8 @@ class Objective:
 
     def standardised(self, sums: Any) -> Coordinates:
         """The coordinates in which columns have mean 0 and deviation 1."""
-        return Coordinates.standardising(
-            sums,
-            intercept=self.fit_intercept,
-            outputs=self.outputs,
-            ridge=self.penalty.curvature(np.zeros(self.dataset.shape[1])) / self.loss.gradient_scale,
-        )
+        ridge = self.penalty.curvature(np.zeros(self.dataset.shape[1])) / self.loss.gradient_scale
+        return Coordinates.standardising(sums, ridge=ridge, **self._kind)
 
     def validate(self, point: Vector, last: Pass) -> tuple[float | None, int]:
         """The objective on the validation rows, penalty included, and the bytes read for it; None without them."""
@@ -153,7 +154,7 @@ class Objective:
         return value - self._penalty_value(point, known)
 
     def _penalty_value(self, point: Vector, known: Known) -> float:
-        penalty, coef = known.coordinates.penalty(self.penalty), known.coordinates.coef_part(point)
+        penalty, coef = known.coordinates.penalty(self.penalty), known.coordinates.penalised_part(point)
         with np.errstate(over="ignore", invalid="ignore"):
             return penalty.value(coef) + penalty.nonsmooth_value(coef)
 
@@ -236,7 +237,7 @@ class Objective:
     def evaluation(self, point: Vector, mean: float, gradient: Vector, known: Known, *, hessian: bool) -> Evaluation:
         """F and its gradient, from the mean loss and its gradient in the solver's coordinates."""
         coordinates, penalty = known.coordinates, known.coordinates.penalty(self.penalty)
-        coef, coef_gradient = coordinates.coef_part(point), coordinates.coef_part(gradient)
+        coef, coef_gradient = coordinates.penalised_part(point), coordinates.penalised_part(gradient)
         coef_gradient += penalty.gradient(coef)
         nonsmooth = penalty.nonsmooth_value(coef)
         return Evaluation(
@@ -286,7 +287,7 @@ class Objective:
         part = run_epoch(self.executor, self.dataset, fold, epoch, part, pause)
         end = part.so_far
         check_counts(end.weight_sum, part.left_out, self.dataset.feature_names)
-        coef = known.coordinates.coef_part(end.point)
+        coef = known.coordinates.penalised_part(end.point)
         nonsmooth = penalty.nonsmooth_value(coef)
         evaluation = Evaluation(
             point=end.point,

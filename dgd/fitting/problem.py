@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass, replace
 from typing import Any, Unpack
 
+import numpy as np
+
 from dgd._typing import Vector
 from dgd.data.dataset import Dataset
 from dgd.data.design.opening import as_opened
@@ -23,6 +25,8 @@ from dgd.losses import Loss, Squared
 from dgd.passes.plan import Need
 from dgd.passes.products_need import products_need
 from dgd.penalties import Penalty
+from dgd.penalties.parts import check_penalty, differs_by_output
+from dgd.penalties.separable import Separable
 from dgd.solvers import SOLVERS, Rate, Solver
 
 MANY = 1000
@@ -60,12 +64,15 @@ class Method:
         theta = theta.copy()
         coef = theta[int(self.fit_intercept) :]
         coef[...] = self.penalty.prox(coef, 0.0)
+        if isinstance(self.penalty, Separable) and self.penalty.intercept is not None:
+            theta[0] = self.penalty.intercept.prox(np.asarray(theta[0]), 0.0)
         return theta
 
     def need(self, dataset: Dataset, precision: str, split: RowSplit | None = None, *, factor: bool = False) -> Need:
         """What the passes of a fit need. factor: with room for an R factor, where it sums products."""
         p, q = self.n_parameters // (self.outputs or 1), self.outputs or 1
-        hessian_bytes = 8 * (p * p if self.loss.quadratic else self.n_parameters**2)
+        shared = self.loss.quadratic and not differs_by_output(self.penalty)
+        hessian_bytes = 8 * (p * p if shared else self.n_parameters**2)
         in_two = self.solver.wants_hessian and self.loss.quadratic and self.penalty.is_smooth
         if self.sums_products and split is None:
             return products_need(dataset.shape[1], q, dataset.chunk_rows, precision, passes=2, factors=factor)
@@ -98,12 +105,12 @@ def make_method(
     if read_labels and the_loss.wants_labels(dataset.y.dtype):
         the_loss = the_loss.with_classes(distinct(dataset.y, missing=dataset.missing))
     n = dataset.shape[1]
-    the_penalty.check(n)
     outputs = the_loss.n_outputs(dataset.y.shape)
     _check_offset(dataset, outputs)
     intercept = checked_flag("fit(fit_intercept", fit_intercept) and (
         dataset.design is None or dataset.design.intercept
     )
+    check_penalty(the_penalty, n, outputs, intercept=intercept)
     n_parameters = (n + intercept) * (outputs or 1)
     method, choice = make_solver(solver, rate, the_loss, the_penalty, n_parameters, outputs or 1)
     check_method(method, the_loss, the_penalty, n_parameters, outputs or 1)

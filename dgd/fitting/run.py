@@ -33,6 +33,7 @@ from dgd.passes.execution import Execution
 from dgd.passes.executor import Executor
 from dgd.passes.plan import Plan
 from dgd.passes.session import session
+from dgd.penalties.parts import penalises_intercept
 from dgd.solvers.base import Status
 
 
@@ -136,7 +137,7 @@ def _null_model(task: Task, dataset: Dataset, executor: Executor, *, known: bool
     known: whether the first pass, over products, finds them itself.
     """
     method = task.method
-    if not method.fit_intercept or method.by_the_book:
+    if not method.fit_intercept or method.by_the_book or penalises_intercept(method.penalty):
         return None
     if known:
         return NullModel(0.0, 0.0, np.zeros(method.outputs or 1))

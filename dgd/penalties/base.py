@@ -1,4 +1,4 @@
-"""What a penalty is: a function of the coefficients, and of nothing else. The intercept is never penalised.
+"""What a penalty is: a function of the coefficients and of nothing else. The intercept has none but one of its own.
 
     objective  =  mean loss + penalty(b)        penalty(b) = smooth(b) + nonsmooth(b)
 

@@ -20,14 +20,18 @@ Zou and Hastie (2005), Regularization and variable selection via the elastic net
 
 from __future__ import annotations
 
-from dgd.penalties.separable import Numbers, Separable
+from dgd.penalties.separable import Separable
+from dgd.penalties.strengths import Numbers
 
 
 class ElasticNet(Separable):
-    """Σ l1ⱼ |bⱼ| + ½ Σ l2ⱼ bⱼ²; each strength is one number, or one per feature."""
+    """Σ l1ⱼ |bⱼ| + ½ Σ l2ⱼ bⱼ²; each strength is one number, one per feature, or (q, n) for q outputs or classes.
+
+    intercept: a penalty of its own for the intercept, such as L2(0.1).
+    """
 
     name = "elastic_net"
     arguments = ("l1", "l2")
 
-    def __init__(self, *, l1: Numbers, l2: Numbers) -> None:
-        super().__init__(l1=l1, l2=l2)
+    def __init__(self, *, l1: Numbers, l2: Numbers, intercept: Separable | None = None) -> None:
+        super().__init__(l1=l1, l2=l2, intercept=intercept)

@@ -9,14 +9,15 @@ Hoerl and Kennard (1970), Ridge regression. Other libraries' strengths are conve
 
 from __future__ import annotations
 
-from dgd.penalties.separable import Numbers, Separable
+from dgd.penalties.separable import Separable
+from dgd.penalties.strengths import Numbers
 
 
 class L2(Separable):
-    """½ Σ l2ⱼ bⱼ²; l2: one strength, or one per feature."""
+    """½ Σ l2ⱼ bⱼ²; l2: one strength, one per feature, or (q, n) for q outputs; intercept: a penalty of its own."""
 
     name = "l2"
     arguments = ("l2",)
 
-    def __init__(self, l2: Numbers) -> None:
-        super().__init__(l2=l2)
+    def __init__(self, l2: Numbers, *, intercept: Separable | None = None) -> None:
+        super().__init__(l2=l2, intercept=intercept)

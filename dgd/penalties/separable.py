@@ -5,26 +5,31 @@
     prox        clip(sign(b)·max(|b| − step·l1, 0), lower, upper)
 
 A strength or bound is one number, or one for each of n features; with coefficients of shape (n, q) a feature's number
-holds for all its q outputs. Parikh and Boyd (2014), Proximal Algorithms, §2 and §6.
+holds for all its q outputs, unless there are (q, n) of them, or (q, 1), in the shape of `coef_`. The intercept has
+none, unless it is given a penalty of its own. Parikh and Boyd (2014), Proximal Algorithms, §2 and §6.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dgd._typing import Vector
 from dgd.errors import ConfigurationError
 from dgd.penalties.base import Penalty
-
-Numbers = float | Sequence[float] | NDArray[Any]
-"""What a strength or bound may be given as; it is kept as a float or as a read-only array of shape (n,)."""
+from dgd.penalties.strengths import (
+    Numbers,
+    check_length,
+    check_order,
+    check_shape,
+    checked_lower,
+    checked_strength,
+    checked_upper,
+)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -35,6 +40,8 @@ class Separable(Penalty):
     upper: Numbers = np.inf
     l1: Numbers = 0.0
     l2: Numbers = 0.0
+    intercept: Separable | None = None
+    """That of the intercept: of one number, or of one for each output."""
 
     name: ClassVar[str] = "separable"
     arguments: ClassVar[tuple[str, ...]] = ("lower", "upper", "l1", "l2")
@@ -46,11 +53,14 @@ class Separable(Penalty):
         for argument, check in _CHECKS.items():
             object.__setattr__(self, argument, check(self._call(argument), getattr(self, argument)))
         check_order(f"{type(self).__name__}(lower=..., upper=...)", self.lower, self.upper)
+        check_intercept(self._call("intercept"), self.intercept)
 
     def _is_plain(self) -> bool:
         """Whether all are floats and right, so that nothing is to be converted or refused: a path makes hundreds."""
         lower, upper, l1, l2 = self.lower, self.upper, self.l1, self.l2
         if not (type(lower) is type(upper) is type(l1) is type(l2) is float):
+            return False
+        if self.intercept is not None:
             return False
         return bool(0 <= l1 < np.inf and 0 <= l2 < np.inf and lower <= upper and lower < np.inf and upper > -np.inf)
 
@@ -59,13 +69,16 @@ class Separable(Penalty):
         return f"{type(self).__name__}({argument}=...)"
 
     def __repr__(self) -> str:
-        values = ((name, getattr(self, name)) for name in self.arguments)
+        given = self.arguments if self.intercept is None else (*self.arguments, "intercept")
+        values = ((name, getattr(self, name)) for name in given)
         options = (f"{name}=<{v.size} numbers>" if isinstance(v, np.ndarray) else f"{name}={v!r}" for name, v in values)
         return f"{type(self).__name__}({', '.join(options)})"
 
     @property
     def is_smooth(self) -> bool:
         """Whether every l1 is 0 and no bound is finite."""
+        if self.intercept is not None and not self.intercept.is_smooth:
+            return False
         return not (_any(self.l1) or _any_finite(self.lower) or _any_finite(self.upper))
 
     def value(self, b: Vector) -> float:
@@ -78,7 +91,7 @@ class Separable(Penalty):
 
     def curvature(self, b: Vector) -> Vector:
         """l2ⱼ."""
-        return np.full(b.shape, per_coefficient(self.l2, b))
+        return _full(b.shape, per_coefficient(self.l2, b))
 
     def nonsmooth_value(self, b: Vector) -> float:
         """Σ l1ⱼ |bⱼ|, within the bounds or not."""
@@ -114,7 +127,7 @@ class Separable(Penalty):
 
     def kinks(self, b: Vector) -> tuple[Vector, Vector, Vector]:
         """l1, lower and upper of each coefficient."""
-        l1, lower, upper = (np.full(b.shape, per_coefficient(v, b)) for v in (self.l1, self.lower, self.upper))
+        l1, lower, upper = (_full(b.shape, per_coefficient(v, b)) for v in (self.l1, self.lower, self.upper))
         return l1, lower, upper
 
     def scaled(self, scale: Vector) -> Self:
@@ -127,62 +140,66 @@ class Separable(Penalty):
             object.__setattr__(scaled, argument, value)
         return scaled
 
+    @property
+    def by_output(self) -> bool:
+        """Whether a strength or bound differs between outputs."""
+        return any(np.ndim(getattr(self, argument)) == 2 for argument in self.arguments)
+
     def check(self, n_features: int) -> None:
         """Raise ConfigurationError unless each strength and bound is one number or `n_features` of them."""
+        if self.intercept is not None:
+            raise ConfigurationError(f"`{self._call('intercept')}` is for `dgd.fit`; leave it out here")
         for argument in self.arguments:
             check_length(self._call(argument), getattr(self, argument), n_features)
+
+    def check_outputs(self, n_features: int, outputs: int | None, *, intercept: bool) -> None:
+        """The same, where there may be numbers for each output, and for the intercept if one is fitted."""
+        for argument in self.arguments:
+            check_shape(self._call(argument), getattr(self, argument), n_features, outputs)
+        if self.intercept is None:
+            return
+        if not intercept:
+            raise ConfigurationError(
+                f"`{self._call('intercept')}` needs an intercept, and fit_intercept=False has none"
+            )
+        for argument in self.intercept.arguments:
+            value, call = getattr(self.intercept, argument), f"{self._call('intercept')}, {argument}"
+            if np.ndim(value) == 2 or (np.ndim(value) == 1 and np.size(value) != outputs):
+                raise ConfigurationError(
+                    f"`{call}` must be one number, or one for each output or class: {outputs or 1} here, got "
+                    f"{np.shape(value)}"
+                )
+
+    def with_intercept(self, n_features: int) -> Separable:
+        """The same of n + 1 coefficients, of which the intercept is the first."""
+        own = Separable() if self.intercept is None else self.intercept
+        found = Separable()
+        for argument in ("lower", "upper", "l1", "l2"):
+            first, rest = np.asarray(getattr(own, argument)), np.asarray(getattr(self, argument))
+            rows = max(first.size, len(rest) if rest.ndim == 2 else 1)
+            whole = np.empty((rows, n_features + 1))
+            whole[:, 0], whole[:, 1:] = first, rest
+            object.__setattr__(found, argument, whole if rows > 1 or rest.ndim == 2 else whole[0])
+        return found
 
     def _bounds(self, b: Vector) -> tuple[Vector, Vector]:
         return per_coefficient(self.lower, b), per_coefficient(self.upper, b)
 
 
-def checked_strength(call: str, value: Numbers) -> float | Vector:
-    """A strength: finite and 0 or more. `call` is the argument as an error quotes it, such as L1(l1=...)."""
-    expected = "a number of 0 or more"
-    strength = _numbers(call, value, expected)
-    _refuse_where(~(np.isfinite(strength) & (np.asarray(strength) >= 0)), strength, call, expected)
-    return strength
-
-
-def checked_lower(call: str, value: Numbers) -> float | Vector:
-    """A lower bound: any number, or −∞ for none."""
-    expected = "a number, or -inf for no bound"
-    lower = _numbers(call, value, expected)
-    _refuse_where(np.isnan(lower) | np.isposinf(lower), lower, call, expected)
-    return lower
-
-
-def checked_upper(call: str, value: Numbers) -> float | Vector:
-    """An upper bound: any number, or ∞ for none."""
-    expected = "a number, or inf for no bound"
-    upper = _numbers(call, value, expected)
-    _refuse_where(np.isnan(upper) | np.isneginf(upper), upper, call, expected)
-    return upper
-
-
-def check_order(call: str, lower: Numbers, upper: Numbers) -> None:
-    """Raise ConfigurationError unless lower ≤ upper for every feature."""
-    low, high = np.asarray(lower), np.asarray(upper)
-    if low.ndim == high.ndim == 1 and low.size != high.size:
-        raise ConfigurationError(f"`{call}` must be of one length, got {low.size} and {high.size} numbers")
-    wrong = np.atleast_1d(low > high)
-    if wrong.any():
-        j = int(np.argmax(wrong))
-        low, high = np.broadcast_to(low, wrong.shape), np.broadcast_to(high, wrong.shape)
-        where = f" for feature {j} (counted from 0)" if wrong.size > 1 else ""
-        raise ConfigurationError(f"`{call}` must have lower <= upper, got {float(low[j])} > {float(high[j])}{where}")
-
-
-def check_length(call: str, value: Numbers, n_features: int) -> None:
-    """Raise ConfigurationError unless the strength or bound is one number or `n_features` of them."""
-    size = np.size(value)
-    if np.ndim(value) == 1 and size != n_features:
-        raise ConfigurationError(f"`{call}` must be one number, or one per feature: {n_features} here, got {size}")
+def check_intercept(call: str, intercept: Any) -> None:
+    """Raise ConfigurationError unless it is None or a penalty without one of its own."""
+    if intercept is not None and (not isinstance(intercept, Separable) or intercept.intercept is not None):
+        raise ConfigurationError(f"`{call}` must be a penalty, such as Box(lower=0) or L2(0.1), got {intercept!r}")
 
 
 def per_coefficient(value: Numbers, b: Vector) -> Vector:
-    """A strength, bound or scale in a shape that goes with b: as it is, or (n, 1) where b is (n, q)."""
+    """A strength, bound or scale in a shape that goes with b: as it is, or (n, 1) where b is (n, q).
+
+    Where b is of one output, and there are numbers for each, their mean: a scale for all.
+    """
     array = np.asarray(value, dtype=np.float64)
+    if array.ndim == 2:
+        return array.T if b.ndim == 2 else array.mean(axis=0)
     return array[:, np.newaxis] if array.ndim == 1 and b.ndim == 2 else array
 
 
@@ -196,36 +213,8 @@ def _any_finite(value: Numbers) -> bool:
     return math.isfinite(value) if type(value) is float else bool(np.isfinite(value).any())
 
 
-def _numbers(call: str, value: Numbers, expected: str) -> float | Vector:
-    """One real number as a float, or several as a read-only copy; anything else is refused."""
-    try:
-        given = np.asarray(value)
-    except (TypeError, ValueError):
-        given = np.asarray(None)
-    flags = isinstance(value, (list, tuple)) and any(isinstance(entry, (bool, np.bool_)) for entry in value)
-    if given.ndim > 1 or given.dtype.kind not in "iuf" or flags or isinstance(value, np.ma.MaskedArray):
-        got = f"an array of shape {given.shape}" if given.ndim > 1 else repr(value)
-        raise _refusal(call, expected, got if len(got) <= 60 else f"{got[:57]}...")
-    if given.ndim == 0:
-        return float(given)
-    numbers = np.array(given, dtype=np.float64)
-    numbers.flags.writeable = False
-    return numbers
-
-
-def _refuse_where(wrong: Any, value: float | Vector, call: str, expected: str) -> None:
-    """Raise for the first number that is wrong, and say which it is."""
-    if not np.any(wrong):
-        return
-    if np.ndim(value) == 0:
-        raise _refusal(call, expected, f"{value}")
-    j = int(np.argmax(wrong))
-    raise _refusal(call, expected, f"{np.asarray(value)[j]} for feature {j} (counted from 0)")
-
-
-def _refusal(call: str, expected: str, got: str) -> ConfigurationError:
-    """The error that quotes the call, what it takes and what it got."""
-    return ConfigurationError(f"`{call}` must be {expected}, or one per feature, got {got}")
+def _full(shape: tuple[int, ...], values: Vector) -> Vector:
+    return np.broadcast_to(values, shape).copy()
 
 
 _CHECKS = {"lower": checked_lower, "upper": checked_upper, "l1": checked_strength, "l2": checked_strength}

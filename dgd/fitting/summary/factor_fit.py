@@ -20,6 +20,7 @@ from dgd.fitting.summary.products import TINY
 from dgd.fitting.verdict.certificate import Certificate
 from dgd.fitting.verdict.collinear import ROUNDING as SINGULAR
 from dgd.passes.sums.r_factor import RFactor
+from dgd.penalties.parts import differs_by_output
 from dgd.solvers.base import vector_norm
 
 EPS = float(np.finfo(np.float64).eps)
@@ -40,7 +41,7 @@ def by_factor(objective: Objective, first: Pass, factor: RFactor) -> Factored | 
 
     first: at the best constant, of which the intercept and the coordinates are taken.
     """
-    if not objective.penalty.is_smooth or not first.evaluation.finite:
+    if not objective.penalty.is_smooth or differs_by_output(objective.penalty) or not first.evaluation.finite:
         return None
     coordinates, n = first.known.coordinates, len(factor.about)
     own = int(objective.fit_intercept)

@@ -52,8 +52,9 @@ def nearly_collinear(objective: Objective, known: Known, *, wide: bool) -> str:
     first = int(objective.fit_intercept)
     used = np.flatnonzero(np.diag(H)[first:] > 0)
     # What an l2 penalty decides is not open.
-    scaled = known.coordinates.penalty(objective.penalty)
-    ridge = scaled.curvature(np.zeros((objective.dataset.shape[1], objective.outputs or 1)))[used].min(axis=1)
+    scaled, whole = known.coordinates.penalty(objective.penalty), int(known.coordinates.whole)
+    zeros = np.zeros((objective.dataset.shape[1] + whole, objective.outputs or 1))
+    ridge = scaled.curvature(zeros)[whole:][used].min(axis=1)
     part = H[first:, first:][np.ix_(used, used)] + np.diag(ridge)
     if len(used) < 2 or not np.isfinite(part).all():
         return ""

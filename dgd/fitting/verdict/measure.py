@@ -39,7 +39,7 @@ class Measure:
         if not (np.isfinite(summed).all() and math.isfinite(null.squares)):
             return known
         summed = coordinates.gradient(summed * scale)
-        zero = coordinates.coef_part(np.zeros_like(summed))
+        zero = coordinates.penalised_part(np.zeros_like(summed))
         subgradient = least_subgradient(coordinates.penalty(self.penalty), coordinates, zero, summed)
         slope = summed if subgradient is None else subgradient
         epsilon = float(np.finfo(np.float64 if self.precision == "double" else np.float32).eps)
