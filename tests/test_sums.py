@@ -148,6 +148,8 @@ def test_block_rows_depend_on_columns_and_dtypes_alone() -> None:
     assert block_rows(252, f4, f4) == 5120
     assert block_rows(252, f4, f8) == block_rows(252, np.dtype(">f8"), f8) == 1024
     assert block_rows(10**6, f8, f8) == 16
+    assert block_rows(15, f4, f4) == block_rows(15, f8, f8) == 2**14
+    assert block_rows(1, f4, f4) == 2**20 // 20
     assert block_rows(212, f8, f8, outputs=11) == 2560
 
 

@@ -21,6 +21,10 @@ CONVERTED_BLOCK_BYTES = 2 * 2**20
 MICRO_BLOCK_NON_ZEROS = 2**19
 """6 MiB with their column numbers. Smaller blocks make more gradients, which are as long as a row of all columns."""
 
+NARROW_ROWS, NARROW_BYTES = 2**14, 2**20
+"""A block of narrow rows has so many, or so many bytes if that is more: the vectors that a loss makes of them, a dozen,
+stay in a core's cache, and the calls still cost less than their work."""
+
 CACHED_SUM_BYTES = 2**18
 """Sums up to here stay in a core's cache, where adding to them costs next to nothing."""
 OUTPUTS = 16
@@ -39,13 +43,14 @@ def block_rows(
 ) -> int:
     """The rows of a micro-block: as many as its bytes hold of X and of its row vectors, and never less than 16.
 
-    More where the sums are large. stored: the dtype of X, None where X is not used as it is stored; hessian: whether
-    one is summed.
+    Fewer of narrow rows, more where the sums are large. stored: the dtype of X, None where X is not used as it is
+    stored; hessian: whether one is summed.
     """
     n_bytes = MICRO_BLOCK_BYTES if stored == dtype else CONVERTED_BLOCK_BYTES
     row_bytes = dtype.itemsize * (n_features + 4 * outputs)
     wanted = min(_wanted_rows(n_features, dtype, outputs, hessian=hessian), LARGEST_BLOCK_BYTES // row_bytes)
-    return max(16, n_bytes // row_bytes, wanted)
+    narrow = max(NARROW_ROWS, NARROW_BYTES // row_bytes)
+    return max(16, min(n_bytes // row_bytes, narrow), wanted)
 
 
 def _wanted_rows(n_features: int, dtype: np.dtype[Any], outputs: int, *, hessian: bool) -> int:
