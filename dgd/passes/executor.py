@@ -17,6 +17,7 @@ from dgd.data.resident_chunks import Chunks
 from dgd.data.seen import Seen
 from dgd.data.transforms.missing import LeftOut, add
 from dgd.passes.blas import single_threaded_blas
+from dgd.passes.parts import Share, sum_in_parts
 from dgd.passes.tree import Addable, Node, absorbed, cut_level, sum_node
 
 LOOK_AHEAD = 16
@@ -168,8 +169,12 @@ def sweep_node(
     node: Node,
     buffers: Buffers,
     check: Callable[[], None] = lambda: None,
+    share: Share | None = None,
 ) -> PassResult[S]:
-    """The sum over one node's chunks, read one after the other. `check` is called around each read and may raise."""
+    """The sum over one node's chunks, read one after the other. `check` is called around each read and may raise.
+
+    share: runs the parts of a large chunk; None: this thread does.
+    """
     order = node.chunks(dataset.n_chunks)
 
     def leaf(index: int) -> PassResult[S]:
@@ -178,7 +183,7 @@ def sweep_node(
         chunk = dataset.read(index, buffers)
         check()
         return PassResult(
-            chunk_sum(chunk, buffers),
+            sum_in_parts(chunk, chunk_sum, buffers, share, check),
             chunk.bytes_read,
             int(chunk.resident),
             filled=chunk.filled,

@@ -17,8 +17,9 @@ from dgd.passes.blas import single_threaded_blas
 from dgd.passes.events import Tell, tell_nobody
 from dgd.passes.executor import ChunkSum, Fold, PassResult, Resources, S, V, fold_chunks, sweep_node
 from dgd.passes.memory import available_processors, free_bytes, memory_limit, resident_bytes
+from dgd.passes.parts import PART_BYTES, Sharing, has_parts
 from dgd.passes.tree import Gathered, Node, cut_level, nodes_at
-from dgd.passes.watched_threads import WatchedThreads
+from dgd.passes.watched_threads import Call, WatchedThreads
 
 NODES_PER_THREAD = 4
 LEAST_NODE_BYTES = 2**19
@@ -28,6 +29,9 @@ LARGE_NODE_BYTES = 2**23
 """Of larger nodes there may be more for each thread: 5 nodes leave one of two threads idle for a sixth of the time."""
 THREAD_BYTES = 4 * 2**20
 """Stack, allocator and BLAS memory of one more thread, as measured."""
+
+HELPER_BYTES = THREAD_BYTES + 2 * PART_BYTES
+"""The same of one that only helps with the parts of large chunks, and its micro-blocks."""
 
 
 class ThreadExecutor:
@@ -52,12 +56,23 @@ class ThreadExecutor:
         nodes = self._nodes(dataset)
         gathered: Gathered[PassResult[S]] = Gathered(len(nodes))
 
-        def call(node: Node, buffers: Buffers, check: Callable[[], None]) -> None:
-            gathered.add(node.place, sweep_node(chunks, chunk_sum, node, buffers, check))
+        sharing = Sharing(len(nodes))
 
+        def call(node: Node, buffers: Buffers, check: Callable[[], None]) -> None:
+            try:
+                gathered.add(node.place, sweep_node(chunks, chunk_sum, node, buffers, check, sharing.share))
+            finally:
+                sharing.node_ended()
+
+        calls: list[Call[None]] = [partial(call, node) for node in nodes]
+        calls += [sharing.help] * self._helping(dataset)
         with single_threaded_blas():
-            self._threads.run([partial(call, node) for node in nodes])
+            self._threads.run(calls)
         return gathered.total
+
+    def _helping(self, dataset: Dataset) -> int:
+        """Threads that help another one with its chunk once there is no node left to begin."""
+        return self.threads - 1 if has_parts(dataset) else 0
 
     def make_resident(self, dataset: Dataset, count: int) -> None:
         """Keep chunks in this process, for all its threads."""
@@ -78,13 +93,15 @@ class ThreadExecutor:
         """Threads and memory of this process."""
         tasks = len(self._nodes(dataset))
         threads = min(self.threads, tasks)
+        # Beside those that read chunks of their own.
+        helping = max(0, self.threads - threads) if has_parts(dataset) else 0
         return Resources(
             kind="threads",
             processes=1,
             threads=threads,
             tasks=tasks,
             waiting_sums=tasks.bit_length(),
-            base_bytes=resident_bytes() + threads * THREAD_BYTES,
+            base_bytes=resident_bytes() + threads * THREAD_BYTES + helping * HELPER_BYTES,
             memory_limit=memory_limit() if self._memory_limit is None else self._memory_limit,
             free_bytes=free_bytes(),
         )

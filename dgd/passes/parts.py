@@ -1,0 +1,128 @@
+"""Large chunks in parts: summed by a tree of their own, by whoever of the pass's threads has nothing else to do.
+
+    chunk of 200 MB   →   parts of 8 MiB   →   their sums, added as the tree over so many chunks adds them
+
+Which parts a chunk has depends on its rows alone, so that their sum has the same bits on any number of threads.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+
+from dgd.data.buffers import Buffers
+from dgd.data.dataset import Chunk, Dataset
+from dgd.passes.tree import Addable, Gathered
+
+S = TypeVar("S", bound=Addable)
+Call = Callable[[Buffers], None]
+Share = Callable[[Sequence[Call], Buffers, Callable[[], None]], None]
+"""Runs all calls, each with the buffers of the thread that runs it."""
+
+LARGE_BYTES, PART_BYTES = 2**25, 2**23
+"""Of X in a chunk that has parts, and in a part: many enough for every thread, and each more than a micro-block."""
+ROWS_TOGETHER = 64
+"""A part has a multiple of them, as rows are multiplied in such groups."""
+POLL_SECONDS = 0.05
+
+
+def has_parts(dataset: Dataset) -> bool:
+    """Whether the largest chunks of a dense X have parts."""
+    return dataset.kinds is None and dataset.non_zeros is None and dataset.decoded_bytes("X") > LARGE_BYTES
+
+
+def parts_of(chunk: Chunk) -> list[Chunk]:
+    """The parts of a chunk, as chunks; itself where it is not large."""
+    X = chunk.X
+    if not isinstance(X, np.ndarray) or X.nbytes <= LARGE_BYTES:
+        return [chunk]
+    step = max(1, PART_BYTES // X[:1].nbytes // ROWS_TOGETHER) * ROWS_TOGETHER
+    return [_rows(chunk, start, min(start + step, len(X))) for start in range(0, len(X), step)]
+
+
+def sum_in_parts(
+    chunk: Chunk, chunk_sum: Any, buffers: Buffers, share: Share | None = None, check: Callable[[], None] = lambda: None
+) -> Any:
+    """The sum of a chunk; in parts where it is large and a sum over rows, which says so by `over_rows`."""
+    parts = parts_of(chunk) if getattr(chunk_sum, "over_rows", False) else [chunk]
+    if len(parts) == 1:
+        return chunk_sum(chunk, buffers)
+    gathered: Gathered[Any] = Gathered(len(parts))
+
+    def add(place: int, own: Buffers) -> None:
+        gathered.add(place, chunk_sum(parts[place], own))
+
+    calls = [partial(add, place) for place in range(len(parts))]
+    if share is not None:
+        share(calls, buffers, check)
+    else:
+        for call in calls:
+            call(buffers)
+            check()
+    return gathered.total
+
+
+class Sharing:
+    """Calls that the threads of a pass run together, until all its nodes have ended."""
+
+    def __init__(self, nodes: int) -> None:
+        self._nodes = nodes
+        self._calls: deque[Call] = deque()
+        self._changed = threading.Condition()
+
+    def help(self, buffers: Buffers, check: Callable[[], None]) -> None:
+        """Run what others share. `check` is called now and then, and may raise."""
+        while self._nodes:
+            check()
+            if (call := self._next(POLL_SECONDS)) is not None:
+                call(buffers)
+
+    def node_ended(self) -> None:
+        """Called once for each node, also after an error."""
+        with self._changed:
+            self._nodes -= 1
+            self._changed.notify_all()
+
+    def share(self, calls: Sequence[Call], buffers: Buffers, check: Callable[[], None]) -> None:
+        """Run all calls, with those who help. Raises the first one's error."""
+        errors: dict[int, BaseException] = {}
+        left = set(range(len(calls)))
+
+        def run(place: int, own: Buffers) -> None:
+            try:
+                calls[place](own)
+            except BaseException as error:
+                errors[place] = error
+            with self._changed:
+                left.discard(place)
+                self._changed.notify_all()
+
+        with self._changed:
+            self._calls.extend(partial(run, place) for place in range(len(calls)))
+            self._changed.notify_all()
+        while left:
+            check()
+            if (call := self._next(POLL_SECONDS)) is not None:
+                call(buffers)
+        if errors:
+            raise errors[min(errors)]
+
+    def _next(self, seconds: float) -> Call | None:
+        """A call that nobody runs yet; waits a while for one, or for anything to end."""
+        with self._changed:
+            if not self._calls:
+                self._changed.wait(seconds)
+            return self._calls.popleft() if self._calls else None
+
+
+def _rows(chunk: Chunk, start: int, stop: int) -> Chunk:
+    """Some of the rows, one behind the other, as they lie in the chunk."""
+    some: dict[str, Any] = {name: values[start:stop] for name, values in chunk.arrays.items()}
+    numbers = None if chunk.numbers is None else chunk.numbers[start:stop]
+    return replace(chunk, start=chunk.start + start, numbers=numbers, **some)
