@@ -20,14 +20,15 @@ def not_as_declared(rows: Rows, found: Cells | None, index: int, start: int, sto
 
 
 def check_matrix(X: Rows) -> None:
-    """Refuse what is not rows × features."""
+    """Refuse what is not rows × features; but for a stored X, there may be no features: an intercept alone."""
     if len(X.shape) != 2:
         raise SchemaError(
             f"array {X.name!r} has shape {X.shape}, expected 2 dimensions (rows × features); "
             f"reshape a single feature with `.reshape(-1, 1)`",
             array=X.name,
         )
-    if 0 in X.shape:
+    stored_without_columns = X.shape[1] == 0 and getattr(X, "is_stored", False)
+    if X.shape[0] == 0 or stored_without_columns:
         raise SchemaError(
             f"array {X.name!r} has shape {X.shape}: there are no {'rows' if X.shape[0] == 0 else 'columns'} to fit",
             array=X.name,

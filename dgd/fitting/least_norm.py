@@ -61,7 +61,7 @@ def shortest(theta: Vector, objective: Objective, known: Known) -> Vector:
     if H is None or not (objective.loss.quadratic and objective.penalty.is_smooth and coordinates.standardised):
         return theta
     curvature = objective.penalty.curvature(np.zeros(objective.dataset.shape[1])) / coordinates.scale**2
-    if curvature.max() > SINGULAR * np.trace(H):
+    if not curvature.size or curvature.max() > SINGULAR * np.trace(H):
         return theta
     mean = coordinates.mean
     if known.centre is not None and known.centre.columns is not None:

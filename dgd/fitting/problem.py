@@ -110,6 +110,8 @@ def make_method(
     intercept = checked_flag("fit(fit_intercept", fit_intercept) and (
         dataset.design is None or dataset.design.intercept
     )
+    if not n and not intercept:
+        raise ConfigurationError("X has no columns, and fit_intercept=False leaves nothing to fit; give one of them")
     check_penalty(the_penalty, n, outputs, intercept=intercept)
     n_parameters = (n + intercept) * (outputs or 1)
     method, choice = make_solver(solver, rate, the_loss, the_penalty, n_parameters, outputs or 1)

@@ -243,7 +243,7 @@ class Result:
 
     def _coefficients(self) -> list[str]:
         names = tuple(map(visible, self.model.feature_names or (f"x{j}" for j in range(self.model.n_features))))
-        width = max(12, *(len(name) for name in names)) if len(names) <= SHOWN else 12
+        width = max([12, *(len(name) for name in names)]) if len(names) <= SHOWN else 12
         rows = [("intercept", np.atleast_1d(self.intercept_))]
         rows += [(name, np.atleast_1d(self.coef_[..., j])) for j, name in enumerate(names[:SHOWN])]
         lines = [f"{name:<{width}}  " + "  ".join(f"{value:.12g}" for value in values) for name, values in rows]

@@ -66,7 +66,7 @@ class Predictor:
         coef, intercept = self.coef, np.asarray(self.intercept, dtype=np.float64)
         if coef.dtype != np.float64:
             return f"the coefficients are {coef.dtype}, expected float64"
-        if coef.ndim not in (1, 2) or 0 in coef.shape:
+        if coef.ndim not in (1, 2) or 0 in self.outputs:
             return f"the coefficients have shape {coef.shape}, expected (features,) or (outputs, features)"
         if intercept.shape != self.outputs:
             return (

@@ -61,7 +61,7 @@ def open_table(
         design = design.learned(facts)
     if isinstance(named["y"], str):
         design = replace(design, target=texts["y"])
-    if not design.names:
+    if not design.names and design.terms:
         raise SchemaError(f"{table.source}: the design has no column: each category has one level only")
     vectors: dict[str, Any] = {}
     for role, given in named.items():

@@ -101,6 +101,8 @@ class DesignRows(ReadAtOnce):
 
     def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Array | Mixed, int]:
         """The rows from start to stop."""
+        if not self.design.names:
+            return np.empty((stop - start, 0)), 0
         frame, bytes_read = self._frames.frame(start, stop, buffers)
         if self.refuses_missing:
             frame.check_whole(self.design.not_filled)

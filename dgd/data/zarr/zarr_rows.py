@@ -44,6 +44,7 @@ class ZarrRows:
     one is kept for the next read of the same thread.
     """
 
+    is_stored = True
     source: Source
     format: ArrayFormat
     content: str | None = None

@@ -81,7 +81,7 @@ def strength_of(penalty: Penalty, n_features: int) -> float:
     b = np.zeros(n_features)
     kinks = penalty.kinks(b)
     l1 = np.zeros(n_features) if kinks is None else kinks[0]
-    return float(l1.sum() / n_features + penalty.curvature(b).sum() / n_features)
+    return float((l1.sum() + penalty.curvature(b).sum()) / max(1, n_features))
 
 
 def checked_penalties(call: str, penalties: Any, n_features: int) -> list[Penalty]:

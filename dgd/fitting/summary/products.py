@@ -192,7 +192,7 @@ def digits(objective: Objective, found: Pass, first: Evaluation) -> float:
     if not last.grad_norm <= REACHED * vector_norm(residue.ravel()):
         return 0.0
     own = int(objective.fit_intercept)
-    z = found.known.coordinates.coef_part(last.point).reshape(len(H) - own, -1)
+    z = found.known.coordinates.coef_part(last.point).reshape(len(H) - own, d.shape[1])
     noise = _noise_by_output(objective, found.known, z) / found.known.coordinates.scale[:, None]
     part, held = H[own:, own:], _held(objective, found)[own:]
     open_part = STANDARD_ERROR if objective.precision == "double" else SINGLE_STANDARD_ERROR

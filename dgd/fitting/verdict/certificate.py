@@ -92,7 +92,7 @@ def _by_penalty(objective: Objective, evaluation: Evaluation, known: Known) -> C
     loss, coordinates = objective.loss, known.coordinates
     centred = coordinates.centred or not objective.fit_intercept
     shape = coordinates.coef_part(evaluation.point).shape
-    mu = float(np.min(objective.penalty.curvature(np.zeros(shape))))
+    mu = float(np.min(objective.penalty.curvature(np.zeros(shape)), initial=np.inf)) if np.prod(shape) else 0.0
     if not mu > 0 or (objective.fit_intercept and not (loss.quadratic and centred)):
         return None
     slope = evaluation.gradient if evaluation.subgradient is None else evaluation.subgradient

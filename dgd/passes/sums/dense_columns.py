@@ -109,7 +109,7 @@ class DenseColumns:
     def centred_sums(self, weight: FloatArray | None) -> Iterator[Piece]:
         """In pieces that stay in a core's cache."""
         X = self._X
-        step = max(16, PIECE_BYTES // (8 * X.shape[1]))
+        step = max(16, PIECE_BYTES // (8 * max(1, X.shape[1])))
         weights = np.ones(len(X)) if weight is None else weight.astype(np.float64, copy=False)
         for start in range(0, max(len(X), 1), step):
             yield _centred(X[start : start + step], weights[start : start + step])

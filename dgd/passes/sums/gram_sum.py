@@ -200,4 +200,4 @@ def _parts(
 
 def gram_rows(n_features: int, dtype: np.dtype[Any]) -> int:
     """The rows of a block."""
-    return max(16, BLOCK_BYTES // (dtype.itemsize * n_features), BLOCK_ROWS * n_features)
+    return max(16, BLOCK_BYTES // (dtype.itemsize * max(1, n_features)), BLOCK_ROWS * n_features)
