@@ -98,6 +98,7 @@ def test_init_copies_what_the_readme_names(name: str, store: str, tmp_path: Path
         assert "data" not in filled or store in text
         assert "fit_options" not in filled or "--loss huber --max-iter 9" in text
         assert "memory" not in filled or "5120MiB" in text
+        assert "container" not in filled or 'memory: "5376Mi"' in text
         if text.startswith("#!/usr/bin/env bash"):
             subprocess.run(["bash", "-n", path], check=True)
 
@@ -108,6 +109,12 @@ def test_memory_is_that_of_the_plan(store: str, tmp_path: Path, capsys: pytest.C
     assert json.loads(said.out)["values"]["memory"] == "1024MiB"
     assert said.err.startswith("1,003 rows × 5 features: a worker of 2 threads needs ")
     assert "#SBATCH --mem-per-cpu=1024M\n" in (tmp_path / "a" / "job.sbatch").read_text()
+
+
+def test_slurm_reads_the_directives_of_both_scripts() -> None:
+    for name in ("job.sbatch", "jobqueue.py"):
+        head = [line for line in (DEPLOY / "slurm" / name).read_text().splitlines()[:12] if line.startswith("#SBATCH ")]
+        assert {"#SBATCH --requeue", "#SBATCH --signal=B:USR1@180"} <= {*head}, name
 
 
 def test_values_with_blanks_and_marks_stay_what_they_are(tmp_path: Path) -> None:

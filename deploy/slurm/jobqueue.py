@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-# SBATCH --job-name=dgd
-# SBATCH --ntasks=1
-# SBATCH --cpus-per-task=1
-# SBATCH --mem=2G
-# SBATCH --time=04:00:00
-# SBATCH --output=dgd-%j.log
-# SBATCH --open-mode=append
-# SBATCH --requeue
-# SBATCH --signal=B:USR1@180
+# fmt: off
+#SBATCH --job-name=dgd
+#SBATCH --ntasks=1
+#SBATCH --cpus-per-task=1
+#SBATCH --mem=2G
+#SBATCH --time=04:00:00
+#SBATCH --output=dgd-%j.log
+#SBATCH --open-mode=append
+#SBATCH --requeue
+#SBATCH --signal=B:USR1@180
+# fmt: on
 """A fit whose workers are jobs of their own, which dask-jobqueue submits: `sbatch jobqueue.py`.
 
 This job holds the scheduler and the fit, and needs one processor. 180 s before its --time is over it gets USR1: the fit
@@ -67,8 +69,6 @@ def main() -> int:
         began = CHECKPOINT.stat().st_mtime_ns if CHECKPOINT.exists() else 0
         status = fit(cluster.scheduler_address)
     if status == 0:
-        for path in (CHECKPOINT, CHECKPOINT.with_name(f"{CHECKPOINT.name}.before")):
-            path.unlink(missing_ok=True)
         print(f"done: {MODEL}", flush=True)
     elif status == STOPPED and JOB != "here" and CHECKPOINT.stat().st_mtime_ns > began:
         print("its time is over; it is queued again, and goes on from its checkpoint", flush=True)

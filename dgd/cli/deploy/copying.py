@@ -21,6 +21,7 @@ from dgd.errors import ConfigurationError, WriteError
 
 NUMBER = re.compile(r"\d+")
 NAME = re.compile(r"\{(\w+)\}")
+WITHIN_QUOTES = '"('
 WORDS = "({fit_options})"
 """An array of a shell: its words are quoted one by one already."""
 
@@ -56,7 +57,8 @@ def _filled(kind: Kind, name: str, patterns: Mapping[str, str], values: Mapping[
         if {*NAME.findall(template)} <= values.keys():
             value = template.format_map(values)
             as_it_is = pattern.startswith("^#") or template == WORDS
-            text = _replaced(text, pattern, value if as_it_is else _quoted(name, value))
+            quoted = json.dumps(value)[1:-1] if WITHIN_QUOTES in pattern else _quoted(name, value)
+            text = _replaced(text, pattern, value if as_it_is else quoted)
     return text
 
 
@@ -72,8 +74,8 @@ def _replaced(text: str, pattern: str, value: str) -> str:
 
 
 def _quoted(name: str, value: str) -> str:
-    """A value as the file of that name writes it: as YAML, as Python, for systemd and compose, or for a shell."""
-    if NUMBER.fullmatch(value):
+    """A value as the file of that name writes it: as YAML, as Python, for systemd and compose, for a shell, or bare."""
+    if NUMBER.fullmatch(value) or name.endswith(".properties"):
         return value
     if name.endswith((".yaml", ".yml", ".py")):
         return json.dumps(value, ensure_ascii=False)

@@ -23,6 +23,7 @@ MEBI = 2**20
 STEP, LEAST = 256 * MEBI, 1024 * MEBI
 BESIDE = 1024 * MEBI
 """Beside a worker's limit: its nanny, and on one machine the scheduler and the fit."""
+NANNY = 256 * MEBI
 MARGIN = 1.5
 """Dask pauses a worker at 80 % of its limit."""
 UNPLANNED = "each worker gets 4 GiB; `dgd plan`, where the data are, says what it needs"
@@ -64,7 +65,7 @@ def values(wishes: Wishes) -> Filled:
     by_name = {
         "workers": str(wishes.workers),
         "threads": str(wishes.threads),
-        "image": wishes.image or f"dgd:{__version__}",
+        **_image(wishes.image or f"dgd:{__version__}"),
         "fit_options": shlex.join(wishes.fit_options),
         **_places(data),
         **_sizes(memory or 4096 * MEBI, wishes.threads),
@@ -78,13 +79,21 @@ def _places(data: str | None) -> dict[str, str]:
     return found if data is None else {**found, "data": data}
 
 
+def _image(image: str) -> dict[str, str]:
+    """The image, and its two parts for kustomize; the name of a registry may have a port."""
+    name, _, tag = image.rpartition(":")
+    if not name or "/" in tag:
+        name, tag = image, "latest"
+    return {"image": image, "image_name": name, "image_tag": tag}
+
+
 def _sizes(memory: int, threads: int) -> dict[str, str]:
     """The memory of a worker as Dask, Kubernetes, Slurm and PBS write it, in MiB."""
     limit = -(-memory // MEBI)
     job = limit + BESIDE // MEBI
     return {
         "memory": f"{limit}MiB",
-        "mebibytes": str(limit),
+        "container": str(limit + NANNY // MEBI),
         "job": str(job),
         "job_per_thread": str(-(-job // threads)),
     }
