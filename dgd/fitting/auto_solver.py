@@ -42,6 +42,8 @@ class Choice:
 
     name: str
     because: str
+    automatic: bool = False
+    """Whether nobody asked for it by name."""
 
     def __str__(self) -> str:
         return f"solver {self.name}: {self.because}"

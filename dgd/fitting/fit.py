@@ -22,8 +22,8 @@ from dgd.fitting.interruption import interrupts_with_result
 from dgd.fitting.problem import Method, make_method, validation_rows
 from dgd.fitting.result import Result
 from dgd.fitting.run import Task, run
+from dgd.fitting.sampled.planned import planned_with_sample
 from dgd.fitting.start import start_of
-from dgd.fitting.summary.hand_over import planned_with_factor
 from dgd.fitting.verdict.stopping import MAX_ITER, TOL, Callback
 from dgd.losses import Loss
 from dgd.models.model import Model
@@ -198,7 +198,7 @@ def planned(
 ) -> Plan:
     """What a fit by this method would cost; where `tell` ends the measuring, what is known without it."""
     with session(where, tell) as running:
-        cost, _ = planned_with_factor(running, dataset, method, precision)
+        cost, _, _ = planned_with_sample(running, dataset, method, precision)
         if not (measure and cost.fits):
             return cost
         return _with_pace(cost, running.reading(dataset, cost), running.executor, method, precision)

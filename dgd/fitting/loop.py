@@ -16,6 +16,7 @@ from dgd.fitting.known import Pass
 from dgd.fitting.objective import Objective
 from dgd.fitting.question import Question
 from dgd.fitting.record import Record
+from dgd.fitting.sampled.taking import told
 from dgd.fitting.state import FitState
 from dgd.fitting.summary.hand_over import asks_for_factor, factor_question, from_factor
 from dgd.fitting.summary.products import products_pass, products_question, without_a_pass
@@ -126,7 +127,7 @@ def descend(
         found = found or (yield from _evaluated(objective, solver, state, reached))
         last, state.epoch = state.last, None
         if factored is None:
-            converged = _tell(state, found, solver, objective, stopping)
+            solver, converged = _tell(state, found, solver, objective, stopping)
             successor = _successor(solver, state, last, found, objective, converged=converged)
         else:
             converged, successor = factored.taken_by(state), None
@@ -185,8 +186,10 @@ def _evaluated(
     return objective.answer(question, (yield question))
 
 
-def _tell(state: FitState, found: Pass, solver: Solver, objective: Objective, stopping: Stopping) -> bool:
-    """Tell the solver what a pass found; whether the gradient there is small enough, whatever it would do next."""
+def _tell(
+    state: FitState, found: Pass, solver: Solver, objective: Objective, stopping: Stopping
+) -> tuple[Solver, bool]:
+    """Tell the solver what a pass found: what goes on, and whether the gradient is small enough, whatever that does."""
     evaluation = found.evaluation
     state.known = found.known
     if not state.history:
@@ -196,10 +199,10 @@ def _tell(state: FitState, found: Pass, solver: Solver, objective: Objective, st
         )
     if evaluation.finite or state.last is None or not state.last.finite:
         state.last = evaluation
-    state.solver = solver.tell(state.solver, evaluation, objective.prox(found.known))
+    solver = told(state, found, solver, objective, stopping.tol)
     small = evaluation.finite and objective.grad_norm(evaluation, found.known) <= state.threshold
     refines = stopping.refines and objective.precision == "double" and state.solver.status is None
-    return small and (state.solver.settled or not refines)
+    return solver, small and (state.solver.settled or not refines)
 
 
 def _successor(

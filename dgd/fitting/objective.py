@@ -38,7 +38,7 @@ from dgd.passes.sums.moments import ColumnMoments, Moments, TargetMoments
 from dgd.passes.sums.row_sums import Part, RowSums, Sums
 from dgd.penalties import NoPenalty, Penalty
 from dgd.penalties.parts import check_penalty, penalises_intercept
-from dgd.solvers.base import VALUE_ROUNDING, Epoch, Evaluation, no_prox, vector_norm
+from dgd.solvers.base import VALUE_ROUNDING, Epoch, Evaluation, Solver, no_prox, vector_norm
 
 SINGLE_VALUE_ROUNDING = 16 * float(np.finfo(np.float32).eps)
 
@@ -65,6 +65,8 @@ class Objective:
     """Rows that are scored at each point and never fitted: others, or some of each chunk."""
     sampling: Sampling | None = None
     """Which rows the first pass copies aside, if it does; it then sums no Hessian."""
+    then: Solver | None = None
+    """What goes on from their minimum; None: the solver of the fit."""
 
     def __post_init__(self) -> None:
         check_penalty(self.penalty, self.dataset.shape[1], self.outputs, intercept=self.fit_intercept)
@@ -267,9 +269,8 @@ class Objective:
 
     def _at_null(self, theta: Vector) -> AtNull:
         null = self.start(None)
-        if (theta == null).all():
-            return AtNull(None)
-        return AtNull(null[0] if self.fit_intercept else 0.0)
+        own = (theta == null).all()
+        return AtNull(None if own else null[0] if self.fit_intercept else 0.0)
 
     def grad_norm(self, evaluation: Evaluation, known: Known) -> float:
         """The norm of the gradient, or of the least subgradient, as it is measured."""
@@ -282,8 +283,7 @@ class Objective:
         """An epoch of steps; `part`: what has been run of it, `pause`: called with that, now and then."""
         penalty = known.coordinates.penalty(self.penalty)
         fold: Any = EpochFold(self.loss, penalty, known.coordinates, epoch, known.centre)
-        if isinstance(self.validation, RowSplit):
-            fold = OnTrainingFold(fold, self.validation)
+        fold = OnTrainingFold(fold, self.validation) if isinstance(self.validation, RowSplit) else fold
         part = run_epoch(self.executor, self.dataset, fold, epoch, part, pause)
         end = part.so_far
         check_counts(end.weight_sum, part.left_out, self.dataset.feature_names)

@@ -69,8 +69,8 @@ def result_of(objective: Objective, run: Run, cost: Plan | None, method: Method)
 
 
 def _choice(run: Run, method: Method) -> Choice:
-    """The solver, and why; with what an R factor has brought."""
-    because = "; ".join(part for part in (method.choice.because, run.state.factor) if part)
+    """The solver, and why; with what an R factor or a sample has brought."""
+    because = "; ".join(part for part in (method.choice.because, run.state.factor, run.state.sample) if part)
     return replace(method.choice, because=because)
 
 

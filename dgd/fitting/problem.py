@@ -133,12 +133,12 @@ def make_solver(
     name = checked_word("fit(solver", solver, ["auto", *SOLVERS])
     choice = Choice(name, "it was asked for")
     if name == "auto":
-        choice = choose(loss, penalty, n_parameters, learning_rate, outputs)
+        choice = replace(choose(loss, penalty, n_parameters, learning_rate, outputs), automatic=True)
     made = SOLVERS[choice.name](learning_rate)
     because = choice.because
     if loss.quadratic and made.on_quadratics:
         because += f"; {made.on_quadratics}"
-    return made, Choice(made.name, because)
+    return made, replace(choice, name=made.name, because=because)
 
 
 def validation_rows(

@@ -24,8 +24,8 @@ from dgd.fitting.objective import Objective
 from dgd.fitting.outcome import result_of
 from dgd.fitting.problem import Method
 from dgd.fitting.result import Result
+from dgd.fitting.sampled.planned import planned_with_sample
 from dgd.fitting.state import FitState
-from dgd.fitting.summary.hand_over import planned_with_factor
 from dgd.fitting.verdict.stopping import Callback, Stopping
 from dgd.passes.blas import single_threaded_blas
 from dgd.passes.events import PassStopped
@@ -67,11 +67,15 @@ def run(
     method = task.method
     interruption = Interruption(task.stopping.max_seconds, callbacks)
     with session(where, interruption) as running:
-        cost, no_factor = planned_with_factor(running, task.dataset, method, task.precision, task.split)
+        cost, no_factor, sample = planned_with_sample(
+            running, task.dataset, method, task.precision, task.split, starts_anywhere=theta0 is None
+        )
         dataset = running.start(task.dataset, cost)
         products = method.sums_products and task.split is None and theta0 is None
         null = null or _null_model(task, dataset, running.executor, known=products)
         reached = reached_of(null)
+        if sample and not sample.is_enough(method, null, dataset):
+            sample = None
         objective = Objective(
             dataset,
             method.loss,
@@ -83,6 +87,8 @@ def run(
             null=null,
             products=products,
             no_factor=no_factor,
+            sampling=None if sample is None else sample.sampling,
+            then=None if sample is None else sample.then,
             validation=running.reading(task.held_out, cost) if isinstance(task.held_out, Dataset) else task.held_out,
         )
         given = checked_start(theta0, objective.theta_shape)

@@ -15,6 +15,7 @@ from dgd.fitting.checkpoint.encoding import OWN, UNREADABLE, decoded, encoded
 from dgd.fitting.epoch import EpochPart
 from dgd.fitting.known import Known
 from dgd.fitting.record import Record, records_of, table_of
+from dgd.fitting.sampled.start import SampledStart
 from dgd.solvers.base import Evaluation, State
 
 HISTORY = "history"
@@ -56,6 +57,10 @@ class FitState:
     """That of Newton's method, where another one went on from the start."""
     factor: str = ""
     """What a pass over an R factor has brought, or why there was none where it would have helped."""
+    sampled: SampledStart | None = None
+    """Where the second pass is made, if that is the minimum over a sample of the rows."""
+    sample: str = ""
+    """What became of the sample, for the user."""
     epoch: EpochPart | None = None
     """The part of an epoch that has been run, where the next pass is to go on within it."""
 
@@ -86,6 +91,8 @@ class FitState:
         points = {"start": self.start, "point": self.solver.point}
         if self.before is not None:
             points["before"] = self.before.point
+        if self.sampled is not None:
+            points["sampled"] = self.sampled.point
         if self.best.point is not None:
             points["best"] = self.best.point
         if self.epoch is not None:

@@ -102,6 +102,10 @@ class Plan:
     """Their part of all cells."""
     kinds: str = ""
     """Of an X with columns of several kinds: how many of each."""
+    sample: str = ""
+    """What is said of a sample of the rows that the first pass copies aside, if one is."""
+    sample_bytes: int = 0
+    """What it takes; part of `base_bytes`."""
 
     def _cells(self) -> str:
         """What there is to read, in a few words."""
@@ -218,6 +222,7 @@ class Plan:
             ("workspace", f"{size(self.workspace_bytes)} a thread"),
             ("partial sums", size(self.partial_bytes)),
             ("base", f"{size(self.base_bytes)} before anything is read"),
+            *([("sample", self.sample)] if self.sample else []),
             ("reading", self.reading_line()),
             ("resident", f"{self.resident_chunks:,} chunks ({self.resident_share:.0%}), {size(self.resident_bytes)}"),
             ("memory", f"{size(self.memory_bytes)} a process = {self.threads} × {size(per_thread)} + {rest}"),
