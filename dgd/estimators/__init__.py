@@ -15,7 +15,10 @@ design       ZarrDesign                           chunk_kfold   ChunkKFold
 cv_folds     what `cv` stands for                 summary_solve  fits from a summary
 partial_summaries  partial_fit of least squares  class_factors  class_weight
 offsets      what is added to raw predictions
-to_sklearn   a model as scikit-learn's own
+to_sklearn   a model as scikit-learn's own      sparse_regression  what lasso and elastic net share
+sklearn_names  scikit-learn's solvers, and parameters without effect
+penalty_names, gram_argument  its `penalty` and `precompute`
+dual_gap     how far an elastic net may be from its minimum
 and one file for each estimator. The only folder that imports scikit-learn.
 """
 

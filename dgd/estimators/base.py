@@ -18,6 +18,7 @@ from dgd.errors.checks import checked_flag, checked_integer, checked_number
 from dgd.estimators.callbacks import CallbackSupportMixin, PassTasks, with_callbacks
 from dgd.estimators.design import in_order
 from dgd.estimators.inputs import (
+    SINGLE,
     Training,
     check_same_columns,
     in_memory,
@@ -28,6 +29,7 @@ from dgd.estimators.inputs import (
     threads_of,
 )
 from dgd.estimators.offsets import with_offset
+from dgd.estimators.sklearn_names import check_without_effect, not_converged, own_solver
 from dgd.fitting.fit import fit
 from dgd.fitting.result import Result
 from dgd.losses import Loss
@@ -72,7 +74,8 @@ class LinearEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc
         threads_of(name, self.n_jobs)
         checked_number(f"{name}(tol", self.tol, least=0)
         if self.max_iter is not None:
-            checked_integer(f"{name}(max_iter", self.max_iter, least=1)
+            checked_integer(f"{name}(max_iter", self.max_iter, least=0)
+        check_without_effect(self)
         for flag in ("positive", "warm_start"):
             if hasattr(self, flag):
                 checked_flag(f"{name}({flag}", getattr(self, flag))
@@ -89,15 +92,40 @@ class LinearEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc
         self._check_parameters()
         training = with_offset(self._training(X, y, sample_weight), X, offset, subtracted=self._subtracts_offset)
         tasks = PassTasks(self, self._max_iter, X, y, sample_weight)
-        theta, status, message, passes = self._solve(training, tasks)
-        for name, value in self._attributes(theta).items():
-            setattr(self, name, value)
-        self.n_iter_ = passes
+        theta, status, message, passes = (self._solve if self._max_iter else self._unmoved)(training, tasks)
+        self._note(theta, passes, training)
         if status in UNFINISHED:
-            warnings.warn(f"{type(self).__name__}: {message}", ConvergenceWarning, stacklevel=2)
+            words = f"{self._not_converged(passes)} " if status is Status.ITERATION_LIMIT else ""
+            warnings.warn(f"{words}{type(self).__name__}: {message}", ConvergenceWarning, stacklevel=2)
         self._after(training)
         tasks.end()
         return self
+
+    def _note(self, theta: Vector, passes: int, training: Training) -> None:
+        """Set what is known after a fit. Of a float32 X in memory `coef_` is float32, as scikit-learn's is."""
+        for name, value in self._attributes(theta).items():
+            single = isinstance(value, np.ndarray) and training.dtype == SINGLE
+            setattr(self, name, value.astype(SINGLE) if single else value)
+        self.n_iter_ = self._iterations(passes)
+
+    def _iterations(self, passes: int) -> Any:
+        """`n_iter_`: the passes, in the shape that scikit-learn's has."""
+        return passes
+
+    def _not_converged(self, passes: int) -> str:
+        """What scikit-learn's class says at its limit of iterations."""
+        return not_converged(getattr(self, "solver", "auto"), passes)
+
+    def _unmoved(self, training: Training, tasks: PassTasks) -> tuple[Vector, Status, str, int]:
+        """Where a fit of no pass ends: at the fit before, or at 0."""
+        start = self._start(training)
+        self.solver_ = "none"
+        status = Status.ITERATION_LIMIT
+        return np.zeros(self._theta_shape(training)) if start is None else start, status, status.value, 0
+
+    def _theta_shape(self, training: Training) -> tuple[int, ...]:
+        assert training.dataset.y is not None
+        return (training.dataset.shape[1] + int(self.fit_intercept), *training.dataset.y.shape[1:])
 
     @property
     def _max_iter(self) -> int:
@@ -119,18 +147,26 @@ class LinearEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc
         return result.theta, result.status, result.message, result.n_iter_
 
     def _result(self, training: Training, tasks: PassTasks) -> Result:
-        return fit(
+        penalty = self._penalty(training)
+        result = fit(
             training.dataset,
             loss=self._loss(training),
-            penalty=self._penalty(training),
+            penalty=penalty,
             fit_intercept=self.fit_intercept,
-            solver=self.solver,
+            solver=own_solver(type(self).__name__, self.solver, penalty),
             theta0=self._start(training),
             max_iter=self._max_iter,
             tol=self.tol,
             threads=training.threads,
             callbacks=[tasks],
         )
+        self._note_solver(result)
+        return result
+
+    def _note_solver(self, result: Result) -> None:
+        """`solver_`: the solver of dgd's that ran, whichever name was given."""
+        assert result.choice is not None
+        self.solver_ = result.choice.name
 
     def _after(self, training: Training) -> None:
         """What is left to do once the attributes are there."""
@@ -146,7 +182,7 @@ class LinearEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc
                 f"shape {before}, and those of these data have shape {now}: columns, outputs or classes differ; make a "
                 f"new estimator, or set warm_start=False"
             )
-        model = self.to_model()
+        model = self._model()
         coef = model.coef.T
         return np.concatenate([np.reshape(model.intercept, (1, *coef.shape[1:])), coef]) if self.fit_intercept else coef
 
@@ -170,12 +206,13 @@ class LinearEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc
         names = getattr(self, "feature_names_in_", None)
         return self._model(
             feature_names=None if names is None else tuple(str(name) for name in names),
-            provenance={"dgd": __version__, "estimator": repr(self), "passes": self.n_iter_},
+            provenance={"dgd": __version__, "estimator": repr(self), "passes": int(np.max(self.n_iter_))},
         )
 
     def _model(self, *, loss: str = "squared", **known: Any) -> Model:
-        coef = np.asarray(self.coef_, dtype=np.float64)
-        intercept = np.asarray(self.intercept_, dtype=np.float64)
+        coef = self.coef_.toarray() if sparse.issparse(self.coef_) else self.coef_
+        coef = np.asarray(coef, dtype=np.float64)
+        intercept = np.asarray(getattr(self, "intercept_", 0.0), dtype=np.float64)
         one = coef.ndim == 1
         return Model(
             coef=coef,
@@ -193,9 +230,8 @@ class LinearEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc
             check_same_columns(self, training.dataset)
             return in_order(Model(model.coef, model.intercept, "squared").predict(training.dataset), training.order)
         X = validate_data(self, X, accept_sparse="csr", reset=False)
-        if sparse.issparse(X):
-            return np.asarray(X @ model.coef.T + model.intercept)
-        return model.raw_prediction(X)
+        raw = np.asarray(X @ model.coef.T + model.intercept) if sparse.issparse(X) else model.raw_prediction(X)
+        return raw.astype(SINGLE) if X.dtype == SINGLE == self.coef_.dtype else raw
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

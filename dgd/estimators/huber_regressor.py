@@ -83,7 +83,8 @@ class HuberRegressor(Regression):
         return Newton() if newton else LBFGS()
 
     def _solve(self, training: Training, tasks: PassTasks) -> tuple[Vector, Status, str, int]:
-        start = self._start(training)
+        start, solver = self._start(training), self._solver(training.dataset.shape[1])
+        self.solver_ = "newton" if isinstance(solver, Newton) else "lbfgs"
         with session(Execution(threads=training.threads)) as running:
             status, theta, passes = minimise_with_scale(
                 running,
@@ -91,12 +92,20 @@ class HuberRegressor(Regression):
                 epsilon=float(self.epsilon),
                 l2=2 * self.alpha / training.weight_sum,
                 fit_intercept=bool(self.fit_intercept),
-                solver=self._solver(training.dataset.shape[1]),
+                solver=solver,
                 start=None if start is None else ScaledStart(start, self.scale_),
                 stopping=Stopping(max_iter=self._max_iter, tol=float(self.tol)),
                 callback=tasks,
             )
         return theta, status, status.value, passes
+
+    def _unmoved(self, training: Training, tasks: PassTasks) -> tuple[Vector, Status, str, int]:
+        """With σ beside θ, of the fit before or 1."""
+        start, status, message, passes = super()._unmoved(training, tasks)
+        theta = np.zeros((training.dataset.shape[1] + 1, 2))
+        theta[int(not self.fit_intercept) :, 0] = start
+        theta[0, 1] = getattr(self, "scale_", 1.0) if self.warm_start else 1.0
+        return theta, status, message, passes
 
     def _attributes(self, theta: Vector) -> dict[str, Any]:
         """From the matrix of two columns, η and σ."""

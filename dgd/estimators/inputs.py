@@ -33,6 +33,7 @@ from dgd.passes.sums.bad_rows import checked_weight
 from dgd.passes.sums.label_weights import LabelWeights, LabelWeightSum
 
 LAZY_LIBRARIES = ("zarr", "fsspec", "h5py", "pyarrow", "xarray", "anndata")
+SINGLE = np.dtype(np.float32)
 SMALL_BYTES = 4 * 2**20
 """In-memory X up to this is fitted by one thread."""
 
@@ -48,6 +49,11 @@ class Training:
     """Where each row of the dataset stands in the caller's X; None where the order is the same."""
     known_weight: float | None = None
     """Σw, where it is known."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """What `coef_` has: float32 for X of it in memory, else float64."""
+        return np.dtype(np.float64) if self.lazy or self.dataset.X.dtype != SINGLE else SINGLE
 
     @cached_property
     def weight_sum(self) -> float:

@@ -13,6 +13,7 @@ from dgd.errors.checks import checked_integer, checked_number
 from dgd.estimators.base import MAX_ITER, elastic_net
 from dgd.estimators.callbacks import PassTasks
 from dgd.estimators.cv_folds import folds_of
+from dgd.estimators.gram_argument import check_gram
 from dgd.estimators.inputs import Training
 from dgd.estimators.lasso import check_ratio
 from dgd.estimators.regression import Regression
@@ -39,21 +40,31 @@ class ElasticNetCV(Regression):
         eps: float = 1e-3,
         alphas: Any = 100,
         fit_intercept: bool = True,
+        precompute: Any = "auto",
         max_iter: int | None = MAX_ITER,
         tol: float = 1e-12,
+        copy_X: bool = True,
         cv: Any = None,
+        verbose: int = 0,
         n_jobs: int | None = None,
         positive: bool = False,
+        random_state: Any = None,
+        selection: str = "cyclic",
     ) -> None:
         self.l1_ratio = l1_ratio
         self.eps = eps
         self.alphas = alphas
         self.fit_intercept = fit_intercept
+        self.precompute = precompute
         self.max_iter = max_iter
         self.tol = tol
+        self.copy_X = copy_X
         self.cv = cv
+        self.verbose = verbose
         self.n_jobs = n_jobs
         self.positive = positive
+        self.random_state = random_state
+        self.selection = selection
 
     @property
     def _ratios(self) -> list[float]:
@@ -67,6 +78,11 @@ class ElasticNetCV(Regression):
             check_ratio(name, ratio)
             if ratio == 0:
                 raise ConfigurationError(f"`{name}(l1_ratio=0)` is ridge regression; use RidgeCV")
+
+    def _training(self, X: Any, y: Any, sample_weight: Any) -> Training:
+        training = super()._training(X, y, sample_weight)
+        check_gram(type(self).__name__, self.precompute, training, fit_intercept=bool(self.fit_intercept))
+        return training
 
     def _solve(self, training: Training, tasks: PassTasks) -> tuple[Vector, Status, str, int]:
         summary = summary_of(training, folds_of(type(self).__name__, self.cv, training))
@@ -85,6 +101,7 @@ class ElasticNetCV(Regression):
         self.l1_ratio_ = self._ratios[best]
         self.mse_path_ = np.stack(paths) if several else paths[0]
         self.alphas_ = np.stack(grids) if several else grids[0]
+        self.solver_ = "summary"
         return solved(summary, self._of(self.alpha_, self.l1_ratio_), fit_intercept=intercept)
 
     def _of(self, alpha: float, ratio: float) -> Penalty:
@@ -114,20 +131,30 @@ class LassoCV(ElasticNetCV):
         eps: float = 1e-3,
         alphas: Any = 100,
         fit_intercept: bool = True,
+        precompute: Any = "auto",
         max_iter: int | None = MAX_ITER,
         tol: float = 1e-12,
+        copy_X: bool = True,
         cv: Any = None,
+        verbose: int = 0,
         n_jobs: int | None = None,
         positive: bool = False,
+        random_state: Any = None,
+        selection: str = "cyclic",
     ) -> None:
         self.eps = eps
         self.alphas = alphas
         self.fit_intercept = fit_intercept
+        self.precompute = precompute
         self.max_iter = max_iter
         self.tol = tol
+        self.copy_X = copy_X
         self.cv = cv
+        self.verbose = verbose
         self.n_jobs = n_jobs
         self.positive = positive
+        self.random_state = random_state
+        self.selection = selection
 
     @property
     def l1_ratio(self) -> float:

@@ -35,6 +35,7 @@ class LinearRegression(PartialSummaries, Regression):
         self,
         *,
         fit_intercept: bool = True,
+        copy_X: bool = True,
         positive: bool = False,
         solver: str = "auto",
         max_iter: int | None = MAX_ITER,
@@ -42,6 +43,7 @@ class LinearRegression(PartialSummaries, Regression):
         n_jobs: int | None = None,
     ) -> None:
         self.fit_intercept = fit_intercept
+        self.copy_X = copy_X
         self.positive = positive
         self.solver = solver
         self.max_iter = max_iter

@@ -28,9 +28,10 @@ class LinearSVC(LogisticRegression):
     """½ ‖b‖² + C Σ w max(0, 1 − sη)² → min, s = ±1; dgd's l2 = 1/(C·Σw), or l1 with penalty="l1".
 
     C: the inverse of the penalty's strength. penalty: "l2" or "l1". loss: "squared_hinge"; the hinge itself has no
-    derivative at its kink. class_weight, solver, max_iter, tol, n_jobs: as in `LogisticRegression`; of more than two
-    classes a class's weight is that of its rows in each problem, where liblinear gives it them in their own. It has no
-    probabilities: `CalibratedClassifierCV` makes them of `decision_function`. With two classes `coef_` is (1, n).
+    derivative at its kink. multi_class: "ovr", each class against the others. class_weight, solver, max_iter, tol,
+    n_jobs: as in `LogisticRegression`; of more than two classes a class's weight is that of its rows in each problem,
+    where liblinear gives it them in their own. It has no probabilities: `CalibratedClassifierCV` makes them of
+    `decision_function`. With two classes `coef_` is (1, n).
     """
 
     def __init__(
@@ -38,24 +39,34 @@ class LinearSVC(LogisticRegression):
         penalty: str = "l2",
         loss: str = "squared_hinge",
         *,
-        C: float = 1.0,
+        dual: Any = "auto",
         tol: float = 1e-12,
+        C: float = 1.0,
+        multi_class: str = "ovr",
         fit_intercept: bool = True,
-        solver: str = "auto",
-        max_iter: int | None = MAX_ITER,
-        warm_start: bool = False,
+        intercept_scaling: float = 1,
         class_weight: Any = None,
+        verbose: int = 0,
+        random_state: Any = None,
+        max_iter: int | None = MAX_ITER,
+        solver: str = "auto",
+        warm_start: bool = False,
         n_jobs: int | None = None,
     ) -> None:
         self.penalty = penalty
         self.loss = loss
-        self.C = C
+        self.dual = dual
         self.tol = tol
+        self.C = C
+        self.multi_class = multi_class
         self.fit_intercept = fit_intercept
-        self.solver = solver
-        self.max_iter = max_iter
-        self.warm_start = warm_start
+        self.intercept_scaling = intercept_scaling
         self.class_weight = class_weight
+        self.verbose = verbose
+        self.random_state = random_state
+        self.max_iter = max_iter
+        self.solver = solver
+        self.warm_start = warm_start
         self.n_jobs = n_jobs
 
     @property
@@ -72,12 +83,16 @@ class LinearSVC(LogisticRegression):
         LinearEstimator._check_parameters(self)
         checked_number("LinearSVC(C", self.C, above=0)
         checked_word("LinearSVC(penalty", self.penalty, ["l1", "l2"])
+        checked_word("LinearSVC(multi_class", self.multi_class, ["ovr"])
         if self.loss == "hinge":
             raise ConfigurationError(
                 "`LinearSVC(loss='hinge')` has no derivative at its kink, and every fit of dgd is by derivatives; take "
                 "loss='squared_hinge', whose margin is as wide"
             )
         checked_word("LinearSVC(loss", self.loss, ["squared_hinge"])
+
+    def _iterations(self, passes: int) -> Any:
+        return passes
 
     def _loss(self, training: Training) -> Loss:
         return SquaredHinge(classes=super()._loss(training).labels)

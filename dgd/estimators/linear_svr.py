@@ -8,6 +8,8 @@ divided by C·Σw: l2 = 1/(C·Σw). The intercept is not penalised, where liblin
 
 from __future__ import annotations
 
+from typing import Any
+
 from dgd.errors import ConfigurationError
 from dgd.errors.checks import checked_number, checked_word
 from dgd.estimators.base import MAX_ITER, elastic_net
@@ -34,8 +36,12 @@ class LinearSVR(Regression):
         C: float = 1.0,
         loss: str = "squared_epsilon_insensitive",
         fit_intercept: bool = True,
-        solver: str = "auto",
+        intercept_scaling: float = 1.0,
+        dual: Any = "auto",
+        verbose: int = 0,
+        random_state: Any = None,
         max_iter: int | None = MAX_ITER,
+        solver: str = "auto",
         warm_start: bool = False,
         n_jobs: int | None = None,
     ) -> None:
@@ -44,8 +50,12 @@ class LinearSVR(Regression):
         self.C = C
         self.loss = loss
         self.fit_intercept = fit_intercept
-        self.solver = solver
+        self.intercept_scaling = intercept_scaling
+        self.dual = dual
+        self.verbose = verbose
+        self.random_state = random_state
         self.max_iter = max_iter
+        self.solver = solver
         self.warm_start = warm_start
         self.n_jobs = n_jobs
 

@@ -30,6 +30,7 @@ class LogLinkRegression(Regression):
         max_iter: int | None = MAX_ITER,
         tol: float = 1e-12,
         warm_start: bool = False,
+        verbose: int = 0,
         n_jobs: int | None = None,
     ) -> None:
         self.alpha = alpha
@@ -38,6 +39,7 @@ class LogLinkRegression(Regression):
         self.max_iter = max_iter
         self.tol = tol
         self.warm_start = warm_start
+        self.verbose = verbose
         self.n_jobs = n_jobs
 
     @property

@@ -9,12 +9,14 @@ p = 1/(1 + e^−η) for two classes and p = e^ηₖ/Σ e^η for more.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
 
 from dgd._typing import Array, FloatArray, Vector
 from dgd.data.arrays.memory_rows import MemoryRows
@@ -25,7 +27,7 @@ from dgd.errors.checks import checked_number
 from dgd.estimators.base import MAX_ITER, LinearEstimator, elastic_net
 from dgd.estimators.class_factors import class_factors
 from dgd.estimators.inputs import Training, scored, weights_by_label
-from dgd.estimators.lasso import check_ratio
+from dgd.estimators.penalty_names import check_penalty, ratio_of
 from dgd.losses import Logistic, Loss, Softmax
 from dgd.models.model import Model
 from dgd.penalties import Penalty
@@ -46,25 +48,35 @@ class LogisticRegression(ClassifierMixin, LinearEstimator):  # type: ignore[misc
 
     def __init__(
         self,
+        penalty: Any = "deprecated",
         *,
         C: float = 1.0,
         l1_ratio: float = 0.0,
+        dual: bool = False,
         tol: float = 1e-12,
         fit_intercept: bool = True,
+        intercept_scaling: float = 1,
+        class_weight: Any = None,
+        random_state: Any = None,
         solver: str = "auto",
         max_iter: int | None = MAX_ITER,
+        verbose: int = 0,
         warm_start: bool = False,
-        class_weight: Any = None,
         n_jobs: int | None = None,
     ) -> None:
+        self.penalty = penalty
         self.C = C
         self.l1_ratio = l1_ratio
+        self.dual = dual
         self.tol = tol
         self.fit_intercept = fit_intercept
+        self.intercept_scaling = intercept_scaling
+        self.class_weight = class_weight
+        self.random_state = random_state
         self.solver = solver
         self.max_iter = max_iter
+        self.verbose = verbose
         self.warm_start = warm_start
-        self.class_weight = class_weight
         self.n_jobs = n_jobs
 
     def decision_function(self, X: Any) -> Vector:
@@ -102,7 +114,7 @@ class LogisticRegression(ClassifierMixin, LinearEstimator):  # type: ignore[misc
     def _check_parameters(self) -> None:
         super()._check_parameters()
         checked_number("LogisticRegression(C", self.C, above=0)
-        check_ratio("LogisticRegression", self.l1_ratio)
+        check_penalty("LogisticRegression", self.penalty, self.C, self.l1_ratio)
 
     def _training(self, X: Any, y: Any, sample_weight: Any) -> Training:
         """The data, with the indices of the classes for y where y is in memory."""
@@ -151,8 +163,30 @@ class LogisticRegression(ClassifierMixin, LinearEstimator):  # type: ignore[misc
         return Logistic(classes=labels) if len(labels) == 2 else Softmax(classes=labels)
 
     def _penalty(self, training: Training) -> Penalty:
-        strength = 1 / (self.C * training.weight_sum)
-        return elastic_net(self.l1_ratio * strength, (1 - self.l1_ratio) * strength)
+        ratio = ratio_of(self.penalty, self.l1_ratio)
+        strength = 0.0 if self.penalty is None else 1 / (self.C * training.weight_sum)
+        return elastic_net(ratio * strength, (1 - ratio) * strength)
+
+    def _iterations(self, passes: int) -> Any:
+        """scikit-learn's is an array of one."""
+        return np.array([passes], dtype=np.int32)
+
+    def _theta_shape(self, training: Training) -> tuple[int, ...]:
+        outputs, n = self._coef_shape(training)
+        return (n + int(self.fit_intercept), *((outputs,) if outputs > 1 else ()))
+
+    def sparsify(self) -> Self:
+        """`coef_` as a sparse matrix, which predicts the same; fewer bytes where most coefficients are 0."""
+        check_is_fitted(self)
+        self.coef_: Any = sparse.csr_matrix(self.coef_)
+        return self
+
+    def densify(self) -> Self:
+        """`coef_` as an array again."""
+        check_is_fitted(self)
+        if sparse.issparse(self.coef_):
+            self.coef_ = self.coef_.toarray()
+        return self
 
     def _coef_shape(self, training: Training) -> tuple[int, ...]:
         return (len(self.classes_) if len(self.classes_) > 2 else 1, training.dataset.shape[1])

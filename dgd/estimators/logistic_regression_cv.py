@@ -16,6 +16,7 @@ from dgd.estimators.cv_folds import folds_of
 from dgd.estimators.inputs import Training
 from dgd.estimators.lasso import check_ratio
 from dgd.estimators.logistic_regression import LogisticRegression
+from dgd.estimators.sklearn_names import own_solver
 from dgd.fitting.fit import fit
 from dgd.fitting.many.cross_validate import cross_validate
 from dgd.penalties import Penalty
@@ -37,23 +38,32 @@ class LogisticRegressionCV(LogisticRegression):
         Cs: Any = 10,
         cv: Any = None,
         l1_ratio: float = 0.0,
+        dual: bool = False,
         tol: float = 1e-12,
         fit_intercept: bool = True,
         solver: str = "auto",
         max_iter: int | None = MAX_ITER,
         class_weight: Any = None,
         n_jobs: int | None = None,
+        verbose: int = 0,
+        intercept_scaling: float = 1,
+        random_state: Any = None,
     ) -> None:
         self.Cs = Cs
         self.cv = cv
         self.l1_ratio = l1_ratio
+        self.dual = dual
         self.tol = tol
         self.fit_intercept = fit_intercept
         self.solver = solver
         self.max_iter = max_iter
         self.class_weight = class_weight
         self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.intercept_scaling = intercept_scaling
+        self.random_state = random_state
 
+    penalty = "deprecated"
     C = 1.0
 
     def _check_parameters(self) -> None:
@@ -68,6 +78,7 @@ class LogisticRegressionCV(LogisticRegression):
         Cs = np.logspace(-4, 4, int(self.Cs)) if np.ndim(self.Cs) == 0 else np.asarray(self.Cs, dtype=np.float64)
         folds = folds_of("LogisticRegressionCV", self.cv, training, classifier=True)
         loss, part = self._loss(training), (folds.count - 1) / folds.count
+        solver = own_solver("LogisticRegressionCV", self.solver, self._strength(1.0))
         found = cross_validate(
             training.dataset,
             loss=loss,
@@ -75,7 +86,7 @@ class LogisticRegressionCV(LogisticRegression):
             folds=folds.count,
             by=folds.given if folds.given is not None else folds.by,
             fit_intercept=self.fit_intercept,
-            solver=self.solver,
+            solver=solver,
             max_iter=self._max_iter,
             threads=training.threads,
         )
@@ -86,13 +97,14 @@ class LogisticRegressionCV(LogisticRegression):
             loss=loss,
             penalty=self._strength(self.C_ * training.weight_sum),
             fit_intercept=self.fit_intercept,
-            solver=self.solver,
+            solver=solver,
             theta0=found.result,
             max_iter=self._max_iter,
             tol=self.tol,
             threads=training.threads,
             callbacks=[tasks],
         )
+        self._note_solver(result)
         return result.theta, result.status, result.message, result.n_iter_
 
     def _strength(self, weight: float) -> Penalty:

@@ -29,11 +29,11 @@ class PartialSummaries(LinearEstimator):
         training = self._training(X, y, sample_weight)
         summary = summary_of(training)
         self._summary = summary if before is None else before + summary
-        theta, _, _, self.n_iter_ = solved(
+        theta, _, _, passes = solved(
             self._summary, self._summary_penalty(self._summary.weight), fit_intercept=bool(self.fit_intercept)
         )
-        for name, value in self._attributes(theta).items():
-            setattr(self, name, value)
+        self._note(theta, passes, training)
+        self.solver_ = "summary"
         return self
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None, offset: Any = None) -> Self:

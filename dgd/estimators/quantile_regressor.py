@@ -20,6 +20,7 @@ from dgd.estimators.base import MAX_ITER
 from dgd.estimators.callbacks import PassTasks
 from dgd.estimators.inputs import Training
 from dgd.estimators.regression import Regression
+from dgd.estimators.sklearn_names import own_solver
 from dgd.fitting.fit import fit
 from dgd.losses import Quantile
 from dgd.models.model import Model
@@ -47,6 +48,7 @@ class QuantileRegressor(Regression):
         alpha: float = 1.0,
         fit_intercept: bool = True,
         solver: str = "auto",
+        solver_options: Any = None,
         smoothing: float = 1e-4,
         max_iter: int | None = 10 * MAX_ITER,
         tol: float = 1e-8,
@@ -56,6 +58,7 @@ class QuantileRegressor(Regression):
         self.alpha = alpha
         self.fit_intercept = fit_intercept
         self.solver = solver
+        self.solver_options = solver_options
         self.smoothing = smoothing
         self.max_iter = max_iter
         self.tol = tol
@@ -76,10 +79,12 @@ class QuantileRegressor(Regression):
             "threads": training.threads,
             "callbacks": [tasks],
         }
+        penalty = L1(self.alpha) if self.alpha else NoPenalty()
+        solver = own_solver("QuantileRegressor", self.solver, penalty)
         found = fit(training.dataset, max_iter=self._max_iter, **common)
+        self._note_solver(found)
         # A fit begins at the best constant, whose loss is the variance.
         spread, passes = math.sqrt(max(found.history[0].loss, 0.0)), found.n_iter_
-        penalty = L1(self.alpha) if self.alpha else NoPenalty()
         for smoothing in _smoothings(spread, float(self.smoothing)):
             if passes >= self._max_iter:
                 return found.theta, Status.ITERATION_LIMIT, Status.ITERATION_LIMIT.value, passes
@@ -87,13 +92,14 @@ class QuantileRegressor(Regression):
                 training.dataset,
                 loss=Quantile(self.quantile, smoothing),
                 penalty=penalty,
-                solver=self.solver,
+                solver=solver,
                 theta0=found.theta,
                 tol=self.tol,
                 max_iter=self._max_iter - passes,
                 **common,
             )
             passes += found.n_iter_
+            self._note_solver(found)
         return found.theta, found.status, found.message, passes
 
     def _model(self, **known: Any) -> Model:

@@ -38,18 +38,22 @@ class Ridge(PartialSummaries, Regression):
         alpha: Any = 1.0,
         *,
         fit_intercept: bool = True,
+        copy_X: bool = True,
         max_iter: int | None = None,
         tol: float = 1e-12,
         solver: str = "auto",
         positive: bool = False,
+        random_state: Any = None,
         n_jobs: int | None = None,
     ) -> None:
         self.alpha = alpha
         self.fit_intercept = fit_intercept
+        self.copy_X = copy_X
         self.max_iter = max_iter
         self.tol = tol
         self.solver = solver
         self.positive = positive
+        self.random_state = random_state
         self.n_jobs = n_jobs
 
     def _check_parameters(self) -> None:
@@ -74,6 +78,7 @@ class Ridge(PartialSummaries, Regression):
             )
         summary = summary_of(training)
         penalty = self._summary_penalty(summary.weight)
+        self.solver_ = "summary"
         return solved(summary, penalty, fit_intercept=bool(self.fit_intercept))
 
     def _summary_penalty(self, weight: float) -> Any:

@@ -81,6 +81,7 @@ class RidgeCV(Regression):
             self.alpha_ = float(alphas[int(means.argmin())])
             self.best_score_ = -float(means.min())
             penalty = L2(2 * self.alpha_ / summary.weight)
+        self.solver_ = "summary"
         return solved(summary, penalty, fit_intercept=bool(self.fit_intercept))
 
     def _penalties(self, weight: float) -> list[L2]:

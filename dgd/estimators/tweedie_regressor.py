@@ -38,6 +38,7 @@ class TweedieRegressor(LogLinkRegression):
         max_iter: int | None = MAX_ITER,
         tol: float = 1e-12,
         warm_start: bool = False,
+        verbose: int = 0,
         n_jobs: int | None = None,
     ) -> None:
         self.power = power
@@ -48,6 +49,7 @@ class TweedieRegressor(LogLinkRegression):
         self.max_iter = max_iter
         self.tol = tol
         self.warm_start = warm_start
+        self.verbose = verbose
         self.n_jobs = n_jobs
 
     @property
