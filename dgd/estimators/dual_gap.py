@@ -24,13 +24,12 @@ from dgd.passes.execution import Execution
 from dgd.passes.plan import Need
 from dgd.passes.session import session
 from dgd.passes.sums.blocks import Block
-from dgd.passes.sums.gradient import gradient_sum
 from dgd.passes.sums.row_sums import Part, RowSums
 
 
 @dataclass(frozen=True, slots=True)
 class Residuals:
-    """Σ w r², a number for each output, and the sums Σ w r and Xᵀ(w r), (q, n + 1)."""
+    """Σ w r², a number for each output, and Xᵀ(w r), (n,) or (q, n)."""
 
     squares: Vector
     products: Vector
@@ -45,7 +44,9 @@ class ResidualSums(Part):
     def __call__(self, block: Block, loss: Loss) -> Residuals:
         r = block.y - block.raw
         weighted = r if block.weight is None else r * (block.weight if r.ndim == 1 else block.weight[:, None])
-        return Residuals(np.einsum("i...,i...->...", r, weighted), gradient_sum(block, r))
+        return Residuals(
+            np.einsum("i...,i...->...", r, weighted), block.columns.transposed_times(weighted).astype(np.float64)
+        )
 
 
 def dual_gap(training: Training, coef: Vector, intercept: Vector, l1: float, l2: float, *, positive: bool) -> Vector:
@@ -54,7 +55,7 @@ def dual_gap(training: Training, coef: Vector, intercept: Vector, l1: float, l2:
         dataset = running.open(training.dataset, Need(outputs=1 if coef.ndim == 1 else len(coef)))
         sums = running.executor.sweep(dataset, RowSums(Squared(), intercept, coef.T, (ResidualSums(),))).value
     (found,) = sums.parts
-    squares, g = found.squares / sums.weight, found.products[..., 1:] / sums.weight
+    squares, g = found.squares / sums.weight, found.products / sums.weight
     size = g if positive else np.abs(g)
     primal = squares / 2 + l1 * np.abs(coef).sum(axis=-1) + l2 / 2 * (coef * coef).sum(axis=-1)
     products = squares + (coef * g).sum(axis=-1)
