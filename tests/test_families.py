@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from benchmarks import families, passes
+from benchmarks import families, passes, sklearnex, tol
 from benchmarks._conditioned import CONDITIONED, ORDERED, correlated
 
 from tests.families import FAMILIES, TABLES
@@ -60,3 +60,24 @@ def test_sorted_rows_are_the_shuffled_ones_in_order() -> None:
     assert (np.diff(by_column[0][:, 0]) >= 0).all()
     assert (np.diff(by_label[1]) >= 0).all()
     np.testing.assert_array_equal(np.sort(by_label[0], axis=0), np.sort(shuffled[0], axis=0))
+
+
+def test_a_smaller_tol_brings_digits_where_the_gradient_alone_decides() -> None:
+    (problem,) = (each for each in tol.PROBLEMS if each.loss == "quantile")
+    found = tol.row(problem, rows=1_000)
+    passes_of, digits_of = zip(*(found[f"{each:g}"].rstrip(")").split(" (") for each in tol.TOLS), strict=True)
+    assert np.all(np.diff([int(each) for each in passes_of]) > 0)
+    assert np.all(np.diff([float(each) for each in digits_of]) > 0.5)
+    assert float(digits_of[-1]) >= 7
+
+
+def test_by_newton_the_step_decides_whatever_the_tol() -> None:
+    (problem,) = (each for each in tol.PROBLEMS if each.name == "n = 30, κ = 1e2" and each.loss == "poisson")
+    found = tol.row(problem, rows=1_000)
+    assert all(float(found[f"{each:g}"].rstrip(")").split(" (")[1]) >= 9 for each in tol.TOLS)
+
+
+def test_least_squares_from_files_beside_a_peer() -> None:
+    *_, single, double = sklearnex.measure(rows=2_000, rounds=2)
+    assert single["digits"] > 3
+    assert double["digits"] > 9

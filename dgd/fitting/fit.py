@@ -108,6 +108,8 @@ def fit(
         once before the first pass; by the textbook, with a number or a function for the learning rate, at θ = 0.
     max_iter, tol, max_seconds: stop after so many passes, at ‖∇F‖ ≤ tol·‖∇F(null model)‖ wherever the fit starts, or
         when that many seconds are over, if need be in the middle of a pass, with what the last whole one reached.
+        Newton's method ends only where its next step would change no coefficient by more than 1e-9 of it, whatever
+        larger `tol` is given; what each `tol` buys is in the guide, `which-solver`.
         Gradients (with l1 or bounds, least subgradients) are measured in standardised columns, and at the null model
         without the entry of b₀, so that no mean of a column or target is part of the measure; nothing below what
         rounding makes of them is asked for. By the textbook they are those of the solver's coordinates, and the measure
