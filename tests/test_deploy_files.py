@@ -98,7 +98,7 @@ def test_init_copies_what_the_readme_names(name: str, store: str, tmp_path: Path
         assert "data" not in filled or store in text
         assert "fit_options" not in filled or "--loss huber --max-iter 9" in text
         assert "memory" not in filled or "5120MiB" in text
-        assert "container" not in filled or 'memory: "5376Mi"' in text
+        assert "container" not in filled or "5376M" in text
         if text.startswith("#!/usr/bin/env bash"):
             subprocess.run(["bash", "-n", path], check=True)
 
