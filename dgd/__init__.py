@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from dgd.data.tables.text.dialect import Dialect
     from dgd.data.zarr.dataset_writer import DatasetWriter
     from dgd.data.zarr.info import info
+    from dgd.fitting import callbacks
     from dgd.fitting.checkpoint.resume import resume
     from dgd.fitting.fit import fit, plan
     from dgd.fitting.many.cross_validate import cross_validate
@@ -100,6 +101,7 @@ _HOMES = {
 }
 _PACKAGES = {
     **{name: f"dgd.{name}" for name in ("errors", "estimators", "losses", "penalties", "solvers", "testing")},
+    "callbacks": "dgd.fitting.callbacks",
     "terms": "dgd.data.design.terms",
 }
 
@@ -140,6 +142,7 @@ __all__ = [
     "Status",
     "Summary",
     "__version__",
+    "callbacks",
     "copy",
     "cross_validate",
     "errors",

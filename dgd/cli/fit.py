@@ -10,6 +10,7 @@ import click
 from dgd.cli import options
 from dgd.cli.arrays import Arrays
 from dgd.cli.arrays import arrays as with_arrays
+from dgd.cli.events import event_callbacks, events
 from dgd.cli.from_summary import fit_summary, is_summary
 from dgd.cli.inference import Asked, inference
 from dgd.cli.job import Job, checkpoint_every, job
@@ -51,6 +52,7 @@ STANDARDIZE: dict[str, bool | str] = {"auto": "auto", "yes": True, "no": False}
 @click.option("--start", metavar="MODEL.dgd", help="Begin at the coefficients of a saved model [the best constant].")
 @click.option("--checkpoint", metavar="FILE", help="Bring the state of the fit there, for `dgd resume` [nowhere].")
 @checkpoint_every
+@events
 @inference
 @job
 def fit(
@@ -80,6 +82,7 @@ def fit(
 
     if is_summary(store):
         return fit_summary(store, arrays, chosen, job, asked)
+    written = event_callbacks(control.pop("events"))
     if job.out is not None:
         check_place(job.out, overwrite=job.overwrite)
     dataset = coded_for(arrays.open(store, job.where), intercept=chosen.fit_intercept)
@@ -109,7 +112,7 @@ def fit(
                 held_out = RowSplit(control["validation_fraction"], control["seed"]).count(0, dataset.shape[0])
                 note(f"{held_out:,} of {dataset.shape[0]:,} rows are held out, drawn from every chunk")
         with pass_progress(max_iter=control["max_iter"], tol=control["tol"], quiet=job.quiet) as show:
-            given["callbacks"] = [show, request]
+            given["callbacks"] = [show, request, *written]
             return fit_dataset(data[0], **data[1], execution=execution, theta0=start, **given, **control)
 
     if asked is None:

@@ -19,6 +19,7 @@ OF_ROWS = {
     "y", "weight", "offset", "matrix", "no_decode", "time_unit", "missing", "missing_chunks", "transpose",
     "storage_options", "solver", "learning_rate", "max_iter", "tol", "max_seconds", "standardize", "validation",
     "validation_fraction", "patience", "seed", "precision", "start", "checkpoint", "checkpoint_every",
+    "events",
 }  # fmt: skip
 """Options of `dgd fit` that rows are needed for."""
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from dgd.cli import options
+from dgd.cli.events import event_callbacks, events
 from dgd.cli.job import Job, checkpoint_every, job
 from dgd.cli.model_out import check_place, try_model_room
 from dgd.cli.progress import pass_progress
@@ -22,6 +23,7 @@ from dgd.passes.execution import Execution
 @click.option("--max-iter", type=click.IntRange(1), metavar="N", help="Passes at most, in all [those of the fit].")
 @click.option("--max-seconds", type=float, metavar="S", help="Stop after the pass in which S more seconds are over.")
 @checkpoint_every
+@events
 @options.storage_options
 @click.option("--any-version", is_flag=True, help="Go on with another dgd, NumPy or BLAS; last bits may then differ.")
 @job
@@ -36,6 +38,7 @@ def resume(checkpoint: str, store: str | None, job: Job, max_iter: int | None, *
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Said when the fit goes on.
         stored = Stored.read(Path(checkpoint))
+    written = event_callbacks(control.pop("events"))
     if job.out is not None:
         check_place(job.out, overwrite=job.overwrite)
         try_model_room(Path(job.out), stored.parts["n_parameters"], None)
@@ -45,7 +48,12 @@ def resume(checkpoint: str, store: str | None, job: Job, max_iter: int | None, *
         first = stored.state.history[0].grad_norm if stored.state.history else 0.0
         with pass_progress(max_iter=limit, tol=tol, quiet=job.quiet, first=first) as show:
             return resume_fit(
-                checkpoint, store, max_iter=max_iter, callbacks=[show, request], execution=execution, **control
+                checkpoint,
+                store,
+                max_iter=max_iter,
+                callbacks=[show, request, *written],
+                execution=execution,
+                **control,
             )
 
     return job.run(go_on)

@@ -123,7 +123,8 @@ def fit(
     precision: "double", float64 arithmetic whatever the stored dtype, or "single", float32 within a chunk.
     callbacks: functions of a `Record`, called after each pass, θ included; one that returns True stops the fit. A
         callback with a method `on_event`, of an `Event`, also hears, in this thread, how a pass gets on and what it
-        waits for. If that returns True the fit ends in mid-pass.
+        waits for. If that returns True the fit ends in mid-pass. Its `on_start`, of a `Beginning`, and `on_end`, of the
+        result and the error, one of them None, hear of the rest. `dgd.callbacks.Events(path)` writes all of it.
     checkpoint: a file that the state of the fit is brought to every `checkpoint_every` seconds, or after each pass with
         "pass": `dgd.resume` goes on from there, and its result is, to the bit, that of a fit without a break. The one
         before is kept beside it. A checkpoint that cannot be written is a warning, and the fit goes on.

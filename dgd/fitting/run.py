@@ -15,6 +15,7 @@ from dgd.data.dataset import Dataset
 from dgd.data.transforms.row_split import RowSplit
 from dgd.errors import ClusterLostError, DgdError
 from dgd.fitting.arguments import checked_start
+from dgd.fitting.beginning import Beginning, listeners
 from dgd.fitting.checkpoint.reached import Reached
 from dgd.fitting.inference.fitted import Fitted
 from dgd.fitting.interruption import Interruption
@@ -66,7 +67,7 @@ def run(
     """Run the fit. `null`: the null model, where it is known; `reached_of`: what is told of each pass."""
     method = task.method
     interruption = Interruption(task.stopping.max_seconds, callbacks)
-    with session(where, interruption) as running:
+    with listeners(callbacks) as heard, session(where, interruption) as running:
         cost, no_factor, sample = planned_with_sample(
             running, task.dataset, method, task.precision, task.split, starts_anywhere=theta0 is None
         )
@@ -76,6 +77,8 @@ def run(
         reached = reached_of(null)
         if sample and not sample.is_enough(method, null, dataset):
             sample = None
+        before = 0 if reached.state is None else len(reached.state.history)
+        heard.begins(Beginning.of(dataset, method, task.precision, task.stopping, cost, before))
         objective = Objective(
             dataset,
             method.loss,
@@ -116,7 +119,9 @@ def run(
                 raise
             checkpoint = reached.close()
             fitted = Fitted.of(objective, ran, method, task.dataset, where) if ran.state.last else None
-            return replace(result_of(objective, ran, cost, method), checkpoint=checkpoint, fitted=fitted)
+            result = replace(result_of(objective, ran, cost, method), checkpoint=checkpoint, fitted=fitted)
+        heard.ends(result)
+        return result
 
 
 def _last_whole(status: Status, objective: Objective, method: Method, reached: Reached, start: Vector) -> Run:
