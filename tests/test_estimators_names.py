@@ -15,7 +15,16 @@ from sklearn.exceptions import ConvergenceWarning
 
 import dgd.estimators as ours
 from dgd.errors import ConfigurationError
-from dgd.estimators import ElasticNet, Lasso, LinearRegression, LogisticRegression, PoissonRegressor, Ridge
+from dgd.estimators import (
+    ElasticNet,
+    Lasso,
+    LinearRegression,
+    LogisticRegression,
+    PoissonRegressor,
+    Ridge,
+    sparse_regression,
+)
+from dgd.estimators.dual_gap import known_gap
 from dgd.estimators.sklearn_names import SOLVER_NAMES, WITHOUT_EFFECT
 
 RNG = np.random.default_rng(3)
@@ -215,6 +224,28 @@ def test_the_dual_gap_is_a_bound(weight: Any) -> None:
         with pytest.warns(ConvergenceWarning):
             lazy.fit(ours.ZarrDesign(_dataset(weight)))
         assert_allclose(lazy.dual_gap_, rough.dual_gap_, rtol=1e-9)
+
+
+def test_the_dual_gap_costs_a_pass_only_where_the_last_one_was_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(sparse_regression, "known_gap", lambda *given, **more: asked.append(known_gap(*given, **more)))
+    cases = [
+        {},
+        {"solver": "newton"},
+        {"positive": True},
+        {"fit_intercept": False},
+        {"solver": "fista", "tol": 1e-4},
+    ]
+    for estimator in (Lasso(0.1), ElasticNet(0.1, l1_ratio=0.3)):
+        for case in cases:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                summed = clone(estimator).set_params(**case).fit(X + 2, NUMBER, W, 0.1 * X[:, 0]).dual_gap_
+            assert_allclose(asked[-1], summed, rtol=1e-9, atol=1e-13)
+    with pytest.warns(ConvergenceWarning):
+        Lasso(0.1, solver="fista", max_iter=4).fit(X, NUMBER)
+    Lasso(0.1).fit(X, np.c_[NUMBER, NUMBER])
+    assert asked[-2:] == [None, None]
 
 
 def _dataset(weight: Any) -> Any:

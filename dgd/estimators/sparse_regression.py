@@ -11,10 +11,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from dgd.errors.checks import checked_flag, checked_number
 from dgd.estimators.base import elastic_net
-from dgd.estimators.dual_gap import dual_gap
+from dgd.estimators.dual_gap import dual_gap, known_gap
 from dgd.estimators.gram_argument import check_gram
 from dgd.estimators.inputs import Training
 from dgd.estimators.regression import Regression
+from dgd.fitting.inference.fitted import Fitted
+from dgd.fitting.result import Result
 from dgd.losses import Loss, Squared
 from dgd.penalties import Penalty
 
@@ -25,6 +27,7 @@ class SparseRegression(Regression):
     _multi_output = True
     _fitted_on: Training | None = None
     _dual_gap: Any = None
+    _fitted: Fitted | None = None
 
     def fit(
         self, X: Any, y: Any = None, sample_weight: Any = None, offset: Any = None, check_input: bool = True
@@ -43,7 +46,8 @@ class SparseRegression(Regression):
     def dual_gap_(self) -> Any:
         """How far the objective may be above its minimum, (q,) with several targets.
 
-        From one further pass: the fit makes it where X is in memory; of a lazy X when this is first asked for.
+        Known from the fit's last pass; where that was made before the last step, and of several targets, from a
+        further one: the fit makes it where X is in memory, and of a lazy X this does when it is first asked for.
         """
         check_is_fitted(self)
         if self._dual_gap is None:
@@ -82,9 +86,19 @@ class SparseRegression(Regression):
     def _not_converged(self, passes: int) -> str:
         return "Objective did not converge. You might want to increase the number of iterations."
 
+    def _note_solver(self, result: Result) -> None:
+        super()._note_solver(result)
+        self._fitted = result.fitted
+
     def _after(self, training: Training) -> None:
-        self._fitted_on = training if training.lazy else None
-        self._dual_gap = None if training.lazy else self._gap(training)
+        fitted, self._fitted = self._fitted, None
+        coef = self._model().coef
+        self._dual_gap = known_gap(fitted, coef, *self._strengths, positive=self.positive)
+        self._fitted_on = None
+        if self._dual_gap is None and training.lazy:
+            self._fitted_on = training
+        elif self._dual_gap is None:
+            self._dual_gap = self._gap(training)
 
     def _gap(self, training: Training) -> Any:
         model = self._model()

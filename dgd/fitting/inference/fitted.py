@@ -47,6 +47,8 @@ class Fitted:
     factor: Matrix | None
     """R with RᵀR that Hessian, where the fit has it."""
     where: Execution
+    slope: Vector | None = field(default=None, repr=False)
+    """The derivative of the smooth part of F by each coefficient at θ, in the user's units; None as for the loss."""
     data: Any = field(default=None, repr=False)
     """What the fit was given as data."""
     reading: ReadingOptions = field(default_factory=ReadingOptions, repr=False)
@@ -72,6 +74,7 @@ class Fitted:
             hessian=known.hessian if has_hessian else None,
             factor=known.factor if has_hessian else None,
             where=where,
+            slope=_by_coefficient(last.gradient, known) if last is not None and at_point and double else None,
         )
 
     @property
@@ -167,3 +170,9 @@ def passes_over(fitted: Fitted, where: Execution) -> Iterator[Passes]:
     """
     with ExitStack() as ends, single_threaded_blas():
         yield Passes(fitted, where, ends)
+
+
+def _by_coefficient(gradient: Vector, known: Known) -> Vector:
+    """A gradient's part of the coefficients, (n,) or (n, q), by coefficients of columns in the user's units."""
+    part = known.coordinates.coef_part(gradient)
+    return part * (known.coordinates.scale if part.ndim == 1 else known.coordinates.scale[:, None])

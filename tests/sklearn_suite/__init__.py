@@ -1,0 +1,1 @@
+"""scikit-learn's own tests, with its classes replaced by dgd's."""
