@@ -130,3 +130,21 @@ def test_several_targets_have_an_offset_each() -> None:
     with pytest.warns(DataConversionWarning):
         column = estimators.PoissonRegressor().fit(X, COUNT[:, None], offset=X[:, 0])
     np.testing.assert_allclose(column.coef_, estimators.PoissonRegressor().fit(X, COUNT, offset=X[:, 0]).coef_)
+
+
+@pytest.mark.parametrize("power", [0, 1, 1.5, 2, 3])
+def test_the_deviance_that_dask_ml_has(power: float) -> None:
+    """2 Σ w (ℓ − ℓ*), of the mean of a gamma 2 Σ w (y/μ − 1 − log(y/μ)), by its own name."""
+    weight = RNG.uniform(0.5, 2, size=200)
+    found = estimators.TweedieRegressor(power=power, alpha=0.01).fit(X, AMOUNT, weight)
+    mean = found.predict(X)
+    with np.errstate(invalid="ignore"):  # by power 0 a mean may be below 0, where the others have no logarithm
+        expected = {
+            0: (AMOUNT - mean) ** 2,
+            1: 2 * (AMOUNT * np.log(AMOUNT / mean) - AMOUNT + mean),
+            1.5: 4 * (np.sqrt(AMOUNT) - np.sqrt(mean)) ** 2 / np.sqrt(mean),
+            2: 2 * (AMOUNT / mean - 1 - np.log(AMOUNT / mean)),
+            3: (AMOUNT - mean) ** 2 / (AMOUNT * mean**2),
+        }[power]
+    assert found.get_deviance(X, AMOUNT, weight) == pytest.approx(weight @ expected, rel=1e-10)
+    assert found.get_deviance(X, AMOUNT) == pytest.approx(expected.sum(), rel=1e-10)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import d2_tweedie_score
+from sklearn.metrics import d2_tweedie_score, mean_tweedie_deviance
 
 from dgd._typing import Vector
 from dgd.data.arrays.memory_rows import MemoryRows
@@ -56,6 +56,13 @@ class LogLinkRegression(Regression):
         """D²: the part of the deviance explained, 1 − deviance/deviance of the mean."""
         y, predicted, sample_weight = scored(X, y, sample_weight, self.predict(X))
         return float(d2_tweedie_score(y, predicted, sample_weight=sample_weight, power=self._power))
+
+    def get_deviance(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Σ w d, the deviance of the predictions summed over the rows, by dask-ml's name; by power 0 Σ w(y − ŷ)²."""
+        y, predicted, sample_weight = scored(X, y, sample_weight, self.predict(X))
+        total = float(len(predicted) if sample_weight is None else np.sum(sample_weight))
+        mean = mean_tweedie_deviance(y, predicted, sample_weight=sample_weight, power=self._power)
+        return float(mean) * total
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
