@@ -209,6 +209,21 @@ def test_binomial_bits_do_not_depend_on_threads_or_the_door() -> None:
     np.testing.assert_allclose(path.thetas[1], one.theta, atol=1e-7)
 
 
+# Many rows
+
+
+def test_many_rows_begin_at_a_sample() -> None:
+    """As large fits do: from the minimum over some of the rows, which Newton's method leaves for that of all."""
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(90_000, 50))
+    n = rng.integers(0, 6, size=len(X))
+    k = rng.binomial(n, special.expit(0.3 + X[:, 0] - 0.5 * X[:, 1]))
+    found = dgd.fit(X, np.column_stack([k, n - k]), loss="binomial")
+    assert found.converged
+    residual = n * special.expit(found.intercept_ + X @ found.coef_) - k
+    assert np.abs(X.T @ residual).max() < 1e-7 * len(X)
+
+
 # Squared hinges
 
 

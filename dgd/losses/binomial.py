@@ -67,8 +67,9 @@ class Binomial(NumberLoss):
         return found
 
     def second_derivative(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
-        """n σ(η) (1 − σ(η))."""
-        found: FloatArray = y.sum(axis=1) * ONE_TRIAL.second_derivative(raw_prediction, raw_prediction)
+        """n σ(η) (1 − σ(η)); of one trial for a y that is a proportion, such as a response."""
+        trials = y.sum(axis=1) if y.ndim == 2 else 1
+        found: FloatArray = trials * ONE_TRIAL.second_derivative(raw_prediction, raw_prediction)
         return found
 
     def expected_curvature(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
