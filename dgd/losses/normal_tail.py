@@ -87,7 +87,8 @@ def scaled_tail(a: FloatArray) -> FloatArray:
 def hazard(a: FloatArray) -> tuple[FloatArray, FloatArray]:
     """h = φ(a)/Φ(−a) for a ≥ 0, from √(2/π) up to about a; and h (h − a), from 2/π up to 1."""
     h = (0.5 * ROOT_2_BY_PI) / scaled_tail(a)
-    second = h * (h - a)
+    with np.errstate(over="ignore"):
+        second = h * (h - a)
     if (far := a * ROOT_HALF > FAR).any():
         # h − a would be the difference of two large numbers. With the part ρ that 1/(a√2π) is too large: h = a/(1 − ρ).
         x = a[far] * ROOT_HALF
