@@ -76,7 +76,9 @@ def values(wishes: Wishes) -> Filled:
 def _places(data: str | None) -> dict[str, str]:
     """The dataset and the folder of the programs."""
     found = {"bin": str(Path(sys.executable).parent)}
-    return found if data is None else {**found, "data": data}
+    if data is None:
+        return found
+    return {**found, "data": data, **({} if is_url(data) else {"data_folder": str(Path(data).parent)})}
 
 
 def _image(image: str) -> dict[str, str]:
@@ -93,6 +95,8 @@ def _sizes(memory: int, threads: int) -> dict[str, str]:
     job = limit + BESIDE // MEBI
     return {
         "memory": f"{limit}MiB",
+        "mebibytes": str(limit),
+        "memory_bytes": str(limit * MEBI),
         "container": str(limit + NANNY // MEBI),
         "job": str(job),
         "job_per_thread": str(-(-job // threads)),
