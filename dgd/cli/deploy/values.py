@@ -19,6 +19,8 @@ from dgd._version import __version__
 from dgd.data.reading import is_url
 from dgd.errors import ConfigurationError, DgdError
 
+DATA = "/data/train.zarr"
+"""In the files as they are."""
 MEBI = 2**20
 STEP, LEAST = 256 * MEBI, 1024 * MEBI
 BESIDE = 1024 * MEBI
@@ -55,7 +57,7 @@ def values(wishes: Wishes) -> Filled:
     """What takes the place of the defaults in the files."""
     data = wishes.data if wishes.data is None or is_url(wishes.data) else os.path.abspath(wishes.data)
     arguments = _for_plan(data or "train.zarr", wishes.fit_options)
-    memory, remarks = wishes.memory, []
+    memory, remarks = wishes.memory, [] if data else [f"no --data: {DATA} is in the files, and has to be changed there"]
     if memory is None and data is not None:
         if is_url(data) or os.path.exists(data):
             memory, remark = _planned(arguments, wishes.threads)
