@@ -28,9 +28,10 @@ def test_a_named_test_is_still_there() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_scikit_learns_tests_pass() -> None:
-    found = Outcomes.of(outcomes_of(file) for file in FILES)
-    assert len(found.passed) + len(found.failed) > 1200
-    assert found.share >= LEAST
+@pytest.mark.parametrize(("files", "least", "share"), [(FILES, 1200, LEAST), (INSIDE, 150, 0.95)], ids=["of", "inside"])
+def test_scikit_learns_tests_pass(files: dict[str, str], least: int, share: float) -> None:
+    found = Outcomes.of(outcomes_of(file) for file in files)
+    assert len(found.passed) + len(found.failed) > least
+    assert found.share >= share
     if sklearn.__version__ == version():
         assert found.failed - set(named()) == set()
