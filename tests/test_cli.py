@@ -359,7 +359,7 @@ def test_score_prints_the_figures(run: Run, store: str, model: Path) -> None:
     expected = dgd.load_model(model).score(store, weight="weight")
     said = run("score", model, store, "--weight", "weight", "--json")
     assert said.code == 0
-    names = ("mse", "rmse", "mae", "r2", "rows", "rows_left_out", "loss", "deviance", "d2")
+    names = ("mse", "rmse", "mae", "r2", "rows", "rows_left_out", "loss", "deviance", "d2", "uncentered_r2")
     assert said.json == {name: getattr(expected, name) for name in names}
     lines = run("score", model, store, "--weight", "weight").out.splitlines()
     assert lines[0] == f"mse   {expected.mse:.12g}"

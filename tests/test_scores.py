@@ -262,3 +262,29 @@ def test_the_command_prints_tables_and_json(table: Path, tmp_path: Path, capfd: 
     found = json.loads(capfd.readouterr().out)
     assert list(found["groups"]) == ["AA", "B6", "ÖÄ"]
     assert found["calibration"][0]["low"] == 0
+
+
+# R² without an intercept
+
+
+def test_r_squared_about_zero_is_that_of_r_spark_and_statsmodels() -> None:
+    """Spark's weighted case, of which R prints −3.7271, 3.0100 and an R² of 0.9938 without an intercept."""
+    X, y = np.array([[0.0, 5.0], [1, 7], [2, 11], [3, 13]]), np.array([17.0, 19, 23, 29])
+    weight = np.array([1.0, 2, 3, 4])
+    found = dgd.fit(X, y, weight=weight, fit_intercept=False)
+    np.testing.assert_allclose(found.coef_, [-3.727121, 3.009983], atol=5e-7)
+    residual = y - X @ found.coef_
+    about_zero = 1 - (weight @ residual**2) / (weight @ y**2)
+    assert found.uncentered_r2 == pytest.approx(about_zero, rel=1e-12)
+    assert round(found.uncentered_r2, 3) == 0.994
+    assert round(found.explained, 3) == 0.827
+    assert found.inference().r2 == pytest.approx(about_zero, rel=1e-12)
+    score = found.model.score(X, y, weight=weight)
+    assert score.uncentered_r2 == pytest.approx(about_zero, rel=1e-12)
+    assert score.r2 == pytest.approx(found.explained, rel=1e-12)
+    assert "0.827" in found.summary()
+    assert "0.994" in found.summary()
+    assert found.as_json()["uncentered_r2"] == found.uncentered_r2
+    with_intercept = dgd.fit(X, y, weight=weight)
+    assert with_intercept.uncentered_r2 is None
+    assert "about" not in with_intercept.summary()

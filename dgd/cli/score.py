@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import click
+import numpy as np
 
 from dgd.cli import options
 from dgd.cli.arrays import Arrays, note_parsing, note_reading
@@ -43,7 +44,7 @@ def score(model: str, store: str, arrays: Arrays, by: str | None, where: Where, 
         print_json(_finite(found) if by is not None else _finite({k: v for k, v in found.items() if k != "groups"}))
         return 0
     groups, bins = found.pop("groups"), found.pop("calibration", ())
-    shown = {name: value for name, value in found.items() if _is_shown(name, value, fitted.loss)}
+    shown = {name: value for name, value in found.items() if _is_shown(name, value, fitted)}
     width = max(map(len, shown)) + 2
     say("\n".join(f"{name:<{width}}{value:.12g}" for name, value in shown.items()))
     if bins:
@@ -54,8 +55,11 @@ def score(model: str, store: str, arrays: Arrays, by: str | None, where: Where, 
     return 0
 
 
-def _is_shown(name: str, value: Any, loss: str) -> bool:
+def _is_shown(name: str, value: Any, model: Any) -> bool:
     """Whether a figure says something that the others do not."""
+    loss = model.loss
+    if name == "uncentered_r2":
+        return loss == "squared" and not np.any(model.intercept)
     if name == "rows_left_out" or name == "auc_bound":
         return bool(value > 0)
     return not (name in OF_THE_LOSS and (loss == "squared" or value != value))

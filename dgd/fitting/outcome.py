@@ -22,7 +22,7 @@ from dgd.fitting.result import Result
 from dgd.fitting.verdict.certificate import Certificate, certify
 from dgd.fitting.verdict.collinear import is_wide, nearly_collinear
 from dgd.fitting.verdict.divergence import columns_to_blame
-from dgd.fitting.verdict.explained import explained
+from dgd.fitting.verdict.explained import about_zero, explained
 from dgd.fitting.verdict.no_optimum import what_separates
 from dgd.losses import LOSSES, Loss
 from dgd.models.model import Model
@@ -58,6 +58,7 @@ def result_of(objective: Objective, run: Run, cost: Plan | None, method: Method)
         same_bits=not unlike,
         choice=_choice(run, method),
         explained=explained(objective, run.loss, run.point, known),
+        uncentered_r2=about_zero(objective, run.loss, run.point, known),
         certificate=certificate,
         rows_held_out=objective.rows_held_out,
         rows_left_out=0 if known.left_out is None else known.left_out.rows,

@@ -52,7 +52,9 @@ class Result:
     choice: Choice | None = None
     """Which solver, and why."""
     explained: float | None = None
-    """R² for the squared loss; else the part of the null model's deviance that is explained. None if not known."""
+    """R² for the squared loss, about the mean; else the part of the null model's deviance. None if not known."""
+    uncentered_r2: float | None = None
+    """R² about 0, 1 − Σ wr²/Σ wy², which R, Spark and statsmodels give without an intercept; None with one."""
     certificate: Certificate | None = None
     """A bound on the distance to the optimum, where there is one; of the last point that was evaluated."""
     rows_held_out: int = 0
@@ -210,7 +212,7 @@ class Result:
             f"loss          {self.loss:.12g}{self._of}",
             "" if last is None else f"grad_norm     {last.grad_norm:.3e}",
             "" if validation is None else f"validation    {validation:.12g}{self._held_out}",
-            "" if self.explained is None else f"{self._measure:<14}{self.explained:.6g}{self._of}",
+            "" if self.explained is None else f"{self._measure:<14}{self.explained:.6g}{self._about}{self._of}",
             f"certificate   {self.certificate or 'none: strong convexity is not known here'}",
         ]
         return "\n".join([line for line in lines if line] + self._coefficients())
@@ -236,6 +238,10 @@ class Result:
     @property
     def _held_out(self) -> str:
         return f" ({self.rows_held_out:,} rows held out)" if self.rows_held_out else ""
+
+    @property
+    def _about(self) -> str:
+        return "" if self.uncentered_r2 is None else f" about the mean, {self.uncentered_r2:.6g} about 0"
 
     @property
     def _measure(self) -> str:
@@ -264,6 +270,7 @@ class Result:
             "seconds": self.seconds,
             "loss": finite_or_none(self.loss),
             "explained": finite_or_none(self.explained),
+            "uncentered_r2": finite_or_none(self.uncentered_r2),
             "certificate": None if self.certificate is None else asdict(self.certificate),
             "same_bits": self.same_bits,
             "loss_is_before_last_step": self.loss_is_before_last_step,

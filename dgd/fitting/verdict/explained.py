@@ -1,4 +1,11 @@
-"""How much of what the best constant leaves a fit has explained: R², or the part of the deviance."""
+"""How much of what the best constant leaves a fit has explained: R², or the part of the deviance.
+
+    R² = 1 − Σ w(ŷ − y)² / Σ w(y − ȳ)²        about the mean, with an intercept and without, as scikit-learn has it
+         1 − Σ w(ŷ − y)² / Σ w y²             about 0, as R, Spark and statsmodels have it where there is no intercept
+
+Without an intercept the first may be below 0, and the second may be near 1 however bad the fit: it is that of the
+prediction 0. Kvålseth (1985), Cautionary note about R².
+"""
 
 from __future__ import annotations
 
@@ -25,3 +32,14 @@ def explained(objective: Objective, value: float, point: Vector, known: Known) -
     with np.errstate(over="ignore", invalid="ignore"):
         explained = 1 - (loss - saturated) / (null - saturated) if null - saturated > 0 else float("nan")
     return explained if np.isfinite(explained) else None
+
+
+def about_zero(objective: Objective, value: float, point: Vector, known: Known) -> float | None:
+    """R² about 0 of a squared loss without an intercept; None with one, with an offset, or for other losses."""
+    if objective.fit_intercept or not objective.loss.quadratic or known.targets is None:
+        return None
+    if objective.dataset.offset is not None:
+        return None
+    moments = known.targets.moments
+    total = float(np.sum(moments.variance + moments.mean**2))
+    return 1 - objective.mean_loss(value, point, known) / total if total > 0 else None

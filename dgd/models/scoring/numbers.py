@@ -2,6 +2,8 @@
 
     MSE = 1/Σw Σ w(ŷ − y)²     RMSE = √MSE     MAE = 1/Σw Σ w|ŷ − y|     R² = 1 − Σ w(ŷ − y)² / Σ w(y − ȳ)²
 
+    R² about 0 = 1 − Σ w(ŷ − y)² / Σ w y²: what R, Spark and statsmodels call R² of a model without an intercept
+
     loss = 1/Σw Σ w ℓ          deviance = 2/Σw Σ w (ℓ − ℓ*)              D² = 1 − (loss − ℓ*) / (null − ℓ*)
 
 ŷ is the expected target, ℓ the model's own loss, ℓ* the least that it can be for a row, null the loss of the best
@@ -95,8 +97,8 @@ class ErrorSums(Part):
 class Score:
     """MSE, RMSE, MAE (in the target's units, its square for MSE), R² and the figures of the model's own loss.
 
-    r2 is NaN for a constant target. deviance: NaN for a loss that is no likelihood, such as huber; d2: NaN where an
-    offset or the loss leaves the best constant unknown.
+    r2 is about the mean, NaN for a constant target; uncentered_r2 is about 0. deviance: NaN for a loss that is no
+    likelihood, such as huber; d2: NaN where an offset or the loss leaves the best constant unknown.
     """
 
     mse: float
@@ -109,6 +111,7 @@ class Score:
     loss: float = math.nan
     deviance: float = math.nan
     d2: float = math.nan
+    uncentered_r2: float = math.nan
     groups: dict[Any, Score] = field(default_factory=dict)
     """The same of the rows of each group, where groups were asked for."""
 
@@ -118,6 +121,8 @@ class Score:
         weight, spread, encoded = partial.target.weight, partial.target.squares, partial.encoded
         with np.errstate(divide="ignore", invalid="ignore"):
             r2 = np.where(spread > 0, 1 - partial.squares / spread, np.nan)
+            total = spread + weight * partial.target.mean**2
+            about_zero = np.where(total > 0, 1 - partial.squares / total, np.nan)
             mse = float(np.divide(partial.squares.mean(), weight))
             mean, saturated = (float(np.divide(each, encoded.weight)) for each in (partial.loss, partial.saturated))
             variance = encoded.squares / np.float64(encoded.weight)
@@ -131,6 +136,7 @@ class Score:
             rows_left_out=left_out,
             loss=mean,
             deviance=2 * (mean - saturated) / loss.gradient_scale if _has_deviance(loss) else math.nan,
+            uncentered_r2=float(about_zero.mean()),
             d2=1 - (mean - saturated) / (null - saturated) if null > saturated else math.nan,
         )
 
