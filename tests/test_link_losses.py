@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from clusters import two_in_this_process
 from scipy import special
 
 import dgd
+from dgd.cli import main
 from dgd.errors import ConfigurationError, ValueRangeError
 from dgd.losses import LOSSES, Binomial, Cloglog, Logistic, Probit, SquaredEpsilonInsensitive, SquaredHinge
 from dgd.losses.normal_tail import hazard, scaled_tail
@@ -196,8 +198,30 @@ def test_more_successes_than_trials_are_told_with_their_row(row: int, column: in
 
 def test_one_column_for_binomial_says_how_to_make_two() -> None:
     X, y = trials()
-    with pytest.raises(ConfigurationError, match=r"two columns, successes and failures.*column_stack.*loss='logistic'"):
+    with pytest.raises(
+        ConfigurationError,
+        match=r"two columns, successes and failures.*column_stack.*the loss 'logistic'.*target 'k / n'",
+    ):
         dgd.fit(X, y[:, 0], loss="binomial")
+
+
+def test_bits_on_workers_and_from_the_shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ragged chunks; two columns of y; classes that are told from each other on the same passes."""
+    X, y = trials()
+    labels = np.arange(150) % 3
+    for loss, target in (("binomial", y), ("squared_hinge", labels), ("probit", (y[:, 0] > y[:, 1]).astype(float))):
+        store = tmp_path / f"{loss}.zarr"
+        with dgd.DatasetWriter(store, chunk_rows=40) as writer:
+            writer.append(X, target)
+        common = {"loss": loss, "penalty": dgd.penalties.L2(0.01)}
+        expected = dgd.fit(store, threads=1, **common).theta
+        with two_in_this_process() as client:
+            found = [dgd.fit(store, **common, **where).theta for where in ({"threads": 2}, {"client": client})]
+        assert all((each == expected).all() for each in found)
+        assert main(["fit", str(store), "--loss", loss, "--l2", "0.01", "--json", "--quiet"]) == 0
+        assert json.loads(capsys.readouterr().out)["theta"] == expected.tolist()
+    assert main(["fit", str(store), "--loss", "hinge"]) == 2
+    assert "take 'squared_hinge': the hinge has no derivative" in capsys.readouterr().err
 
 
 def test_binomial_bits_do_not_depend_on_threads_or_the_door() -> None:

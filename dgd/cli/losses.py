@@ -11,13 +11,15 @@ import click
 from dgd.cli.options import Command
 from dgd.errors import ConfigurationError
 from dgd.losses import LOSSES, Loss
+from dgd.losses.other_names import OTHER_NAMES
 
 
 def named_loss(ctx: click.Context, param: click.Parameter, value: str) -> Loss:
     """A loss by name, and behind a colon its parameters: `tweedie:power=1.4`."""
     name, _, rest = value.partition(":")
     if name not in LOSSES:
-        raise click.BadParameter(f"{name!r} is not one of {', '.join(LOSSES)}")
+        hint = f"; take {OTHER_NAMES[name]}" if name in OTHER_NAMES else ""
+        raise click.BadParameter(f"{name!r} is not one of {', '.join(LOSSES)}{hint}")
     parameters = dict(_parameter(name, text) for text in rest.split(",") if text)
     try:
         return LOSSES[name](**parameters)

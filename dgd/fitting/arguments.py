@@ -13,23 +13,11 @@ from dgd.errors.checks import checked_integer, checked_number, checked_word
 from dgd.errors.words import shown
 from dgd.fitting.verdict.stopping import Callback, Stopping
 from dgd.losses import LOSSES, Loss
+from dgd.losses.other_names import OTHER_NAMES
 from dgd.penalties import NoPenalty, Penalty
 from dgd.solvers import Rate
 from dgd.solvers.gradient_descent import RATES
 
-OTHER_NAMES = {
-    "hinge": "'squared_hinge': the hinge has no derivative at its kink",
-    "epsilon_insensitive": "'squared_epsilon_insensitive', or Quantile(0.5): the other has no derivative at its kinks",
-    "log_loss": "'logistic'",
-    "binary_crossentropy": "'logistic'",
-    "multinomial": "'softmax'",
-    "squared_error": "'squared'",
-    "mse": "'squared'",
-    "gaussian": "'squared'",
-    "absolute_error": "Quantile(0.5, smoothing=h), at most h/4 above half of it",
-    "pinball": "Quantile(q, smoothing=h)",
-}
-"""What other libraries call a loss, and what it is here."""
 RATE_WORDS = ("auto", "exact", "backtracking")
 
 

@@ -50,7 +50,7 @@ class Binomial(NumberLoss):
             raise ConfigurationError(
                 f"loss 'binomial' takes two columns, successes and failures, got targets of shape {y_shape}; "
                 f"`np.column_stack([successes, trials - successes])` makes them, and for classes or proportions there "
-                f"is loss='logistic', with the trials as weights"
+                f"is the loss 'logistic', with the trials as weights (of a table: target 'k / n', weight 'n')"
             )
         return None
 
