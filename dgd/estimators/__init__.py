@@ -10,7 +10,7 @@ A lazy fit runs where `dgd.fit` would: on the active Dask client, else on thread
 
 base         fit, from input to attributes        callbacks     scikit-learn's callbacks, if it has them
 regression   predict and score of a number        inputs        what X and y are, and how they are opened
-log_link_regression  the same of counts and amounts
+log_link_regression  the same of counts and amounts        classification  of classes
 design       ZarrDesign                           chunk_kfold   ChunkKFold
 cv_folds     what `cv` stands for                 summary_solve  fits from a summary
 partial_summaries  partial_fit of least squares  class_factors  class_weight

@@ -8,23 +8,19 @@ The intercept is not penalised, where liblinear penalises it. `dgd.losses.Square
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-from dgd._typing import Vector
 from dgd.errors import ConfigurationError
 from dgd.errors.checks import checked_number, checked_word
-from dgd.estimators.base import MAX_ITER, LinearEstimator, elastic_net
+from dgd.estimators.base import MAX_ITER, elastic_net
+from dgd.estimators.classification import Classification
 from dgd.estimators.inputs import Training
-from dgd.estimators.logistic_regression import LogisticRegression
 from dgd.losses import Loss, SquaredHinge
 from dgd.models.model import Model
 from dgd.penalties import Penalty
 
 
-class LinearSVC(LogisticRegression):
+class LinearSVC(Classification):
     """½ ‖b‖² + C Σ w max(0, 1 − sη)² → min, s = ±1; dgd's l2 = 1/(C·Σw), or l1 with penalty="l1".
 
     C: the inverse of the penalty's strength. penalty: "l2" or "l1". loss: "squared_hinge"; the hinge itself has no
@@ -69,18 +65,8 @@ class LinearSVC(LogisticRegression):
         self.warm_start = warm_start
         self.n_jobs = n_jobs
 
-    @property
-    def predict_proba(self) -> Any:
-        """None: a margin is no probability."""
-        raise AttributeError("LinearSVC has no probabilities; `CalibratedClassifierCV` makes them")
-
-    @property
-    def predict_log_proba(self) -> Any:
-        """None, as for `predict_proba`."""
-        raise AttributeError("LinearSVC has no probabilities; `CalibratedClassifierCV` makes them")
-
     def _check_parameters(self) -> None:
-        LinearEstimator._check_parameters(self)
+        super()._check_parameters()
         checked_number("LinearSVC(C", self.C, above=0)
         checked_word("LinearSVC(penalty", self.penalty, ["l1", "l2"])
         checked_word("LinearSVC(multi_class", self.multi_class, ["ovr"])
@@ -91,21 +77,12 @@ class LinearSVC(LogisticRegression):
             )
         checked_word("LinearSVC(loss", self.loss, ["squared_hinge"])
 
-    def _iterations(self, passes: int) -> Any:
-        return passes
-
     def _loss(self, training: Training) -> Loss:
-        return SquaredHinge(classes=super()._loss(training).labels)
+        return SquaredHinge(classes=self._labels(training))
 
     def _penalty(self, training: Training) -> Penalty:
         strength = 1 / (self.C * training.weight_sum)
         return elastic_net(strength, 0.0) if self.penalty == "l1" else elastic_net(0.0, strength)
 
-    def _attributes(self, theta: Vector) -> dict[str, Any]:
-        """`coef_` (1, n) or (K, n), and `intercept_`."""
-        found = LinearEstimator._attributes(self, theta)
-        coef = np.atleast_2d(found["coef_"])
-        return {"coef_": coef, "intercept_": np.broadcast_to(np.asarray(found["intercept_"]), (len(coef),)).copy()}
-
     def _model(self, **known: Any) -> Model:
-        return replace(super()._model(**known), loss="squared_hinge")
+        return super()._model(**{"loss": "squared_hinge", **known})

@@ -8,32 +8,22 @@ p = 1/(1 + e^−η) for two classes and p = e^ηₖ/Σ e^η for more.
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
-from scipy import sparse
-from sklearn.base import ClassifierMixin
-from sklearn.metrics import accuracy_score
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted
 
-from dgd._typing import Array, FloatArray, Vector
-from dgd.data.arrays.memory_rows import MemoryRows
-from dgd.data.distinct import check_several, distinct
-from dgd.data.transforms.class_weights import ClassWeights
-from dgd.data.transforms.missing import check_labels, without_labels
+from dgd._typing import FloatArray, Vector
 from dgd.errors.checks import checked_number
-from dgd.estimators.base import MAX_ITER, LinearEstimator, elastic_net
-from dgd.estimators.class_factors import class_factors
-from dgd.estimators.inputs import Training, scored, weights_by_label
+from dgd.estimators.base import MAX_ITER, elastic_net
+from dgd.estimators.classification import Classification
+from dgd.estimators.inputs import Training
 from dgd.estimators.penalty_names import check_penalty, ratio_of
 from dgd.losses import Logistic, Loss, Softmax
 from dgd.models.model import Model
 from dgd.penalties import Penalty
 
 
-class LogisticRegression(ClassifierMixin, LinearEstimator):  # type: ignore[misc]
+class LogisticRegression(Classification):
     """C Σ w loss + ½ (1 − ρ) ‖b‖² + ρ ‖b‖₁ → min; dgd's l1 = ρ/(C·Σw), l2 = (1 − ρ)/(C·Σw).
 
     C: the inverse of the penalty's strength; infinite for no penalty. l1_ratio: ρ, from 0 to 1. warm_start: begin at
@@ -42,9 +32,6 @@ class LogisticRegression(ClassifierMixin, LinearEstimator):  # type: ignore[misc
     read. n_jobs: threads, which change no bit. solver, max_iter, tol: as in `dgd.fit`. With two classes `coef_` is
     (1, n); with K > 2 the loss is multinomial and `coef_` (K, n).
     """
-
-    _numeric_target = False
-    _ravels_one_column = False
 
     def __init__(
         self,
@@ -79,18 +66,6 @@ class LogisticRegression(ClassifierMixin, LinearEstimator):  # type: ignore[misc
         self.warm_start = warm_start
         self.n_jobs = n_jobs
 
-    def decision_function(self, X: Any) -> Vector:
-        """η: (m,) with two classes, positive for the second; (m, K) with more."""
-        return self._raw_prediction(X)
-
-    def predict(self, X: Any) -> Array:
-        """The most probable class of each row; a row with a missing cell, of a design that may have some, has none."""
-        raw = self.decision_function(X)
-        winner = (raw > 0).astype(np.intp) if raw.ndim == 1 else raw.argmax(axis=1)
-        labels: Array = self.classes_[winner]
-        unknown = np.isnan(raw if raw.ndim == 1 else raw[:, 0])
-        return without_labels(labels, unknown) if unknown.any() else labels
-
     def predict_proba(self, X: Any) -> FloatArray:
         """The probability of each class for each row, (m, K)."""
         raw = self.decision_function(X)
@@ -106,60 +81,13 @@ class LogisticRegression(ClassifierMixin, LinearEstimator):  # type: ignore[misc
         below = raw - raw.max(axis=1, keepdims=True)
         return np.asarray(below - np.log(np.exp(below).sum(axis=1, keepdims=True)))
 
-    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
-        """The proportion of rows whose class was predicted; a lazy X may bring its own y."""
-        y, predicted, sample_weight = scored(X, y, sample_weight, self.predict(X))
-        return float(accuracy_score(y, predicted, sample_weight=sample_weight))
-
     def _check_parameters(self) -> None:
         super()._check_parameters()
         checked_number("LogisticRegression(C", self.C, above=0)
         check_penalty("LogisticRegression", self.penalty, self.C, self.l1_ratio)
 
-    def _training(self, X: Any, y: Any, sample_weight: Any) -> Training:
-        """The data, with the indices of the classes for y where y is in memory."""
-        training = super()._training(X, y, sample_weight)
-        target = training.dataset.y
-        assert target is not None
-        if _in_memory(training) and isinstance(target, MemoryRows):
-            if training.lazy:
-                check_labels(target.name, target.array, 0)
-            check_classification_targets(target.array)
-            classes, indices = np.unique(target.array, return_inverse=True)
-            self._note_classes(classes)
-            own = training.dataset.weight
-            if isinstance(own, MemoryRows):
-                class_factors(type(self).__name__, None, classes, np.bincount(indices, own.array))
-            y = MemoryRows("y", indices.astype(np.int64))
-            training = replace(training, dataset=replace(training.dataset, y=y))
-        elif self.class_weight is None:
-            self._note_classes(np.array(distinct(target, missing=training.dataset.missing), dtype=target.dtype))
-        return training if self.class_weight is None else self._weighted(training)
-
-    def _weighted(self, training: Training) -> Training:
-        """The data with a weight for each class, which is multiplied with a row's own where it is read."""
-        found, dataset = weights_by_label(training), training.dataset
-        assert dataset.y is not None
-        if not _in_memory(training):
-            check_several(found.name, found.labels)
-            self._note_classes(found.labels)
-        factors = class_factors(type(self).__name__, self.class_weight, self.classes_, found.weights)
-        weight = ClassWeights(dataset.y, found.labels, factors, dataset.weight)
-        return replace(training, dataset=replace(dataset, weight=weight), known_weight=float(factors @ found.weights))
-
-    def _note_classes(self, classes: Array) -> None:
-        name = type(self).__name__
-        if len(classes) < 2:
-            raise ValueError(f"{name} needs two classes or more, and y holds one class: {classes[0]!r}")
-        if classes.dtype.kind == "f" and (part := classes[classes != np.floor(classes)]).size:
-            raise ValueError(
-                f"Unknown label type: continuous. {name} needs the labels of classes, and y has {part[0]}, which is no "
-                f"whole number; give classes, or take a regressor"
-            )
-        self.classes_ = classes
-
     def _loss(self, training: Training) -> Loss:
-        labels = tuple(range(len(self.classes_))) if _in_memory(training) else tuple(self.classes_.tolist())
+        labels = self._labels(training)
         return Logistic(classes=labels) if len(labels) == 2 else Softmax(classes=labels)
 
     def _penalty(self, training: Training) -> Penalty:
@@ -171,46 +99,11 @@ class LogisticRegression(ClassifierMixin, LinearEstimator):  # type: ignore[misc
         """scikit-learn's is an array of one."""
         return np.array([passes], dtype=np.int32)
 
-    def _theta_shape(self, training: Training) -> tuple[int, ...]:
-        outputs, n = self._coef_shape(training)
-        return (n + int(self.fit_intercept), *((outputs,) if outputs > 1 else ()))
-
-    def sparsify(self) -> Self:
-        """`coef_` as a sparse matrix, which predicts the same; fewer bytes where most coefficients are 0."""
-        check_is_fitted(self)
-        self.coef_: Any = sparse.csr_matrix(self.coef_)
-        return self
-
-    def densify(self) -> Self:
-        """`coef_` as an array again."""
-        check_is_fitted(self)
-        if sparse.issparse(self.coef_):
-            self.coef_ = self.coef_.toarray()
-        return self
-
-    def _coef_shape(self, training: Training) -> tuple[int, ...]:
-        return (len(self.classes_) if len(self.classes_) > 2 else 1, training.dataset.shape[1])
-
     def _attributes(self, theta: Vector) -> dict[str, Any]:
         """`coef_` (1, n) or (K, n), and `intercept_`; those of K classes are shifted together so that they sum to 0."""
         found = super()._attributes(theta)
-        coef = np.atleast_2d(found["coef_"])
-        intercept = np.broadcast_to(np.asarray(found["intercept_"]), (len(coef),)).copy()
-        return {"coef_": coef, "intercept_": intercept - (intercept.mean() if len(coef) > 1 else 0)}
+        intercept = found["intercept_"]
+        return {**found, "intercept_": intercept - (intercept.mean() if len(intercept) > 1 else 0)}
 
     def _model(self, **known: Any) -> Model:
-        model = super()._model(**known)
-        coef, intercept = model.coef, np.asarray(model.intercept)
-        binary = len(coef) == 1
-        return replace(
-            model,
-            coef=coef[0] if binary else coef,
-            intercept=float(intercept[0]) if binary else intercept,
-            loss="logistic" if binary else "softmax",
-            classes=tuple(self.classes_.tolist()),
-        )
-
-
-def _in_memory(training: Training) -> bool:
-    """Whether y is in memory, and has a label in each row."""
-    return isinstance(training.dataset.y, MemoryRows) and training.dataset.missing == "error"
+        return super()._model(**{"loss": "logistic" if len(self.classes_) == 2 else "softmax", **known})
