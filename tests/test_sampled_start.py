@@ -175,7 +175,7 @@ def test_the_same_bits_wherever_the_passes_are_made(tmp_path: Path, two_workers:
         assert other.explain() == first.explain()
 
 
-@pytest.mark.parametrize("n", [N, 80])
+@pytest.mark.parametrize("n", [N, pytest.param(80, marks=pytest.mark.slow)])
 def test_a_fit_that_is_cut_after_any_pass_goes_on_to_the_same_bits(n: int, tmp_path: Path) -> None:
     wide = X if n == N else np.hstack([X, columns(n - N, 1e3)])
     whole = dgd.fit(wide, CLASSES, loss="logistic")

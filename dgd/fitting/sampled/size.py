@@ -4,10 +4,9 @@ F at the minimum over s rows is above the least by about p/2s, whatever the cond
 the sample, made between two passes, cost as much as about five passes with a Hessian over s rows. That must be a small
 part of the passes that are saved:
 
-    p ≤ 64          one pass with a Hessian of six    a 16th of the rows, up to 2,000 for a parameter
+    p ≤ 64          one pass with a Hessian of six    a 16th of the rows
     p ≤ 300         all Hessians but one              an 8th, up to 500; where that is needed for 100, a 5th
     p ≤ 1000        three gradients of ten            a 32nd, up to 100
-    much data                                         a 256th, if that is more
 
 and no more than `ROOM`. Small data are read from memory sooner than a sample is fitted. Where the rows of a rare class
 would be too few the sample's minimum would say nothing.
@@ -94,6 +93,6 @@ def _rows_wanted(rows: int, p: int, row_bytes: int) -> tuple[int, int]:
     if p > NEWTON:
         return min(rows // 32, 100 * p, max(2 * ROOM // row_bytes, 20 * p)), 20
     if p > NEWTON_AGAIN:
-        wanted = max(min(rows // 8, 500 * p), min(rows // 5, 100 * p))
-        return min(max(wanted, rows // 256), max(ROOM // row_bytes, 50 * p)), 50
-    return min(max(min(rows // 16, 2000 * p), rows // 256), max(ROOM // row_bytes, 100 * p)), 100
+        wanted = max(min(rows // 8, max(500 * p, rows // 256)), min(rows // 5, 100 * p))
+        return min(wanted, max(ROOM // row_bytes, 50 * p)), 50
+    return min(rows // 16, max(ROOM // row_bytes, 100 * p)), 100
