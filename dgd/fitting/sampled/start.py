@@ -1,6 +1,6 @@
 """The minimum over a sample of the rows, as the start of a fit, with a rehearsal of what is gained by that.
 
-    A ⊂ S ⊂ all rows, an eighth each time or less
+    A ⊂ S ⊂ all rows        A an eighth of S, or 20 rows for a parameter if that is more, a half at most
 
 Newton's steps from the best constant to the minimum over A, and from there to the minimum over S, are to the sample
 what those of a fit to the minimum over S, and from there on, are to the data: where the second are no fewer than the
@@ -26,8 +26,10 @@ from dgd.solvers.steps.line_search import Search
 from dgd.solvers.steps.metric import Metric
 
 NEWTON = Newton()
-PART = 8
+LEAST_PART, MOST_PART = 2, 8
 """A is one of so many rows of S."""
+ROWS = 20
+"""Of A for a parameter, as far as that is no more than a half of S."""
 MOST_STEPS = 15
 """To the minimum over A; where there are more, there is none, or one that is hard to come to."""
 SOLVED = 1e-6
@@ -82,16 +84,17 @@ def sampled_start(objective: Objective, found: Pass) -> SampledStart | str:
     """The start, from the first pass and the rows that it has copied aside; or why there is none."""
     assert found.sample is not None
     known, constant = found.known, found.evaluation.point
-    if not len(found.sample) > PART * constant.size:
+    part = max(LEAST_PART, min(MOST_PART, len(found.sample) // (ROWS * constant.size)))
+    if not len(found.sample) > part * constant.size:
         return "its rows are too few"
     whole = found.sample.dataset(objective.dataset)
-    few = newton_steps(on_rows(objective, _part(whole)), constant, known)
+    few = newton_steps(on_rows(objective, _part(whole, part)), constant, known)
     if few is None:
         return "the minimum over a part of it is hard to come to, or there is none"
     more = newton_steps(on_rows(objective, whole), few.point, known, solved=SOLVED * few.first, most=few.count)
     if more is None or more.rejected or more.count >= few.count:
         return "its minimum is as far from that over a part of it as the best constant is"
-    expected = max(more.first / (PART - 1), constant.size / whole.shape[0])
+    expected = max(more.first / (part - 1), constant.size / whole.shape[0])
     return SampledStart(
         more.point,
         Metric.of(more.hessian),
@@ -102,8 +105,8 @@ def sampled_start(objective: Objective, found: Pass) -> SampledStart | str:
     )
 
 
-def _part(whole: Dataset) -> Dataset:
-    sampling = Sampling(PART)
+def _part(whole: Dataset, part: int) -> Dataset:
+    sampling = Sampling(part)
     return SampledRows(tuple(sampling.of(whole.read(k)) for k in range(whole.n_chunks))).dataset(whole)
 
 
