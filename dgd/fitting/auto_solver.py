@@ -3,10 +3,12 @@
     quadratic (squared)              summary    while its p × p matrix is small: 1 pass, or 2 where rounding of sums
                                                 would matter, whatever the scales, the penalty, the number of targets;
                                                 of an R factor where the condition would cost digits (`hand_over`)
-                                     cg         beyond: at most p passes in exact arithmetic, often far fewer
+                                     cg         beyond: at most p passes in exact arithmetic, often far fewer; where
+                                                they crawl by the Hessian of a sample (`sampled.wide`): about 20
     smooth, not quadratic            newton     while p is small: about 8 passes
                                      quasi-newton  while one Hessian is cheaper than the passes it saves: about 10
-                                     lbfgs      beyond, and for huber, whose curvature vanishes far from the data
+                                     lbfgs      beyond, and for huber, whose curvature vanishes far from the data; where
+                                                it crawls by the Hessian of a sample: about 15
     with l1 or bounds                newton     where it would be without: the model with l1 and bounds is minimised
                                                 on the driver, between passes, so that there are no more of them
                                      fista      beyond, and for huber: the accelerated method with a prox

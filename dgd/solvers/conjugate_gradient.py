@@ -2,8 +2,9 @@
 
     α = −gᵀp / pᵀHp        θ ← θ + α p        g₊ = g + α Hp        β = g₊ᵀ(g₊ − g) / gᵀg        p ← −g₊ + β p
 
-for a quadratic f with Hessian H, here 2/m XᵀX plus l2. Hestenes and Stiefel (1952), Methods of conjugate gradients for
-solving linear systems; β in the form of Polak and Ribière (1969), which recovers where rounding has cost conjugacy.
+for a quadratic f with Hessian H, here 2/m XᵀX plus l2. With a metric M near H directions are made of M⁻¹g. Hestenes and
+Stiefel (1952), Methods of conjugate gradients for solving linear systems; β in the form of Polak and Ribière (1969),
+which recovers where rounding has cost conjugacy.
 The pass evaluates the gradient at the trial t = θ + s p, and Hp = (∇f(t) − g)/s. So g mixes true gradients,
 
     g₊ = (1 − ρ) g + ρ ∇f(t),        ρ = α/s,
@@ -24,6 +25,7 @@ import numpy as np
 
 from dgd._typing import Vector
 from dgd.solvers.base import Evaluation, Prox, Solver, State, Status, no_prox, vector_norm
+from dgd.solvers.steps.metric import Metric
 from dgd.solvers.steps.progress import NO_PROGRESS, Progress
 
 RESTATE = 100
@@ -69,6 +71,8 @@ class ConjugateState(State):
     """True gradients in a row that were due after one step."""
     restarts: int = 0
     progress: Progress = NO_PROGRESS
+    metric: Metric | None = None
+    """M near H: gradients are turned by its inverse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,10 @@ class ConjugateGradient(Solver):
     def init(self, start: Vector, *, tol: float = 0.0) -> ConjugateState:
         """Begin at θ₀."""
         return ConjugateState(point=start, tol=tol)
+
+    def with_metric(self, state: ConjugateState, evaluation: Evaluation, metric: Metric) -> ConjugateState:
+        """The first evaluation told, with a metric: the method is then preconditioned by it."""
+        return self.tell(replace(state, metric=metric), evaluation)
 
     def ask(self, state: ConjugateState) -> Vector:
         """θ itself when its true gradient is due, else the trial t = θ + s p."""
@@ -124,12 +132,17 @@ def _stepped(state: ConjugateState, gradient: Vector, alpha: float, error: float
     assert state.gradient is not None
     assert state.direction is not None
     before, norm = vector_norm(state.gradient), vector_norm(gradient)
-    beta = max(0.0, float((gradient / before) @ ((gradient - state.gradient) / before)))
+    turned = _turned(state, gradient)
+    if state.metric is None:
+        beta = max(0.0, float((gradient / before) @ ((gradient - state.gradient) / before)))
+    else:
+        along = float((_turned(state, state.gradient) / before) @ (state.gradient / before))
+        beta = max(0.0, float((turned / before) @ ((gradient - state.gradient) / before)) / along)
     since = state.since + 1
     return replace(
         state,
         gradient=gradient,
-        direction=-gradient + beta * state.direction,
+        direction=-turned + beta * state.direction,
         learning_rate=alpha,
         accepted=True,
         probe=alpha if state.guess else max(alpha, state.probe),
@@ -141,6 +154,11 @@ def _stepped(state: ConjugateState, gradient: Vector, alpha: float, error: float
     )
 
 
+def _turned(state: ConjugateState, gradient: Vector) -> Vector:
+    """M⁻¹g; g itself without a metric."""
+    return gradient if state.metric is None else state.metric.solve(gradient)
+
+
 def _restate(state: ConjugateState, evaluation: Evaluation) -> ConjugateState:
     """Replace the carried gradient by the true one, and p by −g where they differ notably."""
     if not evaluation.finite:
@@ -149,11 +167,15 @@ def _restate(state: ConjugateState, evaluation: Evaluation) -> ConjugateState:
     g, norm = evaluation.gradient, evaluation.grad_norm
     best = evaluation if state.best is None or norm <= state.best.grad_norm else state.best
     first_norm, rounding, restarts = state.first_norm or norm, state.rounding, state.restarts
-    direction = -g
+    direction = -_turned(state, g)
     if state.gradient is not None and state.direction is not None:
         drift = vector_norm(g - state.gradient)
         rounding *= max(1.0, drift / state.error) if state.error > 0 else 1.0
-        carried = state.direction + state.gradient - g
+        carried = (
+            state.direction + _turned(state, state.gradient - g)
+            if state.metric
+            else state.direction + state.gradient - g
+        )
         if drift <= DRIFT * norm and float(g @ carried) < 0:
             direction = carried
         else:

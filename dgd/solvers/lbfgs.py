@@ -25,6 +25,7 @@ from dgd._typing import Vector
 from dgd.errors import ConfigurationError
 from dgd.solvers.base import Evaluation, Prox, Solver, Status, no_prox, vector_norm
 from dgd.solvers.conjugate_gradient import ConjugateGradient, ConjugateState
+from dgd.solvers.steps.metric import Metric
 from dgd.solvers.steps.pairs import PairsState, accepted, rejected, stalled, turned, with_pair
 
 QUADRATIC = 1e-8
@@ -66,6 +67,19 @@ class LBFGS(Solver):
     def init(self, start: Vector, *, tol: float = 0.0) -> LBFGSState:
         """Begin at θ₀."""
         return LBFGSState(point=start, conjugate=CONJUGATE.init(start, tol=tol))
+
+    def with_metric(self, state: LBFGSState, evaluation: Evaluation, metric: Metric) -> LBFGSState:
+        """The first evaluation told, and a metric for the pairs to correct, in the place of a number."""
+        told = replace(
+            state,
+            conjugate=None,
+            metric=metric,
+            best=evaluation,
+            first_value=evaluation.value,
+            accepted=False,
+            progress=state.progress.after(evaluation),
+        )
+        return turned(told)
 
     def ask(self, state: LBFGSState) -> Vector:
         """The trial θ + t d."""

@@ -11,6 +11,7 @@ from typing import Any
 import dgd
 from dgd.fitting.objective import Objective
 from dgd.fitting.question import Question
+from dgd.fitting.sampled import planned
 from dgd.passes.sums.hessian import Hessian
 from dgd.passes.sums.row_sums import RowSums
 
@@ -33,6 +34,8 @@ class Count:
     converged: bool
     seconds: float
     result: Any
+    sampled: str
+    """What became of a sample of the rows: "", "taken", "not begun from", "gone back from"."""
 
     def to(self, level: float) -> int | None:
         """The passes until the gradient is that part of the first; None: never. Rounding may end a fit before."""
@@ -77,17 +80,40 @@ def counted(X: Any, y: Any, **options: Any) -> Count:
         converged=result.converged,
         seconds=seconds,
         result=result,
+        sampled=_sampled(result.explain()),
     )
+
+
+def _sampled(said: str) -> str:
+    if "sample of" not in said:
+        return ""
+    return next((word for word in ("not begun from", "gone back from") if word in said), "taken")
+
+
+@contextmanager
+def no_sample() -> Iterator[None]:
+    """Fits in here begin at the best constant, without a sample of the rows."""
+    sample_size = planned.sample_size
+    planned.sample_size = lambda *_: None
+    try:
+        yield
+    finally:
+        planned.sample_size = sample_size
 
 
 @contextmanager
 def _hessians_noted() -> Iterator[list[bool]]:
     """For each pass of the objective whether it is asked for a Hessian."""
     noted: list[bool] = []
+    rows: list[int] = []
     sweep = Objective.sweep
 
     def noting(objective: Objective, question: Question) -> Any:
         sums = question.sums
+        rows.append(objective.dataset.shape[0])
+        if rows[-1] < rows[0]:
+            # Over a sample of the rows, on the driver.
+            return sweep(objective, question)
         noted.append(not isinstance(sums, RowSums) or any(isinstance(part, Hessian) for part in sums.parts))
         return sweep(objective, question)
 

@@ -8,10 +8,13 @@ from dgd.data.dataset import Dataset
 from dgd.data.transforms.row_split import RowSplit
 from dgd.fitting.problem import Method
 from dgd.fitting.sampled.size import SampleSize, sample_size
+from dgd.fitting.sampled.wide import wide_sample
 from dgd.fitting.summary.hand_over import planned_with_factor
 from dgd.passes.plan import Plan
 from dgd.passes.session import Session
 
+MATRICES = 5
+"""Of a metric: the Hessian, the metric, its factor, its inverse, and a right side."""
 TWICE = 2
 """The rows as they come from the chunks, and in one piece."""
 
@@ -29,10 +32,14 @@ def planned_with_sample(
 
     starts_anywhere: whether no θ was given to start from.
     """
-    sample = sample_size(method, dataset) if starts_anywhere else None
+    sample = (sample_size(method, dataset) or wide_sample(method, dataset)) if starts_anywhere else None
     if sample is not None:
-        need = method.need(dataset, precision, split)
-        plan = running.plan(dataset, replace(need, held_bytes=need.held_bytes + TWICE * sample.nbytes))
+        need, matrix = method.need(dataset, precision, split), 8 * sample.metric**2
+        held = TWICE * sample.nbytes + MATRICES * matrix
+        plan = running.plan(
+            dataset,
+            replace(need, held_bytes=need.held_bytes + held, hessian_bytes=max(need.hessian_bytes, matrix)),
+        )
         if plan.fits:
-            return replace(plan, sample=str(sample), sample_bytes=TWICE * sample.nbytes), "", sample
+            return replace(plan, sample=str(sample), sample_bytes=held), "", sample
     return *planned_with_factor(running, dataset, method, precision, split), None

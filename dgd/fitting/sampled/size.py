@@ -46,6 +46,8 @@ class SampleSize:
     nbytes: int
     then: Solver | None
     """The method that goes on from its minimum; None: the one that was chosen."""
+    metric: int = 0
+    """The parameters for which a metric is made of it, in the place of a start; 0 for a start."""
 
     def is_enough(self, method: Method, null: NullModel | None, dataset: Dataset) -> bool:
         """Whether its rows are expected to tell enough of each parameter, by the information Σh at the best constant.
@@ -53,7 +55,7 @@ class SampleSize:
         Of a class that is rare, as of counts that are nearly all 0, a row tells little.
         """
         loss, wanted = method.loss, INFORMATION * method.n_parameters
-        if null is None or not loss.is_likelihood or dataset.offset is not None:
+        if self.metric or null is None or not loss.is_likelihood or dataset.offset is not None:
             return True
         raw = np.atleast_1d(np.asarray(null.constant, np.float64))
         if loss.shift_is_free:
@@ -65,7 +67,7 @@ class SampleSize:
     def __str__(self) -> str:
         return (
             f"a sample of {self.rows:,} rows, one of every {self.sampling.every}, {size(self.nbytes)}, is copied aside "
-            f"in the first pass, unless a class is too rare"
+            f"in the first pass{', for a metric' if self.metric else ', unless a class is too rare'}"
         )
 
 

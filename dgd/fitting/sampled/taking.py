@@ -12,17 +12,23 @@ rehearsal (`start`) finds these before a pass is made there.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from dgd._typing import Vector
 from dgd.fitting.known import Pass
 from dgd.fitting.objective import Objective
 from dgd.fitting.sampled.start import CLOSE, SampledStart, decrement, sampled_start
+from dgd.fitting.sampled.wide import sampled_metric
 from dgd.fitting.state import FitState
 from dgd.solvers import Solver
+from dgd.solvers.base import State
 
 
 def told(state: FitState, found: Pass, solver: Solver, objective: Objective, tol: float) -> Solver:
     """Tell the solver what a pass found, and set its state; the solver that goes on, which may be another one."""
+    if found.sample is not None and objective.wide:
+        state.solver = _with_metric(state, found, solver, objective)
+        return solver
     if found.sample is not None:
         state.solver = replace(solver.init(_begin(state, found, objective), tol=tol), accepted=False)
         return solver
@@ -41,6 +47,25 @@ def told(state: FitState, found: Pass, solver: Solver, objective: Objective, tol
             state.solver = solver.init(start.point, tol=tol)
     state.solver = solver.tell(state.solver, found.evaluation, objective.prox(found.known))
     return solver
+
+
+def _with_metric(state: FitState, found: Pass, solver: Any, objective: Objective) -> State:
+    """The state after the first pass, with the metric of the sample where that is worth its making.
+
+    solver: `LBFGS` or `ConjugateGradient`.
+    """
+    told_so: State = solver.tell(state.solver, found.evaluation)
+    at_rest = objective.grad_norm(found.evaluation, found.known) <= state.threshold
+    if told_so.status is not None or at_rest:
+        return told_so
+    metric = sampled_metric(objective, found, solver)
+    state.sample = _copied(found)
+    if isinstance(metric, str):
+        state.sample += f", and not used: {metric}"
+        return told_so
+    state.sample += ", and steps are turned by its Hessian"
+    turned: State = solver.with_metric(state.solver, found.evaluation, metric)
+    return turned
 
 
 def _begin(state: FitState, found: Pass, objective: Objective) -> Vector:

@@ -1,0 +1,98 @@
+"""A metric for columns that are too many for a Hessian of all rows: that of a sample, at the best constant.
+
+Conjugate gradients and L-BFGS then take the passes that the sample's likeness to the data asks for, whatever the
+condition of the columns: with r rows for each column M⁻¹H has eigenvalues of (1 ± r^−½)², so that a pass makes the
+gradient about √r times smaller. M costs s·p² + p³ multiplications, here, between two passes; where gradients of the
+sample fall without it, it is not made.
+
+Avron, Maymounkov and Toledo (2010), Blendenpik; Meng, Saunders and Mahoney (2014), LSRN.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dgd._typing import Matrix
+from dgd.data.dataset import Dataset
+from dgd.data.sampled_rows import Sampling
+from dgd.fitting.known import Known, Pass
+from dgd.fitting.objective import Objective
+from dgd.fitting.problem import Method
+from dgd.fitting.sampled.size import QUASI_NEWTON, SampleSize
+from dgd.fitting.sampled.start import on_rows
+from dgd.solvers import LBFGS, ConjugateGradient
+from dgd.solvers.base import Solver
+from dgd.solvers.steps.metric import Metric
+
+MOST = 8192
+"""Parameters: 512 MiB for each matrix."""
+QUADRATIC_ROWS, ROWS = 4, 20
+"""Rows of the sample for each parameter; more where curvature changes on the way."""
+LEAST_ROWS = 3
+TRIED, FALLEN = 24, 1e-4
+"""Passes over the sample in which gradients must fall to this part, or the metric is made."""
+RARE = 0.5
+"""A column whose curvature is below this part of what it is on the whole is nearly missing from the sample."""
+
+
+def wide_sample(method: Method, dataset: Dataset) -> SampleSize | None:
+    """The sample of which a metric is made; None where none would pay."""
+    loss, rows, p = method.loss, dataset.shape[0], method.n_parameters
+    wanted_solver = isinstance(method.solver, (LBFGS, ConjugateGradient)) and method.choice.automatic
+    if not wanted_solver or method.by_the_book or not method.penalty.is_smooth or method.outputs is not None:
+        return None
+    if loss.curvature_vanishes or not loss.convex or not QUASI_NEWTON < p <= MOST or dataset.non_zeros is not None:
+        return None
+    wanted = min(QUADRATIC_ROWS * p, rows // 4) if loss.quadratic else min(ROWS * p, rows // 2)
+    if wanted < LEAST_ROWS * p:
+        return None
+    sampling = Sampling(max(2, rows // wanted))
+    count = sampling.count(rows)
+    return SampleSize(sampling, count, count * dataset.row_bytes, None, metric=p)
+
+
+def sampled_metric(objective: Objective, found: Pass, solver: Solver) -> Metric | str:
+    """The metric, from the first pass and the rows that it has copied aside; or why there is none."""
+    assert found.sample is not None
+    known, point = found.known, found.evaluation.point
+    sample = on_rows(objective, found.sample.dataset(objective.dataset))
+    if not _crawls(sample, solver, point, known):
+        return "gradients fall quickly without its curvature"
+    H = sample.evaluate(point, known, hessian=True).evaluation.hessian
+    if H is None or not np.isfinite(H).all():
+        return "its curvature is not finite"
+    return _metric(objective, known, H)
+
+
+def _crawls(sample: Objective, solver: Solver, point: Matrix, known: Known) -> bool:
+    """Whether the solver makes little of the gradient over the sample."""
+    state, first, least = solver.init(point), 0.0, np.inf
+    for _ in range(TRIED):
+        asked = solver.ask(state)
+        assert isinstance(asked, np.ndarray)
+        evaluation = sample.evaluate(asked, known).evaluation
+        first, least = first or evaluation.grad_norm, min(least, evaluation.grad_norm)
+        state = solver.tell(state, evaluation)
+        if least <= FALLEN * first or state.status is not None:
+            return False
+    return True
+
+
+def _metric(objective: Objective, known: Known, H: Matrix) -> Metric | str:
+    """H with the curvature of columns that the sample nearly lacks as it is over all rows, by their variance there."""
+    M, diagonal = H.copy(), np.diag(H).copy()
+    level = None
+    if known.coordinates.standardised:
+        level = objective.loss.gradient_scale if objective.loss.quadratic else float(H[0, 0])
+        if not (objective.loss.quadratic or objective.fit_intercept):
+            level = None
+    if level is not None:
+        lacking = diagonal < RARE * level
+        M[np.diag_indices_from(M)] += np.where(lacking, level - diagonal, 0.0)
+    elif not (diagonal > 0).all():
+        return "a column is constant in it"
+    try:
+        np.linalg.cholesky(M)
+    except np.linalg.LinAlgError:
+        return "its columns depend on each other"
+    return Metric.of(M)

@@ -1,0 +1,107 @@
+"""A metric from a sample, where columns are too many for a Hessian: few passes whatever the condition, same bits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from benchmarks._conditioned import neighbours
+
+import dgd
+from dgd.fitting import auto_solver
+from dgd.fitting.sampled import planned, wide
+from dgd.penalties import L2
+
+N, M = 100, 12_000
+DATA = {loss: neighbours(M, n=N, loss=loss) for loss in ("squared", "logistic")}
+
+
+@pytest.fixture(autouse=True)
+def fewer_columns_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NEWTON_QUADRATIC", "NEWTON_SMOOTH", "QUASI_NEWTON"):
+        monkeypatch.setattr(auto_solver, name, 60)
+    monkeypatch.setattr(wide, "QUASI_NEWTON", 60)
+
+
+def without(*data: Any, **options: Any) -> dgd.Result:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(planned, "wide_sample", lambda *_: None)
+        return dgd.fit(*data, **options)
+
+
+@pytest.mark.parametrize(("loss", "solver", "bar"), [("squared", "cg", 23), ("logistic", "lbfgs", 16)])
+def test_few_passes_whatever_the_condition(loss: str, solver: str, bar: int) -> None:
+    X, y = DATA[loss]
+    found = dgd.fit(X, y, loss=loss, tol=1e-8)
+    assert found.converged
+    assert found.choice.name == solver
+    assert found.n_iter_ <= bar
+    assert "steps are turned by its Hessian" in found.explain()
+    plain = without(X, y, loss=loss, tol=1e-8, max_iter=40)
+    assert plain.n_iter_ == 40, "it crawls"
+
+
+@pytest.mark.parametrize("loss", DATA)
+def test_the_minimum_is_that_of_all_rows(loss: str) -> None:
+    X, y = DATA[loss]
+    penalty = L2(1e-4)
+    found = dgd.fit(X, y, loss=loss, penalty=penalty)
+    assert "steps are turned by its Hessian" in found.explain()
+    exact = dgd.fit(X, y, loss=loss, penalty=penalty, solver="newton")
+    np.testing.assert_allclose(found.theta, exact.theta, rtol=1e-6, atol=1e-7 * abs(exact.theta).max())
+
+
+def test_columns_that_a_sample_lacks_are_moved_too() -> None:
+    X, y = (each.copy() for each in DATA["logistic"])
+    rows = np.random.default_rng(0).choice(M, 12, replace=False)
+    X[:, 7] = 0
+    X[rows, 7], y[rows[:9]] = 1, 1
+    penalty = L2(1e-5)
+    found = dgd.fit(X, y, loss="logistic", penalty=penalty)
+    exact = dgd.fit(X, y, loss="logistic", penalty=penalty, solver="newton")
+    assert found.converged
+    np.testing.assert_allclose(found.coef_[7], exact.coef_[7], rtol=1e-6)
+
+
+def test_where_gradients_fall_by_themselves_no_metric_is_made() -> None:
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(M, N))
+    y = X @ rng.normal(size=N) + rng.normal(size=M)
+    found = dgd.fit(X, y)
+    assert "not used: gradients fall quickly" in found.explain()
+    np.testing.assert_array_equal(found.theta, without(X, y).theta)
+
+
+def test_asked_for_by_name_it_is_the_plain_method() -> None:
+    X, y = DATA["squared"]
+    assert "sample" not in dgd.fit(X, y, solver="cg", max_iter=3).explain()
+
+
+def test_threads_and_a_resumed_fit_have_the_same_bits(tmp_path: Path) -> None:
+    X, y = DATA["logistic"]
+    options: dict[str, Any] = {"loss": "logistic", "tol": 1e-6}
+    one = dgd.fit(X, y, threads=1, **options)
+    two = dgd.fit(X, y, threads=2, **options)
+    np.testing.assert_array_equal(one.theta, two.theta)
+    path = tmp_path / "fit.checkpoint"
+    dgd.fit(X, y, **{**options, "max_iter": 4}, checkpoint=path, checkpoint_every="pass")
+    resumed = dgd.resume(path, data=X, y=y, max_iter=1000)
+    np.testing.assert_array_equal(resumed.theta, one.theta)
+
+
+def test_the_plan_counts_the_matrices_and_does_without_where_they_do_not_fit() -> None:
+    X, y = DATA["squared"]
+    with_metric, plain = dgd.plan(X, y), without_plan(X, y)
+    assert "for a metric" in str(with_metric)
+    assert with_metric.memory_bytes > plain.memory_bytes + 5 * 8 * (N + 1) ** 2
+    limit = (with_metric.memory_bytes + plain.memory_bytes) // 2
+    found = dgd.fit(X, y, max_iter=3, execution=dgd.Execution(memory_limit=limit, resident=0))
+    assert "sample" not in found.explain()
+
+
+def without_plan(*data: Any) -> dgd.Plan:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(planned, "wide_sample", lambda *_: None)
+        return dgd.plan(*data)
