@@ -81,3 +81,19 @@ def test_least_squares_from_files_beside_a_peer() -> None:
     *_, single, double = sklearnex.measure(rows=2_000, rounds=2)
     assert single["digits"] > 3
     assert double["digits"] > 9
+
+
+def test_what_a_sample_saves_is_told_by_its_distribution() -> None:
+    family = next(each for each in FAMILIES if each.name == "exposures of 4 orders")
+    ((_, rows),) = families.problems([family], 1, rows=40_000)
+    with families.no_sample():
+        plain = families.fit(family, rows)
+    with families.any_size():
+        found = families.fit(family, rows)
+    assert plain.sampled == ""
+    assert found.sampled
+    passes_saved, work_saved = families.distribution([("one", plain, found), ("other", plain, plain)])
+    assert (passes_saved["fits"], passes_saved["sampled"], passes_saved["taken"]) == (2, 1, found.sampled == "taken")
+    assert passes_saved["gain"] + passes_saved["same"] + passes_saved["lose"] == 1
+    assert passes_saved["before"] - passes_saved["after"] == passes_saved["worst"] >= -1
+    assert work_saved["before"] > passes_saved["before"], "Hessians count for more"

@@ -11,7 +11,7 @@ from typing import Any
 import dgd
 from dgd.fitting.objective import Objective
 from dgd.fitting.question import Question
-from dgd.fitting.sampled import planned
+from dgd.fitting.sampled import planned, size
 from dgd.passes.sums.hessian import Hessian
 from dgd.passes.sums.row_sums import RowSums
 
@@ -99,6 +99,16 @@ def no_sample() -> Iterator[None]:
         yield
     finally:
         planned.sample_size = sample_size
+
+
+@contextmanager
+def any_size() -> Iterator[None]:
+    """Fits in here take a sample of small data as well, where there are rows enough for each parameter."""
+    least, size.LEAST_NUMBERS = size.LEAST_NUMBERS, 1
+    try:
+        yield
+    finally:
+        size.LEAST_NUMBERS = least
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from tests.families import FAMILIES, TABLES
 from tests.families.family import Family, Rows
 from tests.families.tables import Table
 
-from ._counted import Count, counted, no_sample
+from ._counted import Count, any_size, counted, no_sample
 
 MOST = 300
 """Passes after which a fit is given up."""
@@ -30,28 +30,32 @@ MOST = 300
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What may be chosen."""
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="problems of each generated family [1]")
+    parser.add_argument("--times", type=int, default=2, metavar="N", help="so many times the rows of a family [2]")
     parser.add_argument("--only", default="", metavar="WORD", help="families with this word in their name")
 
 
-def measure(seeds: int = 1, only: str = "") -> list[dict[str, Any]]:
-    """A line for each problem."""
+def measure(seeds: int = 1, times: int = 2, only: str = "") -> list[dict[str, Any]]:
+    """A line for each problem, and two for their distribution. Small data, too, are sampled where the rows allow it."""
     chosen = [each for each in (*FAMILIES, *TABLES) if only in each.name]
     lines, pairs = [], []
-    for each, rows in problems(chosen, seeds):
+    for each, rows in problems(chosen, seeds, times=times):
         with no_sample():
             plain = fit(each, rows)
-        found = fit(each, rows)
+        with any_size():
+            found = fit(each, rows)
         lines.append(_row(each.name, each.loss, rows, plain, found))
         pairs.append((each.name, plain, found))
     return [*lines, *distribution(pairs)]
 
 
-def problems(chosen: Iterable[Family | Table], seeds: int, *, rows: int | None = None) -> Iterator[tuple[Any, Rows]]:
+def problems(
+    chosen: Iterable[Family | Table], seeds: int, *, rows: int | None = None, times: int = 1
+) -> Iterator[tuple[Any, Rows]]:
     """Rows of each family for each seed, and those of each table that is installed."""
     for each in chosen:
         if isinstance(each, Family):
             for seed in range(seeds):
-                yield each, each.rows_of(np.random.default_rng(seed), rows or each.rows)
+                yield each, each.rows_of(np.random.default_rng(seed), rows or times * each.rows)
             continue
         try:
             yield each, each.rows_of()
