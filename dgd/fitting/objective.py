@@ -65,8 +65,6 @@ class Objective:
     """Rows that are scored at each point and never fitted: others, or some of each chunk."""
     sampling: Sampling | None = None
     """Which rows the first pass copies aside, if it does; it then sums no Hessian."""
-    wide: bool = False
-    """Whether a metric is made of them, and no start."""
     then: Solver | None = None
     """What goes on from their minimum; None: the solver of the fit."""
 

@@ -92,7 +92,6 @@ def run(
             no_factor=no_factor,
             sampling=None if sample is None else sample.sampling,
             then=None if sample is None else sample.then,
-            wide=sample is not None and sample.metric > 0,
             validation=running.reading(task.held_out, cost) if isinstance(task.held_out, Dataset) else task.held_out,
         )
         given = checked_start(theta0, objective.theta_shape)

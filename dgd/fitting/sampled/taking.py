@@ -20,13 +20,13 @@ from dgd.fitting.objective import Objective
 from dgd.fitting.sampled.start import CLOSE, SampledStart, decrement, sampled_start
 from dgd.fitting.sampled.wide import sampled_metric
 from dgd.fitting.state import FitState
-from dgd.solvers import Solver
+from dgd.solvers import LBFGS, ConjugateGradient, Solver
 from dgd.solvers.base import State
 
 
 def told(state: FitState, found: Pass, solver: Solver, objective: Objective, tol: float) -> Solver:
     """Tell the solver what a pass found, and set its state; the solver that goes on, which may be another one."""
-    if found.sample is not None and objective.wide:
+    if found.sample is not None and isinstance(solver, (LBFGS, ConjugateGradient)):
         state.solver = _with_metric(state, found, solver, objective)
         return solver
     if found.sample is not None:
