@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from dgd.fitting.panels.fitted_targets import FittedTargets
     from dgd.fitting.panels.plan import PanelPlan
     from dgd.fitting.record import Record
+    from dgd.fitting.report.report import report
     from dgd.fitting.result import Result
     from dgd.fitting.summary.summarize import summarize
     from dgd.fitting.summary.summary import Summary, load_summary
@@ -94,6 +95,7 @@ _HOMES = {
     "plan_fit_to": "dgd.fitting.panels.fit_to",
     "predict": "dgd.models.prediction.predict",
     "predict_to": "dgd.models.prediction.predict_to",
+    "report": "dgd.fitting.report.report",
     "resume": "dgd.fitting.checkpoint.resume",
     "score": "dgd.models.score",
     "summarize": "dgd.fitting.summary.summarize",
@@ -164,6 +166,7 @@ __all__ = [
     "plan_fit_to",
     "predict",
     "predict_to",
+    "report",
     "resume",
     "score",
     "solvers",

@@ -1,5 +1,5 @@
 """The command line: `dgd demo | ingest | inspect | copy | info | split | verify | plan | fit | fit-to | cv | path |
-summarize | resume | predict | score | export | deploy | guide`.
+summarize | resume | predict | score | report | export | deploy | guide`.
 
 Exit codes: 0 done · 1 a bug · 2 usage · 3 data missing, corrupt or invalid · 4 not converged (with
 --require-convergence) · 5 cluster lost · 6 diverged · 75 stopped, with a checkpoint · 129, 130, 138 and 143
@@ -39,6 +39,7 @@ COMMANDS = {
     "resume": "Go on with a fit from its checkpoint.",
     "predict": "Predict with a model.",
     "score": "Measure a model's error on a dataset.",
+    "report": "Draw a fit or a model as one HTML file.",
     "export": "Write a model as CSV, SQL or ONNX.",
     "deploy": "Files for Slurm, Kubernetes, SSH hosts, and so on.",
     "guide": "Read about fitting, stores, memory, clusters.",

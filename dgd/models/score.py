@@ -59,32 +59,43 @@ def score(
     Raises ModelError if the data do not have the columns the model was fitted on.
     """
     model = model_of("score", model)
+    dataset, table, how = opened_to_score("score", model, data, y, weight, offset, reading)
+    if by is not None:
+        dataset = replace(dataset, groups=in_part_of(dataset, _group_rows(model, table, by, how)))
+    loss = model.loss_itself
+    part, kept = part_of(model, dataset)
+    parts: tuple[Part, ...] = (part,)
+    if by is not None:
+        parts = (part, OfGroups(part, kept))
+    with session(execution_of(execution, client, threads)) as running:
+        dataset = running.open(dataset, need_of(model, dataset, kept * len(parts)))
+        found = running.executor.sweep(dataset, RowSums(loss, model.intercept, model.coef.T, parts))
+    sums, left_out = found.value, 0 if found.left_out is None else found.left_out.rows
+    if not sums.weight > 0:
+        raise DataError("the weights sum to 0: no row counts; correct the weights", array="weight")
+    total, *groups = sums.parts
+    of_all = figures(total, loss, left_out, offset=dataset.offset is not None)
+    if groups:
+        of_all.groups.update(_of_groups(groups[0], loss, dataset))
+    return of_all
+
+
+def opened_to_score(
+    name: str, model: Predictor, data: Any, y: Any, weight: Any, offset: Any, reading: ReadingOptions
+) -> tuple[Dataset, Any, Reading]:
+    """The rows with their targets, as the model has its columns; the data as they were given, and how they are read.
+
+    name: of the function that was called.
+    """
     y = _target_of(model, data, reading) if y is None else y
-    how = model.reading(Reading.of("score", model.part_of(reading)), data, y=y)
+    how = model.reading(Reading.of(name, model.part_of(reading)), data, y=y)
     table, data = data, in_order_of(model, data, how)
     if model.design is None and isinstance(y, str) and (is_frame(table) or frame_names(table) is not None):
         y = table[y]
     offset = model.offset_of(offset)
     dataset = open_data(data, y, weight, offset, need_target=True, reading=how, known=model.feature_names)
     model.check(dataset)
-    if by is not None:
-        dataset = replace(dataset, groups=in_part_of(dataset, _group_rows(model, table, by, how)))
-    loss = model.loss_itself
-    part, kept = _part(model, dataset)
-    parts: tuple[Part, ...] = (part,)
-    if by is not None:
-        parts = (part, OfGroups(part, kept))
-    with session(execution_of(execution, client, threads)) as running:
-        dataset = running.open(dataset, _need(model, dataset, kept * len(parts)))
-        found = running.executor.sweep(dataset, RowSums(loss, model.intercept, model.coef.T, parts))
-    sums, left_out = found.value, 0 if found.left_out is None else found.left_out.rows
-    if not sums.weight > 0:
-        raise DataError("the weights sum to 0: no row counts; correct the weights", array="weight")
-    total, *groups = sums.parts
-    figures = _figures(total, loss, left_out, offset=dataset.offset is not None)
-    if groups:
-        figures.groups.update(_of_groups(groups[0], loss, dataset))
-    return figures
+    return dataset, table, how
 
 
 def _target_of(model: Predictor, data: Any, reading: ReadingOptions) -> str | None:
@@ -96,7 +107,7 @@ def _target_of(model: Predictor, data: Any, reading: ReadingOptions) -> str | No
     return model.target_name if is_there or model.target_name in (names or ()) else None
 
 
-def _part(model: Predictor, dataset: Dataset) -> tuple[Part, int]:
+def part_of(model: Predictor, dataset: Dataset) -> tuple[Part, int]:
     """What is summed, and the scores that one such sum may keep."""
     if model.classes is None:
         return ErrorSums(model), 0
@@ -107,7 +118,7 @@ def _part(model: Predictor, dataset: Dataset) -> tuple[Part, int]:
     return ClassErrorSums(model, kept), min(EXACT, kept * rankings)
 
 
-def _need(model: Predictor, dataset: Dataset, kept: int) -> Need:
+def need_of(model: Predictor, dataset: Dataset, kept: int) -> Need:
     """Where all scores are kept, the sums share those of all rows, and copy them once; else each has as many."""
     outputs = math.prod(model.outputs)
     if kept >= EXACT:
@@ -115,7 +126,8 @@ def _need(model: Predictor, dataset: Dataset, kept: int) -> Need:
     return Need(outputs=outputs, hessian_bytes=BYTES * kept)
 
 
-def _figures(total: Any, loss: Loss, left_out: int, *, offset: bool) -> Score | ClassScore:
+def figures(total: Any, loss: Loss, left_out: int, *, offset: bool) -> Score | ClassScore:
+    """What the sums say, of numbers or of classes."""
     if hasattr(total, "hits"):
         return ClassScore.of(total, loss, left_out)
     return Score.of(total, loss, left_out, offset=offset)
@@ -123,7 +135,7 @@ def _figures(total: Any, loss: Loss, left_out: int, *, offset: bool) -> Score | 
 
 def _of_groups(found: Groups, loss: Loss, dataset: Dataset) -> dict[Any, Any]:
     offset = dataset.offset is not None
-    return {label: _figures(found.sums[label], loss, 0, offset=offset) for label in sorted(found.sums)}
+    return {label: figures(found.sums[label], loss, 0, offset=offset) for label in sorted(found.sums)}
 
 
 def _group_rows(model: Predictor, data: Any, by: Any, reading: Reading) -> Rows:
