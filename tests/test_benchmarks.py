@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import zarr
-from benchmarks import _bare, growth, identity, ingest, limits, many, peers, sparse, stored
+from benchmarks import _bare, _programs, growth, identity, ingest, iterations, limits, many, sparse, stored
 
 import dgd
 
@@ -22,17 +22,17 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("peers")
-    peers.write_data(made, 3000)
+    made = tmp_path_factory.mktemp("iterations")
+    iterations.write_data(made, 3000)
     return made
 
 
-def run_of(program: str, **fields: str) -> peers.Run:
+def run_of(program: str, **fields: str) -> iterations.Run:
     wanted = {"program": program, **fields}
-    return next(run for run in peers.RUNS if all(getattr(run, name) == text for name, text in wanted.items()))
+    return next(run for run in iterations.RUNS if all(getattr(run, name) == text for name, text in wanted.items()))
 
 
-class TestPeers:
+class TestIterations:
     def test_the_optimum_is_that_of_least_squares(self, folder: Path) -> None:
         dataset = dgd.open_dataset(str(folder / "train.zarr"))
         chunks = [dataset.read(k) for k in range(dataset.n_chunks)]
@@ -40,23 +40,23 @@ class TestPeers:
         exact = np.linalg.lstsq(np.column_stack([np.ones(len(X)), X]), y, rcond=None)[0][1:]
         np.testing.assert_allclose(np.load(folder / "optimum.npy"), exact, rtol=1e-9)
         eigenvalues = np.linalg.eigvalsh(np.cov(X.T))
-        assert 0.5 * peers.CONDITION < eigenvalues[-1] / eigenvalues[0] < 2 * peers.CONDITION
+        assert 0.5 * iterations.CONDITION < eigenvalues[-1] / eigenvalues[0] < 2 * iterations.CONDITION
 
     def test_dgd_is_measured(self, folder: Path) -> None:
-        run = run_of("with_dgd.py", data="resident", where=peers.THREADS)
-        found = peers.once(run, folder, Path(sys.executable), 1)
+        run = run_of("with_dgd.py", data="resident", where=iterations.THREADS)
+        found = iterations.once(run, folder, Path(sys.executable), 1)
         assert found["distance"] < 1e-6, found
         assert 0 < found["per_iteration"] < found["to_optimum"]
 
     @pytest.mark.slow
     def test_a_peer_is_followed_until_its_time_is_over(self, folder: Path) -> None:
-        found = peers.once(run_of("with_sgd.py"), folder, Path(sys.executable), 0.1)
+        found = iterations.once(run_of("with_sgd.py"), folder, Path(sys.executable), 0.1)
         assert found["iterations"] >= 3, found
         assert 1e-6 < found["distance"] < 1
         assert found["note"].startswith(("carried on from", "1e-6 is not in sight"))
 
     def test_a_peer_that_is_not_there_says_so(self, folder: Path) -> None:
-        found = peers.answer(run_of("with_incremental.py"), folder, Path(sys.executable), 1)
+        found = iterations.answer(run_of("with_incremental.py"), folder, Path(sys.executable), 1)
         assert found == {"note": "failed: ModuleNotFoundError: No module named 'sklearnex'"}
 
     def test_a_peer_that_cannot_be_installed_says_so(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,35 +64,35 @@ class TestPeers:
         python.parent.mkdir()
         python.write_text("#!/bin/sh\necho 'ERROR: no such package' >&2\nexit 1\n")
         python.chmod(0o755)
-        (tmp_path / "common.installed").write_text("\n".join(peers.COMMON))
-        assert peers.install(tmp_path, ["spark"]) == (python, {"spark": "ERROR: no such package"})
+        (tmp_path / "common.installed").write_text("\n".join(_programs.COMMON))
+        assert _programs.install(tmp_path, ["spark"]) == (python, {"spark": "ERROR: no such package"})
 
     def test_a_program_that_hangs_is_ended(self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / "hang.py").write_text("import time\ntime.sleep(60)\n")
-        monkeypatch.setattr(peers, "PROGRAMS", tmp_path)
-        monkeypatch.setattr(peers, "START_SECONDS", 0)
-        run = peers.Run("none", "", "", "", "hang.py")
-        assert peers.once(run, folder, Path(sys.executable), 0.1) == {"note": "not done after 0 s"}
+        monkeypatch.setattr(iterations, "PROGRAMS", tmp_path)
+        monkeypatch.setattr(iterations, "START_SECONDS", 0)
+        run = iterations.Run("none", "", "", "", "hang.py")
+        assert iterations.once(run, folder, Path(sys.executable), 0.1) == {"note": "not done after 0 s"}
 
     def test_the_longer_run_says_how_many_iterations_are_needed(self) -> None:
-        runs = [run for run in peers.RUNS if run.method in {"lbfgs", "Ridge"}]
+        runs = [run for run in iterations.RUNS if run.method in {"lbfgs", "Ridge"}]
         short = {"iterations": 4, "per_iteration": 7.0, "needed": 13, "to_optimum": 91.0, "distance": 0.4}
         long = {"iterations": 30, "per_iteration": 2.0, "needed": 100, "to_optimum": 200.0, "distance": 0.1}
         alone = {"iterations": 1, "per_iteration": None, "to_optimum": 1.0, "distance": 0.0}
-        found = peers.carried_on(runs, [short, long, alone])
+        found = iterations.carried_on(runs, [short, long, alone])
         assert found[0]["to_optimum"] == 700
         assert found[0]["note"] == "4 iterations seen, 100 needed as in the longer run"
         assert found[1:] == [long, alone]
-        assert peers.carried_on(runs, [{"note": "failed"}, long, alone])[0] == {"note": "failed"}
+        assert iterations.carried_on(runs, [{"note": "failed"}, long, alone])[0] == {"note": "failed"}
 
     def test_the_bars_are_held_to_the_like(self) -> None:
-        answers = [{"per_iteration": 0.1, "to_optimum": 0.2, "distance": 0.0} for _ in peers.RUNS]
-        for run, answer in zip(peers.RUNS, answers, strict=True):
+        answers = [{"per_iteration": 0.1, "to_optimum": 0.2, "distance": 0.0} for _ in iterations.RUNS]
+        for run, answer in zip(iterations.RUNS, answers, strict=True):
             if run.data == "resident":
                 answer |= {"per_iteration": 0.05}
             if run.peer == "dask-ml":
                 answer |= {"per_iteration": 1.9, "to_optimum": 11.0 if run.data == "persisted" else 12.0}
-        rows = peers.table(peers.RUNS, answers)
+        rows = iterations.table(iterations.RUNS, answers)
         gradient = {row["data"]: row for row in rows if row["method"] == "gradient_descent"}
         assert gradient["streaming"]["× dgd"] == pytest.approx(19)
         assert gradient["streaming"]["met"] is False
@@ -104,7 +104,7 @@ class TestPeers:
 
 
 class TestCourse:
-    """`peers/answer.py`, which lives among the programs."""
+    """`iteration_programs/answer.py`, which lives among the programs."""
 
     SCRIPT = """
 import json, sys, time
@@ -124,7 +124,9 @@ print(json.dumps(course.answer()))
     def course(self, folder: Path, seconds: float, distances: list[float]) -> dict[str, Any]:
         settings = json.dumps({"folder": str(folder), "seconds": seconds})
         command = [sys.executable, "-c", self.SCRIPT, settings, json.dumps(distances)]
-        done = subprocess.run(command, cwd=ROOT / "tests/benchmarks/peers", capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            command, cwd=ROOT / "tests/benchmarks/iteration_programs", capture_output=True, text=True, check=True
+        )
         found: dict[str, Any] = json.loads(done.stdout)
         return found
 

@@ -245,6 +245,7 @@ def drop_from_page_cache(store: Path) -> None:
     for path in store.rglob("*"):
         if path.is_file():
             file = os.open(path, os.O_RDONLY)
+            os.fsync(file)
             os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
             os.close(file)
 

@@ -1,49 +1,46 @@
-"""dgd beside its peers, on the same data and the same two cores: an iteration, and the time to 1e-6 of the optimum.
+"""dgd beside its peers, from disk: seconds until F − F* ≤ 1e-6 · (F₀ − F*), reading included, and the peak memory.
 
-Each measurement is a program of `peers/` in a process of its own, which prints JSON; the peers run in an environment
-that this benchmark installs for them, once. The data: rows × 100 float64, centred, columns of like variance, correlated
-so that the condition number of XᵀX is 100; uncompressed chunks of 4 MiB, warm in the page cache. The distance is
-‖b − b*‖ / ‖b*‖ to the exact solution. A peer that is not there, fails or takes too long has the reason in its row.
+Four problems (`_peer_problems.py`): least squares, logistic and Poisson regression of rows × 50 float32, and softmax
+with 50 classes of rows / 5 × 100; F* is the least value, F₀ that of zeros. dgd and dask-ml read Zarr, uncompressed
+chunks of 4 MiB; Spark, polars and DuckDB Parquet; Vowpal Wabbit its text; the others .npy. Files leave the page cache
+before each run (`--warm` keeps them). The clock starts before the first byte is read, when all is imported and has
+fitted a few rows, and Spark's session or Dask's cluster is there. Each program of `peer_programs/` runs in a process of
+its own, in an environment that this benchmark installs once. Points of the solver are taken by callbacks and F is
+evaluated at them afterwards; "bisection": a peer that hands on nothing is run anew with other limits of its iterations,
+and the time is that of the lowest one that suffices.
 
-Bars: an iteration ≥ 20 × dask-ml's and ≥ 8 × that of Spark's L-BFGS; to 1e-6 ≥ 50 × dask-ml's best solver, and sooner
-than every other peer that does not hold all data in its own memory from the start.
+seconds     median of `runs`; one run where that takes longer than 8 s
+× dgd       of the seconds of dgd's first line of the problem; `first`: no peer is quicker than dgd
+reading     what of it is reading, where all is read before the fit begins
+peak MiB    of all its processes together, without pages of files
+points      iterations, passes or evaluations until then
+
+The line "in memory" of dgd fits NumPy arrays, read before it begins as peers do: `seconds` − `reading` is the fit.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import signal
 import statistics
-import subprocess
 import sys
 import tempfile
-import venv
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from ._peer_problems import PROBLEMS, write
+from ._programs import ENVIRONMENT, install, ran, seconds_left, two_cores
+from .limits import drop_from_page_cache
 
-import dgd
-
-PROGRAMS = Path(__file__).parent / "peers"
-ROOT = Path(__file__).parents[2]
-ENVIRONMENT = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dgd-benchmarks" / "peers"
-COMMON = ("numpy==2.4.6", "zarr==3.1.6", "scikit-learn==1.9.1")
-REQUIREMENTS = {
-    "dask-ml": ("dask-ml==2025.1.0", "dask-glm==0.4.0", "dask==2026.8.0", "distributed==2026.8.0"),
-    "spark": ("pyspark==4.3.0", "pyarrow==26.0.1"),
-    "sklearnex": ("scikit-learn-intelex==2026.2.0",),
-}
-ROWS, FEATURES, CONDITION = 2_000_000, 100, 100.0
-BLOCK_ROWS = 50_000
-START_SECONDS = 240
-"""What a program may take besides its time for iterations: reading, starting a cluster or a JVM, one long fit."""
-DASK_BAR, SPARK_BAR, DASK_TIME_BAR, TIME_BAR = 20.0, 8.0, 50.0, 1.0
+PROGRAMS = Path(__file__).parent / "peer_programs"
+ROWS = 1_000_000
+START_SECONDS = 45
+"""What a program may take besides its time for iterations: starting a cluster or a JVM, evaluating F."""
+REPEATS, SHORT = 3, 8.0
+MOST_MINUTES = 19.0
 
 
 @dataclass(frozen=True)
@@ -52,53 +49,93 @@ class Run:
 
     peer: str
     method: str
-    data: str
-    where: str
+    problem: str
     program: str
-    against: str = ""
-    """The `data, where` of the row of dgd that it is compared with."""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    iteration_bar: float | None = None
-    time_bar: float | None = None
-    repeats: int = 1
+    prepares: bool = False
+    """Whether its program writes a file of its own first."""
+    from_disk: bool = True
 
 
-THREADS, WORKERS = "2 threads", "2 workers"
+def _dgd(problem: str) -> list[Run]:
+    def run(method: str, **settings: Any) -> Run:
+        chosen = {"workers": False, "in_memory": False, "precision": "double", **settings}
+        return Run("dgd", method, problem, "with_dgd.py", chosen, from_disk=not chosen["in_memory"])
+
+    return [run("auto"), run("auto, single", precision="single"), run("auto, in memory", in_memory=True)]
 
 
-def _dgd(data: str, where: str) -> Run:
-    settings = {"workers": where == WORKERS, "resident": data == "resident", "iterations": 20}
-    return Run("dgd", "gd; auto", data, where, "with_dgd.py", settings=settings, repeats=3)
+def _scikit_learn(problem: str, *solvers: str) -> list[Run]:
+    return [Run("scikit-learn", s, problem, "with_scikit_learn.py", {"solver": s}) for s in solvers]
 
 
-def _dask_ml(solver: str, data: str) -> Run:
-    return Run(
-        "dask-ml",
-        solver,
-        data,
-        WORKERS,
-        "with_dask_ml.py",
-        f"{'resident' if data == 'persisted' else data}, {WORKERS}",
-        {"solver": solver, "persisted": data == "persisted"},
-        DASK_BAR if solver == "gradient_descent" else None,
-        DASK_TIME_BAR,
-    )
+def _sklearnex(problem: str, *solvers: str) -> list[Run]:
+    return [Run("sklearnex", s, problem, "with_sklearnex.py", {"solver": s}) for s in solvers]
 
 
-def _spark(solver: str, bar: float | None) -> Run:
-    against = f"resident, {THREADS}"
-    return Run("spark", solver, "persisted", THREADS, "with_spark.py", against, {"solver": solver}, bar, TIME_BAR)
+def _dask_ml(problem: str, *solvers: str) -> list[Run]:
+    return [Run("dask-ml", s, problem, "with_dask_ml.py", {"solver": s}) for s in solvers]
 
 
-STREAMING = f"streaming, {THREADS}"
+def _spark(problem: str, *solvers: str) -> list[Run]:
+    return [Run("spark", s, problem, "with_spark.py", {"solver": s}, prepares=True) for s in solvers]
+
+
+def _sql(engine: str) -> Run:
+    return Run(engine, "sums of products", "squared", "with_sql.py", {"solver": engine, "columns": 50}, prepares=True)
+
+
+def _xgboost(problem: str) -> Run:
+    return Run("xgboost", "gblinear", problem, "with_xgboost.py")
+
+
+def _torch(problem: str) -> Run:
+    return Run("torch", "L-BFGS", problem, "with_torch.py")
+
+
+def _vowpal_wabbit(problem: str) -> Run:
+    return Run("vowpal-wabbit", "bfgs", problem, "with_vowpal_wabbit.py", {"loss": problem}, prepares=True)
+
+
+def _glum(problem: str) -> Run:
+    return Run("glum", "irls", problem, "with_glum.py")
+
+
 RUNS = (
-    *(_dgd(data, where) for where in (THREADS, WORKERS) for data in ("streaming", "resident")),
-    *(_dask_ml(s, d) for s in ("gradient_descent", "lbfgs", "proximal_grad") for d in ("streaming", "persisted")),
-    _spark("normal", None),
-    _spark("l-bfgs", SPARK_BAR),
-    Run("scikit-learn", "SGD partial_fit", "streaming", "1 thread", "with_sgd.py", STREAMING, time_bar=TIME_BAR),
-    Run("scikit-learn", "Ridge", "in memory", THREADS, "with_ridge.py", f"resident, {THREADS}", repeats=3),
-    Run("sklearnex", "incremental", "streaming", THREADS, "with_incremental.py", STREAMING, {}, None, TIME_BAR, 3),
+    *_dgd("squared"),
+    *_scikit_learn("squared", "ridge", "sgd"),
+    *_sklearnex("squared", "linear", "incremental"),
+    _glum("squared"),
+    *_spark("squared", "normal", "l-bfgs"),
+    *_dask_ml("squared", "lbfgs", "gradient_descent"),
+    _sql("polars"),
+    _sql("duckdb"),
+    _torch("squared"),
+    _xgboost("squared"),
+    _vowpal_wabbit("squared"),
+    *_dgd("logistic"),
+    *_scikit_learn("logistic", "lbfgs", "newton-cholesky", "sgd"),
+    *_sklearnex("logistic", "logistic"),
+    _glum("logistic"),
+    *_spark("logistic", "l-bfgs"),
+    *_dask_ml("logistic", "lbfgs", "newton", "admm"),
+    _torch("logistic"),
+    _xgboost("logistic"),
+    _vowpal_wabbit("logistic"),
+    *_dgd("softmax"),
+    *_scikit_learn("softmax", "lbfgs", "newton-cholesky"),
+    *_sklearnex("softmax", "logistic"),
+    *_spark("softmax", "l-bfgs"),
+    _torch("softmax"),
+    _xgboost("softmax"),
+    *_dgd("poisson"),
+    *_scikit_learn("poisson", "lbfgs", "newton-cholesky"),
+    _glum("poisson"),
+    *_spark("poisson", "irls"),
+    *_dask_ml("poisson", "lbfgs", "newton"),
+    _torch("poisson"),
+    _xgboost("poisson"),
+    _vowpal_wabbit("poisson"),
 )
 PEERS = tuple(dict.fromkeys(run.peer for run in RUNS))
 
@@ -108,8 +145,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--environment", type=Path, default=ENVIRONMENT, help="where the peers are installed")
     parser.add_argument("--folder", type=Path, help="where the data are made, and deleted; by default a temporary one")
-    parser.add_argument("--seconds", type=float, default=60.0, help="for the iterations of one measurement")
+    parser.add_argument("--seconds", type=float, default=20.0, help="for the iterations of one run")
+    parser.add_argument("--minutes", type=float, default=MOST_MINUTES, help="for all, but not the installation")
     parser.add_argument("--only", nargs="+", choices=PEERS, default=PEERS, help="these peers, and dgd")
+    parser.add_argument("--problems", nargs="+", choices=PROBLEMS, default=list(PROBLEMS))
+    parser.add_argument("--warm", action="store_true", help="files stay in the page cache")
 
 
 def measure(
@@ -117,176 +157,108 @@ def measure(
     rows: int = ROWS,
     environment: Path | None = ENVIRONMENT,
     folder: Path | None = None,
-    seconds: float = 60.0,
+    seconds: float = 20.0,
+    minutes: float = MOST_MINUTES,
     only: Sequence[str] = PEERS,
+    problems: Sequence[str] = tuple(PROBLEMS),
+    warm: bool = False,
 ) -> list[dict[str, Any]]:
     """Every row. With no `environment` nothing is installed, and the peers run in this process's Python."""
-    runs = [run for run in RUNS if run.peer in {"dgd", *only}]
+    runs = [run for run in RUNS if run.peer in {"dgd", *only} and run.problem in problems]
     python, missing = Path(sys.executable), {}
     if environment is not None:
         python, missing = install(environment, [run.peer for run in runs])
-    answers = []
-    with tempfile.TemporaryDirectory(dir=folder, prefix="dgd-peers-") as made, two_cores():
-        write_data(Path(made), rows)
-        for run in runs:
-            print(f"peers: {run.peer} {run.method}, {run.data}, {run.where}", file=sys.stderr, flush=True)
-            reason = missing.get(run.peer)
-            answers.append(
-                {"note": f"cannot be installed: {reason}"} if reason else answer(run, Path(made), python, seconds)
-            )
-    return table(runs, carried_on(runs, answers))
+    until = time.monotonic() + 60 * minutes
+    table = []
+    with two_cores():
+        for problem in problems:
+            with tempfile.TemporaryDirectory(dir=folder, prefix="dgd-peers-") as made:
+                place = Path(made) / problem
+                said(f"{problem}: writing the data")
+                write(place, PROBLEMS[problem], rows)
+                here = [run for run in runs if run.problem == problem]
+                answers = []
+                for run in here:
+                    reason = missing.get(run.peer)
+                    their_python = Path(sys.executable) if run.peer == "dgd" else python
+                    answers.append(
+                        {"note": f"cannot be installed: {reason}"}
+                        if reason
+                        else answer(run, place, their_python, seconds=seconds, until=until, warm=warm)
+                    )
+                table += lines(here, answers)
+    return table
 
 
-def install(environment: Path, peers: Sequence[str]) -> tuple[Path, dict[str, str]]:
-    """The environment's Python, and the peers that could not be installed, with the reason; what is there stays."""
-    python = environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    if not python.exists():
-        venv.create(environment, with_pip=True)
-    missing = {}
-    for name in ("common", *REQUIREMENTS):
-        wanted = COMMON + REQUIREMENTS.get(name, ())
-        mark = environment / f"{name}.installed"
-        if name not in {"common", *peers} or (mark.exists() and mark.read_text() == "\n".join(wanted)):
-            continue
-        print(f"peers: installing {' '.join(wanted)}", file=sys.stderr, flush=True)
-        done = subprocess.run([python, "-m", "pip", "install", "-q", *wanted], capture_output=True, text=True)
-        if done.returncode:
-            missing[name] = last_line(done.stderr)
-        else:
-            mark.write_text("\n".join(wanted))
-    return python, missing
-
-
-def write_data(folder: Path, rows: int) -> None:
-    """`train.zarr` and `optimum.npy`, the coefficients of least squares with an intercept, by normal equations."""
-    rng = np.random.default_rng(0)
-    variances = np.geomspace(1, 1 / CONDITION, FEATURES)
-    V, _ = np.linalg.qr(rng.normal(size=(FEATURES, FEATURES)))
-    mixed = (V * np.sqrt(variances / variances.mean())).T
-    b = rng.normal(size=FEATURES)
-    products = np.zeros((FEATURES + 1, FEATURES + 2))
-    with dgd.DatasetWriter(folder / "train.zarr") as writer:
-        for start in range(0, rows, BLOCK_ROWS):
-            X = rng.standard_normal((min(BLOCK_ROWS, rows - start), FEATURES)) @ mixed
-            y = X @ b + 1 + rng.standard_normal(len(X))
-            writer.append(X, y)
-            A = np.column_stack([np.ones(len(X)), X])
-            products += A.T @ np.column_stack([A, y])
-    np.save(folder / "optimum.npy", np.linalg.solve(products[:, :-1], products[:, -1])[1:])
-
-
-def answer(run: Run, folder: Path, python: Path, seconds: float) -> dict[str, Any]:
-    """What its program found: of several repetitions the medians, or why there is nothing."""
-    found = []
-    for _ in range(run.repeats):
-        found.append(once(run, folder, python, seconds))
-        if "distance" not in found[-1]:
-            return found[-1]
-    times = {name: [one[name] for one in found] for name in ("per_iteration", "to_optimum")}
-    medians = {name: None if None in values else statistics.median(values) for name, values in times.items()}
-    return {**found[-1], **medians}
-
-
-def once(run: Run, folder: Path, python: Path, seconds: float) -> dict[str, Any]:
-    """One process of its program; with a note alone if it failed or its time was over."""
+def answer(run: Run, place: Path, python: Path, *, seconds: float, until: float, warm: bool) -> dict[str, Any]:
+    """What its program found: of several runs the median, or why there is nothing."""
+    said(f"{run.problem}: {run.peer} {run.method}")
     gigabytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**31
-    settings = {**run.settings, "folder": str(folder), "seconds": seconds, "memory": f"{max(1, gigabytes)}g"}
-    of_dgd = {"PYTHONPATH": str(ROOT)} if run.peer == "dgd" else {}
-    # Dask's processes and the JVM are in its session, so that they end with it.
-    process = subprocess.Popen(
-        [sys.executable if run.peer == "dgd" else python, PROGRAMS / run.program, json.dumps(settings)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **of_dgd, "PYTHONDONTWRITEBYTECODE": "1"},
-        cwd=folder,
-        start_new_session=True,
-    )
-    try:
-        out, errors = process.communicate(timeout=START_SECONDS + 2 * seconds)
-    except subprocess.TimeoutExpired:
-        return {"note": f"not done after {START_SECONDS + 2 * seconds:.0f} s"}
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-    if process.returncode:
-        return {"note": f"failed: {last_line(errors)}"}
-    found: dict[str, Any] = json.loads(out.splitlines()[-1])
-    return found
+    settings = {**run.settings, "folder": str(place), "seconds": seconds, "memory": f"{max(1, gigabytes)}g"}
+    found: list[dict[str, Any]] = []
+    while len(found) < REPEATS:
+        limit = min(START_SECONDS + 2 * seconds, seconds_left(until))
+        if limit < seconds:
+            if not found:
+                return {"note": "not run: the time for all is over"}
+            break
+        if run.prepares and not found:
+            prepared = ran(PROGRAMS / run.program, {**settings, "prepare": True}, python, cwd=place, limit=limit)
+            if "note" in prepared:
+                return prepared
+        if not warm:
+            drop_from_page_cache(place)
+        found.append(ran(PROGRAMS / run.program, settings, python, cwd=place, limit=limit))
+        if "gap" not in found[-1]:
+            return found[-1]
+        if found[-1]["spent"] > SHORT:
+            break
+    return median_of(found)
 
 
-def carried_on(runs: Sequence[Run], answers: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The answers; one that saw a solver for longer says for all of that solver how many iterations it needs."""
-    longest: dict[tuple[str, str], dict[str, Any]] = {}
-    for run, found in zip(runs, answers, strict=True):
-        known = longest.get((run.peer, run.method), {"iterations": 0})
-        if "needed" in found and found["iterations"] > known["iterations"]:
-            longest[run.peer, run.method] = found
-    made = []
-    for run, found in zip(runs, answers, strict=True):
-        best = longest.get((run.peer, run.method), found)
-        if best is not found and found.get("distance", 0) > best["distance"]:
-            note = f"{found['iterations']} iterations seen, {best['needed']} needed as in the longer run"
-            found = {**found, "to_optimum": best["needed"] * found["per_iteration"], "note": note}
-        made.append(found)
-    return made
+def median_of(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The run of median seconds, with the number of runs and the highest memory."""
+    times = [one["seconds"] for one in found]
+    peak = max(one["peak"] for one in found)
+    if None in times:
+        return {**found[times.index(None)], "runs": len(found), "peak": peak}
+    middle = found[times.index(statistics.median_low(times))]
+    return {**middle, "seconds": statistics.median(times), "runs": len(found), "peak": peak}
 
 
-def table(runs: Sequence[Run], answers: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows: times, how many times dgd's they are, and the bars."""
-    references = {f"{run.data}, {run.where}": a for run, a in zip(runs, answers, strict=True) if run.peer == "dgd"}
-    ends = [a.get("to_optimum") for run, a in zip(runs, answers, strict=True) if run.peer == "dask-ml"]
-    best = min((end for end in ends if end is not None), default=None)
+def lines(runs: Sequence[Run], answers: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of a problem: times, how many times dgd's they are, and whether dgd is first."""
+    ours = [a.get("seconds") for run, a in zip(runs, answers, strict=True) if run.peer == "dgd" and run.from_disk]
+    theirs = [a["seconds"] for run, a in zip(runs, answers, strict=True) if run.peer != "dgd" and a.get("seconds")]
+    best = min((time for time in ours if time), default=None)
     rows = []
     for run, found in zip(runs, answers, strict=True):
-        reference = references.get(run.against, {})
-        iteration = _ratio(found.get("per_iteration"), reference.get("per_iteration"))
-        end = _ratio(found.get("to_optimum"), reference.get("to_optimum"))
-        beaten = run.peer == "dask-ml" and found.get("to_optimum") != best
-        checks = [(iteration, run.iteration_bar), (end, None if beaten else run.time_bar)]
+        taken, reference = found.get("seconds"), ours[0] if ours else None
+        first = best is not None and best <= min(theirs, default=best)
+        below = found.get("gap", 0.0) < -1e-9
         rows.append({
+            "problem": run.problem,
             "peer": run.peer,
             "method": run.method,
-            "data": run.data,
-            "where": run.where,
-            "s/iteration": found.get("per_iteration"),
-            "× dgd": iteration,
-            "bar": run.iteration_bar,
-            "s to 1e-6": found.get("to_optimum"),
-            "× dgd to 1e-6": end,
-            "bar to 1e-6": checks[1][1],
-            "met": met(checks),
-            "note": found.get("note", ""),
+            "seconds": taken,
+            "× dgd": taken / reference if taken and reference else None,
+            "first": first if found is answers[0] else None,
+            "reading": found.get("reading"),
+            "peak MiB": round(found["peak"] / 2**20) if found.get("peak") else None,
+            "points": found.get("points"),
+            "runs": found.get("runs"),
+            "note": "; ".join(part for part in (reached(found), "BELOW F*" if below else "", found["note"]) if part),
         })  # fmt: skip
     return rows
 
 
-def met(checks: Sequence[tuple[float | None, float | None]]) -> bool | None:
-    """Whether every bar is reached of which both numbers are there; None if there is none such."""
-    known = [ratio >= bar for ratio, bar in checks if ratio is not None and bar is not None]
-    return all(known) if known else None
+def reached(found: dict[str, Any]) -> str:
+    """How far a run came that did not reach the optimum."""
+    if "gap" not in found or found["seconds"] is not None:
+        return ""
+    return f"{found['gap']:.0e} after {found['spent']:.3g} s"
 
 
-def _ratio(seconds: float | None, reference: float | None) -> float | None:
-    return None if seconds is None or not reference else seconds / reference
-
-
-def last_line(text: str) -> str:
-    """The line of an error that says what happened, shortened."""
-    lines = [line.strip() for line in text.splitlines() if "Error" in line or "Exception" in line]
-    return (lines or text.strip().splitlines() or ["no reason given"])[-1][:160]
-
-
-@contextmanager
-def two_cores() -> Iterator[None]:
-    """This process and what it starts on two cores, where the system lets one choose."""
-    if not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, sorted(before)[:2])
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
+def said(text: str) -> None:
+    """A sign of life."""
+    print(f"peers: {text}", file=sys.stderr, flush=True)
