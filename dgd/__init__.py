@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from dgd.data.tables.text.dialect import Dialect
     from dgd.data.zarr.dataset_writer import DatasetWriter
     from dgd.data.zarr.info import info
-    from dgd.fitting import callbacks
+    from dgd.fitting import callbacks, plots
     from dgd.fitting.checkpoint.resume import resume
     from dgd.fitting.fit import fit, plan
     from dgd.fitting.many.cross_validate import cross_validate
@@ -104,6 +104,7 @@ _HOMES = {
 _PACKAGES = {
     **{name: f"dgd.{name}" for name in ("errors", "estimators", "losses", "penalties", "solvers", "testing")},
     "callbacks": "dgd.fitting.callbacks",
+    "plots": "dgd.fitting.plots",
     "terms": "dgd.data.design.terms",
 }
 
@@ -164,6 +165,7 @@ __all__ = [
     "penalties",
     "plan",
     "plan_fit_to",
+    "plots",
     "predict",
     "predict_to",
     "report",

@@ -30,11 +30,24 @@ def test_the_site_builds_as_the_readme_says(tmp_path: Path) -> None:
 
 
 def test_the_reference_names_everything_public() -> None:
-    modules = {"callbacks", "errors", "estimators", "losses", "penalties", "solvers", "terms", "testing", "__version__"}
+    modules = {
+        "callbacks",
+        "errors",
+        "estimators",
+        "losses",
+        "penalties",
+        "plots",
+        "solvers",
+        "terms",
+        "testing",
+        "__version__",
+    }
     for name in set(dgd.__all__) - modules:
         assert f"dgd.{name}\n" in REFERENCE, name
     for name in dgd.terms.__all__:
         assert f"dgd.terms.{name}\n" in REFERENCE, name
+    for name in dgd.plots.__all__:
+        assert f"dgd.plots.{name}\n" in REFERENCE, name
     for name in dgd.callbacks.__all__:
         assert f"dgd.callbacks.{name}\n" in REFERENCE, name
     for module in (losses, penalties, estimators):

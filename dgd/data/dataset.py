@@ -21,6 +21,7 @@ from dgd.data.mixed import Cells
 from dgd.data.roles import ROLES, Role
 from dgd.data.rows import DenseRows, Footprint, Rows, as_made, check_dtype, together
 from dgd.data.schema import check_column, check_matrix, check_names, not_as_declared
+from dgd.data.shown import dataset_html
 from dgd.data.split_part import Part
 from dgd.data.transforms.class_weights import read_beside
 from dgd.data.transforms.missing import LeftOut, check_labels, left_out, some_rows
@@ -122,6 +123,7 @@ class Dataset:
     """The arrays there are, with the shape of a row."""
     _asking: tuple[tuple[str, Rows], ...] = field(init=False, repr=False, compare=False)
     """The arrays that can be asked for before they are read."""
+    _repr_html_ = dataset_html
 
     def __post_init__(self) -> None:
         for name in ("y", "weight", "offset"):

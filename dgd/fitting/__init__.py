@@ -12,6 +12,7 @@ free_scale   Huber's loss with its own scale        least_norm   the shortest of
 verdict/     when a fit ends, how far from the optimum it can be, which columns are to blame
 checkpoint/  what is kept of a fit, and how it is taken up
 summary/     least squares from sums of products    many/        paths and cross-validation in the passes of one fit
+report/      `dgd.report`: one HTML file                  plots/       displays with matplotlib
 callbacks/   who hears of a fit: event files             beginning    what they hear before its first pass
 inference/   the sums that standard errors are made of
 """

@@ -16,6 +16,7 @@ from dgd.fitting.auto_solver import Choice
 from dgd.fitting.inference.fitted import Fitted
 from dgd.fitting.inference.options import InferenceOptions
 from dgd.fitting.record import Record
+from dgd.fitting.shown import result_html
 from dgd.fitting.verdict.certificate import Certificate
 from dgd.models.model import Model
 from dgd.models.scoring.classes import ClassScore
@@ -75,6 +76,7 @@ class Result:
     """The file with which `dgd.resume` goes on from here, where the fit stopped before its end and has one."""
     fitted: Fitted | None = field(default=None, repr=False)
     """What `inference` goes back to the data with; it stays in this process."""
+    _repr_html_ = result_html
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the data and the client."""

@@ -16,6 +16,7 @@ from dgd.models.predictor import Predictor
 from dgd.models.score import score
 from dgd.models.scoring.classes import ClassScore
 from dgd.models.scoring.numbers import Score
+from dgd.models.shown import model_html
 from dgd.passes.execution import Execution
 
 
@@ -24,6 +25,8 @@ class Model(Predictor):
 
     Its methods do what `dgd.predict` and `dgd.score` do; `dgd.predict_to` writes predictions instead.
     """
+
+    _repr_html_ = model_html
 
     def predict(
         self,
