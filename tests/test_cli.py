@@ -52,7 +52,7 @@ def slow_read(*arguments):
 Dataset.read = slow_read
 sys.exit(main())
 """
-ENDLESS = ["--learning-rate", "1e-9", "--tol", "0", "--max-iter", "1000000000", "--threads", "2"]
+ENDLESS = ["--verbose", "--learning-rate", "1e-9", "--tol", "0", "--max-iter", "1000000000", "--threads", "2"]
 SOON = 30.0
 
 
@@ -141,8 +141,8 @@ def read_until(stream: Any, text: str) -> str:
 # ---------------------------------------------------------------- results and progress
 
 
-def test_fit_prints_the_plan_then_the_passes_on_stderr_and_the_result_on_stdout(run: Run, store: str) -> None:
-    said = run("fit", store, "--solver", "gd", "--max-iter", "3", "--threads", "2")
+def test_a_verbose_fit_prints_the_plan_then_the_passes_on_stderr_and_the_result_on_stdout(run: Run, store: str) -> None:
+    said = run("fit", store, "--solver", "gd", "--max-iter", "3", "--threads", "2", "--verbose")
     result = dgd.fit(store, solver="gd", max_iter=3, threads=2)
     assert said.code == 0
     choice, first, reading, *passes = said.err.splitlines()
@@ -191,8 +191,11 @@ def test_classes_from_the_data_to_the_predictions(run: Run, tmp_path: Path) -> N
     store, out = tmp_path / "train.zarr", tmp_path / "model.dgd"
     said = run("fit", store, "--loss", "softmax", "--l2", "0.01", "--out", out)
     assert said.code == 0
-    assert said.err.startswith("solver newton: softmax loss, 9 parameters: ")
-    assert re.search(r"^class +0  1  2$", said.out, re.MULTILINE)
+    assert "method        softmax loss + L2(l2=0.01): Newton's method, in " in said.out
+    assert re.search(r"^ +0 +1 +2$", said.out, re.MULTILINE)
+    verbose = run("fit", store, "--loss", "softmax", "--l2", "0.01", "-v")
+    assert verbose.err.startswith("solver newton: softmax loss, 9 parameters: ")
+    assert re.search(r"^class +0  1  2$", verbose.out, re.MULTILINE)
     expected = dgd.fit(X, y, loss="softmax", penalty=dgd.penalties.L2(0.01))
     assert run("predict", out, store).out.split() == [str(label) for label in expected.model.predict(X)]
     first = run("predict", out, store, "--probabilities").out.splitlines()[0]
@@ -275,7 +278,7 @@ def test_every_option_of_fit_reaches_the_library(
 def test_a_terminal_gets_one_redrawn_line(start: Start, store: str) -> None:
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 70, 0, 0))
-    child = start("fit", store, "--max-iter", "40", "--learning-rate", "1e-9", stderr=theirs)
+    child = start("fit", store, "--max-iter", "40", "--learning-rate", "1e-9", "-v", stderr=theirs)
     os.close(theirs)
     out, _ = child.communicate(timeout=SOON)
     shown = os.read(ours, 100_000).decode()
@@ -516,7 +519,7 @@ def test_a_model_that_cannot_be_saved_does_not_hide_the_result(
     monkeypatch.setattr(dgd.Model, "save", full)
     said = run("fit", store, "--max-iter", "2", "--out", tmp_path / "model.dgd")
     assert said.code == 3
-    assert said.out.startswith("status ")
+    assert said.out.startswith("data  ")
     assert said.err.splitlines()[-1] == "error: [Errno 28] No space left on device"
 
 

@@ -21,7 +21,7 @@ from dgd.cli import main
 from dgd.errors import ClusterLostError, ConfigurationError, ModelError
 from dgd.passes.threads import ThreadExecutor
 
-SLOW = ["--solver", "gd", "--learning-rate", "1e-9", "--tol", "0", "--max-iter", "1000000000", "--threads", "1"]
+SLOW = ["-v", "--solver", "gd", "--learning-rate", "1e-9", "--tol", "0", "--max-iter", "1000000000", "--threads", "1"]
 SHORT = ["--solver", "nesterov", "--tol", "0", "--max-iter", "12", "--threads", "1", "--json"]
 LIKE_SHORT: dict[str, Any] = {"solver": "nesterov", "tol": 0, "threads": 1}
 SOON = 60.0
@@ -160,7 +160,7 @@ def test_a_lost_cluster_leaves_a_checkpoint_and_the_model(
         f"model saved to {out}, as far as it was reached (iteration limit)",
     ]
     assert json.loads(printed)["theta"] == expected["theta"]
-    assert "pass 13  loss" in run("resume", path, "--max-iter", 13)[2]
+    assert "pass 13  loss" in run("resume", path, "--max-iter", 13, "-v")[2]
 
 
 def test_a_checkpoint_that_cannot_be_written_is_a_line(

@@ -219,7 +219,7 @@ os.readv = hanging.reading(hanging.hang({KEY!r}, {str(flag)!r}))
 sys.exit(dgd.cli.main())
 """
     command = [sys.executable, "-c", program, "fit", str(files), "--threads", "2", "--resident", "0", "--tol", "0"]
-    more = ["--solver", "gd", "--max-iter", "100000000", "--out", str(tmp_path / "m.dgd"), "--json"]
+    more = ["-v", "--solver", "gd", "--max-iter", "100000000", "--out", str(tmp_path / "m.dgd"), "--json"]
     for passes in (0, 3):
         if passes == 0:
             flag.touch()

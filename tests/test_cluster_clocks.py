@@ -207,7 +207,7 @@ def test_the_command_says_what_it_waits_for(files: Path, tmp_path: Path) -> None
     with cluster(tmp_path, slowly(0.05)) as found:
         scheduler = str(found.client.scheduler.address)
         command = [sys.executable, "-m", "dgd", "fit", str(files), "--scheduler", scheduler, "--resident", "0"]
-        command += ["--solver", "gd", "--tol", "0", "--max-iter", "5"]
+        command += ["--solver", "gd", "--tol", "0", "--max-iter", "5", "-v"]
         said: list[str] = []
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as child:
             for line in child.stderr or ():

@@ -17,7 +17,7 @@ from dgd.cli.job import Job, checkpoint_every, job
 from dgd.cli.method import Chosen, method
 from dgd.cli.model_out import check_place, try_model_room
 from dgd.cli.output import note
-from dgd.cli.progress import Waits, pass_progress
+from dgd.cli.progress import Waits
 from dgd.cli.signals import StopRequest
 from dgd.fitting.verdict.stopping import MAX_ITER, TOL
 from dgd.passes.execution import Execution
@@ -102,7 +102,7 @@ def fit(
     data: Any = (dataset, {}) if control["checkpoint"] is None else (store, {**arrays.roles, **reading})
 
     def run(execution: Execution, request: StopRequest) -> Any:
-        if not job.quiet:
+        if job.verbose and not job.quiet:
             note(str(what.choice))
             ends = Interruption(None, [request, Waits()])
             cost = planned(dataset, what, given["precision"], execution, measure=True, tell=ends)
@@ -111,7 +111,7 @@ def fit(
             if control["validation_fraction"] is not None:
                 held_out = RowSplit(control["validation_fraction"], control["seed"]).count(0, dataset.shape[0])
                 note(f"{held_out:,} of {dataset.shape[0]:,} rows are held out, drawn from every chunk")
-        with pass_progress(max_iter=control["max_iter"], tol=control["tol"], quiet=job.quiet) as show:
+        with job.progress(max_iter=control["max_iter"], tol=control["tol"]) as show:
             given["callbacks"] = [show, request, *written]
             return fit_dataset(data[0], **data[1], execution=execution, theta0=start, **given, **control)
 

@@ -6,6 +6,7 @@ import functools
 import shlex
 import signal
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +15,12 @@ import click
 from dgd.cli import options
 from dgd.cli.model_out import deliver, save_so_far
 from dgd.cli.options import Command, Where
-from dgd.cli.output import note
+from dgd.cli.output import in_options, note
+from dgd.cli.progress import pass_progress
 from dgd.cli.signals import StopRequest, stop_on_signal
 from dgd.errors import ClusterLostError, DgdError
+from dgd.fitting.record import Record
+from dgd.fitting.result_lines import overview
 from dgd.passes.execution import Execution
 from dgd.solvers.base import Status
 
@@ -37,6 +41,9 @@ class Job:
     quiet: bool
     as_json: bool
     require_convergence: bool
+    verbose: bool = False
+    order: str = "order"
+    """Of the coefficients that are printed."""
 
     def run(
         self, fit: Callable[[Execution, StopRequest], Any], infer: Callable[[Any, Execution], Any] = _nothing
@@ -60,10 +67,31 @@ class Job:
                 inference = infer(result, execution)
             except DgdError as error:
                 refused = error
-            deliver(result, inference, self.out, overwrite=self.overwrite, as_json=self.as_json)
+            deliver(
+                result,
+                inference,
+                self.out,
+                overwrite=self.overwrite,
+                as_json=self.as_json,
+                text=lambda: self._text(result, inference),
+            )
             if refused is not None:
                 raise refused
         return self._exit_code(result, request)
+
+    def progress(
+        self, *, max_iter: int, tol: float, first: float = 0.0
+    ) -> AbstractContextManager[Callable[[Record], None]]:
+        """What shows the passes of a fit; `first`: the gradient norm of the first one, where that was made before."""
+        return pass_progress(max_iter=max_iter, tol=tol, quiet=self.quiet, verbose=self.verbose, first=first)
+
+    def _text(self, result: Any, inference: Any) -> str:
+        """An overview, or with all digits; below it the table of an inference."""
+        if self.verbose:
+            found = result.summary()
+        else:
+            found = overview(result, order=self.order, words=in_options, coefficients=inference is None)
+        return found if inference is None else f"{found}\n\n{inference}"
 
     def _tell_checkpoint(self, result: Any) -> None:
         if result.checkpoint is not None:
@@ -84,6 +112,8 @@ def job(command: Command) -> Command:
     @options.overwrite
     @click.option("--out", metavar="MODEL.dgd", help="Save the model there.")
     @options.quiet
+    @options.verbose
+    @options.sort
     @click.option("--require-convergence", is_flag=True, help="Exit with code 4 unless the fit converged.")
     @options.where_to_run
     @options.resident
@@ -96,9 +126,12 @@ def job(command: Command) -> Command:
         quiet: bool,
         as_json: bool,
         require_convergence: bool,
+        verbose: bool,
+        order: str,
         **others: Any,
     ) -> int:
-        return command(job=Job(where, out, overwrite, quiet, as_json, require_convergence), **others)
+        chosen = Job(where, out, overwrite, quiet, as_json, require_convergence, verbose, order)
+        return command(job=chosen, **others)
 
     return with_job
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +44,12 @@ def try_model_room(out: Path, n_parameters: int, names: Sequence[str] | None) ->
     )
 
 
-def deliver(result: Any, inference: Any, out: str | None, *, overwrite: bool, as_json: bool) -> None:
+def deliver(
+    result: Any, inference: Any, out: str | None, *, overwrite: bool, as_json: bool, text: Callable[[], str]
+) -> None:
     """Save the model, there or somewhere else, and print the result; all of it where the model cannot be saved.
 
-    inference: None, or what is printed besides; its model is the one that is saved.
+    inference: None, or what is printed besides; its model is the one that is saved. text: what is printed.
     """
     saved, model = None, result.model if inference is None else inference.model
     if result.status is Status.NO_OPTIMUM:
@@ -58,7 +60,7 @@ def deliver(result: Any, inference: Any, out: str | None, *, overwrite: bool, as
         elif out is not None and result.stopped_before_its_first_pass:
             note(f"no pass was finished: no model is saved to {out}")
         elif out is not None:
-            saved = _save(result, model, Path(out), overwrite=overwrite)
+            saved = _saved(model, Path(out), overwrite=overwrite)
             if Path(saved) != Path(out):
                 raise WriteError(f"the model is not at {out} but at {saved}; make room and move it", path=out)
     except WriteError:
@@ -70,26 +72,26 @@ def deliver(result: Any, inference: Any, out: str | None, *, overwrite: bool, as
             found = {} if inference is None else {"inference": inference.as_json()}
             print_json({**result.as_json(), "plan": plan, "model": saved, **found})
         else:
-            say(result.summary() if inference is None else f"{result.summary()}\n\n{inference}")
+            say(text())
+    if saved is not None:
+        _tell_saved(result, saved)
 
 
 def save_so_far(result: Any, out: str, *, overwrite: bool) -> None:
     """Save the model of a fit that an error has ended, or else print it: the error is told by others."""
     try:
-        _save(result, result.model, Path(out), overwrite=overwrite)
+        _tell_saved(result, _saved(result.model, Path(out), overwrite=overwrite))
     except WriteError:
         print_json(result.as_json())
 
 
-def _save(result: Any, model: Any, out: Path, *, overwrite: bool) -> str:
-    """Save the model at `out`, or where that fails in the working folder or that of temporary files; say where."""
-    found = _saved(model, out, overwrite=overwrite)
+def _tell_saved(result: Any, saved: str) -> None:
     reached = "" if result.converged else f", as far as it was reached ({result.status.label})"
-    note(f"model saved to {found}{reached}")
-    return found
+    note(f"model saved to {saved}{reached}")
 
 
 def _saved(model: Any, out: Path, *, overwrite: bool) -> str:
+    """Save the model at `out`, or where that fails in the working folder or that of temporary files; say where."""
     try:
         model.save(out, overwrite=overwrite)
     except WriteError as error:

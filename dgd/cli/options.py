@@ -203,3 +203,11 @@ precision = click.option(
 overwrite = click.option("--overwrite", is_flag=True, help="Replace what dgd wrote there before.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 quiet = click.option("--quiet", is_flag=True, help="No progress on stderr.")
+verbose = click.option("-v", "--verbose", is_flag=True, help="Plan, every pass, all digits and the certificate too.")
+sort = click.option(
+    "--sort",
+    "order",
+    type=click.Choice(["order", "size", "name"]),
+    default="order",
+    help="Coefficients as the columns lie, the largest first, or by name [order].",
+)

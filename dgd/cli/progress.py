@@ -1,4 +1,4 @@
-"""A fit's progress on stderr: one redrawn line on a terminal, else a line for each pass."""
+"""A fit's progress on stderr: one redrawn line on a terminal, else a line now and then."""
 
 from __future__ import annotations
 
@@ -20,19 +20,24 @@ LINE_SECONDS = 5.0
 
 
 @contextmanager
-def pass_progress(*, max_iter: int, tol: float, quiet: bool, first: float = 0.0) -> Iterator[Callable[[Record], None]]:
+def pass_progress(
+    *, max_iter: int, tol: float, quiet: bool, verbose: bool, first: float = 0.0
+) -> Iterator[Callable[[Record], None]]:
     """A callback that shows each pass, and what it waits for. `first`: the gradient norm of the first pass, where that
     was made before.
+
+    On a terminal a line that is redrawn, and wiped at the end unless `verbose`; elsewhere a line every few seconds, or
+    if `verbose` for each pass.
     """
     if quiet:
         yield lambda record: None
         return
     line = RedrawnLine() if on_terminal() else None
     try:
-        yield Shown(line, max_iter, tol, first)
+        yield Shown(line, max_iter, tol, first, every_pass=verbose)
     finally:
         if line is not None:
-            line.finish()
+            line.finish(keep=verbose)
 
 
 @contextmanager
@@ -85,18 +90,23 @@ class Waits:
 class Shown(Waits):
     """Shows each pass as well."""
 
-    def __init__(self, line: RedrawnLine | None, max_iter: int, tol: float, first: float) -> None:
+    def __init__(self, line: RedrawnLine | None, max_iter: int, tol: float, first: float, *, every_pass: bool) -> None:
         super().__init__(line)
         self._max_iter, self._tol, self._first = max_iter, tol, first
+        self._every_pass = every_pass
+        self._began = self._said = time.monotonic()
 
     def __call__(self, record: Record) -> None:
         self._first = self._first or record.grad_norm
         ratio = record.grad_norm / self._first if self._first else 0.0
         text = pass_text(record, ratio)
-        if self._line is None:
-            print(text, file=sys.stderr, flush=True)
-        else:
+        if self._line is not None:
             self._line.draw(f"{bar(done(record.iteration, self._max_iter, ratio, self._tol))} {text}")
+        elif self._every_pass:
+            print(text, file=sys.stderr, flush=True)
+        elif (now := time.monotonic()) - self._said >= LINE_SECONDS:
+            self._said = now
+            note(f"{time.strftime('%H:%M:%S')}  {now - self._began:,.0f} s  {text}")
 
 
 def pass_text(record: Record, ratio: float) -> str:
@@ -151,8 +161,11 @@ class RedrawnLine:
         if self._text:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
-    def finish(self) -> None:
-        """Leave the last text on the terminal."""
+    def finish(self, *, keep: bool = True) -> None:
+        """Leave the last text on the terminal, or wipe it."""
+        if not keep:
+            self.clear()
+            return
         if self._pending:
             self._write()
         if self._text:

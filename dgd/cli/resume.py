@@ -12,7 +12,6 @@ from dgd.cli import options
 from dgd.cli.events import event_callbacks, events
 from dgd.cli.job import Job, checkpoint_every, job
 from dgd.cli.model_out import check_place, try_model_room
-from dgd.cli.progress import pass_progress
 from dgd.cli.signals import StopRequest
 from dgd.passes.execution import Execution
 
@@ -46,7 +45,7 @@ def resume(checkpoint: str, store: str | None, job: Job, max_iter: int | None, *
     def go_on(execution: Execution, request: StopRequest) -> Any:
         limit, tol = max_iter or stored.stopping.max_iter, stored.stopping.tol
         first = stored.state.history[0].grad_norm if stored.state.history else 0.0
-        with pass_progress(max_iter=limit, tol=tol, quiet=job.quiet, first=first) as show:
+        with job.progress(max_iter=limit, tol=tol, first=first) as show:
             return resume_fit(
                 checkpoint,
                 store,

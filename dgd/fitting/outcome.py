@@ -47,6 +47,7 @@ def result_of(objective: Objective, run: Run, cost: Plan | None, method: Method)
     if last is not None and run.status is Status.CONVERGED and is_wide(objective, certificate, last, known):
         run = replace(run, status=Status.ILL_CONDITIONED)
     unlike = objective.executor.unlike()
+    caution = _caution(objective, run, certificate, unlike)
     return Result(
         theta=theta,
         status=run.status,
@@ -54,7 +55,8 @@ def result_of(objective: Objective, run: Run, cost: Plan | None, method: Method)
         loss=run.loss,
         model=_model(theta, run, objective, method),
         plan=cost,
-        advice=_advice(objective, run, certificate, unlike),
+        advice="; ".join(part for part in (run.state.solver.advice if run.state.last else "", caution) if part),
+        caution=caution,
         same_bits=not unlike,
         choice=_choice(run, method),
         explained=explained(objective, run.loss, run.point, known),
@@ -82,8 +84,8 @@ def _missing_cells(dataset: Dataset, known: Known) -> dict[str, int]:
     return found if dataset.design is None else cells_by_column(dataset.design, found)
 
 
-def _advice(objective: Objective, run: Run, certificate: Certificate | None, unlike: str) -> str:
-    """What the solver learnt, and the columns to blame where something went wrong."""
+def _caution(objective: Objective, run: Run, certificate: Certificate | None, unlike: str) -> str:
+    """What lessens trust in the coefficients, and the columns to blame where something went wrong."""
     if run.state.last is None:
         return "no pass was finished: these are the coefficients that it began with"
     within, blame, known = "", "", run.state.known
@@ -97,7 +99,7 @@ def _advice(objective: Objective, run: Run, certificate: Certificate | None, unl
         within = "converged to single precision: what is left of the gradient is rounding"
     if run.status is Status.ILL_CONDITIONED and certificate is not None:
         within = f"within {certificate.distance:.1g} of the optimal coefficients"
-    return "; ".join(part for part in (run.state.solver.advice, within, blame, unlike) if part)
+    return "; ".join(part for part in (within, blame, unlike) if part)
 
 
 def _model(theta: Vector, run: Run, objective: Objective, method: Method) -> Model:

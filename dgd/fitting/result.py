@@ -11,13 +11,16 @@ import numpy as np
 from dgd._typing import Array, Vector
 from dgd.data.reading import ReadingOptions
 from dgd.errors import ConfigurationError
-from dgd.errors.words import counted, finite_or_none, visible
+from dgd.errors.checks import checked_word
+from dgd.errors.words import finite_or_none
+from dgd.fitting import result_lines
 from dgd.fitting.auto_solver import Choice
 from dgd.fitting.inference.fitted import Fitted
 from dgd.fitting.inference.options import InferenceOptions
 from dgd.fitting.record import Record
 from dgd.fitting.shown import result_html
 from dgd.fitting.verdict.certificate import Certificate
+from dgd.models.coefficient_table import ORDERS
 from dgd.models.model import Model
 from dgd.models.scoring.classes import ClassScore
 from dgd.models.scoring.numbers import Score
@@ -27,11 +30,6 @@ from dgd.solvers.base import Status
 
 if TYPE_CHECKING:
     from dgd.models.inference.inference import Inference
-
-SHOWN = 20
-"""Coefficients that a summary prints."""
-MOST_BLAMED = 6
-"""Columns with missing cells that a summary names."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +48,9 @@ class Result:
     plan: Plan | None = field(repr=False, default=None)
     """What its passes cost; None where there were none."""
     advice: str = ""
+    """What the solver learnt, and what lessens trust in the coefficients."""
+    caution: str = ""
+    """The second part of that."""
     choice: Choice | None = None
     """Which solver, and why."""
     explained: float | None = None
@@ -199,67 +200,15 @@ class Result:
         }
 
     def summary(self) -> str:
-        """The fit in a few lines."""
-        last = self.history[-1] if self.history else None
-        validation = None if last is None else last.validation_loss
-        rejected = sum(not record.accepted for record in self.history[1:-1])
-        lines = [
-            f"status        {visible(self.message)}",
-            f"solver        {self.choice.name}: {self.choice.because}" if self.choice else "",
-            f"passes        {self.n_iter_}" + (f", {rejected} of them without a step" if rejected else ""),
-            f"seconds       {self.seconds:.3f}",
-            f"design        {visible(self.model.design.line())}" if self.model.design else "",
-            f"left out      {self._left_out}" if self.rows_left_out else "",
-            f"filled        {self._filled}" if self.chunks_filled else "",
-            f"loss          {self.loss:.12g}{self._of}",
-            "" if last is None else f"grad_norm     {last.grad_norm:.3e}",
-            "" if validation is None else f"validation    {validation:.12g}{self._held_out}",
-            "" if self.explained is None else f"{self._measure:<14}{self.explained:.6g}{self._about}{self._of}",
-            f"certificate   {self.certificate or 'none: strong convexity is not known here'}",
-        ]
-        return "\n".join([line for line in lines if line] + self._coefficients())
+        """The fit in a few lines, with twelve digits."""
+        return result_lines.summary(self)
 
-    @property
-    def _of(self) -> str:
-        return " (before the last step)" if self.loss_is_before_last_step else ""
+    def overview(self, *, order: str = "order") -> str:
+        """What was fitted, how, what came out and how sure it is, rounded for people, as `dgd fit` prints it.
 
-    @property
-    def _filled(self) -> str:
-        return f"{counted(self.chunks_filled, 'chunk')} that are not in the store were taken as their fill value"
-
-    @property
-    def _left_out(self) -> str:
-        rows = self.model.provenance.get("rows", 0)
-        cells = [f"{name} {count:,}" for name, count in self.missing_cells.items()]
-        more = f" and {len(cells) - MOST_BLAMED} more columns" if len(cells) > MOST_BLAMED else ""
-        return (
-            f"{self.rows_left_out:,} of {rows:,} rows, which have a missing cell: "
-            f"{', '.join(cells[:MOST_BLAMED])}{more}"
-        )
-
-    @property
-    def _held_out(self) -> str:
-        return f" ({self.rows_held_out:,} rows held out)" if self.rows_held_out else ""
-
-    @property
-    def _about(self) -> str:
-        return "" if self.uncentered_r2 is None else f" about the mean, {self.uncentered_r2:.6g} about 0"
-
-    @property
-    def _measure(self) -> str:
-        return "R²" if self.model.loss == "squared" else "D²"
-
-    def _coefficients(self) -> list[str]:
-        names = tuple(map(visible, self.model.feature_names or (f"x{j}" for j in range(self.model.n_features))))
-        width = max([12, *(len(name) for name in names)]) if len(names) <= SHOWN else 12
-        rows = [("intercept", np.atleast_1d(self.intercept_))]
-        rows += [(name, np.atleast_1d(self.coef_[..., j])) for j, name in enumerate(names[:SHOWN])]
-        lines = [f"{name:<{width}}  " + "  ".join(f"{value:.12g}" for value in values) for name, values in rows]
-        if self.model.outputs and self.model.classes is not None:
-            lines.insert(0, f"{'class':<{width}}  " + "  ".join(visible(str(label)) for label in self.model.classes))
-        if len(names) > SHOWN:
-            lines.append(f"… and {len(names) - SHOWN} more coefficients")
-        return lines
+        order: of the coefficients: "order", that of the columns, "size", the largest first, or "name".
+        """
+        return result_lines.overview(self, order=checked_word("overview(order", order, ORDERS))
 
     def as_json(self) -> dict[str, Any]:
         """Everything but the model's provenance, as plain numbers; a number that is not finite is None."""

@@ -137,7 +137,7 @@ def driver_killed(folder: Path) -> str:
         address = found.client.scheduler.address
         fit = ["fit", str(path), "--scheduler", address, "--solver", "gd", "--learning-rate", "1e-6", "--tol", "0"]
         with subprocess.Popen(
-            [sys.executable, "-m", "dgd", *fit, "--max-iter", "100000"], stderr=subprocess.PIPE, text=True
+            [sys.executable, "-m", "dgd", *fit, "--max-iter", "100000", "-v"], stderr=subprocess.PIPE, text=True
         ) as driver:
             assert driver.stderr is not None
             while "pass 3" not in driver.stderr.readline():
@@ -269,7 +269,7 @@ def driver_killed_and_resumed(folder: Path) -> str:
     method = ["--solver", "gd", "--learning-rate", "0.05", "--tol", "0", "--max-iter", "3000", "--threads", "2"]
     fit = [sys.executable, "-m", "dgd", "fit", str(path), *method]
     with subprocess.Popen(
-        [*fit, "--checkpoint", str(run), "--checkpoint-every", "pass"], stderr=subprocess.PIPE, text=True
+        [*fit, "-v", "--checkpoint", str(run), "--checkpoint-every", "pass"], stderr=subprocess.PIPE, text=True
     ) as driver:
         assert driver.stderr is not None
         while "pass 5" not in driver.stderr.readline():
