@@ -1,14 +1,16 @@
 """The command line: `dgd demo | ingest | inspect | copy | info | split | verify | plan | fit | fit-to | cv | path |
-summarize | resume | predict | score | report | export | deploy | guide`.
+summarize | resume | show | predict | score | report | export | deploy | guide`.
 
 Exit codes: 0 done · 1 a bug · 2 usage · 3 data missing, corrupt or invalid · 4 not converged (with
 --require-convergence) · 5 cluster lost · 6 diverged · 75 stopped, with a checkpoint · 129, 130, 138 and 143
 stopped by SIGHUP, SIGINT, SIGUSR1 and SIGTERM · 141 stdout closed.
-Results go to stdout, everything else to stderr. The only folder that imports click.
+Results go to stdout, everything else to stderr; with --json an error is a document on stdout as well. The only folder
+that imports click.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -16,11 +18,14 @@ from importlib import import_module
 import click
 
 from dgd._version import __version__
-from dgd.cli.output import in_options, note, noted_warnings
+from dgd.cli.failing import USAGE, exit_code, fail
+from dgd.cli.output import PRINTED, noted_warnings
 from dgd.cli.signals import interrupt_on_signal
-from dgd.errors import ClusterLostError, ConfigurationError, DgdError
+from dgd.errors import DgdError
 
-USAGE, DATA, CLUSTER, INTERRUPTED, CLOSED_PIPE = 2, 3, 5, 130, 141
+CLOSED_PIPE = 141
+VARIABLE = "_DGD_COMPLETE"
+"""By which a shell asks for completion."""
 
 COMMANDS = {
     "demo": "Fit data bigger than memory, and check every claim.",
@@ -37,6 +42,7 @@ COMMANDS = {
     "path": "Fit a penalty at many strengths.",
     "summarize": "Sum what least-squares fits ask of the rows.",
     "resume": "Go on with a fit from its checkpoint.",
+    "show": "Show a model: coefficients, design, where it comes from.",
     "predict": "Predict with a model.",
     "score": "Measure a model's error on a dataset.",
     "report": "Draw a fit or a model as one HTML file.",
@@ -62,6 +68,18 @@ class Commands(click.Group):
         command: click.Command = getattr(import_module(f"dgd.cli.{name}"), name)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command, or an error that names those whose names are alike."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, n=3)
+            hint = f" Did you mean {' or '.join(near)}?" if near else ""
+            raise click.UsageError(f"No such command {args[0]!r}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """What `dgd --help` says of them."""
         with formatter.section("Commands"):
@@ -82,15 +100,20 @@ def commands() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; the exit code."""
+    if VARIABLE in os.environ and arguments is None:
+        from dgd.cli.completion import complete
+
+        return complete(commands, VARIABLE, os.environ[VARIABLE])
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show ≤ or × gets a question mark, not a traceback.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+    given, context = list(sys.argv[1:] if arguments is None else arguments), None
     try:
         with (
             noted_warnings(),
             interrupt_on_signal(),
-            commands.make_context("dgd", list(sys.argv[1:] if arguments is None else arguments)) as context,
+            commands.make_context("dgd", list(given)) as context,
         ):
             return int(commands.invoke(context) or 0)
     except click.exceptions.Exit as end:
@@ -98,27 +121,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return USAGE
-    except click.UsageError as error:
-        note(f"error: {error.format_message()} (see `{error.ctx.command_path if error.ctx else 'dgd'} --help`)")
-        return USAGE
-    except KeyboardInterrupt:
-        note("stopped")
-        return INTERRUPTED
     except BrokenPipeError:
         # Whoever read stdout has left, as `| head` does.
         return CLOSED_PIPE
-    except (DgdError, OSError) as error:
-        note("error: " + in_options(" ".join(str(error).split())))
-        return exit_code(error)
+    except (click.UsageError, KeyboardInterrupt, DgdError, OSError) as error:
+        return fail(error, as_json="--json" in given and not (context and context.meta.get(PRINTED)))
 
 
-def exit_code(error: Exception) -> int:
-    """The exit code of an error."""
-    if isinstance(error, ConfigurationError):
-        return USAGE
-    if isinstance(error, ClusterLostError) or type(error).__module__.startswith("distributed"):
-        return CLUSTER
-    return DATA
-
-
-__all__ = ["main"]
+__all__ = ["exit_code", "main"]

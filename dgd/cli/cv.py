@@ -9,6 +9,7 @@ import click
 from dgd.cli import options
 from dgd.cli.arrays import Arrays
 from dgd.cli.arrays import arrays as with_arrays
+from dgd.cli.grouped import GroupedCommand
 from dgd.cli.kept_passes import checkpoint, until_stopped
 from dgd.cli.kinds import Kind, kind
 from dgd.cli.model_out import check_place
@@ -16,7 +17,7 @@ from dgd.cli.options import Where
 from dgd.cli.output import note, print_json, say
 
 
-@click.command
+@click.command(cls=GroupedCommand)
 @click.argument("store")
 @with_arrays
 @kind

@@ -12,6 +12,7 @@ from dgd.cli.arrays import Arrays
 from dgd.cli.arrays import arrays as with_arrays
 from dgd.cli.events import event_callbacks, events
 from dgd.cli.from_summary import fit_summary, is_summary
+from dgd.cli.grouped import GroupedCommand
 from dgd.cli.inference import Asked, inference
 from dgd.cli.job import Job, checkpoint_every, job
 from dgd.cli.method import Chosen, method
@@ -25,7 +26,7 @@ from dgd.passes.execution import Execution
 STANDARDIZE: dict[str, bool | str] = {"auto": "auto", "yes": True, "no": False}
 
 
-@click.command
+@click.command(cls=GroupedCommand)
 @click.argument("store")
 @with_arrays
 @method

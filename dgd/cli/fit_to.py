@@ -9,6 +9,7 @@ import click
 
 from dgd.cli import options
 from dgd.cli.arrays import Arrays, arrays_without_offset
+from dgd.cli.grouped import GroupedCommand
 from dgd.cli.options import Where
 from dgd.cli.output import note, print_json, say
 
@@ -21,7 +22,7 @@ def numbers(ctx: click.Context, param: click.Parameter, value: str | None) -> li
         raise click.BadParameter(f"{value!r} is no list of numbers; write it like 0.01,0.1,1") from None
 
 
-@click.command("fit-to")
+@click.command("fit-to", cls=GroupedCommand)
 @click.argument("store")
 @arrays_without_offset
 @click.option("--out", metavar="MAPS.zarr", required=True, help="Write coefficients, R² and strengths there.")

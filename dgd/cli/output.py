@@ -15,6 +15,9 @@ import click
 
 from dgd.errors.words import visible, without_secrets
 
+PRINTED = "dgd.printed"
+"""Of a command's context: whether a document is on stdout, beside which there can be no other."""
+
 
 @contextmanager
 def noted_warnings() -> Iterator[None]:
@@ -27,6 +30,8 @@ def noted_warnings() -> Iterator[None]:
 def print_json(document: dict[str, Any]) -> None:
     """A document on stdout; it must hold no NaN, which JSON does not know."""
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    if (context := click.get_current_context(silent=True)) is not None:
+        context.meta[PRINTED] = True
     click.echo("\n".join(line if line.isprintable() else _escaped(line) for line in text.split("\n")))
 
 

@@ -7,12 +7,13 @@ import click
 from dgd.cli import options
 from dgd.cli.arrays import Arrays
 from dgd.cli.arrays import arrays as with_arrays
+from dgd.cli.grouped import GroupedCommand
 from dgd.cli.method import Chosen, method
 from dgd.cli.options import Where
 from dgd.cli.output import print_json, say
 
 
-@click.command
+@click.command(cls=GroupedCommand)
 @click.argument("store")
 @with_arrays
 @method

@@ -10,6 +10,7 @@ import click
 from dgd.cli import options
 from dgd.cli.arrays import chosen_offset, note_parsing, note_reading, with_offset
 from dgd.cli.arrays import reading as with_reading
+from dgd.cli.grouped import GroupedCommand
 from dgd.cli.options import Where
 from dgd.cli.output import note, print_json, say
 from dgd.errors.words import visible
@@ -18,7 +19,7 @@ LINES = 10_000
 OF = ("mean", "observation")
 
 
-@click.command
+@click.command(cls=GroupedCommand)
 @click.argument("model")
 @click.argument("store")
 @click.option(

@@ -10,13 +10,14 @@ import click
 
 from dgd.cli import options
 from dgd.cli.events import event_callbacks, events
+from dgd.cli.grouped import GroupedCommand
 from dgd.cli.job import Job, checkpoint_every, job
 from dgd.cli.model_out import check_place, try_model_room
 from dgd.cli.signals import StopRequest
 from dgd.passes.execution import Execution
 
 
-@click.command
+@click.command(cls=GroupedCommand)
 @click.argument("checkpoint")
 @click.argument("store", required=False)
 @click.option("--max-iter", type=click.IntRange(1), metavar="N", help="Passes at most, in all [those of the fit].")

@@ -12,6 +12,7 @@ import numpy as np
 from dgd.cli import options
 from dgd.cli.arrays import Arrays, note_parsing, note_reading
 from dgd.cli.arrays import arrays as with_arrays
+from dgd.cli.grouped import GroupedCommand
 from dgd.cli.options import Where
 from dgd.cli.output import print_json, say
 from dgd.errors.words import finite_or_none, visible
@@ -20,7 +21,7 @@ OF_THE_LOSS = ("loss", "deviance", "d2")
 """Shown where they are other figures than those of the squared loss."""
 
 
-@click.command
+@click.command(cls=GroupedCommand)
 @click.argument("model")
 @click.argument("store")
 @partial(with_arrays, is_fitted=False)

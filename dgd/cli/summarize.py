@@ -11,6 +11,7 @@ import click
 from dgd.cli import options
 from dgd.cli.arrays import Arrays
 from dgd.cli.arrays import arrays as with_arrays
+from dgd.cli.grouped import GroupedCommand
 from dgd.cli.model_out import check_place
 from dgd.cli.options import Where
 from dgd.cli.output import print_json, say
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 OF_A_NEW_ONE = {"folds", "by", "seed", "by_chunk", "method", "precision", "overwrite"}
 
 
-@click.command
+@click.command(cls=GroupedCommand)
 @click.argument("store")
 @with_arrays
 @click.option("--out", metavar="SUMMARY.dgd", required=True, help="Save the summary there.")

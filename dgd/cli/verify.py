@@ -18,7 +18,7 @@ from dgd.cli.output import note, print_json, say
 @options.as_json
 def verify(store: str, storage_options: dict[str, Any] | None, where: Where, as_json: bool) -> int:
     """Read every chunk of STORE once and hold it to all that is known of it: checksums, and what dgd wrote."""
-    from dgd.cli import DATA
+    from dgd.cli.failing import DATA
     from dgd.passes.verify import verify
 
     with where.execution() as execution:

@@ -14,6 +14,7 @@ from dgd.solvers.base import Status
 
 if TYPE_CHECKING:
     from dgd.fitting.result import Result
+    from dgd.models.model import Model
 
 SHOWN = 20
 """Coefficients that are printed."""
@@ -52,9 +53,7 @@ def overview(
         f"filled        {filled(result)}" if result.chunks_filled else "",
         f"method        {visible(_method(result))}",
         f"loss          {result.loss:.6g}{before_last_step(result)}",
-        f"{measure(result):<14}{result.explained:.6g}{before_last_step(result)}"
-        if result.explained is not None
-        else "",
+        _explained(result),
         _validation(result, 6),
         f"status        {visible(words(_status(result)))}",
     ]
@@ -77,9 +76,7 @@ def summary(result: Result) -> str:
         f"loss          {result.loss:.12g}{before_last_step(result)}",
         "" if last is None else f"grad_norm     {last.grad_norm:.3e}",
         _validation(result, 12),
-        f"{measure(result):<14}{result.explained:.6g}{before_last_step(result)}"
-        if result.explained is not None
-        else "",
+        _explained(result),
         f"certificate   {result.certificate or 'none: strong convexity is not known here'}",
     ]
     return "\n".join([line for line in lines if line] + _all_digits(result))
@@ -110,6 +107,17 @@ def measure(result: Result) -> str:
     return "R²" if result.model.loss == "squared" else "D²"
 
 
+def loss_in_words(model: Model) -> str:
+    """The loss's name, or as it is written where it has parameters."""
+    written = str(model.provenance.get("loss", model.loss))
+    return model.loss.replace("_", " ") if written == model.loss or written.endswith("()") else written
+
+
+def passes_made(count: int) -> str:
+    """`1 pass`, `2 passes`."""
+    return f"{count:,} pass{'es' * (count != 1)}"
+
+
 def _data(result: Result) -> str:
     """Rows, columns, target."""
     model, provenance = result.model, result.model.provenance
@@ -123,12 +131,10 @@ def _data(result: Result) -> str:
 
 def _method(result: Result) -> str:
     """Loss, penalty, method, passes, in one line of plain words."""
-    loss = str(result.model.provenance.get("loss", result.model.loss))
-    loss = result.model.loss.replace("_", " ") if loss in (result.model.loss, "") or loss.endswith("()") else loss
     penalty = str(result.model.provenance.get("penalty", "NoPenalty()"))
-    parts = [f"{loss} loss"] + ([] if penalty == "NoPenalty()" else [penalty])
+    parts = [f"{loss_in_words(result.model)} loss"] + ([] if penalty == "NoPenalty()" else [penalty])
     how = METHODS.get(result.choice.name, result.choice.name) if result.choice else ""
-    passes = f"in {counted(result.n_iter_, 'pass').replace('passs', 'passes')}" if result.plan else "without a pass"
+    passes = f"in {passes_made(result.n_iter_)}" if result.plan else "without a pass"
     seconds = f", {result.seconds:.3g} s" if result.seconds >= LONG_SECONDS else ""
     return f"{' + '.join(parts)}: {how}{', ' * bool(how)}{passes}{seconds}"
 
@@ -149,6 +155,13 @@ def _power_above(bound: float) -> str:
     return f"1e{math.ceil(math.log10(bound)):+03d}" if bound > 0 else "0"
 
 
+def _explained(result: Result) -> str:
+    if result.explained is None:
+        return ""
+    about = "" if result.uncentered_r2 is None else f" about the mean, {result.uncentered_r2:.6g} about 0"
+    return f"{measure(result):<14}{result.explained:.6g}{about}{before_last_step(result)}"
+
+
 def _validation(result: Result, digits: int) -> str:
     loss = result.history[-1].validation_loss if result.history else None
     held_out = f" ({result.rows_held_out:,} rows held out)" if result.rows_held_out else ""
@@ -167,7 +180,7 @@ def _rounded_coefficients(result: Result, order: str) -> list[str]:
 def _all_digits(result: Result) -> list[str]:
     model = result.model
     names = tuple(map(visible, model.feature_names or (f"x{j}" for j in range(model.n_features))))
-    width = max(12, *(len(name) for name in names)) if len(names) <= SHOWN else 12
+    width = max([12, *(len(name) for name in names)]) if len(names) <= SHOWN else 12
     rows = [("intercept", np.atleast_1d(result.intercept_))]
     rows += [(name, np.atleast_1d(result.coef_[..., j])) for j, name in enumerate(names[:SHOWN])]
     lines = [f"{name:<{width}}  " + "  ".join(f"{value:.12g}" for value in values) for name, values in rows]

@@ -109,7 +109,7 @@ def rounded(value: float) -> str:
 
 def coefficient_table(model: Predictor, *, conf: float = 0.95) -> CoefficientTable:
     """The coefficients of each output or class; with errors, tests and intervals where the model has a covariance."""
-    coef = model.coef.reshape(-1, model.n_features)
+    coef = np.atleast_2d(model.coef)
     level = np.atleast_1d(np.asarray(model.intercept, dtype=np.float64))
     theta = np.column_stack([level, coef])
     names = (INTERCEPT, *(model.feature_names or (f"x{j}" for j in range(model.n_features))))
