@@ -21,6 +21,7 @@ HEAVY = {
     "fsspec",
     "xarray",
     "pandas",
+    "matplotlib",
 }
 MODULES = 350
 SECONDS = 0.3
