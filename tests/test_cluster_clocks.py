@@ -221,3 +221,25 @@ def test_the_command_says_what_it_waits_for(files: Path, tmp_path: Path) -> None
         assert child.returncode == 0
     assert said[1] == "no worker; waiting up to 300 s\n"
     assert f"worker {lost} lost, its part is computed again\n" in said
+
+
+@pytest.mark.slow
+def test_chunks_of_a_pass_are_counted_by_the_schedulers_states(files: Path, tmp_path: Path) -> None:
+    class Counted:
+        def __init__(self) -> None:
+            self.events: list[dgd.Event] = []
+
+        def __call__(self, record: object) -> None: ...
+
+        def on_event(self, event: dgd.Event) -> None:
+            self.events.append(event)
+
+    counted = Counted()
+    with cluster(tmp_path, slowly(0.1)) as found:
+        for _ in range(2):
+            found.add_worker()
+        execution = dgd.Execution(client=found.client, resident=0)
+        dgd.fit(files, execution=execution, callbacks=[counted], max_iter=4, **PASSES)
+    within = [event for event in counted.events if event.of == 48]
+    assert all(event.chunks <= 48 for event in within)
+    assert len({event.chunks for event in within}) > 2, {event.chunks for event in within}

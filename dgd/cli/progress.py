@@ -15,6 +15,8 @@ from dgd.passes.events import Event
 
 BAR = 20
 REDRAW_SECONDS = 0.05
+LONG_SECONDS = 1.0
+"""Within a pass nothing is shown before."""
 LINE_SECONDS = 5.0
 """Between two lines of what is written."""
 
@@ -95,18 +97,43 @@ class Shown(Waits):
         self._max_iter, self._tol, self._first = max_iter, tol, first
         self._every_pass = every_pass
         self._began = self._said = time.monotonic()
+        self._passes = 0
 
     def __call__(self, record: Record) -> None:
-        self._first = self._first or record.grad_norm
+        self._first, self._passes = self._first or record.grad_norm, record.iteration
         ratio = record.grad_norm / self._first if self._first else 0.0
         text = pass_text(record, ratio)
         if self._line is not None:
             self._line.draw(f"{bar(done(record.iteration, self._max_iter, ratio, self._tol))} {text}")
         elif self._every_pass:
             print(text, file=sys.stderr, flush=True)
-        elif (now := time.monotonic()) - self._said >= LINE_SECONDS:
+        else:
+            self._now_and_then(text)
+
+    def on_event(self, event: Event) -> None:
+        """Within a pass that lasts, how much of it is done, and how long the rest will take."""
+        super().on_event(event)
+        if event.message or not event.of or event.seconds < LONG_SECONDS:
+            return
+        text = within_pass(event, self._passes + 1)
+        if self._line is not None:
+            self._line.draw(f"{bar(event.chunks / event.of)} {text}")
+        else:
+            self._now_and_then(text)
+
+    def _now_and_then(self, text: str) -> None:
+        """A line with the clock and the seconds since the beginning, at most one every few seconds."""
+        now = time.monotonic()
+        if now - self._said >= LINE_SECONDS:
             self._said = now
             note(f"{time.strftime('%H:%M:%S')}  {now - self._began:,.0f} s  {text}")
+
+
+def within_pass(event: Event, number: int) -> str:
+    """How a pass gets on: chunks, their rate, and the time that is left at that rate."""
+    rate = event.chunks / event.seconds
+    rest = f"  {rate:,.3g} chunks/s  {(event.of - event.chunks) / rate:,.0f} s left" if rate else ""
+    return f"pass {number}  {event.chunks / event.of:.0%}  {event.chunks:,} of {event.of:,} chunks{rest}"
 
 
 def pass_text(record: Record, ratio: float) -> str:

@@ -34,6 +34,8 @@ class Watch:
     def __init__(self) -> None:
         self.chunk_began: float | None = None
         """When the thread began its chunk; None while it has none. On the monotonic clock, as all times here."""
+        self.chunks = 0
+        """Those that it has done, in all passes."""
         self.reading: Reading | None = None
         self.answer: Future[Any] | None = None
         """What it waits for."""

@@ -18,11 +18,16 @@ class Event:
         another worker takes over.
     message: a line for whoever waits, as the command line prints it; empty for "running".
     stuck: the seconds for which the slowest thread has been at its chunk, or a cluster is later than usual.
+    chunks, of: how many chunks of this pass are done, and how many there are; `of` is 0 where that is not known.
+    seconds: since the pass began.
     """
 
     kind: Kind
     message: str = ""
     stuck: float = 0.0
+    chunks: int = 0
+    of: int = 0
+    seconds: float = 0.0
 
 
 Tell = Callable[[Event], object]

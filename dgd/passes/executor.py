@@ -182,8 +182,10 @@ def sweep_node(
         _ask_ahead(dataset, order, index - order.start, buffers)
         chunk = dataset.read(index, buffers)
         check()
+        found = sum_in_parts(chunk, chunk_sum, buffers, share, check)
+        buffers.watch.chunks += 1
         return PassResult(
-            sum_in_parts(chunk, chunk_sum, buffers, share, check),
+            found,
             chunk.bytes_read,
             int(chunk.resident),
             filled=chunk.filled,
@@ -213,6 +215,7 @@ def fold_chunks(
             chunk = dataset.read(index, buffers)
             check()
             value = fold(value, chunk, buffers)
+            buffers.watch.chunks += 1
             bytes_read += chunk.bytes_read
             resident += chunk.resident
             filled += chunk.filled

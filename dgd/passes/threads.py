@@ -67,7 +67,7 @@ class ThreadExecutor:
         calls: list[Call[None]] = [partial(call, node) for node in nodes]
         calls += [sharing.help] * self._helping(dataset)
         with single_threaded_blas():
-            self._threads.run(calls)
+            self._threads.run(calls, of=dataset.n_chunks)
         return gathered.total
 
     def _helping(self, dataset: Dataset) -> int:
@@ -86,7 +86,9 @@ class ThreadExecutor:
     def fold(self, dataset: Dataset, fold: Fold[V], value: V, order: Sequence[int]) -> PassResult[V]:
         """The value after the last chunk, in one thread."""
         with single_threaded_blas():
-            (result,) = self._threads.run([partial(fold_chunks, self._chunks(dataset), fold, value, order)])
+            (result,) = self._threads.run(
+                [partial(fold_chunks, self._chunks(dataset), fold, value, order)], of=len(order)
+            )
         return result
 
     def resources(self, dataset: Dataset) -> Resources:

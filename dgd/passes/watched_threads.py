@@ -38,14 +38,17 @@ class WatchedThreads:
         self._count, self._tell = count, tell
         self._begin_anew()
 
-    def run(self, calls: Sequence[Call[T]]) -> list[T]:
+    def run(self, calls: Sequence[Call[T]], of: int = 0) -> list[T]:
         """The results of all calls; after a failure no further chunk is read, and the first call's error is raised.
+
+        of: the chunks that they do together, for whoever is told how the pass gets on.
 
         Raises the ReadError of a read that takes longer than it may, and PassStopped where `tell` says so.
         """
         stop = threading.Event()
         futures: list[Future[T]] = []
-        self._tell_all(Event("running"))
+        self._of, self._done, self._started = of, self._chunks(), time.monotonic()
+        self._tell_all(Event("running", of=of))
         try:
             futures.extend(self._pool.submit(self._call, call, stop) for call in calls)
             self._wait(futures, stop)
@@ -120,10 +123,15 @@ class WatchedThreads:
         readings = [reading for watch in self._watches if (reading := watch.reading) is not None]
         slowest = min(readings, key=lambda reading: reading.began, default=None)
         if slowest is None or slowest is self._said or now - slowest.began < SLOW_SECONDS:
-            return Event("running", stuck=stuck)
+            done = self._chunks() - self._done
+            return Event("running", stuck=stuck, chunks=done, of=self._of, seconds=now - self._started)
         self._said = slowest
         text = f"{slowest.chunk} has not been read for {now - slowest.began:.0f} s; waiting up to {slowest.seconds:g} s"
         return Event("slow read", text, stuck)
+
+    def _chunks(self) -> int:
+        """Those that all threads have done, in all passes."""
+        return sum(watch.chunks for watch in self._watches)
 
     def _give_up(self, futures: Sequence[Future[T]]) -> None:
         """Let the calls end; those that do not in time keep their threads, and others take their place."""

@@ -189,6 +189,8 @@ class ClusterExecutor:
         sent, theta = self._sent(dataset, source), pickle.dumps(chunk_sum)
         light = len(theta) <= LIGHT_BYTES
         level = [graph.again(SweepTask(sent, theta, light, node, known[node], held.get(node), fresh)) for node in nodes]
+        graph.chunks = {ref.key: len(node.chunks(dataset.n_chunks)) for ref, node in zip(level, nodes, strict=True)}
+        self._clock.of = dataset.n_chunks
         root = graph.sum_of(level)
         result: PassResult[S] = self._result(graph, root)
         hold(dataset, result.seen)

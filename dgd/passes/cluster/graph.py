@@ -39,6 +39,8 @@ class Graph:
         """How a task is made again in another graph, by its key."""
         self.is_second = False
         """Whether it does what another one has not done."""
+        self.chunks: dict[str, int] = {}
+        """How many chunks each task that reads some has."""
         self._once: dict[str, TaskRef] = {}
 
     def add(self, what: str, function: Callable[..., Any], *arguments: Any) -> TaskRef:

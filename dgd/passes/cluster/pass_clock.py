@@ -25,6 +25,8 @@ class PassClock:
         self._began = time.monotonic()
         self.present = 1.0
         """The part of the workers that has a part in passes; with half of them a pass takes twice as long."""
+        self.chunks, self.of = 0, 0
+        """Chunks of this pass that are done, and how many there are; 0 where that is not known."""
         self._of_kind: dict[Hashable, deque[float]] = {}
         self._seconds: deque[float] = deque(maxlen=PASSES)
 
@@ -32,6 +34,7 @@ class PassClock:
         """A pass begins. Those of one kind read the same and sum the same."""
         self._seconds = self._of_kind.setdefault(kind, deque(maxlen=PASSES))
         self._began = time.monotonic()
+        self.chunks, self.of = 0, 0
         self.say("running")
 
     def end(self) -> None:
@@ -51,6 +54,6 @@ class PassClock:
     def say(self, kind: Kind, message: str = "") -> None:
         """Tell who listens. Raises PassStopped where the pass is to end."""
         stuck = max(0.0, self.seconds - LATE * (self.median or UNKNOWN_SECONDS))
-        reason = self._tell(Event(kind, message, stuck))
+        reason = self._tell(Event(kind, message, stuck, self.chunks, self.of, self.seconds))
         if reason:
             raise PassStopped(reason)

@@ -21,6 +21,10 @@ from dgd.passes.cluster.workers import CANCELLED, POLL_SECONDS, Workers
 ANSWER_SECONDS = 0.2
 """Between two looks at the clock during a pass."""
 SOONEST_SECONDS = 0.005
+STATES_SECONDS = 1.0
+"""For the states of a pass's tasks, which are for people alone."""
+ENDED = ("memory", "released", "forgotten", None)
+"""States of a task that has been done."""
 GATHER_SECONDS = 10.0
 """For a vector from a worker."""
 
@@ -98,11 +102,29 @@ class Waiting:
                 if time.monotonic() - looked >= POLL_SECONDS:
                     looked = time.monotonic()
                     workers = self._workers.wait()
+                    self._clock.chunks = max(self._clock.chunks, self._chunks_done(graph))
                     if graph.workers is not None and workers.keys().isdisjoint(graph.workers):
                         raise Stranded("none of the workers it was submitted for is left")
         finally:
             if second is not None:
                 second.release()
+
+    def _chunks_done(self, graph: Graph) -> int:
+        """The chunks of tasks that have ended, by the scheduler's own states; 0 where it does not say soon.
+
+        What has been added to other sums is forgotten: unknown to it, and done, as long as it knows the root.
+        """
+        try:
+            states: dict[str, str | None] = self._client.sync(
+                self._client.scheduler.get_task_status,
+                keys=[graph.root, *graph.chunks],
+                callback_timeout=STATES_SECONDS,
+            )
+        except (OSError, TimeoutError, UnboundLocalError, AttributeError, *CANCELLED):
+            return 0
+        if states.get(graph.root) is None:
+            return 0
+        return sum(count for key, count in graph.chunks.items() if states.get(key) in ENDED)
 
     def _may_work_elsewhere(self, error: DataError) -> bool:
         """Whether there is another worker for what one could not read; that one is then left out for a while."""
