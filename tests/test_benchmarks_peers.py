@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from benchmarks import _peer_problems, _programs, peers
+from benchmarks import _peer_problems, _programs, headline, peers
 from benchmarks.peer_programs.objective import WANTED, Objective
 
 import dgd
@@ -176,3 +176,26 @@ class TestRows:
         assert {run.program for run in peers.RUNS} == {path.name for path in peers.PROGRAMS.glob("with_*.py")}
         assert set(_programs.REQUIREMENTS) == set(peers.PEERS) - {"dgd", "scikit-learn"}
         assert {run.problem for run in peers.RUNS} == set(_peer_problems.PROBLEMS)
+
+
+class TestHeadline:
+    def test_its_row_is_filled_and_the_data_are_deleted(self, tmp_path: Path) -> None:
+        (row,) = headline.measure(rows=60_000, folder=tmp_path)
+        assert 0 < row["passes to 1e-6"] <= row["passes"]
+        assert row["seconds"] > 0
+        assert row["disk GB/s"] > 0
+        assert not list(tmp_path.iterdir())
+
+    def test_a_point_counts_from_the_pass_that_led_to_it(self) -> None:
+        least = 0.5
+        losses = [least + gap * (np.log(2) - least) for gap in (0.9, 1e-3, 1e-7, 0.0)]
+        found = {
+            "losses": losses, "bytes": [100, 100, 100, 100], "ends": [1.0, 2.0, 3.5, 5.0], "least": least,
+            "first_bytes": 5, "choice": "solver newton: because",
+        }  # fmt: skip
+        row = headline.row_of(10, 100, found, [1.0, 3.0], resident=False)
+        assert row["passes to 1e-6"] == pytest.approx(2.05)
+        assert row["seconds"] == 2.0
+        assert row["× disk"] == pytest.approx(2.0 / (205 / 50))
+        assert row["met"] is True
+        assert headline.row_of(10, 90, found, [1.0, 3.0], resident=False)["met"] is False

@@ -1,20 +1,23 @@
 """Vowpal Wabbit's L-BFGS from its text, which is there before the clock starts, to its cache, many passes of that.
 
-It saves its model after each pass; the time of that file is the time of the point.
+Each limit of passes is a whole fit, which reads the text and starts a process.
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from course import FOLDER, SECONDS, SETTINGS, Course, tell
+import vowpalwabbit
+from course import FOLDER, SETTINGS, Course, by_limits, tell
 
 TEXT = FOLDER / "train.vw"
 BLOCK_ROWS = 20_000
+CONSTANT = 116060 % 2**8
+"""The place of the intercept among 2⁸ weights."""
 PROGRAM = [
     sys.executable, "-c",
     "import sys, vowpalwabbit as v; w = v.Workspace(arg_list=sys.argv[1:]); w.run_parser(); w.finish()",
@@ -25,46 +28,30 @@ def main() -> None:
     if SETTINGS.get("prepare"):
         write_text()
         return
+    course = Course()
+    tell(by_limits(course, lambda limit: fit(course, limit), most=128))
+
+
+def fit(course: Course, limit: int) -> tuple[Any, Any]:
+    """So many passes, from the text."""
     for old in FOLDER.glob("vw-*"):
         old.unlink()
-    course = Course()
-    loss = course.objective.loss
     command = [
-        *PROGRAM, "-d", TEXT, "--loss_function", loss, "--bfgs", "--passes", "100", "--mem", "10", "--termination", "0",
-        "--cache_file", FOLDER / "vw-cache", "-k", "-b", "8", "--holdout_off", "--l2", "0", "--quiet",
-        "--save_per_pass", "-f", FOLDER / "vw-model",
+        *PROGRAM, "-d", TEXT, "--loss_function", course.objective.loss, "--bfgs", "--passes", limit, "--mem", "10",
+        "--termination", "0", "--cache_file", FOLDER / "vw-cache", "-k", "-b", "8", "--holdout_off", "--l2", "0",
+        "--predict_only_model", "-f", FOLDER / "vw-model", "--quiet",
     ]  # fmt: skip
-    wall = time.time()
-    process = subprocess.Popen([str(part) for part in command], stderr=subprocess.PIPE, text=True)
-    try:
-        _, errors = process.communicate(timeout=SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        _, errors = process.communicate()
-    models = sorted(
-        (path for path in FOLDER.glob("vw-model.*") if path.suffix[1:].isdigit()), key=lambda path: path.stat().st_mtime
-    )
-    if not models:
-        raise RuntimeError(f"Error: no model after {SECONDS:.0f} s: {errors.strip()[-120:]}")
-    for model in models:
-        course.points.append(weights(course, model))
-        course.seconds.append(model.stat().st_mtime - wall)
-    tell(course.answer("text to cache included"))
+    subprocess.run([str(part) for part in command], check=True, stdin=subprocess.DEVNULL, capture_output=True)
+    return weights(course, FOLDER / "vw-model")
 
 
-def weights(course: Course, model: Path) -> np.ndarray:
+def weights(course: Course, model: Path) -> tuple[Any, Any]:
     """The point that a model holds."""
-    readable = model.with_suffix(model.suffix + ".txt")
-    command = [*PROGRAM, "-i", str(model), "-t", "--readable_model", str(readable), "--quiet"]
-    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True)
-    found = {}
-    for line in readable.read_text().splitlines():
-        name, _, value = line.partition(":")
-        if name.isdigit():
-            found[int(name)] = float(value.split()[0])
-    intercept = found.pop(116060 % 256, 0.0)
+    opened = vowpalwabbit.Workspace(arg_list=["-i", str(model), "-t", "--predict_only_model", "--quiet"])
     columns = course.objective.X.shape[1]
-    return course.point([found.get(j, 0.0) for j in range(columns)], intercept)
+    point = [opened.get_weight(j) for j in range(columns)], opened.get_weight(CONSTANT)
+    opened.finish()
+    return point
 
 
 def write_text() -> None:
