@@ -20,7 +20,6 @@ from dgd.cli.progress import pass_progress
 from dgd.cli.signals import StopRequest, stop_on_signal
 from dgd.errors import ClusterLostError, DgdError
 from dgd.fitting.record import Record
-from dgd.fitting.result_lines import overview
 from dgd.passes.execution import Execution
 from dgd.solvers.base import Status
 
@@ -87,6 +86,8 @@ class Job:
 
     def _text(self, result: Any, inference: Any) -> str:
         """An overview, or with all digits; below it the table of an inference."""
+        from dgd.fitting.result_lines import overview
+
         if self.verbose:
             found = result.summary()
         else:
