@@ -83,7 +83,7 @@ def away(size):
 def fit(limit):
     return away(SETTINGS["sizes"][min(limit, len(SETTINGS["sizes"])) - 1])
 if SETTINGS["limits"]:
-    print(json.dumps(by_limits(course, fit)))
+    print("\\n" + json.dumps(by_limits(course, fit)))
 else:
     try:
         for size in SETTINGS["sizes"]:
@@ -98,7 +98,7 @@ else:
         asked = {"folder": str(folder), "seconds": 100, "limits": False, "sizes": sizes, **settings}
         command = [sys.executable, "-c", self.SCRIPT, json.dumps(asked)]
         done = subprocess.run(command, cwd=peers.PROGRAMS, capture_output=True, text=True, check=True)
-        found: dict[str, Any] = json.loads(done.stdout)
+        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         return found
 
     def test_the_time_is_that_of_the_first_point_that_is_near_enough(self, places: dict[str, Path]) -> None:
@@ -146,6 +146,12 @@ class TestRows:
         run = peers.RUNS[0]
         found = peers.answer(run, places["squared"], Path("none"), seconds=5, until=time.monotonic(), warm=True)
         assert found == {"note": "not run: the time for all is over"}
+
+    def test_a_program_that_is_ended_leaves_what_it_had_found(self, tmp_path: Path) -> None:
+        program = tmp_path / "slow.py"
+        program.write_text('import time\nprint(\'{"gap": 0.5, "note": "so far"}\', flush=True)\ntime.sleep(60)\n')
+        found = _programs.ran(program, {}, Path(sys.executable), cwd=tmp_path, limit=2)
+        assert (found["gap"], found["note"]) == (0.5, "so far; not done after 2 s")
 
     def test_of_several_runs_the_median_and_the_highest_memory(self) -> None:
         one = {"gap": 0.0, "points": 3, "reading": None, "note": ""}

@@ -25,7 +25,7 @@ REQUIREMENTS = {
     "sklearnex": ("scikit-learn-intelex==2026.2.0",),
     "glum": ("glum==3.4.1",),
     "xgboost": ("xgboost-cpu==3.2.0",),
-    "vowpal-wabbit": ("vowpalwabbit==9.11.2",),
+    "vowpal-wabbit": ("vowpalwabbit==9.11.9",),
     "torch": ("torch==2.13.0",),
     "polars": ("polars==2.1.0", "pyarrow==26.0.1"),
     "duckdb": ("duckdb==2.0.1", "pyarrow==26.0.1"),
@@ -77,7 +77,9 @@ def ran(program: Path, settings: Mapping[str, Any], python: Path, *, cwd: Path, 
     try:
         out, errors = process.communicate(timeout=limit)
     except subprocess.TimeoutExpired:
-        return {"note": f"not done after {limit:.0f} s"}
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        return so_far(process.communicate()[0], memory, f"not done after {limit:.0f} s")
     finally:
         memory.end()
         with suppress(ProcessLookupError):
@@ -87,6 +89,15 @@ def ran(program: Path, settings: Mapping[str, Any], python: Path, *, cwd: Path, 
         return {"note": f"failed: {last_line(errors)}"}
     found: dict[str, Any] = json.loads(out.splitlines()[-1]) if out.strip() else {}
     return {**found, "peak": memory.peak}
+
+
+def so_far(out: str, memory: Memory, note: str) -> dict[str, Any]:
+    """What a program that was ended had printed by then, if anything."""
+    lines = [line for line in out.splitlines() if line.startswith("{")]
+    if not lines:
+        return {"note": note}
+    found: dict[str, Any] = json.loads(lines[-1])
+    return {**found, "peak": memory.peak, "note": f"{found['note']}; {note}"}
 
 
 class Memory:

@@ -88,15 +88,23 @@ def by_limits(course: Course, fit: Callable[[int], tuple[Any, Any]], *, most: in
         began = time.perf_counter()
         point = course.point(*fit(limit))
         seconds = time.perf_counter() - began + reading
-        tried[limit] = (seconds, course.objective.gaps([point])[0])
-        return tried[limit][1] <= WANTED
+        gap = course.objective.gaps([point])[0]
+        tried[limit] = (seconds, gap)
+        best = min((k for k, (_, there) in tried.items() if there <= WANTED), default=limit)
+        tell(answer_of(best, "by its limit, so far"))
+        return gap <= WANTED
+
+    def answer_of(limit: int, note: str) -> dict[str, Any]:
+        seconds, gap = tried[limit]
+        reached = seconds if gap <= WANTED else None
+        return {
+            "seconds": reached, "gap": gap, "points": limit, "reading": course.reading, "spent": seconds, "note": note,
+        }  # fmt: skip
 
     low, high, began = 0, 1, time.perf_counter()
     while not reaches(high):
         if high >= most or time.perf_counter() - began > SECONDS or stalls(tried):
-            seconds, gap = tried[high]
-            return {"seconds": None, "gap": gap, "points": high, "reading": course.reading, "spent": seconds,
-                    "note": f"limits to {high}"}  # fmt: skip
+            return answer_of(high, f"limits to {high}")
         low, high = high, 2 * high
     note = "by bisection over its limit"
     while high - low > 1:
@@ -105,8 +113,7 @@ def by_limits(course: Course, fit: Callable[[int], tuple[Any, Any]], *, most: in
             break
         middle = (low + high) // 2
         low, high = (low, middle) if reaches(middle) else (middle, high)
-    seconds, gap = tried[high]
-    return {"seconds": seconds, "gap": gap, "points": high, "reading": course.reading, "spent": seconds, "note": note}
+    return answer_of(high, note)
 
 
 def stalls(tried: dict[int, tuple[float, float]]) -> bool:
