@@ -39,7 +39,7 @@ def test_a_summary_is_fitted_without_its_data(summary, tmp_path, capsys):
     stored = dgd.load_summary(summary)
     (tmp_path / "a.zarr").rename(tmp_path / "gone.zarr")
     out = tmp_path / "m.dgd"
-    code, text, notes = run(capsys, "fit", summary, "--l1", 0.2, "--features", "f,b", "--out", out)
+    code, text, notes = run(capsys, "fit", summary, "--l1", 0.2, "--features", "f,b", "--out", out, "-v")
     assert code == 0, notes
     assert "passes        0" in text
     expected = stored.fit(penalty=L1(0.2), features=["f", "b"])

@@ -280,7 +280,7 @@ def test_weights_that_sum_to_zero_are_refused(problem: Problem) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"loss": "hinge"}, r"`fit\(loss=...\)` must be one of squared, huber, .*, got 'hinge'"),
+        ({"loss": "l2"}, r"`fit\(loss=...\)` must be one of squared, huber, .*, got 'l2'"),
         ({"solver": "adam"}, r"`fit\(solver=...\)` must be one of auto, gd, .*, got 'adam'"),
         (
             {"learning_rate": -0.1},

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas
 import pytest
 
 import dgd
@@ -66,7 +67,6 @@ def test_everything_that_a_result_is_asked_for(tmp_path: Path) -> None:
 
 
 def test_a_formula_of_1() -> None:
-    pandas = pytest.importorskip("pandas")
     table = pandas.DataFrame({"y": COUNT, "a": AMOUNT})
     found = dgd.fit(table, design="y ~ 1", loss="poisson")
     assert found.intercept_ == pytest.approx(np.log(COUNT.mean()), rel=1e-10)

@@ -21,10 +21,11 @@ LOSSES: dict[str, Any] = {
     "tweedie": dgd.losses.Tweedie(1.4),
     "negative_binomial": dgd.losses.NegativeBinomial(0.7),
 }
+CASES = [case for case in REFERENCE["fits"] if case.split(", ")[0] in LOSSES]
 
 
 @pytest.mark.parametrize("solver", ["auto", "lbfgs", "newton"])
-@pytest.mark.parametrize("case", REFERENCE["fits"])
+@pytest.mark.parametrize("case", CASES)
 def test_coefficients_and_deviance_of_statsmodels(case: str, solver: str) -> None:
     name, how = case.split(", ")
     y, weight = DATA[name], DATA["weight"] if how in ("weight", "both") else np.ones(120)

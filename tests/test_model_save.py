@@ -234,7 +234,7 @@ def test_a_full_disk_at_the_end_does_not_cost_the_fit(
     if elsewhere:
         assert f"the model is not at {out} but at {found[0]}" in err
         assert dgd.load_model(found[0]).n_features == 5
-        assert printed.startswith("status        converged")
+        assert "status        converged" in printed
     else:
         assert not found
         assert len(json.loads(printed)["coef"]) == 5

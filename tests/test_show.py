@@ -106,15 +106,12 @@ def test_options_are_listed_in_groups_and_each_once(name: str, capfd: pytest.Cap
         assert rest <= {"out", "overwrite", "quiet", "verbose", "order", "require_convergence", "as_json", "events"}
 
 
-@pytest.mark.parametrize("shell", ASK)
+@pytest.mark.parametrize("shell", [shell for shell in ASK if shutil.which(shell)])
 def test_a_shell_completes_commands(shell: str, tmp_path: Path) -> None:
-    found = shutil.which(shell)
-    if found is None:
-        pytest.skip(f"there is no {shell} here")
     path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
     options = {"bash": ["--norc"], "zsh": ["-f"], "fish": ["--no-config"]}[shell]
     ran = subprocess.run(
-        [found, *options, "-c", ASK[shell]],
+        [shell, *options, "-c", ASK[shell]],
         capture_output=True,
         text=True,
         env={**os.environ, "PATH": path},

@@ -259,7 +259,7 @@ def test_estimators_and_predictions_to_a_store(stored: Stored, tmp_path: Path) -
     path, matrix, y = stored
     found, dense = Ridge(alpha=2.0).fit(matrix, y), Ridge(alpha=2.0).fit(matrix.toarray(), y)
     assert_allclose(found.coef_, dense.coef_, rtol=1e-6)
-    assert_allclose(Ridge(alpha=2.0).fit(path).predict(path), found.predict(matrix), rtol=1e-6)
+    assert_allclose(Ridge(alpha=2.0).fit(path).predict(path), found.predict(matrix), rtol=1e-6, atol=1e-6)
     labels = np.where(y > 0, "up", "down")
     some = LogisticRegression().fit(matrix, labels)
     assert_allclose(some.predict_proba(matrix), some.predict_proba(matrix.toarray()), rtol=1e-9)
