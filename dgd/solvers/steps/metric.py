@@ -1,6 +1,6 @@
-"""A metric: a matrix near the Hessian, of all rows or of a sample, that turns and measures steps.
+"""A metric: a matrix near the Hessian, of all rows or of a sample, that turns steps.
 
-    direction −M⁻¹g        decrement gᵀM⁻¹g        parabola ∇fᵀd + ½ dᵀM d
+    direction −M⁻¹g        parabola ∇fᵀd + ½ dᵀM d
 
 M need not be the Hessian at the point where it is used: pairs of steps and gradients correct it (`pairs`), and
 conjugate gradients are preconditioned by it. With M from a sample: Roosta-Khorasani and Mahoney (2019), Sub-sampled
@@ -39,10 +39,6 @@ class Metric:
     def times(self, step: Vector) -> Vector:
         """M d."""
         return self._each(self.matrix, step)
-
-    def decrement(self, gradient: Vector) -> float:
-        """λ² = gᵀM⁻¹g, twice of what F is expected to fall by; M = ∇²F: Newton's decrement, squared."""
-        return max(0.0, float(gradient @ self.solve(gradient)))
 
     def _each(self, matrix: Matrix, entries: Vector) -> Vector:
         found: Vector = (matrix @ entries.reshape(len(matrix), -1)).ravel()
