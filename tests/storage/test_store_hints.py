@@ -39,13 +39,22 @@ class TestHints:
         self, tmp_path: Path, hinted: list[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         dataset = local(tmp_path)
-        expected = sweep(dataset.reading_ahead(0))
+        monkeypatch.setattr(reading, "WARM_SECONDS", 60.0)
+        expected = sweep(dataset)
         assert not hinted
         monkeypatch.setattr(reading, "WARM_SECONDS", -1.0)
         assert sweep(dataset) == expected
         X = [key for key in hinted if key.startswith("X/")]
         assert [f"X/c/{k}/0" for k in range(1, 24)] == X, "all but the first, which shows that reads are slow"
         assert sorted(set(hinted) - set(X)) == sorted(f"y/c/{k}" for k in range(1, 24))
+
+    def test_a_plan_which_requests_nothing_leaves_them(
+        self, tmp_path: Path, hinted: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        local(tmp_path)
+        monkeypatch.setattr(reading, "WARM_SECONDS", -1.0)
+        dgd.fit(tmp_path / "a.zarr", solver="gd", learning_rate=1e-3, max_iter=1, threads=1)
+        assert "X/c/1/0" in hinted
 
     def test_hints_that_are_not_needed_end(self) -> None:
         hints = reading.Hints()

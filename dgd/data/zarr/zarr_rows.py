@@ -138,9 +138,13 @@ class ZarrRows:
         return self.source.ahead(keys, buffers, at_most=self._most, limit=self._limit, timeout=timeout)
 
     def reading_ahead(self, chunks: int) -> ZarrRows:
-        """The same rows, asking for so many chunks at most, each of a size that is planned by those that are stored."""
+        """The same rows, requesting so many chunks at most, each of a size that is planned by those that are stored.
+
+        Hints take no memory: their number stays.
+        """
         planned = self._sizes.largest if self.planned is None else self.planned
-        changed = replace(self, ahead_at_most=min(chunks, self.ahead_at_most), planned=planned)
+        most = min(chunks, self.ahead_at_most) if self.source.read_ahead == "requests" else self.ahead_at_most
+        changed = replace(self, ahead_at_most=most, planned=planned)
         changed.__dict__["_sizes"] = self._sizes
         return changed
 
