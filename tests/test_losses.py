@@ -278,6 +278,13 @@ def least_over_constants(loss: Loss, y: np.ndarray, k: int) -> float:
 UNKNOWN_NULL = ("huber", "quantile", "squared_epsilon_insensitive")
 
 
+def test_labels_of_two_classes_have_no_entropy_beside_those_between_them() -> None:
+    loss = Logistic()
+    np.testing.assert_array_equal(loss.saturated(np.array([0.0, 1.0, 1.0, 0.0])), np.zeros(4))
+    np.testing.assert_allclose(loss.saturated(np.array([0.0, 1.0, 0.5])), [0.0, 0.0, np.log(2)])
+    assert np.isnan(loss.saturated(np.array([1.0, np.nan]))).tolist() == [False, True]
+
+
 @pytest.mark.parametrize(("name", "at"), [case for case in ALL_POINTS if case.values[0] not in UNKNOWN_NULL])
 def test_null_value_is_the_best_constant(name: str, at: tuple[np.ndarray, np.ndarray]) -> None:
     loss, y = LOSSES[name](), at[1]

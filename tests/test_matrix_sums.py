@@ -121,3 +121,14 @@ def test_classes_by_row_are_those_by_class(dtype: np.dtype, monkeypatch: pytest.
         np.testing.assert_allclose(one, other, **near)
         assert one.shape == other.shape
     assert np.isnan(found[0][0][5])
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 31, 32, 33])
+@pytest.mark.parametrize("rows", [1, 7, 8, 129, 1000])
+def test_rows_centred_many_at_a_time_have_the_bits_of_each_by_itself(rows: int, n: int) -> None:
+    rng = np.random.default_rng(n)
+    X, w = rng.normal(3.0, 1.0, (rows, n)), rng.random(rows)
+    ((weight, mean, squares),) = DenseColumns(X, Buffers()).centred_sums(w)
+    assert weight == w.sum()
+    np.testing.assert_array_equal(mean, w @ X / weight)
+    np.testing.assert_array_equal(squares, w @ (X - mean) ** 2)

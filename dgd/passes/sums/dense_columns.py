@@ -16,6 +16,9 @@ PIECE_BYTES = 2**20
 TOGETHER = 4
 """Rows that BLAS multiplies together: it sums those that are left over in another order."""
 
+FEW, WIDE = 32, 256
+"""Columns that a row is subtracted from in rows so wide: NumPy's loop over each row costs more than its work."""
+
 OUTPUT_MAJOR = 64
 """With fewer outputs BLAS is quicker where each lies along the columns."""
 
@@ -129,8 +132,22 @@ def _centred(block: Array, w: Vector) -> Piece:
         return 0.0, np.zeros(block.shape[1]), np.zeros(block.shape[1])
     values = block.astype(np.float64, copy=False)
     mean = np.dot(w, values) / total
-    centred = values - mean
+    centred = _less(values, mean)
     return total, mean, np.dot(w, np.multiply(centred, centred, out=centred))
+
+
+def _less(values: Array, row: Vector) -> Array:
+    """Rows less a row, of a few columns many at a time."""
+    rows, n = values.shape
+    if not 1 < n <= FEW:
+        return values - row
+    many = WIDE // n
+    whole = rows // many * many
+    found = np.empty((rows, n))
+    together = whole // many, many * n
+    np.subtract(values[:whole].reshape(together), np.tile(row, many), out=found[:whole].reshape(together))
+    np.subtract(values[whole:], row, out=found[whole:])
+    return found
 
 
 def _add_border(total: Vector, s: FloatArray, X: FloatArray) -> None:
