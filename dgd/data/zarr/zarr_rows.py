@@ -138,10 +138,7 @@ class ZarrRows:
         return self.source.ahead(keys, buffers, at_most=self._most, limit=self._limit, timeout=timeout)
 
     def reading_ahead(self, chunks: int) -> ZarrRows:
-        """The same rows, requesting so many chunks at most, each of a size that is planned by those that are stored.
-
-        Hints take no memory: their number stays.
-        """
+        """The same rows, requesting at most so many chunks, planned as large as the stored ones; hints are free."""
         planned = self._sizes.largest if self.planned is None else self.planned
         most = min(chunks, self.ahead_at_most) if self.source.read_ahead == "requests" else self.ahead_at_most
         changed = replace(self, ahead_at_most=most, planned=planned)
@@ -287,8 +284,7 @@ class ZarrRows:
         if encoded is None:
             assert self.fill is not None
             buffers.watch.filled += buffers.counts
-            filled = buffers.take("filled", layout.shape, layout.dtype)
-            filled[...] = self.fill
+            np.copyto(filled := buffers.take("filled", layout.shape, layout.dtype), self.fill)
             return filled
         try:
             return chunk_values(layout, encoded, buffers, aligned=not self._in_pieces)
@@ -296,8 +292,8 @@ class ZarrRows:
             raise self._at(place).damaged(str(error)) from error
 
     def _at(self, place: tuple[int, ...]) -> StoredChunk:
-        rows = place[0] * self._chunk_rows, self._stop(place[0])
-        return StoredChunk(self.name, self.source.label, self.format.key(place), rows)
+        first, key = place[0], self.format.key(place)
+        return StoredChunk(self.name, self.source.label, key, (first * self._chunk_rows, self._stop(first)))
 
     def _refuse(self, index: int, crc: int, expected: int) -> NoReturn:
         chunk = self._at(tuple(int(i) for i in np.unravel_index(index, self.format.grid)))
