@@ -1,5 +1,5 @@
 """The command line: `dgd demo | ingest | inspect | copy | info | split | verify | plan | fit | fit-to | cv | path |
-summarize | resume | show | predict | score | report | export | deploy | guide`.
+summarize | resume | show | predict | score | report | export | deploy | doctor | config | guide`.
 
 Exit codes: 0 done · 1 a bug · 2 usage · 3 data missing, corrupt or invalid · 4 not converged (with
 --require-convergence) · 5 cluster lost · 6 diverged · 75 stopped, with a checkpoint · 129, 130, 138 and 143
@@ -48,6 +48,7 @@ COMMANDS = {
     "report": "Draw a fit or a model as one HTML file.",
     "export": "Write a model as CSV, SQL or ONNX.",
     "deploy": "Files for Slurm, Kubernetes, SSH hosts, and so on.",
+    "config": "Settings, and where each comes from: config show.",
     "guide": "Read about fitting, stores, memory, clusters.",
 }
 """Each is the function of its name in the file of its name, imported when it is asked for."""

@@ -8,7 +8,8 @@ from dgd.cli.output import print_json
 
 TOPICS = (
     "first-fit", "which-solver", "not-converging", "many", "stores", "formats", "tables", "predictions", "memory",
-    "bits", "cluster", "jobs", "reports", "pipelines", "inference", "coming-from", "speed", "how-it-is-built",
+    "bits", "cluster", "settings", "jobs", "reports", "pipelines", "inference", "coming-from", "speed",
+    "how-it-is-built",
 )  # fmt: skip
 """In the order in which one reads them."""
 

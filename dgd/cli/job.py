@@ -150,7 +150,7 @@ def every(ctx: click.Context, param: click.Parameter, value: str) -> float | str
 checkpoint_every = click.option(
     "--checkpoint-every",
     callback=every,
-    default="60",
+    default=options.configured("checkpoint_every"),
     metavar="S|pass",
     help="Seconds between two checkpoints, or after every pass [60].",
 )

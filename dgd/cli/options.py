@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -13,12 +12,11 @@ import click
 from click.core import ParameterSource
 
 from dgd.cli.output import note
+from dgd.errors.words import bytes_in
+from dgd.passes import settings
 from dgd.passes.execution import Execution
 
 CONNECT_SECONDS = 10.0
-UNITS = {"": 1, "b": 1}
-UNITS |= {f"{letter}b": 1000**power for power, letter in enumerate("kmgt", 1)}
-UNITS |= {f"{letter}ib": 1024**power for power, letter in enumerate("kmgt", 1)}
 
 Command = Callable[..., int]
 
@@ -27,10 +25,10 @@ def size(ctx: click.Context, param: click.Parameter, value: str | None) -> int |
     """The bytes of 2GiB, 500MB, 1.5 GiB or plain digits."""
     if value is None:
         return None
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", value.lower())
-    if found is None or found[2] not in UNITS or not float(found[1]):
+    found = bytes_in(value)
+    if found is None:
         raise click.BadParameter(f"{value!r} is no size; write it like 2GiB, 500MB or 1000000")
-    return int(float(found[1]) * UNITS[found[2]])
+    return found
 
 
 def auto_or_size(ctx: click.Context, param: click.Parameter, value: str) -> str | int | None:
@@ -38,6 +36,16 @@ def auto_or_size(ctx: click.Context, param: click.Parameter, value: str) -> str 
     if value == "auto":
         return value
     return 0 if value == "0" else size(ctx, param, value)
+
+
+def configured(name: str) -> Callable[[], Any]:
+    """What an option is where the command line has none: the setting of its name, see `dgd config show`."""
+
+    def value() -> Any:
+        completing = click.get_current_context().resilient_parsing
+        return settings.SETTINGS[name].default if completing else settings.value_of(name)
+
+    return value
 
 
 @dataclass(frozen=True)
@@ -93,29 +101,38 @@ def where_to_run(command: Command) -> Command:
     @click.option("--scheduler-file", metavar="FILE", help="The same, the address taken from a scheduler file.")
     @click.option("--threads", type=click.IntRange(1), metavar="N", help="Threads of this process [one a processor].")
     @click.option(
-        "--memory-limit", callback=size, metavar="SIZE", help="Memory one process may hold, like 2GiB [all there is]."
+        "--memory-limit",
+        callback=size,
+        default=configured("memory_limit"),
+        metavar="SIZE",
+        help="Memory one process may hold, like 2GiB [all there is].",
     )
     @click.option(
         "--worker-timeout",
         type=click.FloatRange(0, min_open=True),
-        default=300.0,
+        default=configured("worker_timeout"),
         metavar="S",
         help="Seconds without any worker until a cluster is lost [300].",
     )
     @click.option(
         "--same-bits",
         type=click.Choice(["report", "require"]),
-        default="report",
+        default=configured("same_bits"),
         help="Workers with another NumPy or BLAS kernel: say so in the result, or leave them out [report].",
     )
     @click.option(
         "--read-timeout",
         type=click.FloatRange(0, min_open=True),
-        default=120.0,
+        default=configured("read_timeout"),
         metavar="S",
         help="Seconds that reading a chunk may take, retries included [120].",
     )
-    @click.option("--require-tls", is_flag=True, help="Refuse a scheduler that is not reached by TLS.")
+    @click.option(
+        "--require-tls",
+        is_flag=True,
+        default=configured("require_tls"),
+        help="Refuse a scheduler that is not reached by TLS.",
+    )
     @functools.wraps(command)
     def with_where(
         *,
@@ -129,16 +146,31 @@ def where_to_run(command: Command) -> Command:
         require_tls: bool,
         **others: Any,
     ) -> int:
-        given = {"--scheduler": scheduler, "--scheduler-file": scheduler_file, "--threads": threads}
-        chosen = [name for name, value in given.items() if value is not None]
-        if len(chosen) > 1:
-            raise click.UsageError(f"{' and '.join(chosen)} exclude each other: give one of them")
-        where = Where(
-            scheduler, scheduler_file, threads, memory_limit, worker_timeout, read_timeout, same_bits, require_tls
-        )
+        place = place_of(scheduler, scheduler_file, threads)
+        where = Where(*place, memory_limit, worker_timeout, read_timeout, same_bits, require_tls)
         return command(where=where, **others)
 
     return with_where
+
+
+def place_of(
+    scheduler: str | None, scheduler_file: str | None, threads: int | None = None
+) -> tuple[str | None, str | None, int | None]:
+    """The scheduler, the file that names it, and the threads: one of them, as given or else as the settings say.
+
+    A scheduler of the settings is told of, since nothing on the command line shows it.
+    """
+    given = {"--scheduler": scheduler, "--scheduler-file": scheduler_file, "--threads": threads}
+    chosen = [name for name, value in given.items() if value is not None]
+    if len(chosen) > 1:
+        raise click.UsageError(f"{' and '.join(chosen)} exclude each other: give one of them")
+    if chosen:
+        return scheduler, scheduler_file, threads
+    found = settings.scheduler_found()
+    if found is None:
+        return None, None, settings.value_of("threads")
+    note(f"runs on the cluster of {found.value}, as {found.where} says")
+    return (found.value, None, None) if found.name == "scheduler" else (None, found.value, None)
 
 
 def resident(command: Command) -> Command:
@@ -147,7 +179,7 @@ def resident(command: Command) -> Command:
     @click.option(
         "--resident",
         callback=auto_or_size,
-        default="auto",
+        default=configured("resident"),
         metavar="SIZE",
         help="Memory of each process that chunks stay in from pass to pass, like 2GiB, or 0 [auto: half of what is "
         "free].",
@@ -202,8 +234,14 @@ precision = click.option(
 )
 overwrite = click.option("--overwrite", is_flag=True, help="Replace what dgd wrote there before.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-quiet = click.option("--quiet", is_flag=True, help="No progress on stderr.")
-verbose = click.option("-v", "--verbose", is_flag=True, help="Plan, every pass, all digits and the certificate too.")
+quiet = click.option("--quiet", is_flag=True, default=configured("quiet"), help="No progress on stderr.")
+verbose = click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    default=configured("verbose"),
+    help="Plan, every pass, all digits and the certificate too.",
+)
 sort = click.option(
     "--sort",
     "order",

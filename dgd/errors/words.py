@@ -9,6 +9,18 @@ from typing import Any
 URL = re.compile(r"""(\w://)((?:(?!::)[^\s'"])*)""")
 """A protocol's end, and the rest up to a blank, a quote or the next of chained URLs."""
 
+UNITS = {"": 1, "b": 1}
+UNITS |= {f"{letter}b": 1000**power for power, letter in enumerate("kmgt", 1)}
+UNITS |= {f"{letter}ib": 1024**power for power, letter in enumerate("kmgt", 1)}
+
+
+def bytes_in(text: str) -> int | None:
+    """The bytes of 2GiB, 500MB, 1.5 GiB or plain digits; None for what is no size, or none above 0."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", text.lower())
+    if found is None or found[2] not in UNITS or not float(found[1]):
+        return None
+    return int(float(found[1]) * UNITS[found[2]])
+
 
 def size(n_bytes: float) -> str:
     """A number of bytes as a person reads it, in binary units."""

@@ -25,7 +25,7 @@ from dgd.errors import ConfigurationError, DataError
 from dgd.errors.words import shown
 from dgd.estimators.design import ZarrDesign, chunks_of, in_order, read_whole
 from dgd.fitting.null_model import sweep_targets
-from dgd.passes.execution import Execution
+from dgd.passes.execution import Execution, default_threads
 from dgd.passes.memory import available_processors
 from dgd.passes.plan import Need
 from dgd.passes.session import session
@@ -134,7 +134,7 @@ def in_memory(estimator: Any, X: Any, y: Any, sample_weight: Any, *, multi_outpu
     rows = matrix_rows(X)
     dataset = Dataset(X=rows, y=as_rows("y", y), weight=weight_rows(sample_weight, X.shape[0]))
     bytes_held = rows.footprint.held
-    return Training(dataset, threads=1 if bytes_held <= SMALL_BYTES else available_processors())
+    return Training(dataset, threads=1 if bytes_held <= SMALL_BYTES else default_threads())
 
 
 def threads_of(name: str, n_jobs: Any) -> int | None:

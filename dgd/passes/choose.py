@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from dgd.passes.events import Tell, tell_nobody
-from dgd.passes.execution import Execution
+from dgd.passes.execution import Execution, default_threads
 from dgd.passes.executor import Executor
 
 
@@ -21,7 +21,7 @@ def choose_executor(execution: Execution, tell: Tell = tell_nobody) -> Executor:
     if client is None:
         from dgd.passes.threads import ThreadExecutor
 
-        return ThreadExecutor(execution.threads, memory_limit=execution.memory_limit, tell=tell)
+        return ThreadExecutor(execution.threads or default_threads(), memory_limit=execution.memory_limit, tell=tell)
     from dgd.passes.cluster.encryption import refuse_plain
     from dgd.passes.cluster.executor import ClusterExecutor
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from dgd.errors import ConfigurationError
 from dgd.errors.checks import checked_flag, checked_integer, checked_number, checked_word
 from dgd.errors.words import shown
+from dgd.passes.settings import value_of
 
 SAME_BITS = ("report", "require")
 
@@ -15,6 +17,9 @@ SAME_BITS = ("report", "require")
 @dataclass(frozen=True)
 class Execution:
     """Where a computation runs, and how much memory it may take. None of it changes a bit of the result.
+
+    What is not given is what the settings of its name say (DGD_THREADS, …, or `dgd:` in Dask's configuration, see the
+    guide, `settings`), or else:
 
     client: a `distributed.Client`; by default the active one, if there is one. Inside a Dask task and in a forked
         process none is taken by itself: there the computation runs on threads unless a client is given.
@@ -36,18 +41,20 @@ class Execution:
     client: Any = None
     threads: int | None = None
     memory_limit: int | None = None
-    resident: str | int = "auto"
-    worker_timeout: float = 300.0
-    read_timeout: float = 120.0
-    same_bits: str = "report"
-    require_tls: bool = False
+    resident: str | int = field(default_factory=partial(value_of, "resident"))
+    worker_timeout: float = field(default_factory=partial(value_of, "worker_timeout"))
+    read_timeout: float = field(default_factory=partial(value_of, "read_timeout"))
+    same_bits: str = field(default_factory=partial(value_of, "same_bits"))
+    require_tls: bool = field(default_factory=partial(value_of, "require_tls"))
 
     def __post_init__(self) -> None:
         if self.client is not None and self.threads is not None:
             raise ConfigurationError("`client=` and `threads=` exclude each other: give one of them")
         if self.threads is not None:
             checked_integer("threads", self.threads, least=1)
-        if self.memory_limit is not None:
+        if self.memory_limit is None:
+            object.__setattr__(self, "memory_limit", value_of("memory_limit"))
+        else:
             checked_number("Execution(memory_limit", self.memory_limit, above=0)
         checked_number("Execution(worker_timeout", self.worker_timeout, above=0)
         checked_number("Execution(read_timeout", self.read_timeout, above=0)
@@ -57,9 +64,14 @@ class Execution:
 
     def on_threads(self) -> Execution:
         """The same on threads of this process, whatever client is active."""
-        from dgd.passes.memory import available_processors
+        return replace(self, client=None, threads=self.threads or default_threads())
 
-        return replace(self, client=None, threads=self.threads or available_processors())
+
+def default_threads() -> int:
+    """The threads of a computation that names none: those of the settings, or one for each processor."""
+    from dgd.passes.memory import available_processors
+
+    return value_of("threads") or available_processors()
 
 
 def execution_of(execution: Execution | None, client: Any, threads: int | None) -> Execution:
