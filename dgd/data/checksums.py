@@ -90,6 +90,14 @@ class Checksums:
         if version:
             self._versions[index] = version
 
+    def version(self, index: int) -> int:
+        """Of the file that a chunk was read from and held to its checksum, 0 where it is not known."""
+        return int(self._versions[index]) if self._values is not None else 0
+
+    def note(self, index: int, version: int) -> None:
+        """A chunk that was held to its checksum was read from a file of that version, 0 if unknown."""
+        self._versions[index] = version
+
     def hold(self, first: int, values: NDArray[np.uint32]) -> None:
         """Hold the chunks from `first` on to what is known of them elsewhere; `UNREAD` says nothing."""
         known = self.values[first : first + len(values)]

@@ -24,7 +24,7 @@ from dgd.data.schema import check_column, check_matrix, check_names, not_as_decl
 from dgd.data.shown import dataset_html
 from dgd.data.split_part import Part
 from dgd.data.transforms.class_weights import read_beside
-from dgd.data.transforms.missing import LeftOut, check_labels, left_out, some_rows
+from dgd.data.transforms.missing import LeftOut, check_labels, without_missing
 from dgd.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ class Chunk:
     left_out: LeftOut | None = None
     """Rows with a missing cell that were read and are not among them."""
     groups: Array | None = None
+    cuts: tuple[int, Integers] | None = None
+    """Of several stored chunks that were read together: the number of the first, and their bounds; None of one."""
 
     @property
     def rows(self) -> tuple[int, int]:
@@ -123,6 +125,8 @@ class Dataset:
     """The arrays there are, with the shape of a row."""
     _asking: tuple[tuple[str, Rows], ...] = field(init=False, repr=False, compare=False)
     """The arrays that can be asked for before they are read."""
+    _cuts: Callable[[int], tuple[int, Integers]] | None = field(init=False, repr=False, compare=False)
+    """What each chunk of X was put together from, if it was."""
     _repr_html_ = dataset_html
 
     def __post_init__(self) -> None:
@@ -144,6 +148,7 @@ class Dataset:
         first, last = self.only or (0, len(self.X.bounds))
         object.__setattr__(self, "bounds", self.X.bounds[first : last + 1])
         object.__setattr__(self, "_reading", tuple((role, rows, tuple(rows.shape[1:])) for role, rows in found))
+        object.__setattr__(self, "_cuts", getattr(self.X, "cuts", None))
         object.__setattr__(self, "_asking", tuple((role.name, rows) for role, rows in found if rows.asks_ahead))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -285,16 +290,7 @@ class Dataset:
             found[role.name] = values
             bytes_read += n_bytes
         filled = buffers.watch.filled - filled
-        first = 0 if self.only is None else self.only[0]
-        chunk = Chunk(index=first + index, start=start, bytes_read=bytes_read, filled=filled, **found)
-        return chunk if self.missing == "error" else _without_missing(chunk, buffers.within("kept"))
-
-
-def _without_missing(chunk: Chunk, buffers: Buffers) -> Chunk:
-    """The chunk without rows that have a missing cell, which are counted."""
-    found = left_out(chunk.arrays)
-    if found is None:
-        return chunk
-    kept, missing = found
-    taken: dict[str, Any] = {role: some_rows(values, kept, buffers, role) for role, values in chunk.arrays.items()}
-    return replace(chunk, numbers=chunk.start + kept, left_out=missing, **taken)
+        index += 0 if self.only is None else self.only[0]
+        cuts = None if self._cuts is None else self._cuts(index)
+        chunk = Chunk(index=index, start=start, bytes_read=bytes_read, filled=filled, cuts=cuts, **found)
+        return chunk if self.missing == "error" else without_missing(chunk, buffers.within("kept"))

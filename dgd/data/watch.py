@@ -42,6 +42,8 @@ class Watch:
         self.called_off = False
         self.filled = 0
         """Absent chunks that the thread has taken as their fill value."""
+        self.goes_on = False
+        """Whether the rows behind those of this chunk are read next."""
         self.room: int | None = None
         """Bytes that a stored chunk may take which is larger than planned; None: as many as there are."""
 

@@ -13,6 +13,7 @@ import numpy as np
 from dgd._typing import Vector
 from dgd.data.dataset import Dataset
 from dgd.data.transforms.row_split import RowSplit
+from dgd.data.transforms.together import together
 from dgd.errors import ClusterLostError, DgdError
 from dgd.fitting.arguments import checked_start
 from dgd.fitting.beginning import Beginning, listeners
@@ -68,10 +69,11 @@ def run(
     method = task.method
     interruption = Interruption(task.stopping.max_seconds, callbacks)
     with listeners(callbacks) as heard, session(where, interruption) as running:
+        rows = task.dataset if method.solver.is_stochastic else together(task.dataset)
         cost, no_factor, sample = planned_with_sample(
-            running, task.dataset, method, task.precision, task.split, starts_anywhere=theta0 is None
+            running, rows, method, task.precision, task.split, starts_anywhere=theta0 is None
         )
-        dataset = running.start(task.dataset, cost)
+        dataset = running.start(rows, cost)
         products = method.sums_products and task.split is None and theta0 is None
         null = null or _null_model(task, dataset, running.executor, known=products)
         reached = reached_of(null)

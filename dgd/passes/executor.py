@@ -180,6 +180,7 @@ def sweep_node(
     def leaf(index: int) -> PassResult[S]:
         check()
         _ask_ahead(dataset, order, index - order.start, buffers)
+        buffers.watch.goes_on = index + 1 < order.stop
         chunk = dataset.read(index, buffers)
         check()
         found = sum_in_parts(chunk, chunk_sum, buffers, share, check)
@@ -208,6 +209,7 @@ def fold_chunks(
 ) -> PassResult[V]:
     """The value after the last chunk. `check` is called around each read and may raise."""
     bytes_read, resident, filled, left_out = 0, 0, 0, None
+    buffers.watch.goes_on = False
     try:
         for position, index in enumerate(order):
             check()

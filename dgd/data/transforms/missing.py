@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Self
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from dgd.data.buffers import Buffers
 from dgd.data.csr import Csr
 from dgd.data.mixed import Cells, Coded, Mixed
 from dgd.errors import DataError, ValueRangeError
+
+if TYPE_CHECKING:
+    from dgd.data.dataset import Chunk
 
 NO_LABEL = ""
 """What a label is where there is none."""
@@ -46,6 +49,16 @@ class LeftOut:
 def add(a: LeftOut | None, b: LeftOut | None) -> LeftOut | None:
     """The sum of what there is."""
     return b if a is None else a if b is None else a + b
+
+
+def without_missing(chunk: Chunk, buffers: Buffers) -> Chunk:
+    """The chunk without rows that have a missing cell, which are counted."""
+    found = left_out(chunk.arrays)
+    if found is None:
+        return chunk
+    kept, missing = found
+    taken: dict[str, Any] = {role: some_rows(values, kept, buffers, role) for role, values in chunk.arrays.items()}
+    return replace(chunk, numbers=chunk.start + kept, left_out=missing, **taken)
 
 
 def left_out(arrays: dict[str, Cells]) -> tuple[Integers, LeftOut] | None:

@@ -52,6 +52,11 @@ class Hints:
         self._left = 0
         self._given: set[str] = set()
 
+    @property
+    def are_given(self) -> bool:
+        """Whether reads are slow."""
+        return self._left > 0
+
     def wanted(self, limit: int) -> int:
         """How many more hints to give now."""
         return 1 + min(self.depth, limit) - len(self._given) if self._left > 0 and limit > 0 else 0
@@ -82,6 +87,10 @@ class Hints:
         if seconds > WARM_SECONDS + n_bytes / WARM_BYTES_PER_SECOND:
             self.depth = min(2 * self.depth, AHEAD) if hinted else self.depth
             self._left = PATIENCE
+
+    def found(self, key: str) -> None:
+        """It was in memory."""
+        self._given.discard(key)
 
     def drop(self) -> None:
         """Forget the hints."""

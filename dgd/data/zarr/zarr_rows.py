@@ -22,6 +22,7 @@ from dgd.data.zarr.answers import READ_TIMEOUT
 from dgd.data.zarr.chunk_values import chunk_values, read_planned, shard_of
 from dgd.data.zarr.codecs import Damaged
 from dgd.data.zarr.fill_values import ABSENT, fill_value
+from dgd.data.zarr.gathering import gathered
 from dgd.data.zarr.layout import ArrayFormat, Layout
 from dgd.data.zarr.manifest import read_manifest
 from dgd.data.zarr.metadata import is_there
@@ -69,10 +70,10 @@ class ZarrRows:
     _limit: int = field(init=False, repr=False)
     _in_pieces: bool = field(init=False, repr=False)
     """Whether rows are joined from several chunks."""
-    _chunk_rows: int = field(init=False, repr=False)
+    chunk_rows: int = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_chunk_rows", (*self.format.chunk.shape, 1)[0])
+        object.__setattr__(self, "chunk_rows", (*self.format.chunk.shape, 1)[0])
         object.__setattr__(self, "_most", self.format.encoded_bound)
         count = math.prod(self.format.grid)
         object.__setattr__(self, "_in_pieces", self.format.shard is not None or not self.format.by_rows)
@@ -89,12 +90,12 @@ class ZarrRows:
     @cached_property
     def bounds(self) -> NDArray[np.int64]:
         """The row chunks; computed when they are asked for: a dataset compares shapes before."""
-        return regular_bounds((*self.format.shape, 0)[0], self._chunk_rows)
+        return regular_bounds((*self.format.shape, 0)[0], self.chunk_rows)
 
     def stored(self, start: int, stop: int) -> tuple[HeldChunks, ...]:
         """The chunks that these rows lie in."""
         columns = math.prod(self.format.grid[1:])
-        first, last = start // self._chunk_rows, -(-stop // self._chunk_rows)
+        first, last = start // self.chunk_rows, -(-stop // self.chunk_rows)
         return (HeldChunks(self.checksums, first * columns, last * columns),)
 
     @property
@@ -151,25 +152,17 @@ class ZarrRows:
 
     def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Array, int]:
         """The rows from start to stop."""
-        chunk_rows = self._chunk_rows
+        chunk_rows = self.chunk_rows
         first, last = start // chunk_rows, (stop - 1) // chunk_rows
         if first == last:
-            panel, bytes_read = self._panel_until(start, stop, first, buffers)
+            panel, bytes_read = self.panel_until(start, stop, first, buffers)
             start, stop = start - first * chunk_rows, stop - first * chunk_rows
             return panel if len(panel) == stop - start else panel[start:stop], bytes_read
-        gathered = buffers.within("gathered").take("rows", (stop - start, *self.shape[1:]), self.dtype)
-        bytes_read = 0
-        for index in range(first, last + 1):
-            panel, n_bytes = self._panel_until(start, stop, index, buffers)
-            bytes_read += n_bytes
-            base = index * chunk_rows
-            part = panel[max(start - base, 0) : stop - base]
-            gathered[max(base - start, 0) :][: len(part)] = part
-        return gathered, bytes_read
+        return gathered(self, start, stop, buffers)
 
     def _keys(self, start: int, stop: int, buffers: Buffers) -> Iterator[str]:
         """The keys that a read of these rows asks for, in that order."""
-        for index in range(start // self._chunk_rows, (stop - 1) // self._chunk_rows + 1):
+        for index in range(start // self.chunk_rows, (stop - 1) // self.chunk_rows + 1):
             if buffers.kept is None or buffers.kept[:2] != (self, index):
                 yield from (self.format.key((index, *column)) for column in self._columns())
 
@@ -178,30 +171,30 @@ class ZarrRows:
 
     @property
     def _panel_bytes(self) -> int:
-        return min(self._chunk_rows, self.shape[0]) * math.prod(self.shape[1:]) * self.dtype.itemsize
+        return min(self.chunk_rows, self.shape[0]) * math.prod(self.shape[1:]) * self.dtype.itemsize
 
     def _stop(self, index: int) -> int:
-        return min((index + 1) * self._chunk_rows, self.format.shape[0])
+        return min((index + 1) * self.chunk_rows, self.format.shape[0])
 
-    def _panel_until(self, start: int, stop: int, index: int, buffers: Buffers) -> tuple[Array, int]:
+    def panel_until(self, start: int, stop: int, index: int, buffers: Buffers) -> tuple[Array, int]:
         """A row of chunks; kept for the next read if this one, up to `stop`, ends within it."""
         if buffers.kept is not None and buffers.kept[:2] == (self, index):
             panel, n_bytes = buffers.kept[2], 0
         else:
             buffers.kept = None
             # Each absent chunk counts in the one read of a pass that holds its first row.
-            buffers.counts = start <= index * self._chunk_rows
+            buffers.counts = start <= index * self.chunk_rows
             try:
                 panel, n_bytes = self._panel(index, buffers)
             except MemoryError as error:
                 needed = self.footprint.encoded + self.footprint.decoded
-                raise self._at((index, *(0 for _ in self.shape[1:]))).too_large(needed) from error
+                raise self.at((index, *(0 for _ in self.shape[1:]))).too_large(needed) from error
         buffers.kept = (self, index, panel) if stop < self._stop(index) else None
         return panel, n_bytes
 
     def _panel(self, index: int, buffers: Buffers) -> tuple[Array, int]:
         """All columns of one row of chunks, without the padding of ragged chunks."""
-        shape = (self._stop(index) - index * self._chunk_rows, *self.shape[1:])
+        shape = (self._stop(index) - index * self.chunk_rows, *self.shape[1:])
         if not self._in_pieces:
             decode = partial(self._decode, self.format.chunk)
             chunk, n_bytes = self._decoded((index, *next(self._columns())), buffers, decode)
@@ -233,7 +226,7 @@ class ZarrRows:
             return decoded, found.nbytes
 
         index = place[0] if self.format.by_rows else int(np.ravel_multi_index(place, self.format.grid))
-        chunk = self._at(place)
+        chunk = self.at(place)
         return read_planned(chunk, self.planned or self._most, self._most, buffers, read)
 
     def _of_shard(self, shape: tuple[int, ...], encoded: Bytes | None, place: Any, buffers: Buffers) -> Array:
@@ -255,10 +248,10 @@ class ZarrRows:
             stored = shard_of(self.format, encoded, buffers)
             for offset, inner, which in inner_chunks(self.format, stored, panel.shape, corner):
                 if inner is None and self.fill is None:
-                    raise self._at(place).missing(f"lacks its inner chunk {which}")
+                    raise self.at(place).missing(f"lacks its inner chunk {which}")
                 paste(panel, self._decode(self.format.piece, inner, place, buffers), offset)
         except Damaged as error:
-            raise self._at(place).damaged(str(error)) from error
+            raise self.at(place).damaged(str(error)) from error
 
     def _corner(self, place: tuple[int, ...]) -> tuple[int, ...]:
         return (0, *(i * c for i, c in zip(place[1:], self.format.chunk.shape[1:], strict=True)))
@@ -289,12 +282,12 @@ class ZarrRows:
         try:
             return chunk_values(layout, encoded, buffers, aligned=not self._in_pieces)
         except Damaged as error:
-            raise self._at(place).damaged(str(error)) from error
+            raise self.at(place).damaged(str(error)) from error
 
-    def _at(self, place: tuple[int, ...]) -> StoredChunk:
+    def at(self, place: tuple[int, ...]) -> StoredChunk:
         first, key = place[0], self.format.key(place)
-        return StoredChunk(self.name, self.source.label, key, (first * self._chunk_rows, self._stop(first)))
+        return StoredChunk(self.name, self.source.label, key, (first * self.chunk_rows, self._stop(first)))
 
     def _refuse(self, index: int, crc: int, expected: int) -> NoReturn:
-        chunk = self._at(tuple(int(i) for i in np.unravel_index(index, self.format.grid)))
+        chunk = self.at(tuple(int(i) for i in np.unravel_index(index, self.format.grid)))
         raise chunk.changed(crc, expected, since="was written" if self.listed else "was read before")

@@ -24,13 +24,15 @@ def checked_weight(chunk: Chunk, dtype: np.dtype[Any]) -> Array | None:
     weight = chunk.weight.astype(dtype, copy=False)
     if weight.min(initial=0) < 0:
         row = int(np.argmax(weight < 0))
+        number = chunk.number(row)
+        index, rows = _stored_chunk(chunk, number)
         raise ValueRangeError(
-            f"array 'weight', chunk {chunk.index}: row {chunk.number(row)} is {chunk.weight[row]}, expected a weight "
+            f"array 'weight', chunk {index}: row {number} is {chunk.weight[row]}, expected a weight "
             f"of 0 or more; correct the weights, or drop the row",
             array="weight",
-            chunk=chunk.index,
-            rows=chunk.rows,
-            row=chunk.number(row),
+            chunk=index,
+            rows=rows,
+            row=number,
         )
     return weight
 
@@ -105,14 +107,24 @@ def check_targets(chunk: Chunk, loss: Loss) -> None:
 
 def _refuse(chunk: Chunk, name: str, value: Any, place: tuple[int, ...], expected: str) -> None:
     row = chunk.number(place[0])
+    index, rows = _stored_chunk(chunk, row)
     column = place[1] if len(place) > 1 else None
     where = f"row {row}" + ("" if column is None else f", column {column}")
     said = value.item() if np.asarray(value).dtype.kind in "US" else value
     raise ValueRangeError(
-        f"array {name!r}, chunk {chunk.index}: {where} is {said}, {expected}",
+        f"array {name!r}, chunk {index}: {where} is {said}, {expected}",
         array=name,
-        chunk=chunk.index,
-        rows=chunk.rows,
+        chunk=index,
+        rows=rows,
         row=row,
         column=column,
     )
+
+
+def _stored_chunk(chunk: Chunk, number: int) -> tuple[int, tuple[int, int]]:
+    """The number of the stored chunk that the dataset's row of a number is in, and that chunk's rows."""
+    if chunk.cuts is None:
+        return chunk.index, chunk.rows
+    first, bounds = chunk.cuts
+    k = int(np.searchsorted(bounds, number, side="right")) - 1
+    return first + k, (int(bounds[k]), int(bounds[k + 1]))
