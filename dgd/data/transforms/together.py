@@ -37,7 +37,7 @@ class TogetherRows(RowsOfRows):
         return as_made(self)
 
     @cached_property
-    def bounds(self) -> NDArray[np.int64]:  # type: ignore[override]
+    def bounds(self) -> NDArray[np.int64]:
         """Each of so many of the array's, and the last one."""
         return np.append(self.rows.bounds[: -1 : self.count], self.rows.bounds[-1])
 

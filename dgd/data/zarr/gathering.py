@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -117,7 +117,8 @@ class _Straight:
             version = version_of(os.fstat(file))
             if not version or version != known:
                 check_inside(file, path, self._store)
-            parts, wanted = [memory, self._mark, BEYOND], len(memory) + len(self._mark)
+            parts: list[Any] = [memory, self._mark, BEYOND]
+            wanted = len(memory) + len(self._mark)
             if NO_WAIT is not None:
                 with suppress(OSError):
                     if os.preadv(file, parts, 0, NO_WAIT) == wanted:
