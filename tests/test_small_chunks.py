@@ -1,0 +1,187 @@
+"""Small stored chunks are read and summed several at a time: the rows, the bits, the places and the errors stay."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+from zarr.codecs import BytesCodec, Crc32cCodec, TransposeCodec
+
+import dgd
+from dgd.data.arrays.memory_rows import MemoryRows
+from dgd.data.buffers import Buffers
+from dgd.data.dataset import Dataset
+from dgd.data.transforms import together as transforms
+from dgd.data.transforms.together import LEAST_LEFT, TOGETHER_BYTES, TogetherRows, together
+from dgd.data.zarr import gathering
+from dgd.data.zarr.zarr_rows import ZarrRows
+from dgd.errors import CorruptChunkError, DatasetChangedError, MissingChunkError, ReadError, ValueRangeError
+from dgd.losses import Squared
+from dgd.passes.executor import InlineExecutor
+from dgd.passes.threads import ThreadExecutor
+from tests.sums import gradient_sum
+
+CHUNKS, CHUNK_ROWS, N = 24, 5, 3
+ROWS = CHUNKS * CHUNK_ROWS - 2
+AT_ONCE = 4
+
+PLAIN: dict[str, Any] = {"compressors": ()}
+LAYOUTS: dict[str, dict[str, Any]] = {
+    "plain": PLAIN,
+    "checksum": {"compressors": (Crc32cCodec(),)},
+    "big endian": {"compressors": (), "serializer": BytesCodec(endian="big")},
+    "zstd": {},
+    "transposed": {"compressors": (), "filters": (TransposeCodec(order=(1, 0)),)},
+}
+
+
+@pytest.fixture(autouse=True)
+def few_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many chunks together as of a large store, of few chunks."""
+    monkeypatch.setattr(transforms, "LEAST_LEFT", CHUNKS // AT_ONCE)
+
+
+def data() -> tuple[Any, Any]:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((ROWS, N))
+    return X, X[:, 0] + rng.standard_normal(ROWS)
+
+
+def written(path: Path, X: Any, y: Any, *, y_rows: int = CHUNK_ROWS, **how: Any) -> Path:
+    group = zarr.create_group(path)
+    for name, values, rows in (("X", X, CHUNK_ROWS), ("y", y, y_rows)):
+        chunks, own = (rows, *values.shape[1:]), {} if name == "y" and "filters" in how else how
+        array = group.create_array(
+            name, shape=values.shape, chunks=chunks, dtype=values.dtype, config={"write_empty_chunks": True}, **own
+        )
+        array[:] = values
+    return path
+
+
+def first_sum(dataset: Dataset, executor: Any) -> Any:
+    return executor.sweep(dataset, gradient_sum(Squared(), 0.1, np.arange(1.0, 1 + N))).value
+
+
+@pytest.mark.parametrize("y_rows", [CHUNK_ROWS, 7, ROWS])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_rows_put_together_are_those_of_the_array(layout: str, y_rows: int, tmp_path: Path) -> None:
+    X, y = data()
+    dataset = together(dgd.open_dataset(written(tmp_path / "data.zarr", X, y, y_rows=y_rows, **LAYOUTS[layout])))
+    assert isinstance(dataset.X, TogetherRows)
+    assert dataset.n_chunks == CHUNKS // AT_ONCE
+    buffers = Buffers()
+    for index in range(dataset.n_chunks):
+        chunk = dataset.read(index, buffers)
+        start, stop = chunk.rows
+        np.testing.assert_array_equal(chunk.X, X[start:stop])
+        np.testing.assert_array_equal(chunk.y, y[start:stop])
+    assert stop == ROWS
+
+
+def test_a_sum_has_the_bits_of_chunks_of_as_many_rows(tmp_path: Path) -> None:
+    X, y = data()
+    dataset = together(dgd.open_dataset(written(tmp_path / "data.zarr", X, y, **PLAIN)))
+    expected = first_sum(
+        Dataset(X=MemoryRows("X", X, chunk_rows=AT_ONCE * CHUNK_ROWS), y=MemoryRows("y", y)), InlineExecutor()
+    )
+    for executor in (InlineExecutor(), ThreadExecutor(1), ThreadExecutor(3)):
+        found = first_sum(dataset, executor)
+        np.testing.assert_array_equal(found.parts[0].gradient, expected.parts[0].gradient)
+        assert found.parts[0].loss == expected.parts[0].loss
+
+
+def test_a_fit_reads_every_byte_once_and_plans_the_rows(tmp_path: Path) -> None:
+    X, y = data()
+    path = written(tmp_path / "data.zarr", X, y, **PLAIN)
+    result = dgd.fit(path, solver="lbfgs", execution=dgd.Execution(threads=2, resident=0))
+    apart = dgd.fit(X, y, solver="lbfgs", threads=2)
+    np.testing.assert_allclose(result.theta, apart.theta, rtol=1e-9)
+    assert result.history[-1].bytes_read == 8 * CHUNKS * CHUNK_ROWS * (N + 1)
+    plan = dgd.plan(path, solver="lbfgs", threads=2)
+    assert plan.chunks == CHUNKS // AT_ONCE
+    assert dgd.plan(path, solver="minibatch", threads=2).chunks == CHUNKS
+
+
+@pytest.mark.parametrize(
+    ("chunks", "chunk_bytes", "expected"),
+    [
+        (2 * LEAST_LEFT - 1, 8, 1),
+        (2 * LEAST_LEFT, 8, 2),
+        (100 * LEAST_LEFT, TOGETHER_BYTES // 16, 16),
+        (100 * LEAST_LEFT, TOGETHER_BYTES // 2 + 1, 1),
+        (100 * LEAST_LEFT, TOGETHER_BYTES // 3, 2),
+    ],
+)
+def test_how_many_go_together(chunks: int, chunk_bytes: int, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transforms, "LEAST_LEFT", LEAST_LEFT)
+
+    class Stored(MemoryRows):
+        asks_ahead = True
+
+    cells = chunk_bytes
+    X = Stored("X", np.broadcast_to(np.int8(0), (chunks, cells)), chunk_rows=1)
+    dataset = together(Dataset(X=X))
+    assert dataset.n_chunks == -(-chunks // expected)
+
+
+def test_plain_files_are_read_straight_to_their_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = data()
+    monkeypatch.setattr(ZarrRows, "panel_until", None)
+    for layout in ("plain", "checksum", "big endian"):
+        dataset = together(dgd.open_dataset(written(tmp_path / f"{layout}.zarr", X, y, **LAYOUTS[layout])))
+        np.testing.assert_array_equal(dataset.read(1).X, X[AT_ONCE * CHUNK_ROWS : 2 * AT_ONCE * CHUNK_ROWS])
+
+
+def test_without_reads_that_do_not_wait_the_rows_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = data()
+    dataset = together(dgd.open_dataset(written(tmp_path / "data.zarr", X, y, **PLAIN)))
+    monkeypatch.setattr(gathering, "NO_WAIT", None)
+    np.testing.assert_array_equal(dataset.read(0).X, X[: AT_ONCE * CHUNK_ROWS])
+
+
+def test_a_bad_value_is_named_by_its_stored_chunk(tmp_path: Path) -> None:
+    X, y = data()
+    X[7 * CHUNK_ROWS + 2, 1] = np.nan
+    path = written(tmp_path / "data.zarr", X, y, **PLAIN)
+    with pytest.raises(ValueRangeError, match="array 'X', chunk 7: row 37, column 1 is nan") as caught:
+        dgd.fit(path, solver="lbfgs", threads=1)
+    assert caught.value.chunk == 7
+    assert caught.value.rows == (35, 40)
+
+
+def _longer(file: Path) -> None:
+    file.write_bytes(file.read_bytes() + b"\0")
+
+
+def _flipped(file: Path) -> None:
+    found = bytearray(file.read_bytes())
+    found[3] ^= 1
+    file.write_bytes(found)
+
+
+def _linked(file: Path) -> None:
+    elsewhere = file.parents[4] / "elsewhere"
+    elsewhere.write_bytes(file.read_bytes())
+    file.unlink()
+    file.symlink_to(elsewhere)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "layout", "error", "says"),
+    [
+        (Path.unlink, "plain", MissingChunkError, "chunk c/6/0 .rows 30 to 34. is not in the store"),
+        (_longer, "plain", CorruptChunkError, "chunk c/6/0 .* expected at most 120"),
+        (_flipped, "checksum", CorruptChunkError, "chunk c/6/0 .* crc32c"),
+        (_flipped, "plain", DatasetChangedError, "chunk c/6/0 .* is not what was read before"),
+        (_linked, "plain", ReadError, "chunk c/6/0 .* leads out of the store"),
+    ],
+)
+def test_a_bad_chunk_among_others_is_named(spoil: Any, layout: str, error: Any, says: str, tmp_path: Path) -> None:
+    X, y = data()
+    path = written(tmp_path / "data.zarr", X, y, **LAYOUTS[layout])
+    dataset = together(dgd.open_dataset(path))
+    dataset.read(1)
+    spoil(path / "X" / "c" / "6" / "0")
+    with pytest.raises(error, match=says):
+        dataset.read(1)
