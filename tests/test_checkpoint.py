@@ -14,6 +14,7 @@ from methods import CASES, TARGETS, WEIGHT, Case, X
 import dgd
 from dgd.errors import ConfigurationError
 from dgd.fitting.checkpoint.encoding import OWN
+from dgd.fitting.record import SPLIT
 from dgd.fitting.state import FitState
 from dgd.penalties import L1, L2, Box, ElasticNet, NonNegative, NoPenalty
 from dgd.solvers import SOLVERS, Constant, MiniBatch
@@ -38,7 +39,8 @@ def chunked(y: np.ndarray, **others: np.ndarray) -> dgd.Dataset:
 
 def bits(result: dgd.Result) -> Any:
     """All of a result but the time it took."""
-    history = [replace(record, seconds=0.0, rows_per_second=0.0) for record in result.history]
+    untimed = dict.fromkeys(("seconds", "rows_per_second", *SPLIT), 0.0)
+    history = [replace(record, **untimed) for record in result.history]
     return (
         result.theta.tobytes(), repr(result.loss), result.status, repr(history), repr(result.certificate),
         repr(result.explained), result.advice, result.model.provenance["fingerprint"],

@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from dgd.data.times import Times
 from dgd.errors import ReadError
 
 
@@ -46,6 +47,14 @@ class Watch:
         """Whether the rows behind those of this chunk are read next."""
         self.room: int | None = None
         """Bytes that a stored chunk may take which is larger than planned; None: as many as there are."""
+
+        self.read_seconds = self.decode_seconds = self.compute_seconds = 0.0
+        """What it has spent so far, in all passes."""
+
+    @property
+    def spent(self) -> Times:
+        """The same."""
+        return Times(self.read_seconds, self.decode_seconds, self.compute_seconds)
 
     def begin_chunk(self) -> None:
         """Called by the thread before each chunk."""

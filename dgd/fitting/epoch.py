@@ -18,6 +18,7 @@ from dgd._typing import Array, Vector
 from dgd.data.buffers import Buffers
 from dgd.data.centre import Centre
 from dgd.data.dataset import Chunk, Dataset
+from dgd.data.times import NO_TIMES, Times
 from dgd.data.transforms.missing import LeftOut, add
 from dgd.errors import ConfigurationError
 from dgd.fitting.coordinates import Coordinates
@@ -61,6 +62,7 @@ class EpochPart:
     resident: int = 0
     filled: int = 0
     left_out: LeftOut | None = None
+    times: Times = NO_TIMES
 
 
 Pause = Callable[[EpochPart], None]
@@ -200,6 +202,7 @@ def run_epoch(
             part.resident + found.resident,
             part.filled + found.filled,
             add(part.left_out, found.left_out),
+            part.times + found.times,
         )
         if pause is not None and done < len(order):
             pause(part)

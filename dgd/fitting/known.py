@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from dgd._typing import Matrix, Vector
 from dgd.data.centre import Centre
 from dgd.data.sampled_rows import SampledRows
+from dgd.data.times import NO_TIMES, Times
 from dgd.data.transforms.missing import LeftOut
 from dgd.fitting.coordinates import Coordinates
 from dgd.passes.sums.moments import TargetSums
@@ -49,6 +50,15 @@ class Known:
 
 
 @dataclass(frozen=True)
+class Validated:
+    """The objective on the validation rows, None without such rows, and what it cost to read them once more."""
+
+    loss: float | None = None
+    bytes_read: int = 0
+    times: Times = NO_TIMES
+
+
+@dataclass(frozen=True)
 class Pass:
     """One evaluation, what is known after it, and what it cost."""
 
@@ -61,3 +71,5 @@ class Pass:
     """Of the rows held out, where the pass read them at the same point."""
     sample: SampledRows | None = None
     """The rows that the pass copied aside."""
+    times: Times = NO_TIMES
+    """Where the threads of the pass spent their time."""

@@ -12,10 +12,10 @@ import numpy as np
 
 from dgd._typing import Vector
 from dgd.fitting.checkpoint.reached import Reached
-from dgd.fitting.known import Pass
+from dgd.fitting.known import Pass, Validated
 from dgd.fitting.objective import Objective
 from dgd.fitting.question import Question
-from dgd.fitting.record import Record
+from dgd.fitting.record import Record, split_of
 from dgd.fitting.sampled.taking import told
 from dgd.fitting.state import FitState
 from dgd.fitting.summary.hand_over import asks_for_factor, factor_question, from_factor
@@ -229,18 +229,18 @@ def _ending(solver: State, objective: Objective, found: Pass) -> Status:
     return Status.CONVERGED
 
 
-def _validate(state: FitState, found: Pass, objective: Objective, stopping: Stopping) -> tuple[float | None, int]:
-    """The objective on the validation rows, if there are any, and the bytes read for it; the best one is remembered.
+def _validate(state: FitState, found: Pass, objective: Objective, stopping: Stopping) -> Validated:
+    """The objective on the validation rows, if there are any, and what it cost; the best one is remembered.
 
     With bounds or l1 only the iterate is feasible and sparse, not every point that is evaluated, and after an epoch it
     may be an average with earlier ones: then it is the iterate that is scored.
     """
     evaluation = found.evaluation
     scored = evaluation.point if evaluation.subgradient is None and not evaluation.steps else state.solver.point
-    loss, bytes_read = objective.validate(scored, found)
-    if loss is not None:
-        state.best = state.best.after(loss, scored, evaluation.value, stopping.min_delta)
-    return loss, bytes_read
+    validation = objective.validate(scored, found)
+    if validation.loss is not None:
+        state.best = state.best.after(validation.loss, scored, evaluation.value, stopping.min_delta)
+    return validation
 
 
 def ended(status: Status, state: FitState, evaluation: Evaluation) -> Run:
@@ -278,10 +278,7 @@ def _idles(stopping: Stopping, state: FitState) -> bool:
     return stopping.patience is not None and state.best.idle >= stopping.patience
 
 
-def _record(
-    objective: Objective, state: FitState, found: Pass, validation: tuple[float | None, int], seconds: float
-) -> Record:
-    validation_loss, validation_bytes = validation
+def _record(objective: Objective, state: FitState, found: Pass, validation: Validated, seconds: float) -> Record:
     return Record(
         iteration=len(state.history) + 1,
         loss=found.evaluation.value,
@@ -289,8 +286,9 @@ def _record(
         learning_rate=state.solver.learning_rate,
         seconds=seconds,
         rows_per_second=objective.dataset.shape[0] / max(seconds, 1e-9),
-        bytes_read=found.bytes_read + validation_bytes,
+        bytes_read=found.bytes_read + validation.bytes_read,
         accepted=state.solver.accepted,
         resident_share=found.resident / objective.dataset.n_chunks,
-        validation_loss=validation_loss,
+        validation_loss=validation.loss,
+        **split_of(found.times + validation.times),
     )

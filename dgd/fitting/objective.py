@@ -24,7 +24,7 @@ from dgd.errors import DataError
 from dgd.fitting.coefficient_prox import CoefficientProx, least_subgradient, with_curvature
 from dgd.fitting.coordinates import Coordinates
 from dgd.fitting.epoch import EpochFold, EpochPart, Pause, run_epoch
-from dgd.fitting.known import Known, Pass
+from dgd.fitting.known import Known, Pass, Validated
 from dgd.fitting.null_model import NullModel
 from dgd.fitting.question import Question
 from dgd.fitting.split_sums import BothSums, OnHeldOut, OnTraining, OnTrainingFold
@@ -134,11 +134,11 @@ class Objective:
         ridge = self.penalty.curvature(np.zeros(self.dataset.shape[1])) / self.loss.gradient_scale
         return Coordinates.standardising(sums, ridge=ridge, **self._kind)
 
-    def validate(self, point: Vector, last: Pass) -> tuple[float | None, int]:
-        """The objective on the validation rows, penalty included, and the bytes read for it; None without them."""
+    def validate(self, point: Vector, last: Pass) -> Validated:
+        """The objective on the validation rows, penalty included, and what reading them cost."""
         if self.validation is None:
-            return None, 0
-        sums, bytes_read = last.validation_sum, 0
+            return Validated()
+        sums, found = last.validation_sum, Validated()
         if sums is None or point is not last.evaluation.point:
             theta = last.known.coordinates.to_user(point)
             chunk_sum = self._row_sums(last.known, theta, (LossOnly(),), precision="double")
@@ -146,10 +146,10 @@ class Objective:
                 result = self.executor.sweep(self.dataset, OnHeldOut(chunk_sum, self.validation))
             else:
                 result = self.executor.sweep(self.validation, chunk_sum)
-            sums, bytes_read = result.value, result.bytes_read
+            sums, found = result.value, Validated(None, result.bytes_read, result.times)
         if not sums.weight > 0:
             raise DataError("the weights of the validation rows sum to 0: no row counts", array="weight")
-        return sums.parts[0] / sums.weight + self._penalty_value(point, last.known), bytes_read
+        return replace(found, loss=sums.parts[0] / sums.weight + self._penalty_value(point, last.known))
 
     def mean_loss(self, value: float, point: Vector, known: Known) -> float:
         """Of a value of the objective at a point, without the penalty."""
@@ -225,7 +225,7 @@ class Objective:
                 known = self.measured(known, found[AtNull], loss.gradient, scale)
             gradient = coordinates.gradient(loss.gradient * scale)
             evaluation = self.evaluation(point, loss.loss / sums.weight, gradient, known, hessian=question.hessian)
-        return Pass(evaluation, known, result.bytes_read, result.resident, held_out, sums.sample)
+        return Pass(evaluation, known, result.bytes_read, result.resident, held_out, sums.sample, result.times)
 
     def without_pass(self, asked: Vector, known: Known) -> Pass | None:
         """What is known at a point before any row is read; None where a pass must say."""
@@ -297,4 +297,4 @@ class Objective:
             steps=end.step - epoch.step,
         )
         known = replace(known, passes=known.passes + 1, left_out=part.left_out, chunks_filled=part.filled)
-        return Pass(evaluation, known, part.bytes_read, part.resident)
+        return Pass(evaluation, known, part.bytes_read, part.resident, times=part.times)

@@ -17,7 +17,7 @@ from dgd.fitting import result_lines
 from dgd.fitting.auto_solver import Choice
 from dgd.fitting.inference.fitted import Fitted
 from dgd.fitting.inference.options import InferenceOptions
-from dgd.fitting.record import Record
+from dgd.fitting.record import Record, time_split
 from dgd.fitting.shown import result_html
 from dgd.fitting.verdict.certificate import Certificate
 from dgd.models.coefficient_table import ORDERS
@@ -117,6 +117,14 @@ class Result:
     def message(self) -> str:
         """Why the fit ended, in a sentence, with what the solver learnt."""
         return self.status.value + (f" ({self.advice})" if self.advice else "")
+
+    def time_split(self) -> dict[str, float]:
+        """Seconds of all threads in all passes: "read" until stored bytes are there, "decode", "compute", "wait".
+
+        wait is what is left of the threads' time: messages of a cluster, and the end of a pass. Empty where no pass was
+        measured.
+        """
+        return time_split(self.history)
 
     def predict(self, data: Any, **options: Any) -> Array:
         """Predictions of the model for every row; see `dgd.predict`."""

@@ -70,6 +70,7 @@ def summary(result: Result) -> str:
         f"solver        {result.choice.name}: {result.choice.because}" if result.choice else "",
         f"passes        {result.n_iter_}" + (f", {rejected} of them without a step" if rejected else ""),
         f"seconds       {result.seconds:.3f}",
+        _split(result),
         f"design        {visible(result.model.design.line())}" if result.model.design else "",
         f"left out      {visible(left_out(result))}" if result.rows_left_out else "",
         f"filled        {filled(result)}" if result.chunks_filled else "",
@@ -80,6 +81,13 @@ def summary(result: Result) -> str:
         f"certificate   {result.certificate or 'none: strong convexity is not known here'}",
     ]
     return "\n".join([line for line in lines if line] + _all_digits(result))
+
+
+def _split(result: Result) -> str:
+    """Where the threads of its passes spent their time."""
+    split = result.time_split()
+    parts = (f"{seconds / sum(split.values()):.0%} {name}" for name, seconds in split.items())
+    return f"threads       {', '.join(parts)} of {sum(split.values()):.3f} s" if split else ""
 
 
 def before_last_step(result: Result) -> str:

@@ -7,14 +7,16 @@ one before, the pass is a `Fold`: chunk by chunk, in a given order.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Protocol, Self, TypeVar
 
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk, Dataset
 from dgd.data.resident_chunks import Chunks
 from dgd.data.seen import Seen
+from dgd.data.times import NO_TIMES, Times
 from dgd.data.transforms.missing import LeftOut, add
 from dgd.passes.blas import single_threaded_blas
 from dgd.passes.parts import Share, sum_in_parts
@@ -51,6 +53,8 @@ class PassResult(Generic[V]):
     """Rows with a missing cell."""
     seconds: float = 0.0
     """What it took on a cluster, in seconds of one thread; 0 elsewhere."""
+    times: Times = NO_TIMES
+    """Where the threads spent theirs."""
 
     def __add__(self, other: Self) -> Self:
         return self._with(other, self.value + other.value)  # type: ignore[operator]
@@ -68,7 +72,12 @@ class PassResult(Generic[V]):
             self.filled + other.filled,
             add(self.left_out, other.left_out),
             self.seconds + other.seconds,
+            self.times + other.times,
         )
+
+    def within(self, threads: int, seconds: float) -> Self:
+        """With what so many threads waited in so many seconds."""
+        return replace(self, times=self.times.within(threads, seconds))
 
 
 class Effect(Protocol):
@@ -175,13 +184,12 @@ def sweep_node(
 
     share: runs the parts of a large chunk; None: this thread does.
     """
-    order = node.chunks(dataset.n_chunks)
+    order, before = node.chunks(dataset.n_chunks), buffers.watch.spent
 
     def leaf(index: int) -> PassResult[S]:
         check()
-        _ask_ahead(dataset, order, index - order.start, buffers)
         buffers.watch.goes_on = index + 1 < order.stop
-        chunk = dataset.read(index, buffers)
+        chunk = _read(dataset, order, index - order.start, buffers)
         check()
         found = sum_in_parts(chunk, chunk_sum, buffers, share, check)
         buffers.watch.chunks += 1
@@ -194,9 +202,10 @@ def sweep_node(
         )
 
     try:
-        return sum_node(node, dataset.n_chunks, leaf)
+        found = sum_node(node, dataset.n_chunks, leaf)
     finally:
         buffers.drop_ahead()
+    return replace(found, times=buffers.watch.spent - before)
 
 
 def fold_chunks(
@@ -210,13 +219,15 @@ def fold_chunks(
     """The value after the last chunk. `check` is called around each read and may raise."""
     bytes_read, resident, filled, left_out = 0, 0, 0, None
     buffers.watch.goes_on = False
+    before = buffers.watch.spent
     try:
-        for position, index in enumerate(order):
+        for position in range(len(order)):
             check()
-            _ask_ahead(dataset, order, position, buffers)
-            chunk = dataset.read(index, buffers)
+            chunk = _read(dataset, order, position, buffers)
             check()
+            began = time.perf_counter()
             value = fold(value, chunk, buffers)
+            buffers.watch.compute_seconds += time.perf_counter() - began
             buffers.watch.chunks += 1
             bytes_read += chunk.bytes_read
             resident += chunk.resident
@@ -224,7 +235,18 @@ def fold_chunks(
             left_out = add(left_out, chunk.left_out)
     finally:
         buffers.drop_ahead()
-    return PassResult(value, bytes_read, resident, filled=filled, left_out=left_out)
+    times = buffers.watch.spent - before
+    return PassResult(value, bytes_read, resident, filled=filled, left_out=left_out, times=times)
+
+
+def _read(dataset: Chunks, order: Sequence[int], position: int, buffers: Buffers) -> Chunk:
+    """A chunk, after those that follow were asked for; what is no wait for stored bytes is decoding."""
+    watch = buffers.watch
+    before, began = watch.read_seconds, time.perf_counter()
+    _ask_ahead(dataset, order, position, buffers)
+    chunk = dataset.read(order[position], buffers)
+    watch.decode_seconds += time.perf_counter() - began - (watch.read_seconds - before)
+    return chunk
 
 
 def _ask_ahead(dataset: Chunks, order: Sequence[int], position: int, buffers: Buffers) -> None:
@@ -240,14 +262,15 @@ class InlineExecutor:
 
     def sweep(self, dataset: Dataset, chunk_sum: ChunkSum[S]) -> PassResult[S]:
         """The sum over every chunk."""
-        root = Node(cut_level(dataset.n_chunks, 1), 0)
+        root, began = Node(cut_level(dataset.n_chunks, 1), 0), time.perf_counter()
         with single_threaded_blas():
-            return sweep_node(dataset, chunk_sum, root, Buffers())
+            return sweep_node(dataset, chunk_sum, root, Buffers()).within(1, time.perf_counter() - began)
 
     def fold(self, dataset: Dataset, fold: Fold[V], value: V, order: Sequence[int]) -> PassResult[V]:
         """The value after the last chunk."""
+        began = time.perf_counter()
         with single_threaded_blas():
-            return fold_chunks(dataset, fold, value, order, Buffers())
+            return fold_chunks(dataset, fold, value, order, Buffers()).within(1, time.perf_counter() - began)
 
     def make_resident(self, dataset: Dataset, count: int) -> None:
         """Nothing is kept."""

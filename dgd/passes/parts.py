@@ -8,6 +8,7 @@ Which parts a chunk has depends on its rows alone, so that their sum has the sam
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -52,11 +53,17 @@ def sum_in_parts(
     """The sum of a chunk; in parts where it is large and a sum over rows, which says so by `over_rows`."""
     parts = parts_of(chunk) if getattr(chunk_sum, "over_rows", False) else [chunk]
     if len(parts) == 1:
-        return chunk_sum(chunk, buffers)
+        began = time.perf_counter()
+        found = chunk_sum(chunk, buffers)
+        buffers.watch.compute_seconds += time.perf_counter() - began
+        return found
     gathered: Gathered[Any] = Gathered(len(parts))
+    seconds = [0.0] * len(parts)
 
     def add(place: int, own: Buffers) -> None:
+        began = time.perf_counter()
         gathered.add(place, chunk_sum(parts[place], own))
+        seconds[place] = time.perf_counter() - began
 
     calls = [partial(add, place) for place in range(len(parts))]
     if share is not None:
@@ -65,6 +72,8 @@ def sum_in_parts(
         for call in calls:
             call(buffers)
             check()
+    # Whoever helped, it counts where the chunk was read: one thread writes there.
+    buffers.watch.compute_seconds += sum(seconds)
     return gathered.total
 
 

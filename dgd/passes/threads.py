@@ -6,6 +6,7 @@ buffers of its own. The nodes' sums are added in the order of the tree, not of a
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -52,7 +53,7 @@ class ThreadExecutor:
 
     def sweep(self, dataset: Dataset, chunk_sum: ChunkSum[S]) -> PassResult[S]:
         """The sum over all chunks. After a failure no further chunk is read, and the first node's error is raised."""
-        chunks = self._chunks(dataset)
+        began, chunks = time.perf_counter(), self._chunks(dataset)
         nodes = self._nodes(dataset)
         gathered: Gathered[PassResult[S]] = Gathered(len(nodes))
 
@@ -68,7 +69,7 @@ class ThreadExecutor:
         calls += [sharing.help] * self._helping(dataset)
         with single_threaded_blas():
             self._threads.run(calls, of=dataset.n_chunks)
-        return gathered.total
+        return gathered.total.within(self.threads, time.perf_counter() - began)
 
     def _helping(self, dataset: Dataset) -> int:
         """Threads that help another one with its chunk once there is no node left to begin."""
@@ -85,11 +86,12 @@ class ThreadExecutor:
 
     def fold(self, dataset: Dataset, fold: Fold[V], value: V, order: Sequence[int]) -> PassResult[V]:
         """The value after the last chunk, in one thread."""
+        began = time.perf_counter()
         with single_threaded_blas():
             (result,) = self._threads.run(
                 [partial(fold_chunks, self._chunks(dataset), fold, value, order)], of=len(order)
             )
-        return result
+        return result.within(self.threads, time.perf_counter() - began)
 
     def resources(self, dataset: Dataset) -> Resources:
         """Threads and memory of this process."""

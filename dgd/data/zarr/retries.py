@@ -44,6 +44,14 @@ def fetch(source: Source, key: str, buffers: Buffers, *, at_most: int, timeout: 
 
     timeout: seconds for all attempts together.
     """
+    began = time.perf_counter()
+    try:
+        return _attempts(source, key, buffers, at_most=at_most, timeout=timeout)
+    finally:
+        buffers.watch.read_seconds += time.perf_counter() - began
+
+
+def _attempts(source: Source, key: str, buffers: Buffers, *, at_most: int, timeout: float) -> Bytes | None:
     end, left = time.monotonic() + timeout, timeout
     for attempt, pause in enumerate((*PAUSES, None), 1):
         try:

@@ -12,7 +12,7 @@ from typing import Any
 from dgd.data.plain_files import read_plain_file
 from dgd.errors import DataError
 from dgd.fitting.callbacks.schema import NAME, NEEDED, VERSION
-from dgd.fitting.record import Record
+from dgd.fitting.record import SPLIT, Record
 
 MOST_BYTES = 2**28
 NAMES = {each.name for each in fields(Record)} - {"theta"}
@@ -117,7 +117,8 @@ def _check(line: dict[str, Any], path: Path, number: int) -> None:
     missing = [name for name in ("event", *needed) if name not in line]
     if missing:
         raise DataError(f"line {number} of {path} has no {missing[0]!r}; give an event file that is whole")
-    wrong = [n for n in ("elapsed", "seconds", "passes_before", "iteration") if n in needed and not _is_number(line[n])]
+    numbers = [n for n in ("elapsed", "seconds", "passes_before", "iteration") if n in needed]
+    wrong = [n for n in (*numbers, *(n for n in SPLIT if n in line)) if not _is_number(line[n])]
     if wrong:
         raise DataError(f"line {number} of {path}: {wrong[0]!r} is no number; give an event file that is whole")
 

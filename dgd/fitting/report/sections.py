@@ -11,7 +11,7 @@ import numpy as np
 from dgd._typing import Vector
 from dgd.errors.markup import escaped, table
 from dgd.errors.words import size
-from dgd.fitting.record import Record
+from dgd.fitting.record import SPLIT, Record, time_split
 from dgd.fitting.report.charts import Line, bar, cell_map, interval_chart, line_chart
 from dgd.models.inference.distributions import t_quantile
 from dgd.models.predictor import Predictor
@@ -53,7 +53,7 @@ def passes(records: Sequence[Record], elapsed: Sequence[float]) -> Section:
 
 
 def pass_times(records: Sequence[Record], elapsed: Sequence[float]) -> Section:
-    """Where the time between the first and the last line went, as far as a pass says."""
+    """Where the time between the first and the last line went, and that of the threads within passes."""
     in_passes = sum(record.seconds for record in records)
     between = max(0.0, (elapsed[-1] if len(elapsed) else in_passes) - in_passes)
     read = sum(record.bytes_read for record in records)
@@ -68,6 +68,11 @@ def pass_times(records: Sequence[Record], elapsed: Sequence[float]) -> Section:
     ]
     charts = line_chart("Seconds of each pass", [Line("", number, seconds, dots=True)], "pass", "seconds")
     charts += line_chart("Stored bytes read, a second", [Line("", number, rate, dots=True)], "pass", "MB/s")
+    split = time_split(records)
+    if split:
+        charts += bar("Seconds of all threads, in all passes", list(split.items()))
+        lines = [Line(n.removesuffix("_seconds"), number, np.array([getattr(r, n) for r in records])) for n in SPLIT]
+        charts += line_chart("Seconds of all threads, by pass", lines, "pass", "seconds")
     return "Time", f'{table(rows)}<div class="charts">{charts}</div>'
 
 

@@ -128,7 +128,7 @@ def from_factor(objective: Objective, state: FitState, result: PassResult[Any]) 
     check_counts(factor.weight, result.left_out, objective.dataset.feature_names)
     assert state.last is not None
     known = replace(state.known, passes=state.known.passes + 1, left_out=result.left_out, chunks_filled=result.filled)
-    here = Pass(state.last, known, result.bytes_read, result.resident)
+    here = Pass(state.last, known, result.bytes_read, result.resident, times=result.times)
     at_start = replace(here, evaluation=replace(state.last, point=state.start))
     found, number = by_factor(objective, at_start, factor), len(state.history) + 1
     if found is None or found.sure < LEAST:

@@ -77,7 +77,7 @@ def products_pass(objective: Objective, theta: Vector, result: PassResult[Gram],
             known,
             hessian=True,
         )
-    return Pass(evaluation, known, result.bytes_read, result.resident)
+    return Pass(evaluation, known, result.bytes_read, result.resident, times=result.times)
 
 
 def _centred(objective: Objective, gram: Gram) -> tuple[Gram, Centre | None]:

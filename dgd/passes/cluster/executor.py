@@ -96,7 +96,8 @@ class ClusterExecutor:
     def sweep(self, dataset: Dataset, chunk_sum: ChunkSum[S]) -> PassResult[S]:
         """The sum over all chunks; workers may die meanwhile."""
         kind = (id(dataset), type(chunk_sum), *(type(part) for part in getattr(chunk_sum, "parts", ())))
-        return self._persist(lambda graph: self._summed(graph, dataset, chunk_sum), kind)
+        found = self._persist(lambda graph: self._summed(graph, dataset, chunk_sum), kind)
+        return found.within(self._known_threads, self._clock.seconds)
 
     def fold(self, dataset: Dataset, fold: Fold[V], value: V, order: Sequence[int]) -> PassResult[V]:
         """The value after the last chunk, in one task."""
@@ -110,7 +111,8 @@ class ClusterExecutor:
             hold(dataset, found.seen)
             return found
 
-        return self._persist(folded, (id(dataset), type(fold)))
+        found = self._persist(folded, (id(dataset), type(fold)))
+        return found.within(self._known_threads, self._clock.seconds)
 
     def _persist(self, run: Callable[[Graph], T], kind: Hashable) -> T:
         """Run one pass; submit it again, under a new attempt, if the cluster failed."""

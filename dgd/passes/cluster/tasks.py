@@ -17,6 +17,7 @@ from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk, Dataset
 from dgd.data.resident_chunks import Chunks, PartlyResident, ResidentMemory, is_resident
 from dgd.data.seen import Seen, hold, seen
+from dgd.data.times import NO_TIMES, Times
 from dgd.errors import DataError
 from dgd.passes.blas import single_threaded_blas
 from dgd.passes.cluster.software import kernel, software
@@ -63,6 +64,7 @@ class ResidentNode:
     chunks: tuple[Chunk, ...]
     bytes_read: int
     seen: tuple[Seen, ...] = ()
+    times: Times = NO_TIMES
 
     def __sizeof__(self) -> int:
         """The size that Dask accounts for."""
@@ -92,13 +94,15 @@ def load(sent: Dataset | bytes, place: tuple[int, int], count: int, known: bytes
 
     def read(buffers: Buffers, check: Check) -> ResidentNode:
         chunks: list[Chunk] = []
-        bytes_read = 0
+        bytes_read, before, began = 0, buffers.watch.read_seconds, time.perf_counter()
         for slot, index in enumerate(wanted):
             check()
             chunk = dataset.read(index, buffers)
             bytes_read += chunk.bytes_read
             chunks.append(memory.copy(chunk, slot))
-        return ResidentNode(tuple(chunks), bytes_read)
+        read = buffers.watch.read_seconds - before
+        times = Times(read, time.perf_counter() - began - read)
+        return ResidentNode(tuple(chunks), bytes_read, times=times)
 
     with _held(dataset, known) as tried:
         found = _watched(dataset, read)
@@ -125,7 +129,8 @@ def sweep(
     news = tried + _news(dataset, node.chunks(dataset.n_chunks), known)
     if resident is not None and fresh:
         news += resident.seen
-        result = replace(result, bytes_read=result.bytes_read + resident.bytes_read, resident=0)
+        bytes_read, times = result.bytes_read + resident.bytes_read, result.times + resident.times
+        result = replace(result, bytes_read=bytes_read, resident=0, times=times)
     return replace(result, seen=news, seconds=time.perf_counter() - began)
 
 
