@@ -66,6 +66,8 @@ HOMES = {
     "matplotlib": "fitting/plots",
     "threadpoolctl": "passes/blas.py",
     "psutil": "passes/memory.py",
+    "tornado": "passes/cluster/pages.py",
+    "prometheus_client": "passes/cluster/pages.py",
 }
 """Where each outside library may be imported; NumPy may be anywhere."""
 

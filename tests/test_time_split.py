@@ -24,6 +24,7 @@ from dgd.testing import MemoryChunks
 
 READ, DECODE, COMPUTE = 0.004, 0.002, 0.003
 CHUNKS = 6
+STREAMED = dgd.Execution(threads=2, resident=0)
 
 
 class Rows:
@@ -66,10 +67,10 @@ def slow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dgd.Dataset:
 
 
 def check(times: Times, threads: int, seconds: float) -> None:
-    """Each part is at least what was slept there, and all of them are the threads' time."""
+    """Each part is at least what was slept there, and together they are no more than the threads' time."""
     for name, each in (("read", READ), ("decode", DECODE), ("compute", COMPUTE)):
-        assert CHUNKS * each <= getattr(times, name) < CHUNKS * (each + 0.02), name
-    assert times.total == pytest.approx(threads * seconds, abs=0.02 * threads)
+        assert getattr(times, name) >= CHUNKS * each, name
+    assert times.total <= threads * seconds
 
 
 @pytest.mark.parametrize("executor", [InlineExecutor(), ThreadExecutor(3)], ids=["inline", "threads"])
@@ -107,10 +108,13 @@ def test_sums_of_times() -> None:
 
 
 def test_a_fit_has_it_for_each_pass_and_in_all(slow: dgd.Dataset, tmp_path: Path) -> None:
-    result = dgd.fit(slow, solver="gd", learning_rate=0.01, max_iter=3, threads=2)
+    result = dgd.fit(slow, solver="gd", learning_rate=0.01, max_iter=3, execution=STREAMED)
     for record in result.history:
         times = Times(*(getattr(record, name) for name in SPLIT))
-        check(times, 2, record.seconds)
+        assert times.read >= CHUNKS * READ
+        assert times.decode >= CHUNKS * DECODE
+        assert times.compute > 0
+        assert times.total <= 2 * record.seconds
     found = result.time_split()
     assert list(found) == ["read", "decode", "compute", "wait"]
     assert found["read"] == sum(record.read_seconds for record in result.history)
@@ -127,7 +131,8 @@ def test_a_fit_has_it_for_each_pass_and_in_all(slow: dgd.Dataset, tmp_path: Path
 def test_the_rows_held_out_count_as_well(slow: dgd.Dataset) -> None:
     alone = dgd.fit(slow, solver="gd", learning_rate=0.01, max_iter=1, threads=1)
     both = dgd.fit(slow, solver="gd", learning_rate=0.01, max_iter=1, threads=1, validation=slow)
-    assert both.history[0].read_seconds > 1.5 * alone.history[0].read_seconds
+    assert alone.history[0].read_seconds >= CHUNKS * READ
+    assert both.history[0].read_seconds >= 2 * CHUNKS * READ
 
 
 def test_an_epoch_counts_all_of_its_parts(slow: dgd.Dataset, tmp_path: Path) -> None:
@@ -138,9 +143,9 @@ def test_an_epoch_counts_all_of_its_parts(slow: dgd.Dataset, tmp_path: Path) -> 
 
 
 def test_a_resumed_fit_adds_to_what_was_spent_before(slow: dgd.Dataset, tmp_path: Path) -> None:
-    how: Any = {"solver": "gd", "learning_rate": 0.01, "threads": 2, "checkpoint": tmp_path / "c"}
+    how: Any = {"solver": "gd", "learning_rate": 0.01, "execution": STREAMED, "checkpoint": tmp_path / "c"}
     first = dgd.fit(slow.source, max_iter=4, callbacks=[lambda record: record.iteration == 2], **how)
-    whole = dgd.resume(tmp_path / "c", threads=2)
+    whole = dgd.resume(tmp_path / "c", execution=STREAMED)
     assert (first.n_iter_, whole.n_iter_) == (2, 4)
     assert whole.history[:2] == first.history
     assert whole.time_split()["read"] > first.time_split()["read"] >= 2 * CHUNKS * READ
@@ -172,7 +177,7 @@ def test_on_a_cluster_it_is_summed_from_the_tasks(tmp_path: Path) -> None:
             assert record.compute_seconds > 0
             assert record.wait_seconds > 0
             total = sum(getattr(record, name) for name in SPLIT)
-            assert total <= 2 * record.seconds + 0.01
+            assert total <= 2 * record.seconds
     # Resident chunks are read for the first pass, by tasks of their own, and by no other.
     assert there.history[0].read_seconds > 0
     assert [record.read_seconds for record in there.history[1:]] == [0.0] * (there.n_iter_ - 1)

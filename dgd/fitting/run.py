@@ -30,6 +30,7 @@ from dgd.fitting.sampled.planned import planned_with_sample
 from dgd.fitting.state import FitState
 from dgd.fitting.verdict.stopping import Callback, Stopping
 from dgd.passes.blas import single_threaded_blas
+from dgd.passes.choose import client_of
 from dgd.passes.events import PassStopped
 from dgd.passes.execution import Execution
 from dgd.passes.executor import Executor
@@ -67,6 +68,7 @@ def run(
 ) -> Result:
     """Run the fit. `null`: the null model, where it is known; `reached_of`: what is told of each pass."""
     method = task.method
+    callbacks = (*callbacks, *_scheduler(where))
     interruption = Interruption(task.stopping.max_seconds, callbacks)
     with listeners(callbacks) as heard, session(where, interruption) as running:
         rows = task.dataset if method.solver.is_stochastic else together(task.dataset)
@@ -124,6 +126,16 @@ def run(
             result = replace(result_of(objective, ran, cost, method), checkpoint=checkpoint, fitted=fitted)
         heard.ends(result)
         return result
+
+
+def _scheduler(where: Execution) -> tuple[Callback, ...]:
+    """What tells the scheduler of a cluster how the fit gets on."""
+    client = client_of(where)
+    if client is None:
+        return ()
+    from dgd.fitting.board.teller import teller_of
+
+    return teller_of(client)
 
 
 def _last_whole(status: Status, objective: Objective, method: Method, reached: Reached, start: Vector) -> Run:

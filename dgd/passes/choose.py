@@ -15,9 +15,7 @@ def choose_executor(execution: Execution, tell: Tell = tell_nobody) -> Executor:
 
     tell: is told what happens while a pass runs, and may end it.
     """
-    client = execution.client
-    if client is None and execution.threads is None:
-        client = active_client()
+    client = client_of(execution)
     if client is None:
         from dgd.passes.threads import ThreadExecutor
 
@@ -35,6 +33,11 @@ def choose_executor(execution: Execution, tell: Tell = tell_nobody) -> Executor:
     if execution.require_tls:
         refuse_plain(executor.client.scheduler.address)
     return executor
+
+
+def client_of(execution: Execution) -> Any:
+    """The client that is named or active; None where threads of this process are meant."""
+    return active_client() if execution.client is None and execution.threads is None else execution.client
 
 
 def active_client() -> Any:

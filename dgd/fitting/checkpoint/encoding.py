@@ -30,6 +30,7 @@ OWN = (
     "dgd.losses",
     "dgd.penalties",
     "dgd.data.centre",
+    "dgd.data.times",
     "dgd.data.transforms.missing",
     "dgd.data.transforms.row_split",
     "dgd.data.seen",

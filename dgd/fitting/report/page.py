@@ -30,12 +30,13 @@ footer { margin-top: 2rem; color: #666; font-size: .85rem; }
 """
 
 
-def page(title: str, subtitle: str, sections: Sequence[tuple[str, str]], made: str) -> str:
-    """The document. sections: a heading and HTML of each; made: when it was made."""
+def page(title: str, subtitle: str, sections: Sequence[tuple[str, str]], made: str, *, refresh: int = 0) -> str:
+    """The document. sections: a heading and HTML of each; made: when it was made; refresh: seconds until the next."""
+    again = f'<meta http-equiv="refresh" content="{refresh}">' if refresh else ""
     parts = [f"<section><h2>{escaped(heading)}</h2>{content}</section>" for heading, content in sections]
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escaped(title)}</title>'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">{again}'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head><body>\n'
         f"<h1>{escaped(title)}</h1><p>{escaped(subtitle)}</p>\n"
         + "\n".join(parts)
