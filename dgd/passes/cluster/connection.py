@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import dask
 from distributed import Client, Security
 from distributed.core import connect
 
 from dgd.errors import ClusterLostError, ConfigurationError
+from dgd.passes.cluster.certificates import check_certificates, why
 
 CLOSE_SECONDS = 5.0
 
@@ -28,7 +28,7 @@ def connected(address: str, *, timeout: float) -> Iterator[Client]:
     and for certificates that are not there.
     """
     _silence()
-    _check_certificates(address)
+    check_certificates(address)
     try:
         # A client that never connects prints a traceback when it is collected: so first see whether anybody is there.
         asyncio.run(_answers(address, timeout))
@@ -36,7 +36,7 @@ def connected(address: str, *, timeout: float) -> Iterator[Client]:
     except (ValueError, TypeError) as error:
         raise ConfigurationError(f"{address!r} is not the address of a scheduler: {error}") from error
     except Exception as error:
-        reason = str(error) or type(error).__name__
+        reason = why(address, error)
         raise ClusterLostError(
             f"no scheduler answers at {address} within {timeout:g} s ({reason}); start one with `dask scheduler`, or "
             f"leave the address out to run on threads"
@@ -57,30 +57,6 @@ def scheduler_address(path: str | os.PathLike[str]) -> str:
             f"{path} is not a scheduler file ({type(error).__name__}: {error}); "
             f"`dask scheduler --scheduler-file {path}` writes one"
         ) from error
-
-
-def _check_certificates(address: str) -> None:
-    """Raises ConfigurationError for a certificate that Dask's configuration does not name, or that is not a file."""
-    setting = "distributed.comm.tls"
-    named = {"ca-file": f"{setting}.ca-file", "cert": f"{setting}.client.cert", "key": f"{setting}.client.key"}
-    found = {what: str(dask.config.get(name) or "") for what, name in named.items()}
-    missing = [named[what] for what in ("ca-file", "cert") if not found[what]]
-    if address.startswith("tls://") and missing:
-        raise ConfigurationError(
-            f"{address} needs certificates, and Dask's configuration has no {' and no '.join(missing)}; set them there "
-            f"or as {' and '.join(map(_variable, missing))}"
-        )
-    for what, path in found.items():
-        # Text of several lines is the certificate itself.
-        if path and "\n" not in path and not Path(path).is_file():
-            raise ConfigurationError(
-                f"{path}, named in Dask's configuration as {named[what]} (or {_variable(named[what])}), is not a file"
-            )
-
-
-def _variable(setting: str) -> str:
-    """The environment variable that sets an entry of Dask's configuration."""
-    return "DASK_" + setting.upper().replace(".", "__").replace("-", "_")
 
 
 async def _answers(address: str, timeout: float) -> None:
