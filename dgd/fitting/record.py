@@ -61,7 +61,7 @@ SPLIT = ("read_seconds", "decode_seconds", "compute_seconds", "wait_seconds")
 """Where the threads of a pass spent their time."""
 
 
-def split_of(times: Times) -> dict[str, float]:
+def split_of(times: Times) -> dict[str, Any]:
     """The fields of SPLIT."""
     return {name: getattr(times, name.removesuffix("_seconds")) for name in SPLIT}
 
