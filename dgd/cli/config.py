@@ -28,8 +28,8 @@ def config() -> None:
 def with_settings(command: options.Command) -> options.Command:
     """An option for each setting."""
     for setting in reversed(SETTINGS.values()):
-        is_flag = setting.default is False
-        named = [f"--{setting.name.replace('_', '-')}", setting.name]
+        is_flag, option = isinstance(setting.default, bool), setting.name.replace("_", "-")
+        named = [f"--{option}" + f"/--no-{option}" * (setting.default is True), setting.name]
         how: dict[str, Any] = {"is_flag": True} if is_flag else {"metavar": "VALUE"}
         command = click.option(*named, **how, default=None, help=f"{setting.meaning.capitalize()}.")(command)
     return command

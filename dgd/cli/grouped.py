@@ -20,7 +20,7 @@ GROUPS = {
     ],
     "Where": [
         "threads", "scheduler", "scheduler_file", "memory_limit", "resident", "worker_timeout", "read_timeout",
-        "same_bits", "require_tls",
+        "same_bits", "require_tls", "dashboard",
     ],
 }  # fmt: skip
 """The options of each group, by the names of their parameters; the others stand below, under "Result"."""

@@ -61,6 +61,7 @@ class Where:
     same_bits: str = "report"
     require_tls: bool = False
     resident: str | int = "auto"
+    dashboard: bool = True
 
     @contextmanager
     def execution(self) -> Iterator[Execution]:
@@ -72,6 +73,7 @@ class Where:
             "read_timeout": self.read_timeout,
             "same_bits": self.same_bits,
             "require_tls": self.require_tls,
+            "dashboard": self.dashboard,
         }
         if not self.on_cluster:
             yield Execution(threads=self.threads, **limits)
@@ -133,6 +135,11 @@ def where_to_run(command: Command) -> Command:
         default=configured("require_tls"),
         help="Refuse a scheduler that is not reached by TLS.",
     )
+    @click.option(
+        "--dashboard/--no-dashboard",
+        default=configured("dashboard"),
+        help="Show a fit at /dgd on the scheduler's HTTP server [yes].",
+    )
     @functools.wraps(command)
     def with_where(
         *,
@@ -144,10 +151,12 @@ def where_to_run(command: Command) -> Command:
         read_timeout: float,
         same_bits: str,
         require_tls: bool,
+        dashboard: bool,
         **others: Any,
     ) -> int:
         place = place_of(scheduler, scheduler_file, threads)
-        where = Where(*place, memory_limit, worker_timeout, read_timeout, same_bits, require_tls)
+        limits = memory_limit, worker_timeout, read_timeout
+        where = Where(*place, *limits, same_bits, require_tls, dashboard=dashboard)
         return command(where=where, **others)
 
     return with_where

@@ -68,8 +68,8 @@ ARGUMENT = re.compile(
     r"`?(?:\b\w+\()?\b(?P<name>[a-z_0-9]+)=(?P<value>\.\.\.|True|\['[^\]]*'\]|'[^']*'|[-\d.e]*\d|)\)?`?(?![\w('\"\[])|`(?P<bare>[a-z_0-9]+)`"
 )
 OPTIONS = {
-    "chunk_rows", "classes", "compression", "dtype", "features", "l1", "l2", "learning_rate", "loss", "lower",
-    "max_iter", "max_seconds", "memory_limit", "out", "overwrite", "patience", "precision", "read_timeout",
+    "chunk_rows", "classes", "compression", "dashboard", "dtype", "features", "l1", "l2", "learning_rate", "loss",
+    "lower", "max_iter", "max_seconds", "memory_limit", "out", "overwrite", "patience", "precision", "read_timeout",
     "require_tls", "resident", "same_bits", "seed", "solver", "standardize", "target", "threads", "tol", "upper",
     "validation", "validation_fraction", "weight", "worker_timeout", "y",
     "folds", "by", "by_chunk", "update", "method", "choose", "n_lambdas", "penalty", "strengths", "panel",

@@ -131,7 +131,7 @@ def run(
 def _scheduler(where: Execution) -> tuple[Callback, ...]:
     """What tells the scheduler of a cluster how the fit gets on."""
     client = client_of(where)
-    if client is None:
+    if client is None or not where.dashboard:
         return ()
     from dgd.fitting.board.teller import teller_of
 

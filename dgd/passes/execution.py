@@ -34,6 +34,7 @@ class Execution:
         (`Result.same_bits`). "require": they are left out, with a warning each.
     read_timeout: seconds that reading a stored chunk may take, retries included; after that it is a ReadError.
     require_tls: refuse a scheduler that is not reached by TLS: whoever reaches one can run code on its workers.
+    dashboard: whether a fit on a cluster is shown at `/dgd` on the scheduler's HTTP server: names, sizes, passes.
 
     Raises ConfigurationError for a value that cannot be.
     """
@@ -46,6 +47,7 @@ class Execution:
     read_timeout: float = field(default_factory=partial(value_of, "read_timeout"))
     same_bits: str = field(default_factory=partial(value_of, "same_bits"))
     require_tls: bool = field(default_factory=partial(value_of, "require_tls"))
+    dashboard: bool = field(default_factory=partial(value_of, "dashboard"))
 
     def __post_init__(self) -> None:
         if self.client is not None and self.threads is not None:
@@ -59,6 +61,7 @@ class Execution:
         checked_number("Execution(worker_timeout", self.worker_timeout, above=0)
         checked_number("Execution(read_timeout", self.read_timeout, above=0)
         checked_flag("Execution(require_tls", self.require_tls)
+        checked_flag("Execution(dashboard", self.dashboard)
         checked_word("Execution(same_bits", self.same_bits, SAME_BITS)
         object.__setattr__(self, "resident", _checked_resident(self.resident))
 

@@ -176,6 +176,7 @@ SETTINGS = {
         Setting("read_timeout", 120.0, SECONDS, _seconds, "seconds that reading a chunk may take"),
         Setting("same_bits", "report", "report or require", _report_or_require, "workers with another NumPy or BLAS"),
         Setting("require_tls", False, FLAG, _flag, "refuse a scheduler that is not reached by TLS"),
+        Setting("dashboard", True, FLAG, _flag, "fits at /dgd on the scheduler's HTTP server"),
         Setting("checkpoint_every", 60.0, "a number of seconds above 0, or pass", _every, "between checkpoints", False),
         Setting("quiet", False, FLAG, _flag, "no progress on stderr", library=False),
         Setting("verbose", False, FLAG, _flag, "plan, passes and all digits", library=False),

@@ -86,11 +86,13 @@ class _Straight:
         before, after = self._key
         mark, watch, checksums = self._mark, self._watch, self._rows.checksums
         self._piece.index = index
-        watch.reading = Reading(self._piece, self._rows.read_timeout, time.monotonic())
+        began = time.monotonic()
+        watch.reading = Reading(self._piece, self._rows.read_timeout, began)
         try:
             version = self._filled(f"{before}{index}{after}", memory, checksums.version(index))
         finally:
             watch.reading = None
+            watch.read_seconds += time.monotonic() - began
         if version is None:
             return 0
         if mark:

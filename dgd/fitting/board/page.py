@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 REFRESH_SECONDS = 3
 DRAWN = 8
-"""Fits with curves; the others are in a table."""
+"""Fits that run, with curves, and below them the last that ended; the others are in a table."""
 SILENT_SECONDS = 10.0
 HEAD = ("", "data", "rows × columns", "loss, solver", "passes", "loss", "began", "how it ended")
 
@@ -28,7 +28,7 @@ def page_of(fits: Sequence[Fit], now: float) -> str:
     """The page, which a browser asks for anew every three seconds."""
     running = [fit for fit in reversed(fits) if fit.runs]
     ended = sorted((fit for fit in fits if not fit.runs), key=lambda fit: -(fit.ended or 0.0))
-    drawn = (running + ended)[:DRAWN] if running else ended[:1]
+    drawn = [*running[:DRAWN], *ended[:1]]
     rest = [fit for fit in running + ended if fit not in drawn]
     sections = [(_title(fit), _fit(fit, now)) for fit in drawn]
     if rest:
@@ -99,7 +99,7 @@ def _read(fit: Fit) -> str:
     read, seconds = fit.count("bytes_read"), fit.count("elapsed")
     if not (read > 0 and math.isfinite(read)):
         return ""
-    return size(read) + (f", {read / seconds / 1e6:,.4g} MB/s" if seconds > 0 else "")
+    return size(read) + (f", {size(read / seconds)}/s" if seconds > 0 else "")
 
 
 def _row(fit: Fit) -> list[str]:

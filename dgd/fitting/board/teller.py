@@ -12,7 +12,7 @@ from dgd.errors.words import finite_or_none, without_secrets
 from dgd.fitting.beginning import Beginning
 from dgd.fitting.board.board import MOST_IN_MESSAGE, SPLIT, VERSION, make_pages
 from dgd.fitting.record import Record
-from dgd.passes.cluster.news import END_SECONDS, SETTING, News, news_of
+from dgd.passes.cluster.news import END_SECONDS, News, news_of
 from dgd.passes.events import Event
 
 if TYPE_CHECKING:
@@ -109,13 +109,13 @@ class Teller:
             self._news.told = True
             warnings.warn(
                 f"the scheduler cannot show fits at /dgd ({self._news.refused}); the fit goes on. Install this dgd "
-                f"there, or set `{SETTING}: false` in Dask's configuration",
+                f"there, or set `dgd.Execution(dashboard=False)` or DGD_DASHBOARD=no",
                 RuntimeWarning,
                 stacklevel=2,
             )
 
 
 def teller_of(client: Any) -> tuple[Teller, ...]:
-    """The callback that tells a client's scheduler; none without one, or where none is to be told."""
+    """The callback that tells a client's scheduler; none without one."""
     news = None if client is None else news_of(client, make_pages)
     return () if news is None else (Teller(news),)

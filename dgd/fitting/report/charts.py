@@ -35,9 +35,11 @@ class Axis:
     low: float
     high: float
     logarithmic: bool
+    whole: bool = False
+    """Whether only whole numbers are on it."""
 
     @classmethod
-    def of(cls, values: Vector, *, logarithmic: bool = False) -> Axis:
+    def of(cls, values: Vector, *, logarithmic: bool = False, whole: bool = False) -> Axis:
         """One that all finite values are on."""
         values = np.asarray(values, dtype=np.float64)
         values = values[np.isfinite(values)]
@@ -48,7 +50,7 @@ class Axis:
             margin = 0.5 if logarithmic else max(abs(low) * 0.05, 1e-300) if low else 1.0
             low, high = low - margin, high + margin
         space = 0.03 * (high - low)
-        return cls(low - space, high + space, logarithmic)
+        return cls(low - space, high + space, logarithmic, whole)
 
     def places(self, values: Vector) -> Vector:
         """From 0 to 1; NaN for what has no place."""
@@ -68,6 +70,7 @@ class Axis:
         span = self.high - self.low
         step = 10.0 ** math.floor(math.log10(span / 4))
         step *= next(factor for factor in (1, 2, 5, 10) if span / (step * factor) <= 6)
+        step = max(step, 1.0) if self.whole else step
         return [k * step for k in range(math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9) + 1)]
 
 
@@ -75,7 +78,7 @@ def line_chart(
     title: str, lines: Sequence[Line], x_label: str, y_label: str, *, log_y: bool = False, log_x: bool = False
 ) -> str:
     """Curves over one another, with a legend where there are several."""
-    x_axis = Axis.of(np.concatenate([line.x for line in lines]), logarithmic=log_x)
+    x_axis = Axis.of(np.concatenate([line.x for line in lines]), logarithmic=log_x, whole=x_label == "pass")
     y_axis = Axis.of(np.concatenate([line.y for line in lines]), logarithmic=log_y)
     parts = [_axes(x_axis, y_axis, x_label, y_label)]
     named = [line for line in lines if not line.guide]

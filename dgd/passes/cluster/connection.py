@@ -62,7 +62,8 @@ def scheduler_address(path: str | os.PathLike[str]) -> str:
 async def _answers(address: str, timeout: float) -> None:
     # `connect` itself waits for ever for the first words of whoever accepts and says nothing.
     security = Security().get_connection_args("client")
-    comm = await asyncio.wait_for(connect(address, timeout=timeout, **security), timeout)
+    # A moment later than it gives up by itself, with a reason.
+    comm = await asyncio.wait_for(connect(address, timeout=timeout, **security), timeout + 1.0)
     await comm.close()
 
 

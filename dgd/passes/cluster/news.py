@@ -12,13 +12,10 @@ from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import dask
 from distributed.protocol.pickle import dumps
 
 OPERATION = "dgd_fit"
 PLUGIN = "dgd-fits"
-SETTING = "dgd.dashboard"
-"""In Dask's configuration; `DASK_DGD__DASHBOARD=False` keeps fits from the page."""
 ANSWER_SECONDS = 5.0
 AGAIN_SECONDS = 30.0
 """After a failure, before the scheduler is asked again: it may have been restarted."""
@@ -96,8 +93,8 @@ _of_client: WeakKeyDictionary[Any, News] = WeakKeyDictionary()
 
 
 def news_of(client: Any, make: Make) -> News | None:
-    """What sends messages to a client's scheduler; None where none are to be sent."""
-    if not dask.config.get(SETTING, True) or getattr(client, "loop", None) is None:
+    """What sends messages to a client's scheduler; None for one without an event loop."""
+    if getattr(client, "loop", None) is None:
         return None
     if client not in _of_client:
         _of_client[client] = News(client, make)
