@@ -103,7 +103,7 @@ def _read(fit: Fit) -> str:
 
 
 def _row(fit: Fit) -> list[str]:
-    how = fit.message or fit.state
+    how = fit.message or fit.state.replace("_", " ")
     return [
         fit.state.replace("_", " "), fit.texts["data"], _sizes(fit), f"{fit.texts['loss']}, {fit.texts['solver']}",
         _whole(fit.count("passes")), _rounded(fit.count("loss_now")), _clock(fit), how,

@@ -11,7 +11,7 @@ import numpy as np
 from dgd._typing import Vector
 from dgd.errors.markup import escaped
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 260, 74, 14, 12, 42
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 260, 88, 14, 12, 42
 ROW = 18
 MOST_POINTS = 1000
 COLOURS = ("#1f5fa8", "#c2571a", "#2c7a4b", "#7a3f98", "#8a6d00", "#5a5a5a")
@@ -108,7 +108,7 @@ def interval_chart(title: str, names: Sequence[str], values: Vector, lower: Vect
         parts.append(f'<text x="{place:.1f}" y="{height - BOTTOM + 18}" text-anchor="middle">{_number(tick)}</text>')
     for row, name in enumerate(names):
         y = TOP + ROW * row + ROW / 2
-        short = name if len(name) <= 28 else f"{name[:27]}…"
+        short = name if len(name) <= 24 else f"{name[:23]}…"
         parts.append(
             f'<text x="{left - 8}" y="{y + 4:.1f}" text-anchor="end">{escaped(short)}'
             f"<title>{escaped(name)}</title></text>"

@@ -23,7 +23,7 @@ svg { width: 100%; height: auto; max-width: 760px; font: 14px system-ui, sans-se
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 td, th { border-bottom: 1px solid #ddd; padding: .2rem .9rem .2rem 0; text-align: left; vertical-align: top;
   overflow-wrap: break-word; }
-td:last-child { overflow-wrap: anywhere; }
+td:nth-child(2):last-child { overflow-wrap: anywhere; }
 .warn { border-left: 4px solid #c2571a; padding-left: .7rem; }
 footer { margin-top: 2rem; color: #666; font-size: .85rem; }
 @media print { body { max-width: none; padding: 0; font-size: 11px; } figure, tr { break-inside: avoid; }
