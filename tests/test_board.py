@@ -64,6 +64,11 @@ def board_of(client: Client) -> Board:
     return found
 
 
+def all_ended(client: Client) -> None:
+    """The last message of a fit may come a moment after it."""
+    wait_until(lambda: not any(fit.runs for fit in board_of(client).fits.values()), "the end")
+
+
 def message(fit: str, **more: Any) -> dict[str, Any]:
     facts = {"data": "a.zarr", "loss": "huber", "solver": "lbfgs", "rows": 10, "columns": 2, "max_iter": 9}
     return {"version": VERSION, "fit": fit, "facts": facts, **more}
@@ -80,6 +85,7 @@ def test_a_fit_is_shown_with_its_passes_and_its_end(client: Client, store: str) 
             seen.append(got(client))
 
     result = dgd.fit(store, loss="huber", client=client, callbacks=[look])
+    all_ended(client)
     running, ended = seen[0], got(client)
     for text in (running, ended):
         found = check_inert(text)
@@ -100,6 +106,7 @@ def test_a_fit_is_shown_with_its_passes_and_its_end(client: Client, store: str) 
 
 def test_numbers_for_prometheus(client: Client, store: str) -> None:
     result = dgd.fit(store, client=client)
+    all_ended(client)
     text = got(client, "/dgd/metrics")
     found = dict(re.findall(r"^(dgd_\w+)\{fit=.*?\} (\S+)$", text, re.MULTILINE))
     assert found["dgd_fit_pass"] == f"{float(result.n_iter_)!r}"
@@ -152,12 +159,13 @@ def test_a_fit_that_failed_says_why(client: Client, rows: Any) -> None:
 
     with pytest.raises(ValueError, match="script"):
         dgd.fit(*rows, client=client, callbacks=[fail])
+    all_ended(client)
     fit = list(board_of(client).fits.values())[-1]
     assert (fit.state, fit.message) == ("failed", EVIL)
     check_inert(got(client))
 
 
-def test_a_pass_waits_for_no_answer_and_the_end_for_a_second(
+def test_a_pass_waits_for_no_answer_and_the_end_for_a_moment(
     client: Client, rows: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def never(*arguments: Any, **options: Any) -> bool:
@@ -178,6 +186,7 @@ def test_a_pass_waits_for_no_answer_and_the_end_for_a_second(
     monkeypatch.undo()
     news._not_before = -np.inf
     dgd.fit(*rows, client=client)
+    all_ended(client)
     assert list(board_of(client).fits.values())[-1].state == "converged"
 
 
@@ -212,6 +221,7 @@ def test_a_scheduler_that_forgot_is_told_how_again(client: Client, rows: Any) ->
     scheduler = client.cluster.scheduler
     del scheduler.handlers["dgd_fit"], scheduler.plugins["dgd-fits"]
     dgd.fit(*rows, client=client)
+    all_ended(client)
     assert [fit.state for fit in board_of(client).fits.values()] == ["converged"]
 
 

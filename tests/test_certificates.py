@@ -169,12 +169,14 @@ def test_what_speaks_no_tls(ours: Authority) -> None:
         ),
         ("certificate verify failed: certificate has expired", "the scheduler's certificate"),
         ("SSLEOFError: EOF occurred in violation of protocol", "handshake was ended by the other side"),
-        ("who knows", "who knows"),
+        ("Timed out", "or not answered"),
+        ("[Errno 111] Connection refused", "no answer"),
+        ("who knows", "no answer"),
     ],
 )
 def test_the_cause_may_lie_deep(text: str, expected: str) -> None:
-    error = OSError("Timed out trying to connect")
+    error = OSError("no answer")
     error.__cause__ = OSError("in TLS")
     error.__cause__.__cause__ = ssl.SSLError(text)
-    assert (expected in why("tls://a:1", error)) == (text != "who knows")
+    assert expected in why("tls://a:1", error)
     assert why("tcp://a:1", ConnectionResetError("Connection reset by peer")).endswith("begins with tls://")

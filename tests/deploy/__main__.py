@@ -7,9 +7,12 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.leftovers import Surroundings
 
 DEPLOY = Path(__file__).parent.parent.parent / "deploy"
 NOT_RUN = 77
@@ -33,11 +36,20 @@ def names() -> list[str]:
 
 
 def run(name: str, *, install: bool, seconds: float = SECONDS) -> Ran:
-    """Run a script, print the end of its output, and say how it ended."""
+    """Run a script, print the end of its output, and say how it ended; what leaves a process or a file has failed."""
+    with tempfile.TemporaryDirectory(prefix="dgd-deploy-") as folder:
+        around = Surroundings(Path(folder))
+        ran = _run(name, around, install=install, seconds=seconds)
+        left = around.leftovers()
+        around.kill()
+    return Ran(name, "FAILED", ran.seconds, f"left behind: {', '.join(left)}") if left else ran
+
+
+def _run(name: str, around: Surroundings, *, install: bool, seconds: float) -> Ran:
     began = time.monotonic()
     process = subprocess.Popen(
         [str(DEPLOY / name / "smoke"), *(["--install"] if install else [])],
-        env=environment(),
+        env=environment(around),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -56,11 +68,10 @@ def run(name: str, *, install: bool, seconds: float = SECONDS) -> Ran:
     return Ran(name, verdict, time.monotonic() - began, lines[-1].partition(": ")[2])
 
 
-def environment() -> dict[str, str]:
+def environment(around: Surroundings) -> dict[str, str]:
     """With this Python, and this dgd, found first."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     modules = os.pathsep.join([str(DEPLOY.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
-    return {**os.environ, "PATH": path, "PYTHONPATH": modules}
+    return {**around.environment, "PYTHONPATH": modules}
 
 
 def main() -> int:

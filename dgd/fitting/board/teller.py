@@ -22,7 +22,7 @@ BETWEEN_SECONDS = 0.5
 
 
 class Teller:
-    """The callback. It never waits for the scheduler, but at the end of the fit, for a second at most."""
+    """The callback. It never waits for the scheduler, but at the end of the fit, for 0.3 s at most."""
 
     def __init__(self, news: News) -> None:
         self._news = news

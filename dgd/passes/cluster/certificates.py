@@ -16,8 +16,10 @@ from dgd.errors import ConfigurationError
 SETTING = "distributed.comm.tls"
 SEQUENCE, VERSION, UTC_TIME = 0x30, 0xA0, 0x17
 """Tags of DER: a sequence, the version of a certificate, and a time with two digits for the year."""
-ENDED = re.compile(r"SSLEOFError|EOF occurred|Stream is closed|Connection reset|ALERT|alert|handshake")
-"""What is left of a handshake that the other side ends."""
+UNFINISHED = re.compile(
+    r"SSLEOFError|EOF occurred|Stream is closed|Connection reset|ALERT|alert|handshake|[Tt]imed? ?out"
+)
+"""What is left of a handshake that the other side ends, or does not answer."""
 
 
 def check_certificates(address: str) -> None:
@@ -81,11 +83,11 @@ def why(address: str, error: BaseException) -> str:
         return "the scheduler's certificate, or that of its authority, has expired; make another one"
     if "does not match" in said or "CERTIFICATE_VERIFY_FAILED" in said or "UNKNOWN_CA" in said:
         return f"the certificates are not of one authority, or not for this host: {plain}"
-    if ENDED.search(said):
+    if UNFINISHED.search(said) and "refused" not in said:
         host = address.partition("://")[2]
         return (
-            f"the TLS handshake was ended by the other side: its authority is not that of this client's certificate, "
-            f"a certificate has expired, or it speaks no TLS; `openssl s_client -connect {host} -CAfile … -cert … "
+            f"the TLS handshake was ended by the other side, or not answered: its authority is not that of this "
+            f"client's certificate, a certificate has expired, or it speaks no TLS; `openssl s_client -connect {host} -CAfile … -cert … "
             f"-key …` says more"
         )
     return plain

@@ -19,7 +19,7 @@ PLUGIN = "dgd-fits"
 ANSWER_SECONDS = 5.0
 AGAIN_SECONDS = 30.0
 """After a failure, before the scheduler is asked again: it may have been restarted."""
-END_SECONDS = 1.0
+END_SECONDS = 0.3
 """At most so long the end of a fit waits for its message to be sent."""
 
 Make = Callable[[], Any]
