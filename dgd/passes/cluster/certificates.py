@@ -87,8 +87,8 @@ def why(address: str, error: BaseException) -> str:
         host = address.partition("://")[2]
         return (
             f"the TLS handshake was ended by the other side, or not answered: its authority is not that of this "
-            f"client's certificate, a certificate has expired, or it speaks no TLS; `openssl s_client -connect {host} -CAfile … -cert … "
-            f"-key …` says more"
+            f"client's certificate, a certificate has expired, or it speaks no TLS; "
+            f"`openssl s_client -connect {host} -CAfile … -cert … -key …` says more"
         )
     return plain
 
