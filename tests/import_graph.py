@@ -63,6 +63,7 @@ HOMES = {
     "pandas": ("models/inference/table.py", "estimators/to_sklearn.py"),
     "onnx": "models/export/onnx_graph.py",
     "click": "cli",
+    "rich": "cli/progress",
     "matplotlib": "fitting/plots",
     "threadpoolctl": "passes/blas.py",
     "psutil": "passes/memory.py",

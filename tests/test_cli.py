@@ -29,17 +29,20 @@ from distributed.comm import CommClosedError
 
 import dgd
 import dgd.data.tables.ingest
-from dgd.cli import exit_code, main
+from dgd.cli import main
 from dgd.cli.demo.processes import Cluster, local_cluster
-from dgd.cli.output import in_options
-from dgd.cli.progress import bar, done
+from dgd.cli.failing import exit_code
+from dgd.cli.in_options import in_options
+from dgd.cli.progress.line import PlainBar
+from dgd.cli.progress.passes import done
 
 pytestmark = pytest.mark.usefixtures("tiny_data_are_divided_too")
 
 DGD = [sys.executable, "-m", "dgd"]
 SLOWLY = """
 import sys, time
-from dgd.cli import exit_code, main
+from dgd.cli import main
+from dgd.cli.failing import exit_code
 from dgd.data.dataset import Dataset
 
 read = Dataset.read
@@ -153,8 +156,9 @@ def test_a_verbose_fit_prints_the_plan_then_the_passes_on_stderr_and_the_result_
         r"for a pass that reads all \(measured on 2 chunks\)",
         reading,
     )
-    assert [line.split("  ")[0] for line in passes] == ["pass 1", "pass 2", "pass 3"]
+    assert [line.split("  ")[2] for line in passes] == ["pass 1", "pass 2", "pass 3"]
     assert re.fullmatch(
+        r"\d\d:\d\d:\d\d  \d+ s  "
         r"pass 2  loss \S+  gradient \S+  learning_rate \S+  \S+ M rows/s  0 MB/s  100% in memory(  no step)?",
         passes[1],
     )
@@ -278,7 +282,8 @@ def test_every_option_of_fit_reaches_the_library(
 def test_a_terminal_gets_one_redrawn_line(start: Start, store: str) -> None:
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 70, 0, 0))
-    child = start("fit", store, "--max-iter", "40", "--learning-rate", "1e-9", "-v", stderr=theirs)
+    dumb = {**os.environ, "TERM": "dumb"}
+    child = start("fit", store, "--max-iter", "40", "--learning-rate", "1e-9", "-v", stderr=theirs, env=dumb)
     os.close(theirs)
     out, _ = child.communicate(timeout=SOON)
     shown = os.read(ours, 100_000).decode()
@@ -303,6 +308,7 @@ def test_the_bar_follows_the_passes_or_the_fall_of_the_gradient() -> None:
     assert done(1, 1000, 1e-3, 1e-6) == pytest.approx(0.5)
     assert done(999, 1000, 10.0, 0.0) == pytest.approx(0.999)
     assert done(3, 1000, 0.0, 0.0) == 1.0
+    bar = PlainBar()
     assert (bar(0.0), bar(0.5), bar(1.0)) == (f"[{' ' * 20}]", f"[{'#' * 10}{' ' * 10}]", f"[{'#' * 20}]")
 
 
@@ -527,7 +533,8 @@ def test_a_bug_ends_with_1_and_its_traceback(store: str) -> None:
     program = f"""
 import sys
 import dgd.fitting.fit
-from dgd.cli import exit_code, main
+from dgd.cli import main
+from dgd.cli.failing import exit_code
 dgd.fitting.fit.fit = lambda *_, **__: 1 / 0
 sys.exit(main(["fit", {store!r}]))
 """

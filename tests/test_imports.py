@@ -22,6 +22,7 @@ HEAVY = {
     "xarray",
     "pandas",
     "matplotlib",
+    "rich",
 }
 MODULES = 350
 SECONDS = 0.3

@@ -103,7 +103,17 @@ def test_options_are_listed_in_groups_and_each_once(name: str, capfd: pytest.Cap
         assert titles == [*GROUPS, REST]
         grouped = {each for names in GROUPS.values() for each in names}
         rest = {str(param.name) for param in command.params if isinstance(param, click.Option)} - grouped
-        assert rest <= {"out", "overwrite", "quiet", "verbose", "order", "require_convergence", "as_json", "events"}
+        assert rest <= {
+            "out",
+            "overwrite",
+            "quiet",
+            "verbose",
+            "order",
+            "require_convergence",
+            "as_json",
+            "events",
+            "log",
+        }
 
 
 @pytest.mark.parametrize("shell", [shell for shell in ASK if shutil.which(shell)])

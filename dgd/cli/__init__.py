@@ -13,17 +13,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextvars import copy_context
 from importlib import import_module
 
 import click
 
 from dgd._version import __version__
-from dgd.cli.failing import USAGE, exit_code, fail
-from dgd.cli.output import PRINTED, noted_warnings
-from dgd.cli.signals import interrupt_on_signal
-from dgd.errors import DgdError
+from dgd.cli.signals import forget_early, interrupt_on_signal
 
-CLOSED_PIPE = 141
+WIDEST, NARROWEST = 80, 50
+"""Columns of help texts."""
 VARIABLE = "_DGD_COMPLETE"
 """By which a shell asks for completion."""
 
@@ -52,6 +51,8 @@ COMMANDS = {
     "guide": "Read about fitting, stores, memory, clusters.",
 }
 """Each is the function of its name in the file of its name, imported when it is asked for."""
+STOPPABLE = {"fit", "resume"}
+"""Those that SIGUSR1 asks to stop; it ends the others."""
 
 
 class Commands(click.Group):
@@ -73,6 +74,8 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command, or an error that names those whose names are alike."""
+        if not STOPPABLE.intersection(args[:1]):
+            forget_early()
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             from difflib import get_close_matches
 
@@ -101,6 +104,11 @@ def commands() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; the exit code."""
+    # What the options --log and --quiet say holds for this command alone.
+    return copy_context().run(_main, arguments)
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     if VARIABLE in os.environ and arguments is None:
         from dgd.cli.completion import complete
 
@@ -109,24 +117,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # A terminal that cannot show ≤ or × gets a question mark, not a traceback.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    given, context = list(sys.argv[1:] if arguments is None else arguments), None
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         with (
-            noted_warnings(),
             interrupt_on_signal(),
-            commands.make_context("dgd", list(given)) as context,
+            commands.make_context("dgd", list(given), terminal_width=_width()) as context,
         ):
-            return int(commands.invoke(context) or 0)
+            from dgd.cli.running import run
+
+            return run(commands, context, given)
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
-        return USAGE
-    except BrokenPipeError:
-        # Whoever read stdout has left, as `| head` does.
-        return CLOSED_PIPE
-    except (click.UsageError, KeyboardInterrupt, DgdError, OSError) as error:
-        return fail(error, as_json="--json" in given and not (context and context.meta.get(PRINTED)))
+        return error.exit_code
+    except (click.UsageError, KeyboardInterrupt) as error:
+        from dgd.cli.failing import fail
+
+        return fail(error, as_json="--json" in given)
 
 
-__all__ = ["exit_code", "main"]
+def _width() -> int:
+    """Of help texts: click asks by `shutil`, whose import takes longer than the rest of the help."""
+    try:
+        columns = int(os.environ.get("COLUMNS", "0")) or os.get_terminal_size(1).columns
+    except (OSError, ValueError):
+        columns = WIDEST
+    return max(min(columns, WIDEST) - 2, NARROWEST)

@@ -10,7 +10,8 @@ import click
 from dgd.cli import options
 from dgd.cli.arrays import Arrays, arrays
 from dgd.cli.output import print_json, say
-from dgd.cli.progress import writing_progress
+from dgd.cli.progress.counts import rows_of_all
+from dgd.cli.progress.options import progress
 from dgd.cli.redo import redo_command
 from dgd.data.reading import is_url
 from dgd.errors.words import without_secrets
@@ -31,7 +32,7 @@ from dgd.errors.words import without_secrets
 @click.option("--sparse/--dense", default=None, help="X by its non-zero values, as AnnData's CSR, or not [as it is].")
 @click.option("--memory-limit", callback=options.size, metavar="SIZE", help="Memory it may use, like 2GiB [all].")
 @options.overwrite
-@options.quiet
+@progress
 @options.as_json
 def copy(
     store: str,
@@ -43,7 +44,6 @@ def copy(
     sparse: bool | None,
     memory_limit: int | None,
     overwrite: bool,
-    quiet: bool,
     as_json: bool,
 ) -> int:
     """Write the dataset STORE, a path or URL, again as OUT.zarr: in other chunks, decoded, with checksums.
@@ -54,7 +54,7 @@ def copy(
     from dgd.passes.execution import Execution
 
     place, target = (without_secrets(each) if is_url(each) else os.path.abspath(each) for each in (store, out))
-    with writing_progress(_of_rows, quiet=quiet) as progress:
+    with rows_of_all() as progress:
         written = write(
             store,
             out,
@@ -74,7 +74,3 @@ def copy(
         left_out = f", {written.rows_left_out:,} with a missing cell left out" if written.rows_left_out else ""
         say(f"{written.path}: {written.rows:,} rows × {written.features} features{left_out}")
     return 0
-
-
-def _of_rows(rows: int, total: int) -> tuple[float, str]:
-    return rows / total, f"{rows:,} of {total:,} rows"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from dgd.cli.output import in_options, note, print_json
+from dgd.cli.in_options import in_options
+from dgd.cli.output import note, print_json
 from dgd.errors import ClusterLostError, ConfigurationError, DgdError
 
 USAGE, DATA, CLUSTER, INTERRUPTED = 2, 3, 5, 130

@@ -18,7 +18,7 @@ from dgd.cli.job import Job, checkpoint_every, job
 from dgd.cli.method import Chosen, method
 from dgd.cli.model_out import check_place, try_model_room
 from dgd.cli.output import note
-from dgd.cli.progress import Waits
+from dgd.cli.progress.log import QUIET
 from dgd.cli.signals import StopRequest
 from dgd.fitting.verdict.stopping import MAX_ITER, TOL
 from dgd.passes.execution import Execution
@@ -103,10 +103,14 @@ def fit(
     data: Any = (dataset, {}) if control["checkpoint"] is None else (store, {**arrays.roles, **reading})
 
     def run(execution: Execution, request: StopRequest) -> Any:
-        if job.verbose and not job.quiet:
+        if job.verbose and not QUIET.get():
             note(str(what.choice))
-            ends = Interruption(None, [request, Waits()])
-            cost = planned(dataset, what, given["precision"], execution, measure=True, tell=ends)
+            from dgd.cli.progress.passes import Waits
+            from dgd.cli.progress.screen import screen
+
+            with screen() as shown:
+                ends = Interruption(None, [request, Waits(shown)])
+                cost = planned(dataset, what, given["precision"], execution, measure=True, tell=ends)
             note(cost.line())
             note(cost.reading_line())
             if control["validation_fraction"] is not None:

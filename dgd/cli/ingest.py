@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,8 @@ import click
 from dgd.cli import options, tables
 from dgd.cli.dialect import dialect as with_dialect
 from dgd.cli.output import print_json, say
-from dgd.cli.progress import writing_progress
+from dgd.cli.progress.counts import row_counts
+from dgd.cli.progress.options import progress
 from dgd.cli.redo import redo_command
 from dgd.errors.words import counted, visible
 
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 )
 @options.storage_options
 @options.overwrite
-@options.quiet
+@progress
 @options.as_json
 def ingest(
     files: tuple[str, ...],
@@ -65,13 +65,12 @@ def ingest(
     compression: str,
     storage_options: dict[str, Any] | None,
     overwrite: bool,
-    quiet: bool,
     as_json: bool,
 ) -> int:
     """Write the rows of CSV and Parquet FILEs, one after the other, as one dataset OUT.zarr."""
     from dgd.data.tables.ingest import ingest as write
 
-    with writing_progress(_of_bytes(files), quiet=quiet) as progress:
+    with row_counts(lambda: _bytes_of(files)) as progress:
         written = write(
             files,
             out,
@@ -130,11 +129,6 @@ def _listed(names: tuple[str, ...]) -> str:
     return shown if len(names) <= 20 else f"{shown}, … and {len(names) - 20:,} more"
 
 
-def _of_bytes(files: tuple[str, ...]) -> Callable[[int, int], tuple[float, str]]:
-    total = sum(os.path.getsize(path) for path in files if os.path.isfile(path))
-
-    def say_bytes(rows: int, bytes_read: int) -> tuple[float, str]:
-        text = f"{rows:,} rows  {bytes_read / 1e6:.1f} of {total / 1e6:.1f} MB"
-        return min(1.0, bytes_read / max(total, 1)), text
-
-    return say_bytes
+def _bytes_of(files: tuple[str, ...]) -> int:
+    """Of all files; 0 where one is a folder or a URL."""
+    return sum(map(os.path.getsize, files)) if all(map(os.path.isfile, files)) else 0

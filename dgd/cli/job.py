@@ -13,10 +13,12 @@ from typing import Any
 import click
 
 from dgd.cli import options
+from dgd.cli.configured import configured
+from dgd.cli.in_options import in_options
 from dgd.cli.model_out import deliver, save_so_far
 from dgd.cli.options import Command, Where
-from dgd.cli.output import in_options, note
-from dgd.cli.progress import pass_progress
+from dgd.cli.output import columns, note
+from dgd.cli.progress.log import logged
 from dgd.cli.signals import StopRequest, stop_on_signal
 from dgd.errors import ClusterLostError, DgdError
 from dgd.fitting.record import Record
@@ -37,7 +39,6 @@ class Job:
     where: Where
     out: str | None
     overwrite: bool
-    quiet: bool
     as_json: bool
     require_convergence: bool
     verbose: bool = False
@@ -51,6 +52,8 @@ class Job:
 
         infer: makes an inference of the result, or None. Its error is raised once the result has been delivered.
         """
+        from dgd.fitting.result_lines import passes_made
+
         with self.where.execution() as execution, stop_on_signal() as request:
             try:
                 result = fit(execution, request)
@@ -61,6 +64,7 @@ class Job:
                         save_so_far(error.result, self.out, overwrite=self.overwrite)
                 raise
             self._tell_checkpoint(result)
+            logged(f"{result.status.label} after {passes_made(result.n_iter_)}, loss {result.loss:.6g}")
             inference, refused = None, None
             try:
                 inference = infer(result, execution)
@@ -82,17 +86,25 @@ class Job:
         self, *, max_iter: int, tol: float, first: float = 0.0
     ) -> AbstractContextManager[Callable[[Record], None]]:
         """What shows the passes of a fit; `first`: the gradient norm of the first one, where that was made before."""
-        return pass_progress(max_iter=max_iter, tol=tol, quiet=self.quiet, verbose=self.verbose, first=first)
+        from dgd.cli.progress.passes import pass_progress
+
+        return pass_progress(max_iter=max_iter, tol=tol, verbose=self.verbose, first=first)
 
     def _text(self, result: Any, inference: Any) -> str:
         """An overview, or with all digits; below it the table of an inference."""
+        from dgd.errors.columns_text import folded
         from dgd.fitting.result_lines import overview
 
+        width = columns()
         if self.verbose:
-            found = result.summary()
+            found = folded(result.summary(), width)
         else:
-            found = overview(result, order=self.order, words=in_options, coefficients=inference is None)
-        return found if inference is None else f"{found}\n\n{inference}"
+            found = overview(result, order=self.order, words=in_options, coefficients=inference is None, width=width)
+        if inference is None:
+            return found
+        from dgd.models.inference import table
+
+        return f"{found}\n\n{folded(table.text(inference, width), width)}"
 
     def _tell_checkpoint(self, result: Any) -> None:
         if result.checkpoint is not None:
@@ -112,7 +124,6 @@ def job(command: Command) -> Command:
 
     @options.overwrite
     @click.option("--out", metavar="MODEL.dgd", help="Save the model there.")
-    @options.quiet
     @options.verbose
     @options.sort
     @click.option("--require-convergence", is_flag=True, help="Exit with code 4 unless the fit converged.")
@@ -124,14 +135,13 @@ def job(command: Command) -> Command:
         where: Where,
         out: str | None,
         overwrite: bool,
-        quiet: bool,
         as_json: bool,
         require_convergence: bool,
         verbose: bool,
         order: str,
         **others: Any,
     ) -> int:
-        chosen = Job(where, out, overwrite, quiet, as_json, require_convergence, verbose, order)
+        chosen = Job(where, out, overwrite, as_json, require_convergence, verbose, order)
         return command(job=chosen, **others)
 
     return with_job
@@ -150,7 +160,7 @@ def every(ctx: click.Context, param: click.Parameter, value: str) -> float | str
 checkpoint_every = click.option(
     "--checkpoint-every",
     callback=every,
-    default=options.configured("checkpoint_every"),
+    default=configured("checkpoint_every"),
     metavar="S|pass",
     help="Seconds between two checkpoints, or after every pass [60].",
 )

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
+from dgd.cli.configured import configured
 from dgd.cli.output import note
-from dgd.errors.words import bytes_in
+from dgd.cli.progress.options import progress
+from dgd.errors.words import bytes_in, without_secrets
 from dgd.passes import settings
 from dgd.passes.execution import Execution
 
 CONNECT_SECONDS = 10.0
+DOING = {"predict": "predicting", "score": "scoring", "summarize": "summing", "cv": "pass", "path": "pass"}
+"""What passes of a command do, where that is not reading; a "pass" is one of several."""
 
 Command = Callable[..., int]
 
@@ -38,16 +42,6 @@ def auto_or_size(ctx: click.Context, param: click.Parameter, value: str) -> str 
     return 0 if value == "0" else size(ctx, param, value)
 
 
-def configured(name: str) -> Callable[[], Any]:
-    """What an option is where the command line has none: the setting of its name, see `dgd config show`."""
-
-    def value() -> Any:
-        completing = click.get_current_context().resilient_parsing
-        return settings.SETTINGS[name].default if completing else settings.value_of(name)
-
-    return value
-
-
 @dataclass(frozen=True)
 class Where:
     """Where to run and how much memory to use, as the command line says it."""
@@ -66,7 +60,16 @@ class Where:
     @contextmanager
     def execution(self) -> Iterator[Execution]:
         """As an argument of `dgd.fit` and the others, with a client of the scheduler that was named."""
+        from dgd.cli.progress.passes import shown_passes
+
+        doing = DOING.get(click.get_current_context().info_name or "", "reading")
+        with shown_passes(doing) as on_event, self._on(on_event) as execution:
+            yield execution
+
+    @contextmanager
+    def _on(self, on_event: Callable[[Any], object]) -> Iterator[Execution]:
         limits: dict[str, Any] = {
+            "on_event": on_event,
             "memory_limit": self.memory_limit,
             "resident": self.resident,
             "worker_timeout": self.worker_timeout,
@@ -78,6 +81,7 @@ class Where:
         if not self.on_cluster:
             yield Execution(threads=self.threads, **limits)
             return
+        from dgd.cli.progress.waiting import waiting
         from dgd.passes.cluster.connection import connected, scheduler_address
         from dgd.passes.cluster.encryption import refuse_plain, warning_of
 
@@ -87,7 +91,11 @@ class Where:
             refuse_plain(address)
         elif (warning := warning_of(address)) is not None:
             note(warning)
-        with connected(address, timeout=min(CONNECT_SECONDS, self.worker_timeout)) as client:
+        with ExitStack() as open_until_the_end:
+            with waiting(f"connecting to {without_secrets(address)}"):
+                client = open_until_the_end.enter_context(
+                    connected(address, timeout=min(CONNECT_SECONDS, self.worker_timeout))
+                )
             yield Execution(client=client, **limits)
 
     @property
@@ -97,7 +105,7 @@ class Where:
 
 
 def where_to_run(command: Command) -> Command:
-    """The options --scheduler, --scheduler-file, --threads, --memory-limit and the two timeouts, as one `where`."""
+    """The options of where to run and how much memory to use, as one `where`; and those of `progress`."""
 
     @click.option("--scheduler", metavar="ADDRESS", help="Run on the Dask cluster at this address, tcp://host:8786.")
     @click.option("--scheduler-file", metavar="FILE", help="The same, the address taken from a scheduler file.")
@@ -140,6 +148,7 @@ def where_to_run(command: Command) -> Command:
         default=configured("dashboard"),
         help="Show a fit at /dgd on the scheduler's HTTP server [yes].",
     )
+    @progress
     @functools.wraps(command)
     def with_where(
         *,
@@ -243,7 +252,6 @@ precision = click.option(
 )
 overwrite = click.option("--overwrite", is_flag=True, help="Replace what dgd wrote there before.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-quiet = click.option("--quiet", is_flag=True, default=configured("quiet"), help="No progress on stderr.")
 verbose = click.option(
     "-v",
     "--verbose",

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
-import shlex
+import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -13,6 +12,8 @@ from typing import Any
 
 import click
 
+from dgd.cli.progress.line import clear_line
+from dgd.cli.progress.log import logged
 from dgd.errors.words import visible, without_secrets
 
 PRINTED = "dgd.printed"
@@ -32,6 +33,7 @@ def print_json(document: dict[str, Any]) -> None:
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
     if (context := click.get_current_context(silent=True)) is not None:
         context.meta[PRINTED] = True
+    clear_line()
     click.echo("\n".join(line if line.isprintable() else _escaped(line) for line in text.split("\n")))
 
 
@@ -42,59 +44,35 @@ def _escaped(line: str) -> str:
 
 def say(text: str) -> None:
     """Lines of a result on stdout."""
+    clear_line()
     click.echo(_shown(text))
 
 
 def print_text(text: str) -> None:
     """A text for another program on stdout, as it is; on a terminal without what steers it."""
+    clear_line()
     click.echo(_shown(text) if sys.stdout.isatty() else text, nl=False)
 
 
 def note(text: str) -> None:
-    """A line for the person at the terminal, on stderr."""
+    """A line for the person at the terminal, on stderr; and in the log."""
+    clear_line()
     click.echo(_shown(without_secrets(text)), err=True)
+    logged(text)
 
 
 def _shown(text: str) -> str:
     return "\n".join(map(visible, text.split("\n")))
 
 
+def columns() -> int | None:
+    """Of the terminal that a result is printed on; None where it goes elsewhere."""
+    try:
+        return (os.get_terminal_size(sys.stdout.fileno()).columns or None) if sys.stdout.isatty() else None
+    except (OSError, ValueError):
+        return None
+
+
 def on_terminal() -> bool:
     """Whether somebody is watching stderr."""
     return sys.stderr.isatty()
-
-
-ARGUMENT = re.compile(
-    r"`?(?:\b\w+\()?\b(?P<name>[a-z_0-9]+)=(?P<value>\.\.\.|True|\['[^\]]*'\]|'[^']*'|[-\d.e]*\d|)\)?`?(?![\w('\"\[])|`(?P<bare>[a-z_0-9]+)`"
-)
-OPTIONS = {
-    "chunk_rows", "classes", "compression", "dashboard", "dtype", "features", "l1", "l2", "learning_rate", "loss",
-    "lower", "max_iter", "max_seconds", "memory_limit", "out", "overwrite", "patience", "precision", "read_timeout",
-    "require_tls", "resident", "same_bits", "seed", "solver", "standardize", "target", "threads", "tol", "upper",
-    "validation", "validation_fraction", "weight", "worker_timeout", "y",
-    "folds", "by", "by_chunk", "update", "method", "choose", "n_lambdas", "penalty", "strengths", "panel",
-    "any_version", "checkpoint", "checkpoint_every", "start",
-    "drop", "offset", "ids", "categorical", "formula", "missing", "time_unit",
-    "cov", "groups", "conf", "weights", "dispersion", "penalized", "only", "interval", "interval_of", "probabilities",
-}  # fmt: skip
-"""Arguments of the library that are options of a command."""
-RENAMED = {"design": "formula", "ids": "id", "theta0": "start", "penalties": "penalty"}
-RESUME = re.compile(r"`dgd\.resume\('([^']*)'\)`")
-
-
-def in_options(text: str) -> str:
-    """A message of the library in the words of a shell.
-
-    `fit(tol=...)` becomes --tol, overwrite=True becomes --overwrite, solver='cg' becomes --solver cg.
-    """
-
-    def option(match: re.Match[str]) -> str:
-        name, value = match["name"] or match["bare"], (match["value"] or "").strip("[]'").replace("', '", ",")
-        name = RENAMED.get(name, name)
-        if name not in OPTIONS:
-            return match[0]
-        if name == "standardize" and value == "True":
-            value = "yes"
-        return f"--{name.replace('_', '-')}" + ("" if value in ("", "...", "True") else f" {shlex.quote(value)}")
-
-    return ARGUMENT.sub(option, RESUME.sub(r"`dgd resume \1`", text))

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dgd.cli import options
-from dgd.cli.output import print_json, print_text, say
+from dgd.cli.output import columns, print_json, print_text, say
 from dgd.errors import ConfigurationError
+from dgd.errors.columns_text import folded
 from dgd.errors.words import counted, visible
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def show(
     elif to != "text":
         print_text(table.csv() if to == "csv" else table.markdown())
     else:
-        say("\n".join([*facts(model), "", table.text()]))
+        width = columns()
+        say("\n".join([folded("\n".join(facts(model)), width), "", table.text(width)]))
     return 0
 
 

@@ -1,7 +1,8 @@
 """Ctrl-C: once asks a fit to stop after this pass, twice ends the process at once. SIGTERM is the same.
 
 A pass that does not get on, such as one whose store hangs, is ended in the middle.
-A terminal that closes (SIGHUP) and a warning of a batch system (SIGUSR1) ask only.
+A terminal that closes (SIGHUP) and a warning of a batch system (SIGUSR1) ask only; the latter also before there is a
+fit: `dgd.__main__` remembers it.
 
 Other commands stop at the first signal; the second does not wait for threads either.
 """
@@ -13,9 +14,10 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from dgd.passes.events import Event
+if TYPE_CHECKING:
+    from dgd.passes.events import Event
 
 STOPPING = "stopping after this pass; Ctrl-C again stops at once"
 STOPPED = "stopped at once"
@@ -51,6 +53,9 @@ class StopRequest:
             _end(number)
         self.signal = number
         _say(STOPPING)
+        from dgd.cli.progress.log import logged
+
+        logged(f"{signal.Signals(number).name}: {STOPPING}")
 
     def _leave_terminal(self) -> None:
         """Write to nowhere what was for a terminal that has gone: it would be an error."""
@@ -64,9 +69,27 @@ class StopRequest:
 def stop_on_signal() -> Iterator[StopRequest]:
     """Within it, SIGINT, SIGTERM, SIGUSR1 and, unless it is ignored (`nohup`), SIGHUP ask a fit to stop."""
     request = StopRequest()
+    early = _remembered()
     hangup = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
     with _handled(request.receive, *AT_ONCE, signal.SIGUSR1, *hangup):
+        if early is not None:
+            request.receive(early, None)
         yield request
+
+
+def forget_early() -> None:
+    """Of a command that cannot stop with a checkpoint: SIGUSR1 ends it, also one that came before."""
+    early = _remembered()
+    if early is not None or hasattr(signal.getsignal(signal.SIGUSR1), "remembered"):
+        signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+    if early is not None:
+        signal.raise_signal(early)
+
+
+def _remembered() -> int | None:
+    """The signal that came before anybody could act on it."""
+    found: int | None = getattr(signal.getsignal(signal.SIGUSR1), "remembered", None)
+    return found
 
 
 @contextmanager

@@ -4,5 +4,5 @@ rows        the protocol: an array of which these rows, please        dataset  X
 opening     what a caller gives, as a dataset                         reading  how: names, missing cells, times
 arrays/     NumPy, SciPy, pandas, xarray, HDF5 as rows                zarr/    stores: reading, writing, what they mean
 tables/     CSV, Parquet and Arrow                                    dask_rows/   arrays and DataFrames of Dask
-transforms/ rows made of other rows
+transforms/ rows made of other rows                                     heard    who is told how reading gets on
 """

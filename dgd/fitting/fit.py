@@ -28,7 +28,7 @@ from dgd.fitting.start import start_of
 from dgd.fitting.verdict.stopping import MAX_ITER, TOL, Callback
 from dgd.losses import Loss
 from dgd.models.model import Model
-from dgd.passes.events import PassStopped, Tell, tell_nobody
+from dgd.passes.events import PassStopped, Tell
 from dgd.passes.execution import Execution, execution_of
 from dgd.passes.executor import Executor
 from dgd.passes.opening import open_dataset
@@ -198,7 +198,7 @@ def plan(
 
 
 def planned(
-    dataset: Dataset, method: Method, precision: str, where: Execution, *, measure: bool, tell: Tell = tell_nobody
+    dataset: Dataset, method: Method, precision: str, where: Execution, *, measure: bool, tell: Tell | None = None
 ) -> Plan:
     """What a fit by this method would cost; where `tell` ends the measuring, what is known without it."""
     dataset = dataset if method.solver.is_stochastic else together(dataset)

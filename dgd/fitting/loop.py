@@ -22,6 +22,7 @@ from dgd.fitting.summary.hand_over import asks_for_factor, factor_question, from
 from dgd.fitting.summary.products import products_pass, products_question, without_a_pass
 from dgd.fitting.verdict.certificate import Certificate
 from dgd.fitting.verdict.collinear import stops_short
+from dgd.fitting.verdict.expected_passes import expected_passes
 from dgd.fitting.verdict.no_optimum import from_nearer, is_separated, needs_newton
 from dgd.fitting.verdict.stopping import TOL, Callback, Stopping
 from dgd.passes.executor import PassResult
@@ -139,7 +140,9 @@ def descend(
         state.history.append(record)
         ends = converged or state.solver.status is not None or _idles(stopping, state)
         reached.pass_made(solver, state, found.evaluation, ends=ends)
-        stop = _call(callbacks, replace(record, theta=objective.to_user(found.evaluation.point, state.known)))
+        expected = expected_passes(solver, state.history, state.threshold, stopping, ends=ends)
+        theta = objective.to_user(found.evaluation.point, state.known)
+        stop = _call(callbacks, replace(record, theta=theta, passes_expected=expected))
         status = _ending(state.solver, objective, found) if converged else state.solver.status
         evaluation = found.evaluation
         if status is None and not stop and _needs_no_further_pass(state, solver, objective, stopping):

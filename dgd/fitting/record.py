@@ -12,6 +12,9 @@ import numpy as np
 from dgd._typing import Array, Matrix, Vector
 from dgd.data.times import Times
 
+FOR_CALLBACKS = ("theta", "passes_expected")
+"""Fields of a record that the history does not keep."""
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -47,9 +50,12 @@ class Record:
     theta: Vector | None = field(default=None, repr=False, compare=False)
     """θ of that point, for callbacks; the history does not keep it."""
 
+    passes_expected: int | None = field(default=None, repr=False, compare=False)
+    """Passes that the whole fit is expected to make, for callbacks; None where that cannot be told."""
+
     def as_json(self) -> dict[str, Any]:
-        """All but θ; a number that is not finite is None."""
-        found = {name: value for name, value in asdict(self).items() if name != "theta"}
+        """What the history keeps; a number that is not finite is None."""
+        found = {name: value for name, value in asdict(self).items() if name not in FOR_CALLBACKS}
         return {n: None if isinstance(v, float) and not math.isfinite(v) else v for n, v in found.items()}
 
 

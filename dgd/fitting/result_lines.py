@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dgd.errors.columns_text import folded
 from dgd.errors.words import counted, visible
 from dgd.models.coefficient_table import coefficient_table
 from dgd.solvers.base import Status
@@ -41,11 +42,17 @@ METHODS = {
 
 
 def overview(
-    result: Result, *, order: str = "order", words: Callable[[str], str] = str, coefficients: bool = True
+    result: Result,
+    *,
+    order: str = "order",
+    words: Callable[[str], str] = str,
+    coefficients: bool = True,
+    width: int | None = None,
 ) -> str:
     """What was fitted, how, what came out, how sure it is: numbers rounded, the coefficients in an order of `ORDERS`.
 
-    words: what says of arguments in the reader's words. coefficients: False where a table of them follows.
+    words: what says of arguments in the reader's words. coefficients: False where a table of them follows. width:
+    columns of the terminal.
     """
     lines = [
         f"data          {visible(_data(result))}",
@@ -58,7 +65,8 @@ def overview(
         f"status        {visible(words(_status(result)))}",
     ]
     found = [line for line in lines if line]
-    return "\n".join([*found, "", *_rounded_coefficients(result, order)] if coefficients else found)
+    facts = folded("\n".join(found), width)
+    return "\n".join([facts, "", *_rounded_coefficients(result, order, width)] if coefficients else [facts])
 
 
 def summary(result: Result) -> str:
@@ -176,10 +184,10 @@ def _validation(result: Result, digits: int) -> str:
     return "" if loss is None else f"validation    {loss:.{digits}g}{held_out}"
 
 
-def _rounded_coefficients(result: Result, order: str) -> list[str]:
+def _rounded_coefficients(result: Result, order: str, width: int | None) -> list[str]:
     table = coefficient_table(result.model).sorted_by(order)
     more = len(table.names) - 1 - SHOWN
-    lines = table.first(SHOWN).text().splitlines()
+    lines = table.first(SHOWN).text(width).splitlines()
     if more > 0:
         lines.append(f"… and {counted(more, 'more coefficient')}")
     return lines

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from dgd._typing import Vector
+from dgd.errors.columns_text import LEAST_NAME, table_lines
 from dgd.errors.words import visible
 from dgd.models.inference.distributions import t_quantile, t_tail
 from dgd.models.inference.uncertainty import Uncertainty
@@ -61,13 +62,16 @@ class CoefficientTable:
             return self
         return self._rows(range(min(len(self.names), count + (self.names[:1] == (INTERCEPT,)))))
 
-    def text(self) -> str:
-        """Lines for a person: names to the left, numbers of six digits to the right; no heading above one column."""
+    def text(self, width: int | None = None) -> str:
+        """Lines for a person: names to the left, numbers of six digits to the right; no heading above one column.
+
+        width: columns of the terminal.
+        """
         cells = self._cells()
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        shown = cells if len(self.columns) > 1 else cells[1:]
-        lines = ["  ".join([row[0].ljust(max(12, widths[0])), *map(str.rjust, row[1:], widths[1:])]) for row in shown]
-        return "\n".join(lines)
+        if len(self.columns) == 1:
+            cells = [["", " " * len(cells[0][1])], *cells[1:]]  # The heading's width stays, as that of a table of two.
+        lines = table_lines(cells, width, least=LEAST_NAME)
+        return "\n".join(lines if len(self.columns) > 1 else lines[1:])
 
     def markdown(self) -> str:
         """A table for a page; names cannot break it."""

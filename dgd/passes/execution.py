@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from dgd.errors import ConfigurationError
 from dgd.errors.checks import checked_flag, checked_integer, checked_number, checked_word
 from dgd.errors.words import shown
+from dgd.passes.events import Event
 from dgd.passes.settings import value_of
 
 SAME_BITS = ("report", "require")
@@ -35,6 +37,8 @@ class Execution:
     read_timeout: seconds that reading a stored chunk may take, retries included; after that it is a ReadError.
     require_tls: refuse a scheduler that is not reached by TLS: whoever reaches one can run code on its workers.
     dashboard: whether a fit on a cluster is shown at `/dgd` on the scheduler's HTTP server: names, sizes, passes.
+    on_event: is told how passes get on (`Event`), and what they wait for; a fit tells its callbacks instead. What it
+        returns counts for nothing.
 
     Raises ConfigurationError for a value that cannot be.
     """
@@ -48,6 +52,7 @@ class Execution:
     same_bits: str = field(default_factory=partial(value_of, "same_bits"))
     require_tls: bool = field(default_factory=partial(value_of, "require_tls"))
     dashboard: bool = field(default_factory=partial(value_of, "dashboard"))
+    on_event: Callable[[Event], object] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.client is not None and self.threads is not None:
@@ -62,6 +67,10 @@ class Execution:
         checked_number("Execution(read_timeout", self.read_timeout, above=0)
         checked_flag("Execution(require_tls", self.require_tls)
         checked_flag("Execution(dashboard", self.dashboard)
+        if self.on_event is not None and not callable(self.on_event):
+            raise ConfigurationError(
+                f"`Execution(on_event=...)` must be a function of an `Event`, got {shown(self.on_event)}"
+            )
         checked_word("Execution(same_bits", self.same_bits, SAME_BITS)
         object.__setattr__(self, "resident", _checked_resident(self.resident))
 

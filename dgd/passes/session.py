@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from dgd.data.dataset import Dataset
 from dgd.passes import choose
-from dgd.passes.events import Tell, tell_nobody
+from dgd.passes.events import Event, Tell
 from dgd.passes.execution import Execution
 from dgd.passes.executor import Executor
 from dgd.passes.larger_chunks import room_beyond
@@ -52,7 +52,18 @@ class Session:
 
 
 @contextmanager
-def session(execution: Execution, tell: Tell = tell_nobody) -> Iterator[Session]:
-    """A session that gives back threads and workers' memory at its end; `tell` hears of its passes and may end them."""
-    with closing(choose.choose_executor(execution, tell)) as executor:
+def session(execution: Execution, tell: Tell | None = None) -> Iterator[Session]:
+    """A session that gives back threads and workers' memory at its end.
+
+    tell: hears of its passes and may end them; by default whom the execution names hears of them.
+    """
+    with closing(choose.choose_executor(execution, tell or _hearing(execution))) as executor:
         yield Session(executor, execution.resident, execution.read_timeout)
+
+
+def _hearing(execution: Execution) -> Tell:
+    def hear(event: Event) -> None:
+        if execution.on_event is not None:
+            execution.on_event(event)
+
+    return hear

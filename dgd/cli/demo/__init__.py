@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +20,9 @@ from dgd._typing import Vector
 from dgd.cli import options
 from dgd.cli.demo.processes import CommandFailed, local_cluster, run_measured
 from dgd.cli.output import note, print_json
+from dgd.cli.output import say as say_line
+from dgd.cli.progress.log import QUIET, logged
+from dgd.cli.progress.options import progress
 from dgd.cli.signals import clean_up_on_signal
 from dgd.errors import ConfigurationError
 from dgd.errors.words import size
@@ -57,6 +61,7 @@ class Peak:
 )
 @click.option("--folder", metavar="DIR", help="Where the temporary files go [the system's temporary folder].")
 @click.option("--quick", is_flag=True, help="With 512 MiB of data.")
+@progress
 @options.as_json
 def demo(n_bytes: int | None, memory_limit: int, folder: str | None, quick: bool, as_json: bool) -> int:
     """Fit data several times larger than the memory allowed, on threads and on a cluster of two processes.
@@ -67,7 +72,7 @@ def demo(n_bytes: int | None, memory_limit: int, folder: str | None, quick: bool
     n_bytes = n_bytes or (QUICK_SIZE if quick else SIZE)
     place = Path(folder or tempfile.gettempdir())
     check_room(place, n_bytes)
-    say: Say = note if as_json else click.echo
+    say: Say = note if as_json else tell_and_log
     began = time.perf_counter()
     try:
         with clean_up_on_signal(), tempfile.TemporaryDirectory(prefix="dgd-demo-", dir=place) as temporary:
@@ -80,6 +85,12 @@ def demo(n_bytes: int | None, memory_limit: int, folder: str | None, quick: bool
     if as_json:
         print_json(report)
     return 0 if report["passed"] else FAILED
+
+
+def tell_and_log(text: str) -> None:
+    """A line on stdout, and in the log."""
+    say_line(text)
+    logged(text)
 
 
 def check_room(folder: Path, n_bytes: int) -> None:
@@ -97,6 +108,8 @@ def check_room(folder: Path, n_bytes: int) -> None:
 def run(folder: Path, n_bytes: int, allowed: int, say: Say) -> dict[str, Any]:
     """The whole demonstration; what it found."""
     from dgd.cli.demo import data as demo_data
+    from dgd.cli.progress.counts import rows_of_all
+    from dgd.cli.progress.waiting import waiting
 
     rows = max(n_bytes // demo_data.ROW_BYTES, 1)
     store = str(folder / "train.zarr")
@@ -104,7 +117,8 @@ def run(folder: Path, n_bytes: int, allowed: int, say: Say) -> dict[str, Any]:
     say(f"1. The data: {rows:,} rows × {demo_data.FEATURES} features in {store}")
     say("   y = Xθ + noise, θ known")
     began = time.perf_counter()
-    run_measured("dgd.cli.demo.data", store, str(rows))
+    with rows_of_all() as written:
+        run_measured("dgd.cli.demo.data", store, str(rows), hear=lambda line: written(int(line), rows))
     say(f"   written in {time.perf_counter() - began:.1f} s")
 
     say(f"\n2. Gradient descent on {THREADS} threads of a fresh process")
@@ -112,14 +126,17 @@ def run(folder: Path, n_bytes: int, allowed: int, say: Say) -> dict[str, Any]:
     peaks = [Peak("threads", threads["plan"]["memory_bytes"], peak, allowed)]
 
     say(f"\n3. The same on a cluster of {WORKERS} worker processes on 127.0.0.1")
-    with local_cluster(folder, workers=WORKERS, memory_limit=allowed) as started:
+    with ExitStack() as running:
+        with waiting(f"starting {WORKERS} worker processes"):
+            started = running.enter_context(local_cluster(folder, workers=WORKERS, memory_limit=allowed))
         cluster, _ = fit(store, ["--scheduler", started.scheduler], allowed, say)
         for number, measured in enumerate(started.peaks(), 1):
             peaks.append(Peak(f"worker {number}", cluster["plan"]["memory_bytes"], measured, allowed))
 
     say("\n4. The exact least-squares solution θ*, by the normal equations")
     began = time.perf_counter()
-    exact = demo_data.exact_theta(store)
+    with rows_of_all() as summed:
+        exact = demo_data.exact_theta(store, lambda done: summed(done, rows))
     say(f"   one pass of its own, {time.perf_counter() - began:.1f} s")
     report = compare(threads, cluster, exact, peaks)
     tell(report, peaks, say)
@@ -130,8 +147,9 @@ def fit(store: str, where: list[str], allowed: int, say: Say) -> tuple[dict[str,
     """Run `dgd fit` as a person would; its JSON, and its peak memory."""
     arguments = ["fit", store, "--solver", "gd", *where, "--memory-limit", exact_size(allowed), "--tol", f"{TOL:g}"]
     arguments.append("--json")
+    quiet = ["--quiet"] if QUIET.get() else []
     say(f"   $ dgd {' '.join(arguments)}")
-    output, peak = run_measured("dgd", *arguments)
+    output, peak = run_measured("dgd", *arguments, *quiet)
     result: dict[str, Any] = json.loads(output)
     history = result["history"]
     first = history[0]["grad_norm"]

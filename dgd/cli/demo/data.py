@@ -7,6 +7,7 @@ memory this takes is not counted as that of the fits.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 import numpy as np
 
@@ -25,8 +26,11 @@ def true_theta() -> Vector:
     return np.random.default_rng(1).normal(size=1 + FEATURES)
 
 
-def write_dataset(path: str, rows: int) -> None:
-    """Write `rows` rows in chunks of 4 MiB; X in float32, its columns of different scales and means."""
+def write_dataset(path: str, rows: int, tell: Callable[[int], object] = abs) -> None:
+    """Write `rows` rows in chunks of 4 MiB; X in float32, its columns of different scales and means.
+
+    tell: is told the rows that are written.
+    """
     from dgd.data.zarr.dataset_writer import DatasetWriter
 
     rng = np.random.default_rng(2)
@@ -43,10 +47,14 @@ def write_dataset(path: str, rows: int) -> None:
             X += mean
             y = X @ theta[1:] + theta[0] + NOISE * rng.standard_normal(count)
             writer.append(X, y)
+            tell(start + count)
 
 
-def exact_theta(path: str) -> Vector:
-    """The least-squares solution by the normal equations [1 X]ᵀ[1 X] θ = [1 X]ᵀy, summed chunk by chunk."""
+def exact_theta(path: str, tell: Callable[[int], object] = abs) -> Vector:
+    """The least-squares solution by the normal equations [1 X]ᵀ[1 X] θ = [1 X]ᵀy, summed chunk by chunk.
+
+    tell: is told the rows that are summed.
+    """
     from dgd.data.buffers import Buffers
     from dgd.passes.blas import single_threaded_blas
     from dgd.passes.opening import open_dataset
@@ -63,10 +71,11 @@ def exact_theta(path: str) -> Vector:
             A[:, 0], A[:, 1:] = 1, chunk.X
             gram += A.T @ A
             moment += A.T @ chunk.y
+            tell(chunk.start + len(chunk.X))
     scale = np.sqrt(np.diag(gram))
     theta: Vector = np.linalg.solve(gram / np.outer(scale, scale), moment / scale) / scale
     return theta
 
 
 if __name__ == "__main__":
-    write_dataset(sys.argv[1], int(sys.argv[2]))
+    write_dataset(sys.argv[1], int(sys.argv[2]), lambda done: print(done, flush=True))

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -21,15 +21,21 @@ class CommandFailed(Exception):
     """A command of the demonstration failed; its own message is on stderr."""
 
 
-def run_measured(module: str, *arguments: str) -> tuple[str, int]:
-    """Run `python -m module …`: what it printed, and the most memory it held, as the system counted it (`wait4`)."""
+def run_measured(module: str, *arguments: str, hear: Callable[[str], object] = str) -> tuple[str, int]:
+    """Run `python -m module …`: what it printed, and the most memory it held, as the system counted it (`wait4`).
+
+    hear: is told each line as it is printed.
+    """
     # A session of its own: Ctrl-C reaches this process only, which then ends that one.
     child = subprocess.Popen(
         [sys.executable, "-m", module, *arguments], stdout=subprocess.PIPE, text=True, start_new_session=True
     )
     try:
         assert child.stdout is not None
-        output = child.stdout.read()
+        lines = []
+        for line in child.stdout:
+            hear(line)
+            lines.append(line)
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
     except BaseException:
@@ -41,7 +47,7 @@ def run_measured(module: str, *arguments: str) -> tuple[str, int]:
             child.stdout.close()
     if child.returncode:
         raise CommandFailed(f"`python -m {module} {' '.join(arguments)}` ended with exit code {child.returncode}")
-    return output, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return "".join(lines), usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 class Cluster:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Mapping
 from functools import lru_cache
@@ -10,9 +9,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from dgd.data.heard import tell
 from dgd.data.reading import is_url
 from dgd.data.tables.temporary import place_for
 from dgd.errors import ConfigurationError
+from dgd.errors.words import without_secrets
 
 STDIN = "-"
 _fetched: dict[str, Path] = {}
@@ -30,7 +31,7 @@ def local_file(path: str, options: Mapping[str, Any] | None = None) -> str:
         from dgd.data.zarr.remote_files import fetch_file
 
         place = place_for(path, remote_name(path))
-        fetch_file(path, options, place)
+        fetch_file(path, options, place, lambda done: tell(f"fetching {without_secrets(path)}", 0, done, 0))
         _fetched[path] = place
     return str(_fetched[path])
 
@@ -47,5 +48,7 @@ def _standard_input() -> Path:
         raise ConfigurationError("`-` is standard input, and nothing is piped into it; give the name of a file")
     place = place_for(STDIN, "stdin.csv")
     with place.open("wb") as file:
-        shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
+        while piece := sys.stdin.buffer.read(1 << 20):
+            file.write(piece)
+            tell("reading standard input", 0, file.tell(), 0)
     return place

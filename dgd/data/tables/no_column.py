@@ -17,6 +17,8 @@ def no_column(path: str, option: str, name: str, names: Sequence[str], *, read_a
     whole = next((each for each in names if name in map(str.strip, each.split(",")) and each != name), None)
     if whole is not None:
         hint = f" Is it a part of {whole!r}? Such a name is given by --feature {shlex.quote(whole)}."
+    if not hint and (option, name) == ("y", "y"):
+        hint = " Name the column to predict: `y=...`."
     how = f" (read with {read_as})" if read_as else ""
     return ConfigurationError(f"{option}: {path} has {found} {name!r}.{hint} It has {listed(names)}{how}")
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +16,17 @@ from dgd.errors.words import without_secrets
 PIECE_BYTES = 1 << 22
 
 
-def fetch_file(url: str, options: Mapping[str, Any] | None, path: Path) -> None:
-    """Write the file behind a URL to a path, in pieces of some MiB; not before it is whole.
+def fetch_file(url: str, options: Mapping[str, Any] | None, path: Path, tell: Callable[[int], object]) -> None:
+    """Write the file behind a URL to a path, in pieces of some MiB; not before it is whole. `tell` hears of the bytes.
 
     Raises DatasetNotFoundError, ReadError or ConfigurationError, none of which tells a secret.
     """
     draft = path.with_name(f"{path.name}.partial")
     try:
         with fsspec.open(url, "rb", **(options or {})) as source, draft.open("wb") as file:
-            shutil.copyfileobj(source, file, PIECE_BYTES)
+            while piece := source.read(PIECE_BYTES):
+                file.write(piece)
+                tell(file.tell())
         os.replace(draft, path)
     except Exception as error:
         told, secrets = without_secrets(url), secrets_in(options or {})

@@ -56,7 +56,7 @@ class Events:
 
     def __call__(self, record: Record) -> None:
         """A pass is over."""
-        self._write("pass", record.as_json())
+        self._write("pass", {**record.as_json(), "passes_expected": record.passes_expected})
 
     def on_event(self, event: Event) -> None:
         """A line, where the pass waits for something."""

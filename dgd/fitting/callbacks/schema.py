@@ -4,7 +4,8 @@ Each line is an object of JSON with `schema`, `event`, `run` (the fit, the same 
 8601) and `elapsed` (seconds since the fit's first line), and
 
     start   dgd, numpy, and the fields of a `Beginning`: data, rows, columns, loss, solver, chunks, bytes_per_pass, …
-    pass    the fields of a `Record`: iteration, loss, grad_norm, learning_rate, seconds, bytes_read, accepted, …
+    pass    the fields of a `Record`: iteration, loss, grad_norm, learning_rate, seconds, bytes_read, accepted, …,
+            passes_expected
     wait    kind, message, stuck: what a pass waits for, as in an `Event`
     end     status, message, n_iter, seconds, loss, explained, checkpoint; error (its class) where there was one
 

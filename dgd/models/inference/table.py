@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dgd.errors import ConfigurationError
+from dgd.errors.columns_text import table_lines
 from dgd.errors.words import visible
 from dgd.errors.writing import writing
 from dgd.models.inference.uncertainty import finite_df
@@ -52,12 +53,10 @@ def statistic_name(inference: Inference) -> str:
     return "t" if np.isfinite(inference.df) else "z"
 
 
-def text(inference: Inference) -> str:
-    """What `print` shows."""
+def text(inference: Inference, width: int | None = None) -> str:
+    """What `print` shows; width: columns of the terminal."""
     heading = [f"{label:<14}{value}" for label, value in facts(inference)]
-    table = _cells(inference)
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in table]
+    lines = table_lines(_cells(inference), width)
     lines.insert(1, "-" * max(map(len, lines)))
     return "\n".join([*heading, "", *lines, *_more(inference), *(f"note: {note}" for note in inference.notes)])
 

@@ -27,6 +27,7 @@ from dgd.models.inference.intervals import Intervals
 from dgd.models.prediction.each_chunk import opened, width
 from dgd.models.prediction.table_rows import CollectedTable, PredictedRows, TablePrediction, largest_window, windows
 from dgd.models.predictor import Predictor
+from dgd.passes.events import Parts
 from dgd.passes.execution import Execution
 from dgd.passes.plan import Need
 from dgd.passes.session import session
@@ -62,7 +63,8 @@ def write_table(
     row_bytes = prediction.row_bytes + id_columns.CELL_BYTES * (0 if found is None else len(found.schema))
     if dataset.memory_bytes and where.client is None:
         where = where.on_threads()
-    with session(where) as running:
+    told = Parts(where.on_event, dataset.n_chunks)
+    with session(where, told) as running:
         held = COPIES * largest_window(dataset, row_bytes)
         outputs = width(model, asked[1])
         dataset = running.open(dataset, Need(outputs=outputs, bytes_per_row=row_bytes, held_bytes=held))
@@ -72,6 +74,7 @@ def write_table(
             written: Future[None] | None = None
             for window in windows(dataset, row_bytes):
                 rows = running.executor.sweep(replace(dataset, only=window), collected).value.items
+                told.ended(window[1] - window[0])
                 if written is not None:
                     written.result()
                 written = behind.submit(_write, writer, schema, rows, prediction, found)

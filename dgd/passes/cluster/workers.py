@@ -112,7 +112,7 @@ class Workers:
                     said = True
                     self._clock.say("no worker", f"no worker; waiting up to {self.timeout:g} s")
                 self._tell_of_lost()
-                self._clock.say("running")
+                self._clock.say("no worker" if said else "running")
                 time.sleep(min(POLL_SECONDS, self.timeout / 10))
             self._tell_of_lost()
             if self.silence(workers) >= max(self.timeout, LEAST_SILENCE_SECONDS):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dgd.data.buffers import Buffers
 from dgd.data.design.columns import Column, Frame, Level, Table, found_levels, in_order, missing_cells
 from dgd.data.design.terms.categories import MOST_LEVELS, small
+from dgd.data.heard import tell
 from dgd.data.zarr.table.kept_column import KeptColumn, array_names
 from dgd.errors import DataError
 
@@ -64,6 +65,7 @@ def kept_columns(table: Table, names: Sequence[str], *, drops: bool) -> tuple[Ke
     )
     for frame in frames(table, list(names) if drops else [*looked.levels, *looked.units]):
         looked.look(frame.without_missing(names) if drops else frame)
+        tell(f"finding the levels of {table.source}", frame.start + len(frame), 0, 0)
     arrays = array_names(names)
     found = []
     for name, kind in kinds.items():

@@ -16,6 +16,7 @@ from itertools import islice
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dgd.data.heard import told
 from dgd.data.tables.columns import Cell, Column, Kind, Selection, kind_of
 from dgd.data.tables.refusals import refused_cell
 from dgd.data.tables.text import csv_blocks
@@ -93,8 +94,9 @@ class CsvTable:
         }
         rows = 0
         try:
-            text = stream_of(self.path, pa.OSFile(self.path))
-            for batch in csv_blocks.parsed(text, self.dialect, read, self.stored, missing_texts=True):
+            file = pa.OSFile(self.path)
+            parsed = csv_blocks.parsed(stream_of(self.path, file), self.dialect, read, self.stored, missing_texts=True)
+            for batch in told(parsed, file, self):
                 columns = [
                     _numbers(column, self.dialect) if name in grouped else column
                     for name, column in zip(types, batch.columns, strict=True)
@@ -130,8 +132,9 @@ class CsvTable:
         types = dict.fromkeys(self.stored, pa.string())
         rows = 0
         try:
-            text = stream_of(self.path, pa.OSFile(self.path))
-            for batch in csv_blocks.parsed(text, self.dialect, types, self.stored, whole=True):
+            file = pa.OSFile(self.path)
+            parsed = csv_blocks.parsed(stream_of(self.path, file), self.dialect, types, self.stored, whole=True)
+            for batch in told(parsed, file, self):
                 rows += batch.num_rows
                 yield list(batch.columns)
         except (pa.ArrowException, *UNREADABLE, zlib.error, UnicodeError) as error:
