@@ -186,6 +186,7 @@ def _evaluated(
         return found
     theta = state.known.coordinates.to_user(asked)
     question = objective.ask(theta, asked, state.known, hessian=solver.asks_hessian(state.solver))
+    question = question.copying(objective.sampling) if state.lacks_rows else question
     return objective.answer(question, (yield question))
 
 
@@ -248,6 +249,7 @@ def _validate(state: FitState, found: Pass, objective: Objective, stopping: Stop
 
 def ended(status: Status, state: FitState, evaluation: Evaluation) -> Run:
     """The run, with the point that is its answer; the last evaluation was that."""
+    state.rows = None
     if state.before is not None and status is not Status.CONVERGED and not state.before.value > state.solver.value:
         state.solver = state.before
     point, loss = state.solver.point, state.solver.value

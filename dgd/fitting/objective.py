@@ -64,7 +64,9 @@ class Objective:
     validation: Dataset | RowSplit | None = None
     """Rows that are scored at each point and never fitted: others, or some of each chunk."""
     sampling: Sampling | None = None
-    """Which rows the first pass copies aside, if it does; it then sums no Hessian."""
+    """Which rows the first pass copies aside, if it does."""
+    first_hessian: bool = True
+    """Whether that pass sums a Hessian as well, where it is asked for one."""
     then: Solver | None = None
     """What goes on from their minimum; None: the solver of the fit."""
 
@@ -163,17 +165,16 @@ class Objective:
     def _row_sums(self, known: Known, theta: Vector, parts: tuple[Part, ...], *, precision: str) -> RowSums:
         """At a θ of the known centre; before the first pass there is none but the targets' level."""
         intercept: float | Vector = 0.0
-        coef = theta
         if self.fit_intercept:
-            intercept, coef = theta[0] if theta.ndim == 2 else float(theta[0]), theta[1:]
+            intercept, theta = theta[0] if theta.ndim == 2 else float(theta[0]), theta[1:]
         own = self.centres and known.passes == 0
-        return RowSums(self.loss, intercept, coef, parts, precision, known.centre, own)
+        return RowSums(self.loss, intercept, theta, parts, precision, known.centre, own)
 
     def ask(self, theta: Vector, point: Vector | None, known: Known, *, hessian: bool = False) -> Question:
         """What a pass is to sum at θ; `point` is θ in the solver's coordinates, None where this pass finds them."""
         first = known.passes == 0
         sampling = self.sampling if first else None
-        hessian = hessian and sampling is None
+        hessian = hessian and (sampling is None or self.first_hessian)
         sums_hessian = hessian and not (self.loss.quadratic and known.hessian is not None)
         parts: tuple[Part, ...] = (LossAndGradient(),)
         parts += (ColumnMoments(),) if first and (point is None or self.measures_standardised) else ()
@@ -194,10 +195,9 @@ class Objective:
         """The evaluation that the sums of a pass make, and what is known after it."""
         assert isinstance(question.sums, RowSums)
         theta, point, known = question.theta, question.point, question.known
-        sums: Sums = result.value
-        held_out: Sums | None = None
-        if isinstance(result.value, BothSums):
-            sums, held_out = result.value.training, result.value.held_out
+        both = isinstance(result.value, BothSums)
+        sums: Sums = result.value.training if both else result.value
+        held_out: Sums | None = result.value.held_out if both else None
         check_counts(sums.weight, result.left_out, self.dataset.feature_names)
         if question.sums.own:
             sums, known, theta = self._centred(sums, known, theta)
@@ -239,8 +239,8 @@ class Objective:
     def evaluation(self, point: Vector, mean: float, gradient: Vector, known: Known, *, hessian: bool) -> Evaluation:
         """F and its gradient, from the mean loss and its gradient in the solver's coordinates."""
         coordinates, penalty = known.coordinates, known.coordinates.penalty(self.penalty)
-        coef, coef_gradient = coordinates.penalised_part(point), coordinates.penalised_part(gradient)
-        coef_gradient += penalty.gradient(coef)
+        coef = coordinates.penalised_part(point)
+        coordinates.penalised_part(gradient)[...] += penalty.gradient(coef)
         nonsmooth = penalty.nonsmooth_value(coef)
         return Evaluation(
             point=point,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from dgd._typing import Vector
+from dgd.data.sampled_rows import Sampling
 from dgd.fitting.known import Known
 from dgd.passes.sums.gram_sum import GramSum
 from dgd.passes.sums.r_factor import RFactorSum
@@ -23,3 +25,8 @@ class Question:
     known: Known
     hessian: bool
     """Whether the evaluation is to bring ∇²f, summed by this pass or known."""
+
+    def copying(self, sampling: Sampling | None) -> Self:
+        """With a sample of the rows copied aside."""
+        assert isinstance(self.sums, RowSums)
+        return replace(self, sums=replace(self.sums, sampling=sampling))

@@ -95,6 +95,7 @@ def run(
             products=products,
             no_factor=no_factor,
             sampling=None if sample is None else sample.sampling,
+            first_hessian=sample is None or sample.first_hessian,
             then=None if sample is None else sample.then,
             validation=running.reading(task.held_out, cost) if isinstance(task.held_out, Dataset) else task.held_out,
         )

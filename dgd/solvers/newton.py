@@ -118,6 +118,14 @@ class Newton(Solver):
             return _rejected(state, _shortened(state.search, trial))
         return _accepted(state, evaluation, prox)
 
+    def towards(self, state: NewtonState, target: Vector) -> NewtonState:
+        """Where no trial has been made since the last step: try a point of which more is known than by the parabola."""
+        assert state.best is not None
+        search = search_along(state.best, target - state.point, 1.0, state.first_value)
+        if search is None or not isinstance(state.search, Search):
+            return state
+        return replace(state, search=search, step=search.direction, ahead=_part(state.point, search.direction))
+
 
 @dataclass(frozen=True, slots=True)
 class FromSummary(Newton):
@@ -202,11 +210,16 @@ def _looking_ahead(state: NewtonState, step: Vector) -> NewtonState:
         last = vector_norm(state.step)
         same_way = float(step @ state.step) > 0.9 * length * last
         alike = state.alike + 1 if same_way and last / 2 < length < 2 * last else 0
-    size = abs(state.point)
-    with np.errstate(over="ignore"):
-        part = float((abs(step) / np.maximum(size, max(TINY * float(size.max()), SMALLEST))).max())
-    state = replace(state, step=step, ahead=part, before=state.ahead if state.steps else math.inf, alike=alike)
+    before = state.ahead if state.steps else math.inf
+    state = replace(state, step=step, ahead=_part(state.point, step), before=before, alike=alike)
     return replace(state, note=_advice(state))
+
+
+def _part(point: Vector, step: Vector) -> float:
+    """What a step changes most, as a part of that entry of θ."""
+    size = abs(point)
+    with np.errstate(over="ignore"):
+        return float((abs(step) / np.maximum(size, max(TINY * float(size.max()), SMALLEST))).max())
 
 
 def _shortened(search: Search, trial: Sample) -> Search:

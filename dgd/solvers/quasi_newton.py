@@ -16,6 +16,7 @@ from typing import ClassVar
 from dgd._typing import Vector
 from dgd.errors import ConfigurationError
 from dgd.solvers.base import Evaluation, Prox, Solver, Status, no_prox
+from dgd.solvers.steps.line_search import search_along
 from dgd.solvers.steps.metric import Metric
 from dgd.solvers.steps.pairs import PairsState, accepted, rejected, stalled, turned
 
@@ -87,6 +88,16 @@ class QuasiNewton(Solver):
             return rejected(state, search.after(trial))
         state = accepted(replace(state, since=state.since + 1), evaluation, trial, self.memory)
         return stalled(state) if state.progress.stalled else turned(_with_metric(state, evaluation))
+
+    def towards(self, state: QuasiNewtonState, target: Vector) -> QuasiNewtonState:
+        """Where no trial has been made since the last step: try a point of which more is known than by the metric."""
+        assert state.best is not None
+        search = search_along(state.best, target - state.point, 1.0, state.first_value)
+        return state if search is None else replace(state, search=search)
+
+    def without_hessian(self, state: QuasiNewtonState) -> QuasiNewtonState:
+        """Where the metric is no Hessian of all rows: the next pass is to sum one."""
+        return replace(state, since=CRAWLING, norm=0.0, hessians=0)
 
 
 def _first(state: QuasiNewtonState, evaluation: Evaluation) -> QuasiNewtonState:

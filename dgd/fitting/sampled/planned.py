@@ -14,7 +14,9 @@ from dgd.passes.plan import Plan
 from dgd.passes.session import Session
 
 MATRICES = 5
-"""Of a metric: the Hessian, the metric, its factor, its inverse, and a right side."""
+"""Of a metric: the Hessian, the metric, its factor, its inverse, and a right side; of a start what the Hessian over the
+sample lacks, in the place of the last.
+"""
 TWICE = 2
 """The rows as they come from the chunks, and in one piece."""
 
@@ -34,7 +36,7 @@ def planned_with_sample(
     """
     sample = (sample_size(method, dataset) or wide_sample(method, dataset)) if starts_anywhere else None
     if sample is not None:
-        need, matrix = method.need(dataset, precision, split), 8 * sample.metric**2
+        need, matrix = method.need(dataset, precision, split), 8 * (sample.metric or method.n_parameters) ** 2
         held = TWICE * sample.nbytes + MATRICES * matrix
         plan = running.plan(
             dataset,

@@ -46,6 +46,8 @@ class SampleSize:
     nbytes: int
     then: Solver | None
     """The method that goes on from its minimum; None: the one that was chosen."""
+    first_hessian: bool = False
+    """Whether the first pass sums a Hessian all the same: a fit that turns back from the sample has lost nothing."""
     metric: int = 0
     """The parameters for which a metric is made of it, in the place of a start; 0 for a start."""
 
@@ -87,7 +89,8 @@ def sample_size(method: Method, dataset: Dataset) -> SampleSize | None:
     count = sampling.count(rows)
     turns = method.choice.automatic and p > NEWTON_AGAIN and method.penalty.is_smooth
     then = QuasiNewton() if turns and isinstance(method.solver, Newton) else None
-    return SampleSize(sampling, count, count * dataset.row_bytes, then)
+    each_pass = then is None and isinstance(method.solver, Newton)
+    return SampleSize(sampling, count, count * dataset.row_bytes, then, first_hessian=each_pass)
 
 
 def _rows_wanted(rows: int, p: int, row_bytes: int) -> tuple[int, int]:

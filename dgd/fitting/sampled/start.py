@@ -19,6 +19,7 @@ from dgd.data.dataset import Dataset
 from dgd.data.sampled_rows import SampledRows, Sampling
 from dgd.fitting.known import Known, Pass
 from dgd.fitting.objective import Objective
+from dgd.fitting.sampled.surrogate import Surrogate
 from dgd.passes.executor import InlineExecutor
 from dgd.solvers.base import Evaluation, Prox, Solver, no_prox
 from dgd.solvers.newton import Newton, NewtonState
@@ -46,14 +47,18 @@ class SampledStart:
     """θ_s, the minimum over the sample."""
     metric: Metric
     """M, the Hessian over the sample, near there."""
-    value: float
-    """F at the best constant, which is to be lower at θ_s."""
+    begun: Evaluation
+    """At the best constant; F is to be lower at θ_s."""
     limit: float
     """The most that λ² = ∇FᵀM⁻¹∇F of all rows may be at θ_s."""
     then: Solver | None
     """The method that goes on from there; None: that of the fit."""
-    steps: tuple[int, int]
-    """Newton's in the rehearsal: from the best constant, and from the minimum over a part."""
+    left: tuple[float, ...]
+    """λ² of the part, at the best constant and after each of Newton's steps from there."""
+
+    def steps_as_near(self, left: float) -> int:
+        """Newton's steps from the best constant after which λ² is no more than that."""
+        return next((k for k, each in enumerate(self.left) if each <= left), len(self.left))
 
 
 @dataclass(frozen=True)
@@ -66,8 +71,13 @@ class Steps:
     """Where it begins."""
     count: int
     rejected: int
-    first: float
-    """λ² where they began."""
+    left: tuple[float, ...]
+    """λ² where each began."""
+
+    @property
+    def first(self) -> float:
+        """λ² where the first one began."""
+        return self.left[0]
 
 
 def on_rows(objective: Objective, dataset: Dataset) -> Objective:
@@ -80,29 +90,43 @@ def on_rows(objective: Objective, dataset: Dataset) -> Objective:
     return replace(objective, dataset=dataset, executor=executor, precision="double", validation=None, sampling=None)
 
 
-def sampled_start(objective: Objective, found: Pass) -> SampledStart | str:
+def sampled_start(objective: Objective, found: Pass, whole: Dataset) -> SampledStart | str:
     """The start, from the first pass and the rows that it has copied aside; or why there is none."""
-    assert found.sample is not None
-    known, constant = found.known, found.evaluation.point
-    part = max(LEAST_PART, min(MOST_PART, len(found.sample) // (ROWS * constant.size)))
-    if not len(found.sample) > part * constant.size:
+    known, begun = found.known, found.evaluation
+    size, rows = begun.point.size, whole.shape[0]
+    part = max(LEAST_PART, min(MOST_PART, rows // (ROWS * size)))
+    if not rows > part * size:
         return "its rows are too few"
-    whole = found.sample.dataset(objective.dataset)
-    few = newton_steps(on_rows(objective, _part(whole, part)), constant, known)
+    sample, some = on_rows(objective, whole), on_rows(objective, _part(whole, part))
+    few = newton_steps(some, begun.point, known)
     if few is None:
         return "the minimum over a part of it is hard to come to, or there is none"
-    more = newton_steps(on_rows(objective, whole), few.point, known, solved=SOLVED * few.first, most=few.count)
+    more = newton_steps(sample, few.point, known, solved=SOLVED * few.first, most=few.count)
     if more is None or more.rejected or more.count >= few.count:
         return "its minimum is as far from that over a part of it as the best constant is"
-    expected = max(more.first / (part - 1), constant.size / whole.shape[0])
-    return SampledStart(
-        more.point,
-        Metric.of(more.hessian),
-        found.evaluation.value,
-        CLOSE * expected,
-        objective.then,
-        (few.count, more.count),
-    )
+    metric, point = Metric.of(more.hessian), more.point
+    if objective.penalty.is_smooth:
+        point = _corrected(some, sample, begun, known, few, more, metric)
+    expected = max(more.first / (part - 1), size / rows)
+    return SampledStart(point, metric, begun, CLOSE * expected, objective.then, few.left)
+
+
+def _corrected(
+    some: Objective, sample: Objective, begun: Evaluation, known: Known, few: Steps, more: Steps, metric: Metric
+) -> Vector:
+    """The minimum over the sample, corrected by what the first pass has found, if that brings a part's nearer to it."""
+    brings = begun.hessian is not None
+    rehearsed = sample.evaluate(begun.point, known, hessian=brings).evaluation
+    of = Surrogate.of_hessian if brings else Surrogate.of
+    tried = of(some, known, rehearsed).minimum(metric, few.point)
+    if tried is None:
+        return more.point
+    slope = sample.evaluate(tried, known).evaluation.gradient
+    if not float(slope @ metric.solve(slope)) < more.first:
+        return more.point
+    lacking = None if begun.hessian is None or rehearsed.hessian is None else begun.hessian - rehearsed.hessian
+    found = Surrogate(sample, known, begun, rehearsed.gradient, lacking).minimum(metric, more.point)
+    return more.point if found is None else found
 
 
 def _part(whole: Dataset, part: int) -> Dataset:
@@ -117,17 +141,16 @@ def newton_steps(
 
     The rows are those of a sample in memory. The last step is made and not looked at.
     """
-    state, prox, first = NEWTON.init(point), objective.prox(known), 0.0
+    state, prox = NEWTON.init(point), objective.prox(known)
+    every: tuple[float, ...] = ()
     for count in range(1, most + 1):
         evaluation = objective.evaluate(NEWTON.ask(state), known, hessian=True).evaluation
         state = NEWTON.tell(state, evaluation, prox)
         if state.best is None or state.best.hessian is None:
             return None
-        left = _left(state, prox)
-        if count == 1:
-            first = left
-        if state.status is not None or left <= (SOLVED * first if solved is None else solved):
-            return Steps(NEWTON.ask(state), state.best.hessian, count, state.rejected, first)
+        every = (*every, _left(state, prox))
+        if state.status is not None or every[-1] <= (SOLVED * every[0] if solved is None else solved):
+            return Steps(NEWTON.ask(state), state.best.hessian, count, state.rejected, every)
     return None
 
 

@@ -1,12 +1,14 @@
 """What a fit does with a sample: after the first pass it goes to the sample's minimum, and stays or turns back.
 
-    pass 1    the best constant: a gradient, and rows copied aside
+    pass 1    the best constant: a gradient, up to 64 parameters a Hessian, and rows copied aside
     between   Newton's steps on the sample, here
     pass 2    θ_s, with a Hessian. Taken if F is below that at the best constant and λ² = ∇FᵀM⁻¹∇F is what the sample
-              makes expect, M its Hessian; else the fit begins at the best constant, a pass or two late
+              makes expect, M its Hessian; else the fit goes on from the best constant, a pass late
+    then      each step is to the minimum of the loss over the sample, corrected by the pass (`surrogate`)
 
 F(θ_s) < F(constant) alone is no test: it holds where rare columns have run off to where the loss is flat. The
-rehearsal (`start`) finds these before a pass is made there.
+rehearsal (`start`) finds these before a pass is made there: the fit then goes on as if no sample had been taken
+(`first_step`).
 """
 
 from __future__ import annotations
@@ -14,39 +16,97 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from dgd._typing import Vector
 from dgd.fitting.known import Pass
 from dgd.fitting.objective import Objective
-from dgd.fitting.sampled.start import CLOSE, SampledStart, decrement, sampled_start
+from dgd.fitting.sampled.first_step import first_step
+from dgd.fitting.sampled.start import CLOSE, SampledStart, decrement, on_rows, sampled_start
+from dgd.fitting.sampled.surrogate import Surrogate
 from dgd.fitting.sampled.wide import sampled_metric
 from dgd.fitting.state import FitState
-from dgd.solvers import LBFGS, ConjugateGradient, Solver
+from dgd.solvers import LBFGS, ConjugateGradient, Newton, QuasiNewton, Solver
 from dgd.solvers.base import State
+from dgd.solvers.quasi_newton import QuasiNewtonState
+from dgd.solvers.steps.metric import Metric
 
 
 def told(state: FitState, found: Pass, solver: Solver, objective: Objective, tol: float) -> Solver:
     """Tell the solver what a pass found, and set its state; the solver that goes on, which may be another one."""
-    if found.sample is not None and isinstance(solver, (LBFGS, ConjugateGradient)):
+    if found.sample is not None and not state.history and isinstance(solver, (LBFGS, ConjugateGradient)):
         state.solver = _with_metric(state, found, solver, objective)
         return solver
     if found.sample is not None:
-        state.solver = replace(solver.init(_begin(state, found, objective), tol=tol), accepted=False)
-        return solver
+        state.rows = found.sample.dataset(objective.dataset)
+        if not state.history:
+            _begin(state, found, solver, objective, tol)
+            return solver
     start, state.sampled = state.sampled, None
     if start is not None:
-        against = _against(start, found, objective)
+        left = decrement(found.evaluation, start.metric, objective.prox(found.known))
+        against = _against(start, found, left)
         if against:
             state.sample += f" and gone back from: {against}"
-            state.solver = replace(solver.init(state.start, tol=tol), accepted=False)
+            _from_constant(state, start.begun, found, solver, objective, tol)
             return solver
-        first, then = start.steps
-        state.sample += f", whose minimum is where pass 2 began: of {first} steps of Newton's it takes {then} to go on"
+        saved = max(0, start.steps_as_near(left) - 1)
+        passes = "no pass is" if not saved else "1 pass is" if saved == 1 else f"{saved} passes are"
+        state.sample += f", whose minimum is where pass 2 began: by the rehearsal on a part of it {passes} saved"
         if start.then is not None:
             solver, state.handed_over = start.then, True
-            state.sample += f", by {solver.name}"
+            state.sample += f", and Hessians by {solver.name}"
             state.solver = solver.init(start.point, tol=tol)
     state.solver = solver.tell(state.solver, found.evaluation, objective.prox(found.known))
+    if state.rows is not None:
+        state.solver = _towards_minimum(state, found, solver, objective)
     return solver
+
+
+def _begin(state: FitState, found: Pass, solver: Solver, objective: Objective, tol: float) -> None:
+    """After the first pass: the second one is made at the sample's minimum, if that is worth a pass."""
+    begun = found.evaluation
+    at_rest = objective.grad_norm(begun, found.known) <= state.threshold
+    if at_rest and begun.hessian is None:
+        state.rows, state.solver = None, replace(state.solver, accepted=False)
+        return
+    if at_rest or not begun.finite:
+        _from_constant(state, begun, found, solver, objective, tol)
+        return
+    assert state.rows is not None
+    began = sampled_start(objective, found, state.rows)
+    if isinstance(began, str):
+        state.sample = f"{_copied(found)} and not begun from: {began}"
+        _from_constant(state, begun, found, solver, objective, tol)
+        return
+    state.sample, state.sampled = _copied(found), began
+    state.solver = replace(solver.init(began.point, tol=tol), accepted=False)
+
+
+def _from_constant(state: FitState, begun: Any, found: Pass, solver: Solver, objective: Objective, tol: float) -> None:
+    """The fit goes on from the best constant, and does without the sample."""
+    assert state.rows is not None
+    sample = on_rows(objective, state.rows)
+    state.rows, state.solver = None, first_step(sample, begun, found.known, objective, solver, tol)
+
+
+def _towards_minimum(state: FitState, found: Pass, solver: Solver, objective: Objective) -> State:
+    """The state with its next trial at the minimum over the sample, corrected by this pass."""
+    evaluation, known, told_so = found.evaluation, found.known, state.solver
+    assert state.rows is not None
+    if not objective.penalty.is_smooth or not isinstance(solver, (Newton, QuasiNewton)):
+        state.rows = state.lacking = None
+        return told_so
+    small = objective.grad_norm(evaluation, known) <= state.threshold
+    if small or told_so.status is not None or told_so.best is not evaluation:
+        return told_so
+    sample = on_rows(objective, state.rows)
+    metric = told_so.metric if isinstance(told_so, QuasiNewtonState) else None
+    if evaluation.hessian is None:
+        surrogate = Surrogate.of(sample, known, evaluation, state.lacking)
+    else:
+        surrogate = Surrogate.of_hessian(sample, known, evaluation)
+        state.lacking, metric = surrogate.lacking, metric or Metric.of(evaluation.hessian)
+    assert metric is not None
+    target = surrogate.minimum(metric)
+    return told_so if target is None else solver.towards(told_so, target)  # type: ignore[arg-type]
 
 
 def _with_metric(state: FitState, found: Pass, solver: Any, objective: Objective) -> State:
@@ -68,26 +128,13 @@ def _with_metric(state: FitState, found: Pass, solver: Any, objective: Objective
     return turned
 
 
-def _begin(state: FitState, found: Pass, objective: Objective) -> Vector:
-    """Where the second pass is made: at the sample's minimum, if that is worth a pass."""
-    if objective.grad_norm(found.evaluation, found.known) <= state.threshold or not found.evaluation.finite:
-        return state.start
-    began = sampled_start(objective, found)
-    if isinstance(began, str):
-        state.sample = f"{_copied(found)} and not begun from: {began}"
-        return state.start
-    state.sample, state.sampled = _copied(found), began
-    return began.point
-
-
-def _against(start: SampledStart, found: Pass, objective: Objective) -> str:
-    """What speaks against the start after a pass there; nothing if it is taken."""
+def _against(start: SampledStart, found: Pass, left: float) -> str:
+    """What speaks against the start after a pass there; nothing if it is taken. left: λ² by the sample's metric."""
     evaluation = found.evaluation
     if not evaluation.finite:
         return "the loss there is not finite"
-    if not evaluation.value < start.value:
+    if not evaluation.value < start.begun.value:
         return "the loss there is above that at the best constant"
-    left = decrement(evaluation, start.metric, objective.prox(found.known))
     if left > start.limit:
         return (
             f"its minimum is {left / start.limit * CLOSE:.2g} times as far from the data's as samples of its size are"

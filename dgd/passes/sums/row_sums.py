@@ -117,10 +117,8 @@ class RowSums:
     sampling: Sampling | None = None
     """Which rows are copied aside, if any are."""
 
-    @property
-    def over_rows(self) -> bool:
-        """Whether a large chunk may be summed in parts: which rows are copied aside belongs to the chunk."""
-        return self.sampling is None
+    over_rows: ClassVar[bool] = True
+    """A large chunk may be summed in parts."""
 
     def __call__(self, chunk: Chunk, buffers: Buffers) -> Sums:
         dtype = np.dtype(np.float64 if self.precision == "double" else np.float32)
