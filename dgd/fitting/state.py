@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dgd._typing import Array, Matrix, Vector
+from dgd._typing import Array, Vector
 from dgd.data.dataset import Dataset
 from dgd.errors import CheckpointError
 from dgd.fitting.checkpoint.encoding import OWN, UNREADABLE, decoded, encoded
@@ -17,6 +17,7 @@ from dgd.fitting.epoch import EpochPart
 from dgd.fitting.known import Known
 from dgd.fitting.record import Record, records_of, table_of
 from dgd.fitting.sampled.start import SampledStart
+from dgd.fitting.sampled.surrogate import Correction
 from dgd.solvers.base import Evaluation, State
 
 HISTORY = "history"
@@ -62,8 +63,8 @@ class FitState:
     """Where the second pass is made, if that is the minimum over a sample of the rows."""
     sample: str = ""
     """What became of the sample, for the user."""
-    lacking: Matrix | None = None
-    """What the Hessian over the sample lacks, where steps are corrected by the sample's loss."""
+    lacking: Correction | None = None
+    """What the loss over the sample lacks, where steps are corrected by that."""
     rows: Dataset | None = field(default=None, repr=False)
     """The sample itself, in memory and not in checkpoints: a fit that goes on copies it again."""
     epoch: EpochPart | None = None

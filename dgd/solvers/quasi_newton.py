@@ -95,9 +95,10 @@ class QuasiNewton(Solver):
         search = search_along(state.best, target - state.point, 1.0, state.first_value)
         return state if search is None else replace(state, search=search)
 
-    def without_hessian(self, state: QuasiNewtonState) -> QuasiNewtonState:
-        """Where the metric is no Hessian of all rows: the next pass is to sum one."""
-        return replace(state, since=CRAWLING, norm=0.0, hessians=0)
+
+def renewed(state: QuasiNewtonState) -> QuasiNewtonState:
+    """The state with a Hessian asked for by the next pass, as where steps crawl."""
+    return replace(state, since=CRAWLING, norm=0.0)
 
 
 def _first(state: QuasiNewtonState, evaluation: Evaluation) -> QuasiNewtonState:

@@ -115,17 +115,15 @@ def _corrected(
     some: Objective, sample: Objective, begun: Evaluation, known: Known, few: Steps, more: Steps, metric: Metric
 ) -> Vector:
     """The minimum over the sample, corrected by what the first pass has found, if that brings a part's nearer to it."""
-    brings = begun.hessian is not None
-    rehearsed = sample.evaluate(begun.point, known, hessian=brings).evaluation
-    of = Surrogate.of_hessian if brings else Surrogate.of
-    tried = of(some, known, rehearsed).minimum(metric, few.point)
+    over_sample = Surrogate.of(sample, known, begun)
+    rehearsed = sample.evaluate(begun.point, known, hessian=begun.hessian is not None).evaluation
+    tried = Surrogate.of(some, known, rehearsed).minimum(metric, few.point)
     if tried is None:
         return more.point
     slope = sample.evaluate(tried, known).evaluation.gradient
     if not float(slope @ metric.solve(slope)) < more.first:
         return more.point
-    lacking = None if begun.hessian is None or rehearsed.hessian is None else begun.hessian - rehearsed.hessian
-    found = Surrogate(sample, known, begun, rehearsed.gradient, lacking).minimum(metric, more.point)
+    found = over_sample.minimum(metric, more.point)
     return more.point if found is None else found
 
 

@@ -25,8 +25,14 @@ from dgd.fitting.sampled.wide import sampled_metric
 from dgd.fitting.state import FitState
 from dgd.solvers import LBFGS, ConjugateGradient, Newton, QuasiNewton, Solver
 from dgd.solvers.base import State
-from dgd.solvers.quasi_newton import QuasiNewtonState
+from dgd.solvers.quasi_newton import QuasiNewtonState, renewed
 from dgd.solvers.steps.metric import Metric
+
+QUICK = 20.0
+"""A step by the sample's loss is to make the gradient so many times smaller: where `SLOW_STEPS` of them or more have
+not, another Hessian is summed.
+"""
+SLOW_STEPS = 2
 
 
 def told(state: FitState, found: Pass, solver: Solver, objective: Objective, tol: float) -> Solver:
@@ -98,14 +104,16 @@ def _towards_minimum(state: FitState, found: Pass, solver: Solver, objective: Ob
     if small or told_so.status is not None or told_so.best is not evaluation:
         return told_so
     sample = on_rows(objective, state.rows)
-    metric = told_so.metric if isinstance(told_so, QuasiNewtonState) else None
-    if evaluation.hessian is None:
-        surrogate = Surrogate.of(sample, known, evaluation, state.lacking)
+    surrogate = Surrogate.of(sample, known, evaluation, state.lacking)
+    state.lacking = surrogate.lacks
+    if isinstance(told_so, QuasiNewtonState):
+        if told_so.since >= SLOW_STEPS and told_so.norm < QUICK**told_so.since * evaluation.grad_norm:
+            told_so = renewed(told_so)
+        assert told_so.metric is not None
+        target = surrogate.minimum(told_so.metric, pairs=told_so.pairs)
     else:
-        surrogate = Surrogate.of_hessian(sample, known, evaluation)
-        state.lacking, metric = surrogate.lacking, metric or Metric.of(evaluation.hessian)
-    assert metric is not None
-    target = surrogate.minimum(metric)
+        assert evaluation.hessian is not None
+        target = surrogate.minimum(Metric.of(evaluation.hessian))
     return told_so if target is None else solver.towards(told_so, target)  # type: ignore[arg-type]
 
 
