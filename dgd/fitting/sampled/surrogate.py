@@ -34,6 +34,8 @@ SOLVED = 1e-8
 """λ² that is left, as a part of what it is at the start."""
 SHRINKS = 0.25
 """λ² of a round, as a part of the one before, at most: else M is not near enough, or F̃ has no minimum there."""
+NEAR = 1e-3
+"""The part of λ² with which a round may be the last that shrinks it."""
 LEAST = 1e-8
 """rᵀs, as a part of ‖r‖‖s‖, below which C is left as it is."""
 
@@ -106,5 +108,5 @@ class Surrogate:
             step, before = inverse_times(pairs, slope, metric), left
             left = float(slope @ step)
             if not left <= SHRINKS * before:
-                return None
+                return point if left <= NEAR * first else None
         return point if np.isfinite(point).all() else None

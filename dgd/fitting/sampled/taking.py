@@ -58,7 +58,7 @@ def told(state: FitState, found: Pass, solver: Solver, objective: Objective, tol
         state.sample += f", whose minimum is where pass 2 began: by the rehearsal on a part of it {passes} saved"
         if start.then is not None:
             solver, state.handed_over = start.then, True
-            state.sample += f", and Hessians by {solver.name}"
+            state.sample += f", and by {solver.name} most Hessians"
             state.solver = solver.init(start.point, tol=tol)
     state.solver = solver.tell(state.solver, found.evaluation, objective.prox(found.known))
     if state.rows is not None:
