@@ -145,6 +145,7 @@ def test_a_pass_late_at_most(data: Any) -> None:
     assert ("sample" in found.explain()) == (data is not rare)
 
 
+@pytest.mark.slow
 def test_where_steps_are_slow_another_hessian_is_summed(monkeypatch: pytest.MonkeyPatch) -> None:
     wide = np.hstack([X, columns(60, 1e3)])
     one = dgd.fit(wide, CLASSES, loss="logistic")
@@ -156,13 +157,17 @@ def test_where_steps_are_slow_another_hessian_is_summed(monkeypatch: pytest.Monk
     np.testing.assert_allclose(more.theta, one.theta, rtol=1e-6, atol=1e-9)
 
 
-def test_a_fit_that_another_method_takes_over_does_without_the_sample() -> None:
-    # Columns that depend on each other: Newton's method ends short, and conjugate directions go on from the start.
-    twice = np.hstack([X, X + np.float32(1e-7) * columns(N, 1e2)])
-    plain = without_sample(twice, CLASSES, loss="logistic")
-    found = dgd.fit(twice, CLASSES, loss="logistic")
-    assert found.status is plain.status
-    assert found.loss == pytest.approx(plain.loss, rel=1e-9)
+def test_a_method_that_takes_over_does_without_the_sample(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("dgd.fitting.loop.stops_short", lambda objective, state: state.learning_rate > 0)
+    some = X[:, :3]
+    whole = dgd.fit(some, CLASSES, loss="logistic", max_iter=60)
+    assert "whose minimum is where pass 2 began" in whole.explain()
+    assert "of the line search" in whole.advice
+    assert whole.converged
+    for passes in (3, 4):
+        path = tmp_path / f"{passes}.ckpt"
+        dgd.fit(some, CLASSES, loss="logistic", checkpoint=path, checkpoint_every="pass", max_iter=passes)
+        assert dgd.resume(path, some, CLASSES, max_iter=60).theta.tobytes() == whole.theta.tobytes()
 
 
 def test_a_sample_that_is_not_like_the_rest_is_gone_back_from(monkeypatch: pytest.MonkeyPatch) -> None:
