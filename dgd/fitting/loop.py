@@ -16,7 +16,7 @@ from dgd.fitting.known import Pass, Validated
 from dgd.fitting.objective import Objective
 from dgd.fitting.question import Question
 from dgd.fitting.record import Record, split_of
-from dgd.fitting.sampled.taking import told
+from dgd.fitting.sampled.taking import Copied, told
 from dgd.fitting.state import FitState
 from dgd.fitting.summary.hand_over import asks_for_factor, factor_question, from_factor
 from dgd.fitting.summary.products import products_pass, products_question, without_a_pass
@@ -101,7 +101,7 @@ def descend(
 ) -> Descent:
     """The loop of `minimise`: it asks a question for each pass, and is sent the result by whoever makes that."""
     began = started = time.perf_counter()
-    found = None
+    found, copied = None, Copied()
     if reached.state is not None:
         solver, state = reached.solver or solver, reached.going_on
         status = _limit(stopping, False, state, 0.0)
@@ -125,10 +125,10 @@ def descend(
         if found is None and asks_for_factor(objective, state, stopping):
             factored = from_factor(objective, state, (yield factor_question(state)))
             found = factored.found
-        found = found or (yield from _evaluated(objective, solver, state, reached))
+        found = found or (yield from _evaluated(objective, solver, state, reached, copied))
         last, state.epoch = state.last, None
         if factored is None:
-            solver, converged = _tell(state, found, solver, objective, stopping)
+            solver, converged = _tell(state, found, solver, objective, stopping, copied)
             successor = _successor(solver, state, last, found, objective, converged=converged)
         else:
             converged, successor = factored.taken_by(state), None
@@ -175,7 +175,7 @@ def _needs_no_further_pass(state: FitState, solver: Solver, objective: Objective
 
 
 def _evaluated(
-    objective: Objective, solver: Solver, state: FitState, reached: Reached
+    objective: Objective, solver: Solver, state: FitState, reached: Reached, copied: Copied
 ) -> Generator[Question, PassResult[Any], Pass]:
     """What a pass finds at the point that the solver asks for. An epoch is run here: it is no sum."""
     asked = solver.ask(state.solver)
@@ -186,12 +186,12 @@ def _evaluated(
         return found
     theta = state.known.coordinates.to_user(asked)
     question = objective.ask(theta, asked, state.known, hessian=solver.asks_hessian(state.solver))
-    question = question.copying(objective.sampling) if state.lacks_rows else question
+    question = question.copying(objective.sampling) if copied.is_lacking(state) else question
     return objective.answer(question, (yield question))
 
 
 def _tell(
-    state: FitState, found: Pass, solver: Solver, objective: Objective, stopping: Stopping
+    state: FitState, found: Pass, solver: Solver, objective: Objective, stopping: Stopping, copied: Copied
 ) -> tuple[Solver, bool]:
     """Tell the solver what a pass found: what goes on, and whether the gradient is small enough, whatever that does."""
     evaluation = found.evaluation
@@ -203,7 +203,7 @@ def _tell(
         )
     if evaluation.finite or state.last is None or not state.last.finite:
         state.last = evaluation
-    solver = told(state, found, solver, objective, stopping.tol)
+    solver = told(state, found, solver, objective, stopping.tol, copied)
     small = evaluation.finite and objective.grad_norm(evaluation, found.known) <= state.threshold
     refines = stopping.refines and objective.precision == "double" and state.solver.status is None
     return solver, small and (state.solver.settled or not refines)
@@ -249,7 +249,6 @@ def _validate(state: FitState, found: Pass, objective: Objective, stopping: Stop
 
 def ended(status: Status, state: FitState, evaluation: Evaluation) -> Run:
     """The run, with the point that is its answer; the last evaluation was that."""
-    state.rows = None
     if state.before is not None and status is not Status.CONVERGED and not state.before.value > state.solver.value:
         state.solver = state.before
     point, loss = state.solver.point, state.solver.value

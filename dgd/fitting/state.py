@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from dgd._typing import Array, Vector
-from dgd.data.dataset import Dataset
 from dgd.errors import CheckpointError
 from dgd.fitting.checkpoint.encoding import OWN, UNREADABLE, decoded, encoded
 from dgd.fitting.epoch import EpochPart
@@ -65,20 +64,13 @@ class FitState:
     """What became of the sample, for the user."""
     lacking: Correction | None = None
     """What the loss over the sample lacks, where steps are corrected by that."""
-    rows: Dataset | None = field(default=None, repr=False)
-    """The sample itself, in memory and not in checkpoints: a fit that goes on copies it again."""
     epoch: EpochPart | None = None
     """The part of an epoch that has been run, where the next pass is to go on within it."""
-
-    @property
-    def lacks_rows(self) -> bool:
-        """Whether the next pass must copy the sample's rows: an earlier run did that."""
-        return self.rows is None and (self.sampled is not None or self.lacking is not None)
 
     def to_arrays(self) -> tuple[Any, dict[str, Array]]:
         """The state as JSON and arrays."""
         arrays: dict[str, Array] = {HISTORY: table_of(self.history)}
-        return encoded(replace(self, history=[], rows=None), arrays), arrays
+        return encoded(replace(self, history=[]), arrays), arrays
 
     @classmethod
     def from_arrays(cls, document: Any, arrays: dict[str, Array], *, own: Sequence[str] = OWN) -> FitState:

@@ -13,9 +13,10 @@ rehearsal (`start`) finds these before a pass is made there: the fit then goes o
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
+from dgd.data.dataset import Dataset
 from dgd.fitting.known import Pass
 from dgd.fitting.objective import Objective
 from dgd.fitting.sampled.first_step import first_step
@@ -35,15 +36,26 @@ not, another Hessian is summed.
 SLOW_STEPS = 2
 
 
-def told(state: FitState, found: Pass, solver: Solver, objective: Objective, tol: float) -> Solver:
+@dataclass
+class Copied:
+    """The sample in memory, for as long as a fit uses it; it is no part of its state."""
+
+    rows: Dataset | None = None
+
+    def is_lacking(self, state: FitState) -> bool:
+        """Whether the next pass must copy it once more: another run has made the passes so far."""
+        return self.rows is None and (state.sampled is not None or state.lacking is not None)
+
+
+def told(state: FitState, found: Pass, solver: Solver, objective: Objective, tol: float, copied: Copied) -> Solver:
     """Tell the solver what a pass found, and set its state; the solver that goes on, which may be another one."""
     if found.sample is not None and not state.history and isinstance(solver, (LBFGS, ConjugateGradient)):
         state.solver = _with_metric(state, found, solver, objective)
         return solver
     if found.sample is not None:
-        state.rows = found.sample.dataset(objective.dataset)
+        copied.rows = found.sample.dataset(objective.dataset)
         if not state.history:
-            _begin(state, found, solver, objective, tol)
+            _begin(state, found, solver, objective, tol, copied)
             return solver
     start, state.sampled = state.sampled, None
     if start is not None:
@@ -51,7 +63,7 @@ def told(state: FitState, found: Pass, solver: Solver, objective: Objective, tol
         against = _against(start, found, left)
         if against:
             state.sample += f" and gone back from: {against}"
-            _from_constant(state, start.begun, found, solver, objective, tol)
+            _from_constant(state, start.begun, found, solver, objective, tol, copied)
             return solver
         saved = max(0, start.steps_as_near(left) - 1)
         passes = "no pass is" if not saved else "1 pass is" if saved == 1 else f"{saved} passes are"
@@ -61,49 +73,52 @@ def told(state: FitState, found: Pass, solver: Solver, objective: Objective, tol
             state.sample += f", and by {solver.name} most Hessians"
             state.solver = solver.init(start.point, tol=tol)
     state.solver = solver.tell(state.solver, found.evaluation, objective.prox(found.known))
-    if state.rows is not None:
-        state.solver = _towards_minimum(state, found, solver, objective)
+    if copied.rows is not None:
+        state.solver = _towards_minimum(state, found, solver, objective, copied)
+        copied.rows = None if state.lacking is None else copied.rows
     return solver
 
 
-def _begin(state: FitState, found: Pass, solver: Solver, objective: Objective, tol: float) -> None:
+def _begin(state: FitState, found: Pass, solver: Solver, objective: Objective, tol: float, copied: Copied) -> None:
     """After the first pass: the second one is made at the sample's minimum, if that is worth a pass."""
     begun = found.evaluation
     at_rest = objective.grad_norm(begun, found.known) <= state.threshold
     if at_rest and begun.hessian is None:
-        state.rows, state.solver = None, replace(state.solver, accepted=False)
+        copied.rows, state.solver = None, replace(state.solver, accepted=False)
         return
     if at_rest or not begun.finite:
-        _from_constant(state, begun, found, solver, objective, tol)
+        _from_constant(state, begun, found, solver, objective, tol, copied)
         return
-    assert state.rows is not None
-    began = sampled_start(objective, found, state.rows)
+    assert copied.rows is not None
+    began = sampled_start(objective, found, copied.rows)
     if isinstance(began, str):
         state.sample = f"{_copied(found)} and not begun from: {began}"
-        _from_constant(state, begun, found, solver, objective, tol)
+        _from_constant(state, begun, found, solver, objective, tol, copied)
         return
     state.sample, state.sampled = _copied(found), began
     state.solver = replace(solver.init(began.point, tol=tol), accepted=False)
 
 
-def _from_constant(state: FitState, begun: Any, found: Pass, solver: Solver, objective: Objective, tol: float) -> None:
+def _from_constant(
+    state: FitState, begun: Any, found: Pass, solver: Solver, objective: Objective, tol: float, copied: Copied
+) -> None:
     """The fit goes on from the best constant, and does without the sample."""
-    assert state.rows is not None
-    sample = on_rows(objective, state.rows)
-    state.rows, state.solver = None, first_step(sample, begun, found.known, objective, solver, tol)
+    assert copied.rows is not None
+    sample = on_rows(objective, copied.rows)
+    copied.rows, state.solver = None, first_step(sample, begun, found.known, objective, solver, tol)
 
 
-def _towards_minimum(state: FitState, found: Pass, solver: Solver, objective: Objective) -> State:
+def _towards_minimum(state: FitState, found: Pass, solver: Solver, objective: Objective, copied: Copied) -> State:
     """The state with its next trial at the minimum over the sample, corrected by this pass."""
     evaluation, known, told_so = found.evaluation, found.known, state.solver
-    assert state.rows is not None
+    assert copied.rows is not None
     if not objective.penalty.is_smooth or not isinstance(solver, (Newton, QuasiNewton)):
-        state.rows = state.lacking = None
+        state.lacking = None
         return told_so
     small = objective.grad_norm(evaluation, known) <= state.threshold
     if small or told_so.status is not None or told_so.best is not evaluation:
         return told_so
-    sample = on_rows(objective, state.rows)
+    sample = on_rows(objective, copied.rows)
     surrogate = Surrogate.of(sample, known, evaluation, state.lacking)
     state.lacking = surrogate.lacks
     if isinstance(told_so, QuasiNewtonState):
