@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from dgd.models.prediction.predict_to import predict_to
     from dgd.models.score import score
     from dgd.passes.copying import copy
+    from dgd.passes.doctor.doctor import doctor
     from dgd.passes.events import Event
     from dgd.passes.execution import Execution
     from dgd.passes.opening import open_dataset
@@ -80,6 +81,7 @@ _HOMES = {
     "Summary": "dgd.fitting.summary.summary",
     "copy": "dgd.passes.copying",
     "cross_validate": "dgd.fitting.many.cross_validate",
+    "doctor": "dgd.passes.doctor.doctor",
     "export": "dgd.models.export.export",
     "fit": "dgd.fitting.fit",
     "fit_to": "dgd.fitting.panels.fit_to",
@@ -148,6 +150,7 @@ __all__ = [
     "callbacks",
     "copy",
     "cross_validate",
+    "doctor",
     "errors",
     "estimators",
     "export",

@@ -1,9 +1,9 @@
 """The command line: `dgd demo | ingest | inspect | copy | info | split | verify | plan | fit | fit-to | cv | path |
 summarize | resume | show | predict | score | report | export | deploy | doctor | config | guide`.
 
-Exit codes: 0 done · 1 a bug · 2 usage · 3 data missing, corrupt or invalid · 4 not converged (with
---require-convergence) · 5 cluster lost · 6 diverged · 75 stopped, with a checkpoint · 129, 130, 138 and 143
-stopped by SIGHUP, SIGINT, SIGUSR1 and SIGTERM · 141 stdout closed.
+Exit codes: 0 done · 1 a bug, or what `dgd doctor` calls a fault · 2 usage · 3 data missing, corrupt or invalid · 4 not
+converged (with --require-convergence) · 5 cluster lost · 6 diverged · 75 stopped, with a checkpoint · 129, 130, 138 and
+143 stopped by SIGHUP, SIGINT, SIGUSR1 and SIGTERM · 141 stdout closed.
 Results go to stdout, everything else to stderr; with --json an error is a document on stdout as well. The only folder
 that imports click.
 """
@@ -47,6 +47,7 @@ COMMANDS = {
     "report": "Draw a fit or a model as one HTML file.",
     "export": "Write a model as CSV, SQL or ONNX.",
     "deploy": "Files for Slurm, Kubernetes, SSH hosts, and so on.",
+    "doctor": "Check this machine, a cluster and a dataset, with fixes.",
     "config": "Settings, and where each comes from: config show.",
     "guide": "Read about fitting, stores, memory, clusters.",
 }

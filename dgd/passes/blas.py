@@ -38,10 +38,19 @@ def single_threaded_blas() -> Iterator[None]:
 
 def blas_kernel() -> str:
     """NumPy's BLAS, its version and the kernel it chose for this processor: the last bits of a sum depend on them."""
-    found = [each for each in _controller().info() if each["user_api"] == "blas"]
-    # SciPy brings another one, which dgd does not call.
-    own = [each for each in found if "numpy" in each["filepath"]] or found
+    own = _own_blas()
     return ", ".join(sorted(f"{x['internal_api']} {x['version']} {x.get('architecture', '')}".strip() for x in own))
+
+
+def blas_threads() -> int:
+    """The threads that NumPy's BLAS takes outside of passes."""
+    return max((int(each["num_threads"]) for each in _own_blas()), default=1)
+
+
+def _own_blas() -> list[dict[str, Any]]:
+    """The BLAS libraries that NumPy calls. SciPy brings another one, which dgd does not."""
+    found = [each for each in _controller().info() if each["user_api"] == "blas"]
+    return [each for each in found if "numpy" in each["filepath"]] or found
 
 
 _found: ThreadpoolController | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -35,17 +36,52 @@ def free_bytes() -> int:
 
 
 def memory_limit() -> int:
-    """The least of physical memory, the container's limit and the address-space limit."""
-    limits = [int(psutil.virtual_memory().total)]
-    for path in CGROUP_LIMITS:
-        try:
-            limits.append(int(Path(path).read_text()))
-        except (OSError, ValueError):
-            continue
+    """The least of physical memory, the control group's limit and the address-space limit."""
+    limits = [machine_bytes(), cgroup_limit()]
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
     if soft != resource.RLIM_INFINITY:
         limits.append(soft)
-    return min(limits)
+    return min(limit for limit in limits if limit is not None)
+
+
+def machine_bytes() -> int:
+    """Physical memory."""
+    return int(psutil.virtual_memory().total)
+
+
+def cgroup_limit() -> int | None:
+    """What the control groups around this process allow (a container, a systemd unit, a batch job), None for no limit.
+
+    Beyond it the kernel kills the process.
+    """
+    found = []
+    for path in (*map(Path, CGROUP_LIMITS), *_cgroup_files()):
+        try:
+            found.append(int(path.read_text()))
+        except (OSError, ValueError):
+            continue
+    # Version 1 writes a number near 2⁶³ for none.
+    return min((limit for limit in found if limit < machine_bytes()), default=None)
+
+
+def _cgroup_files() -> Iterator[Path]:
+    """The files with the limits of this process's control groups, and of those around them."""
+    try:
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return
+    for _, controllers, path in (line.split(":", 2) for line in lines):
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        root, name = map(Path, CGROUP_LIMITS[1 if controllers else 0].rsplit("/", 1))
+        group = Path(path.strip("/"))
+        yield from (root / each / name for each in (group, *group.parents))
+
+
+def listening() -> list[tuple[str, int]]:
+    """The addresses and ports at which this process accepts connections."""
+    found = psutil.Process().net_connections(kind="tcp")
+    return sorted({(each.laddr.ip, each.laddr.port) for each in found if each.status == psutil.CONN_LISTEN})
 
 
 def available_processors() -> int:

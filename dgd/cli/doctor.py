@@ -1,0 +1,74 @@
+"""`dgd doctor`."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from dgd.cli import options
+from dgd.cli.options import CONNECT_SECONDS
+from dgd.cli.output import in_options, print_json, say
+
+FAULTS = 1
+NARROW, WIDE = 60, 110
+
+
+@click.command
+@click.argument("data", required=False)
+@click.option("--scheduler", metavar="ADDRESS", help="Look at the Dask cluster at this address too, tcp://host:8786.")
+@click.option("--scheduler-file", metavar="FILE", help="The same, the address taken from a scheduler file.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    default=30.0,
+    metavar="S",
+    help="Seconds that each process may take to answer [30].",
+)
+@click.option("--x", "matrix", metavar="NAME", help="The matrix, such as layers/counts [X].")
+@options.storage_options
+@options.as_json
+def doctor(
+    data: str | None,
+    scheduler: str | None,
+    scheduler_file: str | None,
+    timeout: float,
+    matrix: str | None,
+    storage_options: dict[str, Any] | None,
+    as_json: bool,
+) -> int:
+    """Say whether this machine, a cluster and the dataset DATA are fit for a job, and what mends them if not.
+
+    Software everywhere, threads, memory against what a pass needs, whether each worker sees DATA and how fast it reads
+    them (at most 256 MiB or 2 s of them are read), clocks, open ports, room on disks.
+
+    Exit codes: 0 nothing worse than a warning, 1 a fault was found, 2 usage.
+    """
+    from dgd.errors import ClusterLostError
+    from dgd.passes.doctor.doctor import doctor as look
+    from dgd.passes.doctor.finding import FAULT, of_error
+
+    reading: dict[str, Any] = {"X": matrix, "storage_options": storage_options}
+    reading = {name: value for name, value in reading.items() if value is not None}
+    scheduler, scheduler_file, _ = options.place_of(scheduler, scheduler_file)
+    if scheduler is None and scheduler_file is None:
+        found = look(data, timeout=timeout, **reading)
+    else:
+        from dgd.passes.cluster.connection import connected, scheduler_address
+
+        address = scheduler_address(scheduler_file) if scheduler_file is not None else str(scheduler)
+        try:
+            with connected(address, timeout=min(CONNECT_SECONDS, timeout)) as client:
+                found = look(data, client=client, timeout=timeout, **reading)
+        except ClusterLostError as error:
+            found = look(data, timeout=timeout, **reading)
+            found = replace(found, findings=(of_error("scheduler", str(error), ("scheduler",)), *found.findings))
+    told = tuple(replace(each, found=in_options(each.found), fix=in_options(each.fix)) for each in found.findings)
+    found = replace(found, findings=told)
+    if as_json:
+        print_json(found.as_json())
+    else:
+        say(found.table(min(WIDE, max(NARROW, shutil.get_terminal_size().columns))))
+    return FAULTS if found.worst == FAULT else 0
