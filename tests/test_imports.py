@@ -45,6 +45,8 @@ COMMANDS = [
     "predict",
     "score",
     "deploy",
+    "doctor",
+    "config",
     "guide",
 ]
 PROGRAMS = {

@@ -142,6 +142,9 @@ def test_what_takes_a_path_is_completed_by_the_shell() -> None:
     assert asked("dgd fit tr", 2) == "file,tr"
     assert asked("dgd fit x --out m", 4) == "file,m"
     assert asked("dgd fit x --solver new", 4) == "plain,newton"
+    assert asked("dgd doctor tr", 2) == "file,tr"
+    assert asked("dgd do", 1) == "plain,doctor"
+    assert asked("dgd config sh", 2) == "plain,show"
 
 
 def test_errors_are_json_where_json_is_asked_for(store: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
