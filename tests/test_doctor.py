@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow
 import pytest
 from clusters import Cluster, cluster, wait_until
+from pyarrow import parquet
 
 import dgd
 from dgd.cli import main
@@ -210,6 +212,19 @@ def test_no_more_is_read_than_a_sample(store: str, monkeypatch: pytest.MonkeyPat
     assert reading.found.startswith("nothing was read: a chunk takes 1.95 KiB, more than the ")
 
 
+def test_what_is_only_looked_for_is_compared_too(tmp_path: Path) -> None:
+    def fingerprint() -> str:
+        return str(sample.sample(sample.Wanted(str(tmp_path), only_seen=True), 0, 1)["fingerprint"])
+
+    (tmp_path / "zarr.json").write_text("{1}")
+    before = fingerprint()
+    assert fingerprint() == before
+    (tmp_path / "zarr.json").write_text("{2}")
+    changed = fingerprint()
+    (tmp_path / "part.parquet").write_bytes(b"1")
+    assert len({before, changed, fingerprint()}) == 3
+
+
 def test_a_text_is_looked_for_and_not_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "t.csv").write_text("a,y\n1,2\n")
     monkeypatch.setattr(doctor.Wanted, "open", lambda self: pytest.fail("it was opened"))
@@ -218,6 +233,17 @@ def test_a_text_is_looked_for_and_not_parsed(tmp_path: Path, monkeypatch: pytest
     assert found["reading"].found == "nothing was read: it is a text, which each fit parses"
     (missing,) = [each for each in dgd.doctor(tmp_path / "none.csv").findings if each.check == "data"]
     assert (missing.severity, missing.fix) == ("fault", "check the path")
+
+
+def test_a_table_with_text_is_looked_for_and_one_of_numbers_read(tmp_path: Path) -> None:
+    columns = {"a": np.arange(9.0), "c": ["u", "v", "w"] * 3, "y": np.arange(9.0)}
+    parquet.write_table(pyarrow.table({"a": columns["a"], "y": columns["y"]}), tmp_path / "numbers.parquet")
+    parquet.write_table(pyarrow.table(columns), tmp_path / "text.parquet")
+    dgd.ingest([tmp_path / "text.parquet"], tmp_path / "kept.zarr", target="y")
+    for name, read in (("numbers.parquet", "what was read is"), ("text.parquet", "nothing"), ("kept.zarr", "nothing")):
+        found = {each.check: each for each in dgd.doctor(tmp_path / name).findings}
+        assert found["data"].found == f"{tmp_path / name} is seen"
+        assert found["reading"].found.startswith(read)
 
 
 def test_a_store_that_hangs_is_a_sentence(store: str, monkeypatch: pytest.MonkeyPatch) -> None:

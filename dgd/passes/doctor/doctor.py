@@ -56,7 +56,7 @@ def doctor(
     if data is not None and not isinstance(data, (str, os.PathLike)):
         raise ConfigurationError(f"`doctor(data=...)` must be a path or URL, got a {type(data).__name__}")
     client = active_client() if client is None else client
-    wanted = None if data is None else Wanted(located(os.fspath(data)), reading, timeout)
+    wanted = None if data is None else Wanted(located(os.fspath(data)), reading, timeout / 2)
     return _Looking(wanted, timeout).on(client)
 
 
@@ -95,10 +95,12 @@ class _Looking:
         if is_text(wanted.location):
             return self._only_seen(wanted, "it is a text, which each fit parses")
         try:
+            if self._in_time(lambda: is_by_columns(wanted.location, wanted.reading.get("storage_options"))):
+                return self._only_seen(wanted, "it is a table by its columns, which takes a pass to open")
             self.dataset = self._in_time(wanted.open)
-        except (SchemaError, UnsupportedFormatError, ConfigurationError) as error:
-            if is_table(wanted.location) or is_by_columns(wanted.location, wanted.reading.get("storage_options")):
-                return self._only_seen(wanted, f"what its columns are takes a pass ({error})")
+        except (SchemaError, UnsupportedFormatError, ConfigurationError):
+            if is_table(wanted.location):
+                return self._only_seen(wanted, "it has columns that are no numbers, and takes a pass to open")
         except (DgdError, OSError, TimeoutError):
             pass  # Told of by the sample that this process takes, which meets it too.
         return wanted

@@ -24,22 +24,21 @@ PAUSED = f"{USABLE:.0%}"
 def processor_findings(processes: Sequence[Process]) -> list[Finding]:
     """Threads against processors: those of workers, and those of BLAS beside them."""
     known = [each for each in processes if each.is_known]
+    workers = [each for each in known if each.is_worker]
     found = [
         finding
-        for on_machine in grouped([each for each in known if each.is_worker], "machine").values()
+        for on_machine in grouped(workers, "machine").values()
         for finding in _of_workers(list({each.facts["pid"]: each for each in on_machine}.values()))
     ]
-    here = known[0]
-    threads, processors = default_threads(), here.facts["processors"]
-    if len(known) == 1 and threads > processors:
+    threads, processors = default_threads(), known[0].facts["processors"]
+    if not workers and threads > processors:
         text = f"fits here run on {threads} threads, and there are {counted(processors, 'processor')}"
         found.append(Finding(WARNING, "processors", text, f"export DGD_THREADS={processors}", (HERE,)))
     if found:
         return found
-    if len(known) == 1:
+    if not workers:
         text = f"{counted(processors, 'processor')} here, {counted(threads, 'thread')} for a fit"
         return [Finding(OK, "processors", text, where=(HERE,))]
-    workers = [each for each in known if each.is_worker]
     machines = len(grouped(workers, "machine"))
     total = sum(each.dask.get("nthreads", 0) for each in workers)
     text = f"{counted(total, 'thread')} of {counted(len(workers), 'worker')} on {counted(machines, 'machine')}"

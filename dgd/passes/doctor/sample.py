@@ -7,6 +7,7 @@ import os
 import pickle
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from dgd.data.buffers import Buffers
@@ -55,9 +56,13 @@ def sample(wanted: Wanted, number: int, of: int) -> dict[str, Any]:
 
 
 def _seen(location: str) -> dict[str, Any]:
-    """What is known of a place without opening it: of a file its size."""
-    size = os.path.getsize(location) if os.path.isfile(location) else None
-    return {"seen": True, "fingerprint": size, "first": None, "chunks": 0, "chunk_bytes": 0, "decoded_bytes": 0}
+    """What is known of a place without opening it: names and sizes of its files, and a Zarr document in it."""
+    place = Path(location)
+    files = sorted(place.iterdir()) if place.is_dir() else [place] if place.is_file() else []
+    known = [(each.name, each.stat().st_size) for each in files if each.is_file()]
+    known += [(each.name, each.read_bytes()) for each in files if each.name == "zarr.json"]
+    fingerprint = hashlib.sha256(repr(known).encode()).hexdigest()
+    return {"seen": True, "fingerprint": fingerprint, "first": None, "chunks": 0, "chunk_bytes": 0, "decoded_bytes": 0}
 
 
 def _read(dataset: Dataset, number: int, of: int) -> dict[str, Any]:
