@@ -113,7 +113,6 @@ def where_to_run(command: Command) -> Command:
     @click.option(
         "--memory-limit",
         callback=size,
-        default=configured("memory_limit"),
         metavar="SIZE",
         help="Memory one process may hold, like 2GiB [all there is].",
     )

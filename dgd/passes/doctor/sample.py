@@ -59,7 +59,7 @@ def _seen(location: str) -> dict[str, Any]:
     """What is known of a place without opening it: names and sizes of its files, and a Zarr document in it."""
     place = Path(location)
     files = sorted(place.iterdir()) if place.is_dir() else [place] if place.is_file() else []
-    known = [(each.name, each.stat().st_size) for each in files if each.is_file()]
+    known: list[tuple[str, int | bytes]] = [(each.name, each.stat().st_size) for each in files if each.is_file()]
     known += [(each.name, each.read_bytes()) for each in files if each.name == "zarr.json"]
     fingerprint = hashlib.sha256(repr(known).encode()).hexdigest()
     return {"seen": True, "fingerprint": fingerprint, "first": None, "chunks": 0, "chunk_bytes": 0, "decoded_bytes": 0}
