@@ -10,7 +10,8 @@ import click
 
 from dgd.cli import options
 from dgd.cli.options import CONNECT_SECONDS
-from dgd.cli.output import in_options, print_json, say
+from dgd.cli.in_options import in_options
+from dgd.cli.output import print_json, say
 
 FAULTS = 1
 NARROW, WIDE = 60, 110
