@@ -114,7 +114,9 @@ def test_calls_of_python_take_them(monkeypatch: pytest.MonkeyPatch, store: str) 
     assert dgd.plan(store, execution=dgd.Execution(memory_limit=2**40)).memory_limit == 2**40
 
 
-def test_the_shell_takes_them(store: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_shell_takes_them(
+    store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("DGD_THREADS", "two")
     assert main(["plan", store, "--json"]) == 2
     said = capsys.readouterr()
@@ -131,8 +133,10 @@ def test_the_shell_takes_them(store: str, monkeypatch: pytest.MonkeyPatch, capsy
     assert main(["fit", store]) == 0
     assert "certificate" in capsys.readouterr().out
     monkeypatch.setenv("DGD_QUIET", "1")
+    monkeypatch.setenv("DGD_LOG", str(tmp_path / "log"))
     assert main(["fit", store]) == 0
     assert capsys.readouterr().err == ""
+    assert f"fit {store}" in (tmp_path / "log").read_text()
 
 
 def test_a_scheduler_by_a_setting_is_told_of(

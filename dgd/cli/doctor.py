@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from dgd.cli import options
-from dgd.cli.options import CONNECT_SECONDS
 from dgd.cli.in_options import in_options
+from dgd.cli.options import CONNECT_SECONDS
 from dgd.cli.output import print_json, say
 
 FAULTS = 1

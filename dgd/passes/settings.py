@@ -178,6 +178,7 @@ SETTINGS = {
         Setting("require_tls", False, FLAG, _flag, "refuse a scheduler that is not reached by TLS"),
         Setting("dashboard", True, FLAG, _flag, "fits at /dgd on the scheduler's HTTP server"),
         Setting("checkpoint_every", 60.0, "a number of seconds above 0, or pass", _every, "between checkpoints", False),
+        Setting("log", None, "a path", _text, "a file that what happens is added to", library=False),
         Setting("quiet", False, FLAG, _flag, "no progress on stderr", library=False),
         Setting("verbose", False, FLAG, _flag, "plan, passes and all digits", library=False),
     )

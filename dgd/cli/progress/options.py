@@ -14,6 +14,7 @@ def progress(command: Callable[..., int]) -> Callable[..., int]:
     """The options --quiet and --log, which whatever shows progress knows of."""
     found = click.option(
         "--log",
+        default=configured("log"),
         metavar="FILE",
         expose_value=False,
         is_eager=True,
