@@ -105,6 +105,14 @@ def test_of_everything_it_is_one_inert_file(store: str, tmp_path: Path) -> None:
     assert ("http-equiv", "Content-Security-Policy") in found.attributes
 
 
+def test_ticks_are_told_apart_and_passes_are_whole() -> None:
+    loss = np.linspace(2779.2301, 2779.2309, 6)
+    found = check_inert(line_chart("Loss", [Line("", np.array([1.0, 2.0]), loss[[0, -1]])], "pass", "loss"))
+    ticks = [text for text in found.texts if text[0].isdigit()]
+    assert len({*ticks}) == len(ticks) >= 5
+    assert [text for text in ticks if float(text) < 100] == ["1", "2"]
+
+
 def test_intervals_are_those_of_the_inference(rows: Any, tmp_path: Path) -> None:
     result = dgd.fit(*rows, threads=1)
     inference = result.inference()

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dgd.passes.cluster.pages import Sample
+from dgd.solvers.base import Status
 
 if TYPE_CHECKING:
     from dgd.fitting.board.board import Fit
 
-STATES = ("converged", "failed", "lost", "interrupted", "iteration_limit", "time_limit", "diverged", "other")
+STATES = (*(status.name.lower() for status in Status), "failed", "lost", "other")
 """By which ended fits are counted."""
 KEPT_SECONDS = 300.0
 """A fit that has ended is shown for so long: also a short one is then seen by whoever looks every 15 s."""

@@ -103,9 +103,9 @@ def interval_chart(title: str, names: Sequence[str], values: Vector, lower: Vect
     x = left + (WIDTH - left - RIGHT) * axis.places(np.asarray(values))
     zero = left + (WIDTH - left - RIGHT) * float(axis.places(np.zeros(1))[0])
     parts = [f'<line class="grid" x1="{zero:.1f}" x2="{zero:.1f}" y1="{TOP}" y2="{height - BOTTOM + 4}"/>']
-    for tick in axis.ticks():
+    for tick, written in _written(axis.ticks()):
         place = left + (WIDTH - left - RIGHT) * float(axis.places(np.array([tick]))[0])
-        parts.append(f'<text x="{place:.1f}" y="{height - BOTTOM + 18}" text-anchor="middle">{_number(tick)}</text>')
+        parts.append(f'<text x="{place:.1f}" y="{height - BOTTOM + 18}" text-anchor="middle">{written}</text>')
     for row, name in enumerate(names):
         y = TOP + ROW * row + ROW / 2
         short = name if len(name) <= 24 else f"{name[:23]}…"
@@ -170,13 +170,13 @@ def _svg(title: str, height: int, parts: Sequence[str]) -> str:
 
 def _axes(x_axis: Axis, y_axis: Axis, x_label: str, y_label: str) -> str:
     parts = []
-    for tick in y_axis.ticks():
+    for tick, written in _written(y_axis.ticks()):
         y = TOP + (HEIGHT - TOP - BOTTOM) * (1 - float(y_axis.places(np.array([tick]))[0]))
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{_number(tick)}</text>')
-    for tick in x_axis.ticks():
+        parts.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{written}</text>')
+    for tick, written in _written(x_axis.ticks()):
         x = LEFT + (WIDTH - LEFT - RIGHT) * float(x_axis.places(np.array([tick]))[0])
-        parts.append(f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{_number(tick)}</text>')
+        parts.append(f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{written}</text>')
     middle = TOP + (HEIGHT - TOP - BOTTOM) / 2
     parts.append(f'<text x="{(LEFT + WIDTH) / 2}" y="{HEIGHT - 8}" text-anchor="middle">{escaped(x_label)}</text>')
     parts.append(
@@ -205,5 +205,15 @@ def _shade(part: float) -> str:
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 
-def _number(value: float) -> str:
-    return f"{value:.4g}".replace("e+0", "e").replace("e-0", "e−").replace("-", "−")
+def _written(ticks: list[float]) -> list[tuple[float, str]]:
+    """Each with so many digits that no two are alike."""
+    texts: list[str] = []
+    for digits in range(4, 17):
+        texts = [_number(tick, digits) for tick in ticks]
+        if len({*texts}) == len(ticks):
+            break
+    return list(zip(ticks, texts, strict=True))
+
+
+def _number(value: float, digits: int = 4) -> str:
+    return f"{value:.{digits}g}".replace("e+0", "e").replace("e-0", "e−").replace("-", "−")
