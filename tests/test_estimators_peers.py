@@ -226,7 +226,7 @@ def test_derivatives_of_the_scaled_loss_agree_with_its_value() -> None:
         ("QuantileRegressor", {"quantile": 1.0}),
         ("LogisticRegression", {"C": 0.0}),
         ("LinearRegression", {"fit_intercept": "yes"}),
-        ("LinearRegression", {"max_iter": 0}),
+        ("LinearRegression", {"max_iter": -1}),
         ("Lasso", {"tol": -1.0}),
         ("Lasso", {"positive": 2}),
     ],
