@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from dask.array import Array as DaskArray
 from dask.core import flatten
-from distributed import Future, get_worker, worker_client
+from distributed import Future, worker_client
 from numpy.typing import NDArray
 
 from dgd.data.arrays.sparse_rows import SparseRows
 from dgd.data.buffers import Buffers
 from dgd.data.csr import NonZeros, scipy_sparse
+from dgd.data.dask_rows.tasks import in_task
 from dgd.data.rows import Footprint, ReadAtOnce, check_dtype, refuse_masked
 from dgd.errors import ReadError, SchemaError
 
@@ -126,12 +127,3 @@ def compute(block: DaskArray, *, whole: bool = False) -> Any:
     # A task that waits for another one frees its thread meanwhile; otherwise all threads could wait for ever.
     with worker_client() as client:
         return client.compute(block).result()
-
-
-def in_task() -> bool:
-    """Whether this thread runs a task of a Dask worker."""
-    try:
-        get_worker()
-    except ValueError:
-        return False
-    return True

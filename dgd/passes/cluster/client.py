@@ -9,7 +9,7 @@ from typing import Any
 
 from distributed import Client, default_client, worker_client
 
-from dgd.data.dask_rows.arrays import in_task
+from dgd.data.dask_rows.tasks import in_task
 from dgd.errors import ConfigurationError
 
 
