@@ -15,6 +15,7 @@ from import_graph import (
     folder,
     forbidden,
     imports,
+    module_of,
     top_entries,
 )
 
@@ -46,6 +47,15 @@ def test_outside_libraries_stay_at_home() -> None:
 def test_an_import_against_the_rule_is_found(path: str, module: str, check: Callable[..., list[str]]) -> None:
     found = {**imports(), Path(path): [*imports()[Path(path)], (module, 1)]}
     assert check(found)
+
+
+def test_asking_for_a_client_loads_no_arrays_of_dask() -> None:
+    """They bring pandas and SciPy: a second of CPU at the start of each job on a cluster."""
+    needed, modules = {"dgd.passes.cluster.client"}, {module_of(path): found for path, found in imports().items()}
+    while new := {name for module in needed for name, _ in modules.get(module, [])} - needed:
+        needed |= new
+    assert "distributed" in needed
+    assert "dask.array" not in needed
 
 
 def test_every_folder_has_its_rule() -> None:
