@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import json
 import zlib
 from collections import Counter
@@ -76,15 +77,21 @@ def store(problem: Problem, tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A scheduler and two workers of one thread, real processes, for the tests of a module."""
+    """A scheduler and two workers of one thread, real processes; a test that kills one adds another."""
     from clusters import cluster
 
     with cluster(tmp_path_factory.mktemp("cluster")) as found:
         found.add_worker()
         found.add_worker()
         yield found
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile dgd once: where no bytecode may be written, each of some hundred processes would compile it anew."""
+    if not hasattr(config, "workerinput"):
+        compileall.compile_dir(Path(dgd.__file__).parent, quiet=2)
 
 
 LARGE, SAMPLED = 8, 4

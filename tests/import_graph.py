@@ -74,6 +74,7 @@ HOMES = {
 
 TOP = {"__init__.py", "__main__.py", "_version.py", "_typing.py", "py.typed"}
 MOST_ENTRIES = 12
+BLOCKS = ("body", "orelse", "handlers", "finalbody", "cases")
 
 
 @cache
@@ -83,16 +84,7 @@ def imports() -> dict[Path, list[tuple[str, int]]]:
 
 
 def _imports(path: Path) -> Iterator[tuple[str, int]]:
-    tree = ast.parse(path.read_text())
-    hidden = {
-        id(node)
-        for branch in ast.walk(tree)
-        if isinstance(branch, ast.If) and "TYPE_CHECKING" in ast.unparse(branch.test)
-        for node in ast.walk(branch)
-    }
-    for node in ast.walk(tree):
-        if id(node) in hidden:
-            continue
+    for node in statements(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -103,6 +95,16 @@ def _imports(path: Path) -> Iterator[tuple[str, int]]:
             yield from ((name, node.lineno) for name in submodules or [module])
 
 
+def statements(node: ast.AST) -> Iterator[ast.AST]:
+    """A module and its statements at any depth, but those for type checking; many times faster than `ast.walk`."""
+    yield node
+    blocks = ("orelse",) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test) else BLOCKS
+    for block in blocks:
+        for child in getattr(node, block, ()):
+            yield from statements(child)
+
+
+@cache
 def is_module(name: str) -> bool:
     if not name.startswith("dgd."):
         return False

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from import_graph import statements
 from sklearn.model_selection import cross_val_score
 
 import dgd
@@ -29,7 +30,7 @@ WRITES_TRAIN = "data/zarr/dataset_writer.py"
 
 def programs() -> Iterator[tuple[str, str]]:
     for path in sorted(PACKAGE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in statements(ast.parse(path.read_text())):
             if not isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)):
                 continue
             for block in BLOCK.findall(ast.get_docstring(node) or ""):

@@ -321,7 +321,6 @@ class TestCluster:
         wait_until(lambda: not keys(two_workers, "dgd-"), "the chunks to be released", 5)
 
     def test_chunks_that_die_with_a_worker_are_read_again(self, store: str, two_workers: Cluster) -> None:
-        """The last test here: it leaves one worker of two."""
         killed: list[str] = []
 
         def kill(record: dgd.Record) -> None:
@@ -334,6 +333,7 @@ class TestCluster:
                 os.kill(two_workers.worker_pids()[worker], signal.SIGKILL)
 
         result = dgd.fit(store, client=two_workers.client, callbacks=[kill], **FIVE)
+        two_workers.add_worker()
         assert found_by(result) == found_by(dgd.fit(store, threads=1, execution=dgd.Execution(resident=0), **FIVE))
         assert result.history[-1].resident_share == 1
         made = Counter(keys(two_workers, "-resident-", ever=True))
