@@ -1,4 +1,4 @@
-"""Whether a Dask task is running here. Apart from the arrays: `import dask.array` takes a second, with pandas and SciPy."""
+"""Whether a Dask task is running here; apart from the arrays, which bring pandas and SciPy, a second of CPU."""
 
 from __future__ import annotations
 
