@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from distributed import Client, LocalCluster, Security
 
@@ -79,6 +80,18 @@ class Cluster:
         self.workers.append(worker)
         wait_until(lambda: len(self.addresses()) > before, "a worker")
         return worker
+
+    @contextmanager
+    def one_more(self, **options: Any) -> Iterator[None]:
+        """One more worker for a while; `options` are those of `add_worker`."""
+        before = len(self.addresses())
+        worker = self.add_worker(**options)
+        try:
+            yield
+        finally:
+            end(worker)
+            self.workers.remove(worker)
+            wait_until(lambda: len(self.addresses()) <= before, "the worker to leave")
 
     def addresses(self) -> list[str]:
         """The workers that are ready for work."""

@@ -573,6 +573,7 @@ def test_a_closed_pipe_is_no_error_worth_a_word(start: Start, arguments: list[st
 # ---------------------------------------------------------------- signals
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_one_signal_stops_after_the_pass_and_prints_what_was_reached(
     start: Start, store: str, tmp_path: Path, number: int, code: int
@@ -645,8 +646,8 @@ def test_a_scheduler_by_address_or_file_gives_the_same_bits(
     assert zarr.open_array(out, mode="r").shape == (1003,)
 
 
-def test_one_signal_stops_a_fit_on_a_cluster_after_the_pass(start: Start, store: str, cluster: Cluster) -> None:
-    child = start("fit", store, "--scheduler", cluster.scheduler, *ENDLESS[:-2], "--json")
+def test_one_signal_stops_a_fit_on_a_cluster_after_the_pass(start: Start, store: str, two_workers: Any) -> None:
+    child = start("fit", store, "--scheduler-file", two_workers.file, *ENDLESS[:-2], "--json")
     read_until(child.stderr, "pass 3")
     child.send_signal(signal.SIGINT)
     out, err = child.communicate(timeout=SOON)
@@ -655,6 +656,7 @@ def test_one_signal_stops_a_fit_on_a_cluster_after_the_pass(start: Start, store:
     assert "Traceback" not in err
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize("command", ["fit", "plan"])
 def test_a_scheduler_that_does_not_answer_ends_with_5(start: Start, command: str, store: str) -> None:
     began = time.monotonic()

@@ -55,16 +55,18 @@ def bits(result: dgd.Result) -> bytes:
     return result.theta.tobytes()
 
 
-@pytest.mark.each(3)
-@pytest.mark.parametrize(
-    ("threads", "nanny"),
-    [
-        (2, True),
-        pytest.param(1, False, marks=pytest.mark.slow),
-        pytest.param(1, True, marks=pytest.mark.slow),
-        pytest.param(2, False, marks=pytest.mark.slow),
-    ],
-)
+def test_same_bits_on_two_workers_and_on_three(store: str, two_workers: Cluster) -> None:
+    """The third of two threads, with a nanny."""
+    expected = bits(dgd.fit(store, threads=1, max_iter=8, tol=0))
+    assert bits(dgd.fit(store, client=two_workers.client, max_iter=8, tol=0)) == expected
+    with two_workers.one_more(threads=2, nanny=True):
+        result = dgd.fit(store, client=two_workers.client, max_iter=8, tol=0)
+    assert bits(result) == expected
+    assert (result.plan.kind, result.plan.processes) == ("cluster", 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("threads", "nanny"), [(2, True), (1, False), (1, True), (2, False)])
 def test_same_bits_on_one_two_and_three_workers(store: str, tmp_path: Path, threads: int, nanny: bool) -> None:
     expected = bits(dgd.fit(store, threads=1, max_iter=8, tol=0))
     with cluster(tmp_path) as found:
@@ -431,6 +433,7 @@ def test_two_workers_write_predictions_in_the_shape_of_variables(tmp_path: Path,
         )
 
 
+@pytest.mark.each(3)
 @pytest.mark.parametrize("where", ["threads", "cluster"])
 @pytest.mark.parametrize("kind", ["lazy", "persisted"])
 def test_dask_arrays_are_read_by_blocks(problem: Problem, two_workers: Cluster, where: str, kind: str) -> None:

@@ -1,4 +1,4 @@
-"""Every method on a cluster of two workers: the bits of one thread, also when a worker dies within an epoch."""
+"""Every method on a cluster of three workers, one of two threads: the bits of one thread, also when a worker dies within an epoch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import zarr
-from clusters import Cluster, cluster
+from clusters import Cluster
 from methods import CASES, OFFSET, WEIGHT, Case, M, X
 
 import dgd
@@ -26,12 +26,10 @@ pytestmark = pytest.mark.usefixtures("tiny_data_are_divided_too")
 PASSES = 3
 
 
-@pytest.fixture(scope="module")
-def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with cluster(tmp_path_factory.mktemp("cluster")) as found:
-        found.add_worker()
-        found.add_worker(threads=2)
-        yield found
+@pytest.fixture(scope="module", autouse=True)
+def a_third_of_two_threads(two_workers: Cluster) -> Iterator[None]:
+    with two_workers.one_more(threads=2):
+        yield
 
 
 @pytest.fixture(scope="module")

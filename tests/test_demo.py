@@ -53,7 +53,7 @@ def test_the_demonstration_holds_what_it_claims(surroundings: Surroundings) -> N
 
 
 @pytest.mark.each(3)
-@pytest.mark.parametrize(("number", "code", "during"), [(signal.SIGINT, 130, "3. "), (signal.SIGTERM, 143, "2. ")])
+@pytest.mark.parametrize(("number", "code", "during"), [(signal.SIGTERM, 143, "2. "), (signal.SIGINT, 130, "3. ")])
 def test_an_interrupted_demonstration_leaves_nothing(
     surroundings: Surroundings, number: int, code: int, during: str
 ) -> None:

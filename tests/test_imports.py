@@ -108,7 +108,7 @@ except AttributeError as error:
     imported(program)
 
 
-@pytest.mark.each(2)
+@pytest.mark.each(4)
 @pytest.mark.parametrize("first", ["dgd.fitting.fit", "dgd.models.score", "dgd.passes.plan", "dgd.cli.fit"])
 def test_no_module_hides_a_function(first: str) -> None:
     program = f"import dgd, {first}\nfor name in ('fit', 'plan', 'score'): assert callable(getattr(dgd, name))"

@@ -74,7 +74,7 @@ def test_peak_memory_stays_within_the_plan_on_data_eight_times_larger(tmp_path: 
     assert staying["bytes"][1:] == 2 * [staying["read"] * 332 // 350]
 
 
-@pytest.mark.each(2)
+@pytest.mark.each(4)
 @pytest.mark.parametrize(
     ("chunk_rows", "compression", "rule"),
     [

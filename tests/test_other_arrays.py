@@ -62,6 +62,7 @@ def test_a_sparse_matrix_is_the_dense_one(kind: Any) -> None:
     assert dgd.plan(kind(X), Y).fits
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csr_array, sparse.coo_array])
 @pytest.mark.parametrize("columns", [N, 4])
 def test_dask_blocks_of_sparse_matrices_are_those_of_dense_ones(kind: Any, columns: int) -> None:

@@ -54,6 +54,7 @@ def test_every_target_is_that_of_least_squares(
     check(written(tmp_path / "b.zarr"), weight=WEIGHT if weighted else None, fit_intercept=fit_intercept)
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_panels_threads_and_what_stays_in_memory_change_no_bit(layout: str, tmp_path: Path) -> None:
     chunks, shards = LAYOUTS[layout]
