@@ -15,7 +15,7 @@ from dgd.errors import DgdError
 from tests.judge.arithmetic import LONG, best_constant, derivative, least_subgradient, second
 from tests.judge.problems import Problem
 
-SECONDS = 30
+SECONDS, IDLE = 30, 3
 ALLOWED = 1e-5
 """The gradient that a converged fit may have, as a part of the null model's; or 1000 · tol, if that is more."""
 EPS = float(np.finfo(np.float64).eps)
@@ -32,7 +32,7 @@ def judge(problem: Problem) -> tuple[str, str]:
     except DgdError as error:
         return "refused", f"{type(error).__name__}: {error}"
     except TimeoutError:
-        return "not ended", f"after {SECONDS} s"
+        return "not ended", f"after {SECONDS} s of CPU, or {IDLE * SECONDS} s"
     except Exception as error:
         return "crashed", f"{type(error).__name__}: {error}"
     _, _, lower, upper = problem.strengths
@@ -123,15 +123,18 @@ def _distance(C: Any, y: Any, w: Any, z: Any, scale: Any, strengths: Any, *, cen
 
 @contextmanager
 def alarm(seconds: int) -> Iterator[None]:
-    """Raise TimeoutError after so many seconds."""
+    """Raise TimeoutError after so many seconds of CPU, however loaded the machine is, or `IDLE` times as many in all."""
 
     def ring(*_: object) -> None:
         raise TimeoutError
 
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.alarm(seconds)
+    timers = ((signal.ITIMER_PROF, signal.SIGPROF, seconds), (signal.ITIMER_REAL, signal.SIGALRM, IDLE * seconds))
+    before = [signal.signal(number, ring) for _, number, _ in timers]
+    for timer, _, limit in timers:
+        signal.setitimer(timer, limit)
     try:
         yield
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        for (timer, number, _), handler in zip(timers, before, strict=True):
+            signal.setitimer(timer, 0)
+            signal.signal(number, handler)
