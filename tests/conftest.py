@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import compileall
 import json
+import os
+import sys
 import zlib
 from collections import Counter
 from collections.abc import Iterator
@@ -88,10 +89,10 @@ def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield found
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Compile dgd once: where no bytecode may be written, each of some hundred processes would compile it anew."""
-    if not hasattr(config, "workerinput"):
-        compileall.compile_dir(Path(dgd.__file__).parent, quiet=2)
+def pytest_configure() -> None:
+    """Keep bytecode, also where the environment says no: each of some hundred processes would compile dgd anew."""
+    sys.dont_write_bytecode = False
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 LARGE, SAMPLED = 8, 4
