@@ -1,4 +1,4 @@
-"""Every method on three workers, one of two threads: the bits of one thread, also when a worker dies within an epoch."""
+"""Every method on three workers, one of two threads: the bits of one thread, also when one dies within an epoch."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ def _distance(C: Any, y: Any, w: Any, z: Any, scale: Any, strengths: Any, *, cen
 
 @contextmanager
 def alarm(seconds: int) -> Iterator[None]:
-    """Raise TimeoutError after so many seconds of CPU, however loaded the machine is, or `IDLE` times as many in all."""
+    """Raise TimeoutError after so many seconds of CPU, however loaded the machine is, or `IDLE` times as many."""
 
     def ring(*_: object) -> None:
         raise TimeoutError
