@@ -93,7 +93,7 @@ def check(path: Path, compression: str, flips: int, look: Callable[[Path], Opene
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)
 def test_dataset(compression: str, tmp_path: Path) -> None:
-    check(tmp_path / "a.zarr", compression, 250, as_dataset)
+    check(tmp_path / "a.zarr", compression, 100, as_dataset)
 
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)
@@ -118,7 +118,7 @@ def test_predictions(tmp_path: Path) -> None:
         chunks = [predictions.read(k) for k in range(predictions.n_chunks)]
         return tuple(chunk.y.tobytes() for chunk in chunks if chunk.y is not None)
 
-    counts = outcomes(tmp_path / "p.zarr", 200, 5, look)
+    counts = outcomes(tmp_path / "p.zarr", 100, 5, look)
     assert not [outcome for outcome in counts if outcome.startswith("silent")], counts
     assert counts["MetadataError"] > 0
 
