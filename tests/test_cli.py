@@ -662,7 +662,7 @@ def test_a_scheduler_that_does_not_answer_ends_with_5(start: Start, command: str
     began = time.monotonic()
     child = start(command, store, "--scheduler", "tcp://127.0.0.1:9", "--worker-timeout", "1")
     out, err = child.communicate(timeout=SOON)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 25  # of which a loaded machine takes ten to start; a client of Dask would wait 30
     assert (child.returncode, out) == (5, "")
     assert re.fullmatch(r"error: no scheduler answers at tcp://127\.0\.0\.1:9 within 1 s .*\n", err)
 
