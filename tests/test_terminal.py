@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextvars import copy_context
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from dgd.cli.progress.line import PlainBar, RedrawnLine, RichBar, best_bar, fitt
 from dgd.cli.progress.log import QUIET
 from dgd.cli.progress.passes import OtherPasses, numbered
 from dgd.cli.progress.screen import Screen
-from dgd.data.heard import heard_by
+from dgd.data.heard import heard_by, told
 from dgd.errors.columns_text import folded, shortened, table_lines
 from dgd.passes.events import Event, Parts
 
@@ -145,10 +146,10 @@ def test_a_missing_worker_is_waited_for_in_sight(clock: list[float], watch: Call
 
 def test_counts_say_how_fast_and_how_long(clock: list[float], watch: Callable[[], Terminal]) -> None:
     terminal = watch()
-    show = Counts(Screen(), "parsing a.csv")
+    show = Counts(Screen())
     clock[0] += 10
     show(2_000, 25_000_000, bytes_in_all=100_000_000)
-    assert terminal.shown() == ["[#####               ] parsing a.csv  2,000 rows  25 of 100 MB  2.5 MB/s"]
+    assert terminal.shown() == ["[#####               ] 2,000 rows  25 of 100 MB  2.5 MB/s  30 s left"]
     assert [duration(s) for s in (3.4, 119, 120, 7199, 7200, 45_000)] == [
         "3 s", "119 s", "2 min", "2 h 0 min", "2 h 0 min", "12 h 30 min",
     ]  # fmt: skip
@@ -158,9 +159,16 @@ def test_whoever_parses_a_table_is_heard(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("a,b\n" + "1.5,x\n2.5,y\n" * 500)
     heard: list[tuple[Any, ...]] = []
-    with heard_by(lambda *told: heard.append(told)):
+    with heard_by(lambda *said: heard.append(said)):
         dgd.open_dataset(str(path), "a")
     assert heard[-1] == (f"parsing {path}", 1000, path.stat().st_size, path.stat().st_size)
+    heard.clear()
+    batches = [SimpleNamespace(num_rows=3), SimpleNamespace(num_rows=4)]
+    with heard_by(lambda *said: heard.append(said)):
+        assert list(told(batches, io.BytesIO(), SimpleNamespace(path="b.csv", size=9))) == batches
+    assert heard == [("parsing b.csv", 3, 0, 9), ("parsing b.csv", 7, 0, 9)]
+    assert list(told(batches, io.BytesIO(), SimpleNamespace(path="b.csv", size=9))) == batches
+    assert len(heard) == 2
 
 
 @pytest.mark.parametrize("out", ["p.csv", "p.zarr"])
