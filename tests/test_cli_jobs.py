@@ -51,7 +51,7 @@ def start(store: str) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         children.append(child)
         assert child.stderr is not None
-        while not (line := child.stderr.readline()).startswith("pass 3"):
+        while "  pass 3" not in (line := child.stderr.readline()):
             assert line
         return child
 
