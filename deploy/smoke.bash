@@ -14,6 +14,7 @@ done
 
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d "${TMPDIR:-/tmp}/dgd-smoke.XXXXXX")
+export DASK_TEMPORARY_DIRECTORY=$work # of workers, which leave a folder there
 started=()
 
 leave() {
