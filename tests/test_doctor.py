@@ -317,7 +317,7 @@ def test_processors(own: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Non
         ("ok", "4 threads of 2 workers on 1 machine: no more than there are processors")
     ]
     assert on(worker(own, 1, {"nthreads": 3}), worker(own, 2, {"nthreads": 2}))[0] == (
-        "warning", f"2 workers on {own['host']} have 5 threads, and it has 4 processors",
+        "warning", f"5 threads of 2 workers on {own['host']}, and it has 4 processors",
     )  # fmt: skip
     assert on(worker(own, 1, {"nthreads": 4}), worker(own, 2, {"nthreads": 4}, machine="other"))[0][0] == "ok"
     # Two that live in one process are one of Dask's and BLAS's threads each.
@@ -398,6 +398,11 @@ def test_ports(own: dict[str, Any]) -> None:
     ]
     assert open_at(("::", 8786), ("127.0.0.1", 8787), address="tls://127.0.0.1:8786")[0][0] == "ok"
     assert "HTTP server of scheduler listens on all interfaces (port 8787)" in open_at(("0.0.0.0", 8787))[0][1]
+    beside = Process(
+        "worker a", {**own, "listening": []}, {"address": "tcp://127.0.0.1:1", "services": {"dashboard": 9}}
+    )
+    scheduler = Process("scheduler", {**own, "listening": [("0.0.0.0", 9)]}, {"address": "inproc://1", "services": {}})
+    assert told(port_findings([scheduler, beside]))[0][1].startswith("the HTTP server of scheduler listens on all")
     assert open_at(("0.0.0.0", 9))[0][1] == "scheduler has a port open on all interfaces (9)"
     assert "is neither encrypted nor authenticated" in open_at(("10.1.1.1", 8786), address="tcp://192.0.2.1:8786")[0][1]
 

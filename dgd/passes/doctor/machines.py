@@ -51,7 +51,8 @@ def _of_workers(workers: Sequence[Process]) -> list[Finding]:
     processors = max(each.facts["processors"] for each in workers)
     threads = sum(each.dask["nthreads"] for each in workers)
     if threads > processors:
-        text = f"{counted(len(workers), 'worker')} on {host} have {threads} threads, and it has {processors} processors"
+        those = f"{counted(threads, 'thread')} of {counted(len(workers), 'worker')} on {host}"
+        text = f"{those}, and it has {counted(processors, 'processor')}"
         fix = f"dask worker --nworkers N --nthreads T with N × T ≤ {processors}"
         return [Finding(WARNING, "processors", text, fix, names)]
     at_once = sum(each.dask["nthreads"] * each.facts["blas_threads"] for each in workers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from dgd.passes.cluster.encryption import ENCRYPTED, warning_of
 from dgd.passes.doctor.finding import FAULT, OK, WARNING, Finding
@@ -34,6 +34,8 @@ def clock_findings(others: Sequence[Process]) -> list[Finding]:
 def port_findings(others: Sequence[Process]) -> list[Finding]:
     """Ports of the scheduler and the workers that listen on all interfaces, and a way to them that is open."""
     found, seen, looked_at = [], set(), False
+    # Workers and the scheduler may live in one process, whose ports are those of all of them.
+    services = {port for each in others for port in each.dask.get("services", {}).values()}
     for each in others:
         for ip, port in each.facts.get("listening", ()):
             looked_at = True
@@ -41,7 +43,7 @@ def port_findings(others: Sequence[Process]) -> list[Finding]:
             if key in seen:
                 continue
             seen.add(key)
-            what = _what(each, port)
+            what = _what(each, port, services)
             if ip in ALL and not (what == "it" and str(each.dask.get("address", "")).startswith(ENCRYPTED)):
                 found.append(_open(each, what, port))
     for each in others:
@@ -53,12 +55,11 @@ def port_findings(others: Sequence[Process]) -> list[Finding]:
     return [Finding(OK, "ports", "none listens on all interfaces without TLS", where=names_of(others))]
 
 
-def _what(process: Process, port: int) -> str:
+def _what(process: Process, port: int, services: Collection[int]) -> str:
     """Which of a process's ports it is."""
     if str(process.dask.get("address", "")).endswith(f":{port}"):
         return "it"
-    services = process.dask.get("services", {})
-    return "dashboard" if port in services.values() else "another server"
+    return "dashboard" if port in services else "another server"
 
 
 def _open(process: Process, what: str, port: int) -> Finding:
