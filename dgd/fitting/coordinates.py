@@ -89,8 +89,12 @@ class Coordinates:
         if self.whole:
             assert isinstance(penalty, Separable)
             return penalty.with_intercept(len(self.scale)).scaled(np.concatenate([[1.0], self.scale]))
-        identity = not self.mean.any() and bool((self.scale == 1).all())
-        return penalty if identity else penalty.scaled(self.scale)
+        return penalty if self.is_identity else penalty.scaled(self.scale)
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether they are the user's own."""
+        return not self.mean.any() and bool((self.scale == 1).all())
 
     def penalised_part(self, z: Vector) -> Vector:
         """A view of what the penalty is of: the coefficients, and the intercept where it has one too."""

@@ -29,7 +29,7 @@ from dgd.passes.sums.blocks import FLOAT64, Block, as_block, encoded_targets
 from dgd.passes.sums.dense_columns import DenseColumns
 from dgd.passes.sums.gradient import LossAndGradient, LossGradient
 from dgd.passes.sums.row_sums import RowSums, Sums
-from dgd.penalties import Penalty
+from dgd.penalties import NoPenalty, Penalty
 from dgd.solvers.base import Epoch
 from dgd.solvers.steps.schedules import rate_at
 
@@ -125,13 +125,27 @@ class EpochFold:
 
     def _small_steps(self, value: EpochSoFar, rows: Chunk, X: Array, buffers: Buffers) -> EpochSoFar:
         """The steps of small batches, of rows that lie in their order: what can be done for all is done once."""
-        loss, size, part = self.loss, self.epoch.batch_size, LossAndGradient()
-        centre = None if self.centre is None or self.centre.columns is None else self.centre
+        loss, centre = self.loss, None if self.centre is None or self.centre.columns is None else self.centre
         X = as_block(X, FLOAT64, buffers, centre)
         assert rows.y is not None
         y = encoded_targets(rows.y, loss.encode, FLOAT64, self.centre)
         weight = checked_weight(rows, FLOAT64)
         offset = None if rows.offset is None else rows.offset.astype(FLOAT64, copy=False)
+        if self.coordinates.outputs is None:
+            value = self._vector_steps(value, X, y, weight, offset, buffers)
+        else:
+            value = self._matrix_steps(value, X, y, weight, offset, buffers)
+        # What is not finite stays so, once it is added.
+        if not (math.isfinite(value.loss_sum) and np.isfinite(value.gradient_sum).all()):
+            check_finite(rows)
+            check_targets(rows, loss)
+        return value
+
+    def _matrix_steps(
+        self, value: EpochSoFar, X: Array, y: Array, weight: Array | None, offset: Array | None, buffers: Buffers
+    ) -> EpochSoFar:
+        """The steps of a θ with a column for each output."""
+        size, part = self.epoch.batch_size, LossAndGradient()
         memory = np.empty((min(size, len(X)), *self.coordinates.theta_shape[1:]))
         for start in range(0, len(X), size):
             some = slice(start, min(start + size, len(X)))
@@ -144,12 +158,52 @@ class EpochFold:
                 raw += offset[some]
             block = Block(some, columns, raw, y[some], own, None, buffers)
             total = float(len(raw)) if own is None else float(own.sum())
-            value = self._after(value, part.of_chunk(part(block, loss)), total)
-        # What is not finite stays so, once it is added.
-        if not (math.isfinite(value.loss_sum) and np.isfinite(value.gradient_sum).all()):
-            check_finite(rows)
-            check_targets(rows, loss)
+            value = self._after(value, part.of_chunk(part(block, self.loss)), total)
         return value
+
+    def _vector_steps(
+        self, value: EpochSoFar, X: Array, y: Array, weight: Array | None, offset: Array | None, buffers: Buffers
+    ) -> EpochSoFar:
+        """The same steps of a θ that is a vector, with as few calls as there can be: they cost more than the work."""
+        loss, penalty, size, coordinates = self.loss, self.penalty, self.epoch.batch_size, self.coordinates
+        first, own_scale, identity = int(coordinates.intercept), loss.gradient_scale, coordinates.is_identity
+        curved, smooth = not isinstance(penalty, NoPenalty), penalty.is_smooth
+        point, step, loss_sum, weight_sum, batches = (
+            value.point, value.step, value.loss_sum, value.weight_sum, value.batches
+        )  # fmt: skip
+        memory, gradient_sum = np.empty(min(size, len(X))), value.gradient_sum.copy()
+        for start in range(0, len(X), size):
+            rows = X[start : start + size]
+            raw, own = memory[: len(rows)], None if weight is None else weight[start : start + size]
+            theta = point if identity else coordinates.to_user(point)
+            DenseColumns(rows, buffers).times(theta[first:], raw)
+            if first:
+                raw += theta[0]
+            if offset is not None:
+                raw += offset[start : start + size]
+            found, derivative = loss.sum_and_derivative(raw, y[start : start + size], own)
+            total = float(len(rows))
+            if own is not None:
+                derivative, total = derivative * own, float(own.sum())
+            step += 1
+            if total == 0.0:
+                continue
+            gradient = np.empty(X.shape[1] + 1)
+            gradient[0] = np.add.reduce(derivative)
+            np.dot(derivative, rows, out=gradient[1:])
+            gradient *= own_scale / total
+            slope = gradient[1 - first :] if identity else coordinates.gradient(gradient)
+            if curved:
+                coef_slope = coordinates.penalised_part(slope)
+                coef_slope += penalty.gradient(coordinates.penalised_part(point))
+            eta = rate_at(self.epoch.learning_rate, step - 1, call="MiniBatch(learning_rate=...)")
+            point = point - eta * slope
+            if not smooth:
+                coef = coordinates.penalised_part(point)
+                coef[...] = penalty.prox(coef, eta)
+            loss_sum, weight_sum, batches = loss_sum + found, weight_sum + total, batches + 1
+            gradient_sum += slope
+        return EpochSoFar(point, step, loss_sum, gradient_sum, weight_sum, batches)
 
     def _theta(self, point: Vector) -> tuple[Any, Vector]:
         """Intercept and coefficients."""
