@@ -135,5 +135,5 @@ WIDE = (
     Case("squared n = 2,000", "squared", 60_000, partial(neighbours, n=2_000, loss="squared"), ("auto", "lbfgs")),
     Case("squared n = 4,000", "squared", 60_000, partial(neighbours, n=4_000, loss="squared"), ("auto", "lbfgs")),
     Case("logistic n = 2,000", "logistic", 60_000, partial(neighbours, n=2_000, loss="logistic"), ("auto", "lbfgs")),
-    Case("logistic n = 8,000", "logistic", 40_000, partial(neighbours, n=8_000, loss="logistic"), ("auto", "lbfgs")),
+    Case("logistic n = 8,000", "logistic", 50_000, partial(neighbours, n=8_000, loss="logistic"), ("auto", "lbfgs")),
 )
