@@ -112,6 +112,7 @@ def test_the_end_of_a_certificate_is_read(ours: Authority, days: int) -> None:
     path, _ = ours.issue(days)
     assert valid_until(path) == end_of(path)
     assert valid_until(Path(path).read_text()) == end_of(path)
+    assert valid_until(ours.ca) == end_of(ours.ca)  # of version 3
 
 
 @pytest.mark.parametrize(

@@ -36,11 +36,11 @@ def names() -> list[str]:
 
 
 def run(name: str, *, install: bool, seconds: float = SECONDS) -> Ran:
-    """Run a script, print the end of its output, and say how it ended; what leaves a process or a file has failed."""
+    """Run a script, print the end of its output, and say how it ended; what leaves a process has failed."""
     with tempfile.TemporaryDirectory(prefix="dgd-deploy-") as folder:
         around = Surroundings(Path(folder))
         ran = _run(name, around, install=install, seconds=seconds)
-        left = around.leftovers()
+        left = [f"process {process.pid}, {process.name()}" for process in around.processes()]
         around.kill()
     return Ran(name, "FAILED", ran.seconds, f"left behind: {', '.join(left)}") if left else ran
 
