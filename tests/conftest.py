@@ -95,8 +95,8 @@ def pytest_configure() -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
-LARGE, SAMPLED = 8, 4
-"""A family of so many cases is sampled: about each fourth runs by default, whichever its name's checksum says."""
+LARGE, SAMPLED = 6, 6
+"""A family of so many cases is sampled: about each sixth runs by default, whichever its name's checksum says."""
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -160,6 +160,7 @@ class TestGrowth:
         assert [row["features"] for row in rows if "features" in row] == [16]
         assert not list(tmp_path.iterdir()), "the data are left behind"
 
+    @pytest.mark.slow
     def test_chunks_are_counted_one_by_one(self, tmp_path: Path) -> None:
         with growth.dataset(tmp_path, 16 * 12, 16, chunk_rows=16) as store:
             assert len(list((store / "X" / "c").rglob("0"))) >= 12
@@ -317,6 +318,7 @@ def test_comparing_checksums_is_measured(tmp_path: Path) -> None:
     assert identity.Checksums.check is compare
 
 
+@pytest.mark.slow
 def test_many_models_are_measured_beside_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks._products.WIDTHS", (4, 16))
     monkeypatch.setattr("benchmarks._products.MANY", (200, 32, 40))

@@ -147,6 +147,7 @@ class TestRows:
         found = peers.answer(run, places["squared"], Path("none"), seconds=5, until=time.monotonic(), warm=True)
         assert found == {"note": "not run: the time for all is over"}
 
+    @pytest.mark.slow
     def test_a_program_that_is_ended_leaves_what_it_had_found(self, tmp_path: Path) -> None:
         program = tmp_path / "slow.py"
         program.write_text('import time\nprint(\'{"gap": 0.5, "note": "so far"}\', flush=True)\ntime.sleep(60)\n')

@@ -165,6 +165,7 @@ def test_a_fit_that_failed_says_why(client: Client, rows: Any) -> None:
     check_inert(got(client))
 
 
+@pytest.mark.slow
 def test_a_pass_waits_for_no_answer_and_the_end_for_a_moment(
     client: Client, rows: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -113,6 +113,7 @@ def test_nohup_is_respected(start: Any) -> None:
         child.wait(1)
 
 
+@pytest.mark.slow
 def test_a_terminal_that_closes_costs_nothing(store: str, tmp_path: Path) -> None:
     out, path = tmp_path / "m.dgd", tmp_path / "c"
     arguments = ["-m", "dgd", "fit", store, *SLOW, "--out", str(out), "--checkpoint", str(path)]

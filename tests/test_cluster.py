@@ -433,7 +433,7 @@ def test_two_workers_write_predictions_in_the_shape_of_variables(tmp_path: Path,
         )
 
 
-@pytest.mark.each(3)
+@pytest.mark.each(4)
 @pytest.mark.parametrize("where", ["threads", "cluster"])
 @pytest.mark.parametrize("kind", ["lazy", "persisted"])
 def test_dask_arrays_are_read_by_blocks(problem: Problem, two_workers: Cluster, where: str, kind: str) -> None:

@@ -57,6 +57,7 @@ def test_a_file_that_hangs_on_a_worker_is_given_up(files: Path, tmp_path: Path) 
         assert dgd.fit(files, client=found.client).theta.tobytes() == dgd.fit(files, threads=2).theta.tobytes()
 
 
+@pytest.mark.slow
 def test_max_seconds_ends_a_pass_on_a_cluster(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flag = tmp_path / "hangs"
 

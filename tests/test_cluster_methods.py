@@ -63,7 +63,7 @@ def bits(result: dgd.Result) -> bytes:
     return result.theta.tobytes() + np.array(numbers).tobytes()
 
 
-@pytest.mark.each(6)
+@pytest.mark.each(13)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.label)
 def test_same_bits_as_inline(case: Case, store: Path, two_workers: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """Weighted, with an offset, a fifth of the rows held out."""
@@ -75,6 +75,7 @@ def test_same_bits_as_inline(case: Case, store: Path, two_workers: Cluster, monk
     assert bits(found) == bits(inline)
 
 
+@pytest.mark.each(3)
 @pytest.mark.parametrize(
     ("label", "covariances"),
     [

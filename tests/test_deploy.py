@@ -136,6 +136,7 @@ def test_a_signal_before_the_cluster_stands(surroundings: Surroundings) -> None:
     assert running.end() == (128 + signal.SIGTERM, "")
 
 
+@pytest.mark.slow
 def test_a_cluster_that_cannot_start(surroundings: Surroundings) -> None:
     running = Running(surroundings, "--memory-limit", "plenty", "--", "echo", "{}")
     began = time.monotonic()

@@ -118,6 +118,7 @@ def test_a_worker_that_does_not_see_the_data(
     assert of(document, "data") == [("fault", f"nothing is at {HERE}", ["here"])]
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_frozen_and_one_of_another_version(
     ward: tuple[Cluster, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:

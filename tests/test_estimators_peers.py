@@ -236,6 +236,7 @@ def test_parameters_are_checked_when_they_are_used(name: str, parameters: dict[s
         ours(name, parameters).fit(X, TARGET)
 
 
+@pytest.mark.each(3)
 @pytest.mark.parametrize("weight", [None, W], ids=["plain", "weighted"])
 @pytest.mark.parametrize(("quantile", "alpha"), [(0.5, 0.0), (0.1, 0.02), (0.9, 0.3)])
 def test_quantiles_are_those_of_a_linear_program(quantile: float, alpha: float, weight: Any) -> None:

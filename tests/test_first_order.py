@@ -89,6 +89,7 @@ def run(solver: Any, evaluate: Evaluate, n: int, passes: int, tol: float = 0.0, 
     return states[-1], seen, states
 
 
+@pytest.mark.each(4)
 @pytest.mark.parametrize("linear", [False, True], ids=["log", "linear"])
 @pytest.mark.parametrize(("solver", "bar"), [(Nesterov(), 1400), (BarzilaiBorwein(), 1000)], ids=["nesterov", "bb"])
 def test_passes_at_a_condition_of_10_000(solver: Any, bar: int, linear: bool) -> None:

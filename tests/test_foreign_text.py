@@ -16,6 +16,7 @@ import zarr
 
 import dgd
 from dgd.cli import main
+from dgd.cli.progress.line import RedrawnLine
 from dgd.errors import ConfigurationError, DgdError, IncompleteDatasetError, WriteError
 from dgd.errors.words import visible
 
@@ -143,10 +144,16 @@ def test_a_stored_command_is_quoted_and_not_advised(tmp_path: Path, capsys: pyte
         dgd.open_dataset(tmp_path / "u.zarr")
 
 
+def test_a_line_that_is_redrawn_is_escaped(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("dgd.cli.progress.line.BEGIN_SECONDS", 0.0)
+    RedrawnLine().draw("evil\x1b[2J.csv", sign=True)
+    assert r"evil\x1b[2J.csv" in capsys.readouterr().err
+
+
 def test_commands_print_by_what_escapes_only() -> None:
-    """The guide and the demo print their own text, the bar its own line."""
+    """The guide and the demo print their own text, the folder of progress what it escapes itself."""
     folder = Path(main.__code__.co_filename).parent
-    own = {"output.py", "guide.py", "demo", "progress.py"}
+    own = {"output.py", "guide.py", "demo", "progress"}
     files = [file for file in folder.rglob("*.py") if not own & {*file.relative_to(folder).parts}]
     printing = [file.name for file in files if re.search(r"\b(click\.echo|print)\(", file.read_text())]
     assert len(files) > 10

@@ -20,11 +20,13 @@ def test_no_fit_is_silently_wrong(first: int) -> None:
     assert not bad
 
 
+@pytest.mark.slow
 def test_most_fits_converge() -> None:
     verdicts = [judge(problem(seed))[0] for seed in range(300, 320)]
     assert verdicts.count("converged") >= 15
 
 
+@pytest.mark.each(5)
 @pytest.mark.parametrize("loss", ["squared", "huber", "logistic", "poisson", "softmax"])
 def test_a_small_error_of_a_coefficient_or_of_the_intercept_is_found(loss: str) -> None:
     found = 0

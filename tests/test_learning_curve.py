@@ -36,7 +36,7 @@ def expected(folds: Any, fold: int, size: int, penalty: Any, y: Any, weight: Any
     )
 
 
-@pytest.mark.each(7)
+@pytest.mark.each(13)
 @pytest.mark.parametrize("by", ["rows", "chunks", "groups"])
 @pytest.mark.parametrize("weight", [None, WEIGHT], ids=["", "weights"])
 @pytest.mark.parametrize("y", [Y[:, 0], Y], ids=["one", "three"])

@@ -24,7 +24,7 @@ IN_PIECES = ("NumPy", "pandas", "Arrow", "SciPy CSR", "HDF5")
 """What lies in memory, or is read by h5py, is cut in pieces of 4 MiB."""
 
 
-@pytest.mark.each(9)
+@pytest.mark.each(17)
 @pytest.mark.parametrize("method", [{}, {"solver": "lbfgs", "max_iter": 4}], ids=["auto", "lbfgs"])
 @pytest.mark.parametrize("name", [name for name in FORMATS if name not in ELSEWHERE])
 def test_the_same_bits_on_threads_and_workers(

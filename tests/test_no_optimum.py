@@ -68,7 +68,7 @@ def test_estimators_warn_and_the_command_line_exits_with_4(tmp_path: Any, capsys
     assert "no optimum" in printed.out + printed.err
 
 
-@pytest.mark.each(2)
+@pytest.mark.each(6)
 @pytest.mark.parametrize("solver", ["newton", "lbfgs", "nesterov"])
 @pytest.mark.parametrize("strength", [1.0, 3.0])
 def test_no_false_alarm(solver: str, strength: float) -> None:

@@ -141,6 +141,7 @@ def test_lm_of_the_flights(rule: str) -> None:
     assert result.theta == pytest.approx([case["optimum"]["intercept"], *case["optimum"]["coef"]], rel=1e-12)
 
 
+@pytest.mark.slow
 def test_california_housing() -> None:
     """Chapter 2's design: the training RMSE is unique though θ is not (the one-hot columns sum to one)."""
     expected = read_json(DATA / "california" / "homl2_linear_expected.json")

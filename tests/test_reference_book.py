@@ -213,6 +213,7 @@ def softmax_descent(edition: str, start: str, **options: Any) -> tuple[dgd.Resul
     return result, seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("edition", "eta", "accuracy"), [pytest.param("ml3", 0.5, 28 / 30, marks=pytest.mark.slow), ("ml2", 0.01, 29 / 30)]
 )

@@ -63,7 +63,7 @@ def test_a_given_rate_is_the_textbooks_iteration() -> None:
     assert (state.point == z).all()
 
 
-@pytest.mark.each(3)
+@pytest.mark.each(9)
 @pytest.mark.parametrize("scale", [1e-8, 1.0, 1e12])
 @pytest.mark.parametrize("rule", ["auto", "exact", "backtracking"])
 def test_rules_that_need_no_rate_converge_at_any_scale(rule: str, scale: float) -> None:

@@ -268,6 +268,7 @@ def test_a_warm_start_to_a_nearby_problem_takes_fewer_passes() -> None:
     assert passes(first) <= 0.8 * passes(None)
 
 
+@pytest.mark.each(4)
 @pytest.mark.parametrize("solver", ["gd", "nesterov", "barzilai-borwein", "lbfgs"])
 def test_a_start_from_afar_is_not_called_converged_where_it_only_left(solver: str) -> None:
     """From e³⁰ the first gradient is 10¹³ times that of zero coefficients: a part of it says nothing."""

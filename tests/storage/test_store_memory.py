@@ -121,6 +121,7 @@ def test_memory_does_not_grow_with_the_number_of_chunks(tmp_path: Path) -> None:
     assert peak(80_000, 1.1 * few) < 1.1 * few
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize(("chunk_rows", "block_rows"), [(10_000, 3_000), (3_000, 10_000)])
 def test_the_writer_holds_a_few_chunks(chunk_rows: int, block_rows: int, tmp_path: Path) -> None:
     """However many rows are appended, in blocks shorter or longer than a chunk."""

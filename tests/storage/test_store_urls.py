@@ -98,6 +98,7 @@ def test_http_url(http_url: str, path: Path) -> None:
     check(dgd.open_dataset(store), path)
 
 
+@pytest.mark.slow
 def test_a_url_can_be_read_after_the_event_loop_hung(http_url: str, path: Path) -> None:
     """fsspec keeps its connections, which belong to the loop that was given up."""
     check(dgd.open_dataset(f"{http_url}/a.zarr"), path)

@@ -8,6 +8,8 @@ import time
 from contextvars import ContextVar
 from typing import Any
 
+from dgd.errors.words import visible
+
 BAR = 20
 BEGIN_SECONDS = 0.5
 """What is over sooner draws nothing."""
@@ -29,7 +31,7 @@ class RedrawnLine:
 
     def draw(self, text: str, part: float | None = None, *, sign: bool = False) -> None:
         """Show this text behind a bar of the part that is done; soon after another it may be left out."""
-        self._text, self._part, self._pending = text, part, True
+        self._text, self._part, self._pending = visible(text), part, True
         now = time.monotonic()
         if now >= self._begins and now - self._drawn >= (SIGN_SECONDS if sign else REDRAW_SECONDS):
             self._write()

@@ -39,7 +39,7 @@ class Log:
         except OSError as error:
             self.close()
             clear_line()
-            print(f"warning: no more lines are written to {self._path} ({error.strerror})", file=sys.stderr)
+            print(f"warning: no more lines are written to {visible(self._path)} ({error.strerror})", file=sys.stderr)
 
     def begin(self, arguments: Sequence[str]) -> None:
         """Say which command this is, and on which day."""
