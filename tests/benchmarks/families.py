@@ -1,4 +1,4 @@
-"""How many passes `solver="auto"` takes on problems that it was not tuned on: generated families, and real tables.
+"""How many passes `solver="auto"` takes on problems that it is not tuned for: generated families, and real tables.
 
 Passes to 1e-6, 1e-8 and 1e-12 of the first gradient, and how many of all passes summed a Hessian, "H": from the best
 constant, and with a start from a sample of the rows, where the size of a problem has it. Then the distribution, of

@@ -1,4 +1,5 @@
-"""Problems that no method here was tuned on: families of generated rows, and tables that packages ship.
+"""Problems to try methods on: families of generated rows, and tables that packages ship; two led to constants, the
+others to none: `products of 3` and `words` did.
 
 dense, counted, coded: generated, the same for each seed       tables: real ones       FAMILIES, TABLES: all of them
 """
