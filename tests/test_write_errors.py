@@ -71,7 +71,13 @@ def test_what_the_system_refuses_names_the_path_and_the_way_out(write: Callable[
 @pytest.mark.parametrize("write", WRITERS)
 @pytest.mark.parametrize(
     ("number", "way_out"),
-    [(errno.ENOSPC, "free some space"), (errno.EROFS, "may write to"), (errno.EIO, "check the disk")],
+    [
+        (errno.ENOSPC, "free some space"),
+        (errno.EROFS, "may write to"),
+        (errno.EIO, "check the disk"),
+        (errno.EISDIR, "the name of a file"),
+        (errno.ENOENT, "its folder first"),
+    ],
 )
 def test_the_last_step_that_fails_is_a_write_error_too(
     write: Callable[[Path], None], number: int, way_out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

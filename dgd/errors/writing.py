@@ -40,4 +40,8 @@ def _way_out(number: int | None) -> str:
         return "free some space there, or give a path on another disk, then write it again"
     if number in FORBIDDEN:
         return "give a path that this user may write to, or change its permissions"
+    if number == errno.EISDIR:
+        return "that is a folder; give the name of a file"
+    if number in {errno.ENOENT, errno.ENOTDIR}:
+        return "make its folder first, or give another path"
     return "check the disk, or give another path, then write it again"

@@ -102,7 +102,13 @@ def check_targets(chunk: Chunk, loss: Loss) -> None:
     bad = np.isnan(loss.encode(chunk.y, np.dtype(np.float64)))
     if bad.any():
         place = tuple(int(i) for i in np.unravel_index(int(bad.argmax()), bad.shape))
-        _refuse(chunk, "y", chunk.y[place], place, f"and the loss {loss.name!r} expects {loss.expected}")
+        _refuse(
+            chunk,
+            "y",
+            chunk.y[place],
+            place,
+            f"and the loss {loss.name!r} expects {loss.expected}; correct such targets, or choose another loss",
+        )
 
 
 def _refuse(chunk: Chunk, name: str, value: Any, place: tuple[int, ...], expected: str) -> None:
