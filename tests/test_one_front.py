@@ -110,7 +110,6 @@ BAD: dict[str, Callable[[Path], Given]] = {
     "number": lambda at: (3, Y, {}),
     "dictionary": lambda at: ({"a": X[:, 0]}, Y, {}),
     "None": lambda at: (None, Y, {}),
-    "text column": lambda at: (pd.DataFrame({"a": list("xyz") * 20}), Y, {}),
     "masked X": lambda at: (np.ma.masked_less(X, -1), Y, {}),
     "masked y": lambda at: (X, np.ma.masked_less(Y, -1), {}),
     "Dask without y": lambda at: (da.from_array(X, chunks=20), None, {}),
@@ -152,6 +151,13 @@ def test_what_one_refuses_the_other_refuses_in_the_same_words(at: Path, kind: st
     with pytest.raises(DgdError) as found:
         by_estimator(given)
     assert (type(found.value), str(found.value)) == (type(expected.value), str(expected.value))
+
+
+def test_text_is_categories_to_a_fit_and_refused_with_a_way_out_by_an_estimator() -> None:
+    table = pd.DataFrame({"a": list("xyz") * 20})
+    assert dgd.fit(table, Y).model.feature_names == ("a[y]", "a[z]")
+    with pytest.raises(DgdError, match="get_dummies"):
+        LinearRegression().fit(table, Y)
 
 
 @pytest.mark.parametrize("kind", ARRAYS)
