@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import zlib
 from collections import Counter
@@ -90,9 +91,15 @@ def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 def pytest_configure() -> None:
-    """Keep bytecode, also where the environment says no: each of some hundred processes would compile dgd anew."""
+    """Keep bytecode, also where the environment says no: each of some hundred processes would compile dgd anew.
+
+    And hear Ctrl-C.
+    """
     sys.dont_write_bytecode = False
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # As a shell starts what it has in the background: tests of Ctrl-C would wait for ever.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 LARGE, SAMPLED = 6, 6

@@ -13,7 +13,7 @@ from dgd.data.arrays.memory_rows import MemoryRows
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Dataset
 from dgd.data.transforms import together as transforms
-from dgd.data.transforms.together import LEAST_LEFT, TOGETHER_BYTES, TogetherRows, together
+from dgd.data.transforms.together import LEAST_LEFT, TOGETHER_BYTES, TogetherRows, small_together
 from dgd.data.zarr import gathering
 from dgd.data.zarr.zarr_rows import ZarrRows
 from dgd.errors import CorruptChunkError, DatasetChangedError, MissingChunkError, ReadError, ValueRangeError
@@ -67,7 +67,7 @@ def first_sum(dataset: Dataset, executor: Any) -> Any:
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_rows_put_together_are_those_of_the_array(layout: str, y_rows: int, tmp_path: Path) -> None:
     X, y = data()
-    dataset = together(dgd.open_dataset(written(tmp_path / "data.zarr", X, y, y_rows=y_rows, **LAYOUTS[layout])))
+    dataset = small_together(dgd.open_dataset(written(tmp_path / "data.zarr", X, y, y_rows=y_rows, **LAYOUTS[layout])))
     assert isinstance(dataset.X, TogetherRows)
     assert dataset.n_chunks == CHUNKS // AT_ONCE
     buffers = Buffers()
@@ -81,7 +81,7 @@ def test_rows_put_together_are_those_of_the_array(layout: str, y_rows: int, tmp_
 
 def test_a_sum_has_the_bits_of_chunks_of_as_many_rows(tmp_path: Path) -> None:
     X, y = data()
-    dataset = together(dgd.open_dataset(written(tmp_path / "data.zarr", X, y, **PLAIN)))
+    dataset = small_together(dgd.open_dataset(written(tmp_path / "data.zarr", X, y, **PLAIN)))
     expected = first_sum(
         Dataset(X=MemoryRows("X", X, chunk_rows=AT_ONCE * CHUNK_ROWS), y=MemoryRows("y", y)), InlineExecutor()
     )
@@ -121,7 +121,7 @@ def test_how_many_go_together(chunks: int, chunk_bytes: int, expected: int, monk
 
     cells = chunk_bytes
     X = Stored("X", np.broadcast_to(np.int8(0), (chunks, cells)), chunk_rows=1)
-    dataset = together(Dataset(X=X))
+    dataset = small_together(Dataset(X=X))
     assert dataset.n_chunks == -(-chunks // expected)
 
 
@@ -129,13 +129,13 @@ def test_plain_files_are_read_straight_to_their_place(tmp_path: Path, monkeypatc
     X, y = data()
     monkeypatch.setattr(ZarrRows, "panel_until", None)
     for layout in ("plain", "checksum", "big endian"):
-        dataset = together(dgd.open_dataset(written(tmp_path / f"{layout}.zarr", X, y, **LAYOUTS[layout])))
+        dataset = small_together(dgd.open_dataset(written(tmp_path / f"{layout}.zarr", X, y, **LAYOUTS[layout])))
         np.testing.assert_array_equal(dataset.read(1).X, X[AT_ONCE * CHUNK_ROWS : 2 * AT_ONCE * CHUNK_ROWS])
 
 
 def test_without_reads_that_do_not_wait_the_rows_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     X, y = data()
-    dataset = together(dgd.open_dataset(written(tmp_path / "data.zarr", X, y, **PLAIN)))
+    dataset = small_together(dgd.open_dataset(written(tmp_path / "data.zarr", X, y, **PLAIN)))
     monkeypatch.setattr(gathering, "NO_WAIT", None)
     np.testing.assert_array_equal(dataset.read(0).X, X[: AT_ONCE * CHUNK_ROWS])
 
@@ -180,7 +180,7 @@ def _linked(file: Path) -> None:
 def test_a_bad_chunk_among_others_is_named(spoil: Any, layout: str, error: Any, says: str, tmp_path: Path) -> None:
     X, y = data()
     path = written(tmp_path / "data.zarr", X, y, **LAYOUTS[layout])
-    dataset = together(dgd.open_dataset(path))
+    dataset = small_together(dgd.open_dataset(path))
     dataset.read(1)
     spoil(path / "X" / "c" / "6" / "0")
     with pytest.raises(error, match=says):

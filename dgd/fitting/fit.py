@@ -13,7 +13,6 @@ from dgd._typing import Vector
 from dgd.data.dataset import Dataset
 from dgd.data.design.opening import as_opened, coded_for
 from dgd.data.reading import ReadingOptions
-from dgd.data.transforms.together import together
 from dgd.errors import ConfigurationError
 from dgd.errors.checks import checked_word
 from dgd.fitting.arguments import checked_callbacks, checked_standardize, make_stopping
@@ -201,7 +200,7 @@ def planned(
     dataset: Dataset, method: Method, precision: str, where: Execution, *, measure: bool, tell: Tell | None = None
 ) -> Plan:
     """What a fit by this method would cost; where `tell` ends the measuring, what is known without it."""
-    dataset = dataset if method.solver.is_stochastic else together(dataset)
+    dataset = method.read(dataset)
     with session(where, tell) as running:
         cost, _, _ = planned_with_sample(running, dataset, method, precision)
         if not (measure and cost.fits):

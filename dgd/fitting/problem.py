@@ -16,6 +16,7 @@ from dgd.data.opening import open_data
 from dgd.data.reading import Reading, ReadingOptions, for_urls, for_validation
 from dgd.data.rows import Rows
 from dgd.data.transforms.row_split import RowSplit
+from dgd.data.transforms.together import small_together
 from dgd.errors import ConfigurationError, SchemaError
 from dgd.errors.checks import checked_flag, checked_integer, checked_number, checked_word
 from dgd.errors.words import shown
@@ -67,6 +68,10 @@ class Method:
         if isinstance(self.penalty, Separable) and self.penalty.intercept is not None:
             theta[0] = self.penalty.intercept.prox(np.asarray(theta[0]), 0.0)
         return theta
+
+    def read(self, dataset: Dataset) -> Dataset:
+        """The rows as its passes read them: small chunks together, but steps within a pass go chunk by chunk."""
+        return dataset if self.solver.is_stochastic else small_together(dataset)
 
     def need(self, dataset: Dataset, precision: str, split: RowSplit | None = None, *, factor: bool = False) -> Need:
         """What the passes of a fit need. factor: with room for an R factor, where it sums products."""

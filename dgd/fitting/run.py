@@ -13,7 +13,6 @@ import numpy as np
 from dgd._typing import Vector
 from dgd.data.dataset import Dataset
 from dgd.data.transforms.row_split import RowSplit
-from dgd.data.transforms.together import together
 from dgd.errors import ClusterLostError, DgdError
 from dgd.fitting.arguments import checked_start
 from dgd.fitting.beginning import Beginning, listeners
@@ -71,7 +70,7 @@ def run(
     callbacks = (*callbacks, *_scheduler(where))
     interruption = Interruption(task.stopping.max_seconds, callbacks)
     with listeners(callbacks) as heard, session(where, interruption) as running:
-        rows = task.dataset if method.solver.is_stochastic else together(task.dataset)
+        rows = method.read(task.dataset)
         cost, no_factor, sample = planned_with_sample(
             running, rows, method, task.precision, task.split, starts_anywhere=theta0 is None
         )

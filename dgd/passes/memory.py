@@ -61,7 +61,8 @@ def cgroup_limit() -> int | None:
         except (OSError, ValueError):
             continue
     # Version 1 writes a number near 2⁶³ for none.
-    return min((limit for limit in found if limit < machine_bytes()), default=None)
+    machine = machine_bytes()
+    return min((limit for limit in found if limit < machine), default=None)
 
 
 def _cgroup_files() -> Iterator[Path]:

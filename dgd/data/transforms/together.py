@@ -69,11 +69,11 @@ class TogetherRows(RowsOfRows):
 
     def read(self, start: int, stop: int, buffers: Buffers) -> tuple[Array, int]:
         """The rows from start to stop."""
-        found, bytes_read = self.rows.read(start, stop, buffers)
-        return found, bytes_read
+        found: tuple[Array, int] = self.rows.read(start, stop, buffers)
+        return found
 
 
-def together(dataset: Dataset) -> Dataset:
+def small_together(dataset: Dataset) -> Dataset:
     """The same rows, small stored chunks of a dense X taken together; itself where they are large, or few."""
     X = dataset.X
     if not X.asks_ahead or is_sparse(X) or dataset.kinds is not None or dataset.only is not None:

@@ -59,10 +59,13 @@ def _labels(fit: Fit) -> tuple[tuple[str, str], ...]:
 
 
 def _values(fit: Fit, now: float) -> dict[str, float]:
-    told = ("passes", "loss_now", "grad_norm", "chunks", "of")
-    counts = dict(zip(EACH, (float(fit.runs), *map(fit.count, told)), strict=False))
     return {
-        **counts,
+        "dgd_fit_running": float(fit.runs),
+        "dgd_fit_pass": fit.count("passes"),
+        "dgd_fit_loss": fit.count("loss_now"),
+        "dgd_fit_gradient_norm": fit.count("grad_norm"),
+        "dgd_fit_chunks_done": fit.count("chunks"),
+        "dgd_fit_chunks_total": fit.count("of"),
         "dgd_fit_rows": fit.sizes["rows"],
         "dgd_fit_bytes_read": fit.count("bytes_read"),
         "dgd_fit_elapsed_seconds": fit.count("elapsed") + (now - fit.heard if fit.runs else 0.0),

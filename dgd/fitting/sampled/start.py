@@ -19,7 +19,7 @@ from dgd.data.dataset import Dataset
 from dgd.data.sampled_rows import SampledRows, Sampling
 from dgd.fitting.known import Known, Pass
 from dgd.fitting.objective import Objective
-from dgd.fitting.sampled.surrogate import Surrogate
+from dgd.fitting.sampled.surrogate import Surrogate, over
 from dgd.passes.executor import InlineExecutor
 from dgd.solvers.base import Evaluation, Prox, Solver, no_prox
 from dgd.solvers.newton import Newton, NewtonState
@@ -115,15 +115,14 @@ def _corrected(
     some: Objective, sample: Objective, begun: Evaluation, known: Known, few: Steps, more: Steps, metric: Metric
 ) -> Vector:
     """The minimum over the sample, corrected by what the first pass has found, if that brings a part's nearer to it."""
-    over_sample = Surrogate.of(sample, known, begun)
-    rehearsed = sample.evaluate(begun.point, known, hessian=begun.hessian is not None).evaluation
-    tried = Surrogate.of(some, known, rehearsed).minimum(metric, few.point)
+    there = over(sample, known, begun)
+    tried = Surrogate.of(some, known, there).minimum(metric, few.point)
     if tried is None:
         return more.point
     slope = sample.evaluate(tried, known).evaluation.gradient
     if not float(slope @ metric.solve(slope)) < more.first:
         return more.point
-    found = over_sample.minimum(metric, more.point)
+    found = Surrogate.between(sample, known, begun, there).minimum(metric, more.point)
     return more.point if found is None else found
 
 

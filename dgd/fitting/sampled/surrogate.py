@@ -74,15 +74,17 @@ class Surrogate:
 
     @classmethod
     def of(cls, sample: Objective, known: Known, at: Evaluation, before: Correction | None = None) -> Surrogate:
-        """F̃ with the C of that point where its evaluation brings H, else with that from an earlier one.
-
-        It takes a gradient over the sample, and in the first case a Hessian.
-        """
-        found = sample.evaluate(at.point, known, hessian=at.hessian is not None).evaluation
+        """F̃ with the C of that point where its evaluation brings H, else with that from an earlier one."""
+        there = over(sample, known, at)
         if at.hessian is None and before is not None:
-            return cls(sample, known, before.after(at, found.gradient))
-        C = None if at.hessian is None or found.hessian is None else at.hessian - found.hessian
-        return cls(sample, known, Correction(at.point, at.gradient, found.gradient, C))
+            return cls(sample, known, before.after(at, there.gradient))
+        return cls.between(sample, known, at, there)
+
+    @classmethod
+    def between(cls, sample: Objective, known: Known, at: Evaluation, there: Evaluation) -> Surrogate:
+        """F̃ from what is known of both at one point; there: over the sample."""
+        C = None if at.hessian is None or there.hessian is None else at.hessian - there.hessian
+        return cls(sample, known, Correction(at.point, at.gradient, there.gradient, C))
 
     def gradient(self, point: Vector) -> Vector:
         """∇F̃."""
@@ -110,3 +112,8 @@ class Surrogate:
             if not left <= SHRINKS * before:
                 return point if left <= NEAR * first else None
         return point if np.isfinite(point).all() else None
+
+
+def over(sample: Objective, known: Known, at: Evaluation) -> Evaluation:
+    """What a sample finds where all rows were evaluated: its gradient, and a Hessian where they brought one."""
+    return sample.evaluate(at.point, known, hessian=at.hessian is not None).evaluation

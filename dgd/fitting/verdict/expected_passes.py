@@ -1,6 +1,7 @@
 """How many passes a fit is expected to make, told by how the gradient norm has fallen so far.
 
-With gₖ the least gradient norm of the first k passes, T the one that ends the fit and rₖ = log(gₖ₋₁/gₖ):
+With gₖ the least gradient norm of the first k passes (of a hundred at most, the last), T the one that ends the fit and
+rₖ = log(gₖ₋₁/gₖ):
 
     Newton       r doubles with each whole step (quadratic convergence), stays as it is after a shortened one
     otherwise    r stays what it was in the mean of the last passes (linear convergence)
@@ -24,6 +25,8 @@ LEAST = 6
 """Falls that a linear rate is taken from at least."""
 ALIKE = 2.0
 """The rate of the older half of the last passes is at most so many times that of the newer one, or the reverse."""
+LATEST = 100
+"""Passes that are looked at: that of each pass costs the same, however many there were."""
 MOST = 10_000
 
 
@@ -42,7 +45,8 @@ def expected_passes(
 
 
 def _further(solver: Solver, history: Sequence[Record], threshold: float) -> int | None:
-    least = list(accumulate((r.grad_norm for r in history if math.isfinite(r.grad_norm) and r.grad_norm > 0), min))
+    norms = (record.grad_norm for record in history[-LATEST:])
+    least = list(accumulate((norm for norm in norms if math.isfinite(norm) and norm > 0), min))
     if not least:
         return None
     rest = math.log(least[-1] / threshold)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from distributed import Client
@@ -38,15 +38,9 @@ def ask(
     """
 
     async def asked(name: str) -> Any:
-        if name == SCHEDULER:
-            return await client.run_on_scheduler(question, *arguments[name])
-        found = await client.run(question, *arguments[name], workers=[name], on_error="return")
-        return found.get(name, OSError("it has left"))
+        return await _put(client, name, question, *arguments[name])
 
-    loop = client.loop.asyncio_loop
-    futures = {name: asyncio.run_coroutine_threadsafe(asked(name), loop) for name in arguments}
-    concurrent.futures.wait(futures.values(), timeout)
-    return {name: _answer(future, timeout) for name, future in futures.items()}
+    return _together(client, asked, list(arguments), timeout)
 
 
 def clocks(client: Client, names: Sequence[str], timeout: float) -> dict[str, tuple[float, float]]:
@@ -60,19 +54,33 @@ def clocks(client: Client, names: Sequence[str], timeout: float) -> dict[str, tu
         best = (0.0, float("inf"))
         for _ in range(ROUNDS):
             began = time.time()
-            if name == SCHEDULER:
-                there = await client.run_on_scheduler(time.time)
-            else:
-                there = (await client.run(time.time, workers=[name]))[name]
+            there = await _put(client, name, time.time)
             ended = time.time()
+            if isinstance(there, BaseException):
+                raise there
             best = min(best, (there - (began + ended) / 2, (ended - began) / 2), key=lambda each: each[1])
         return best
 
+    answers = _together(client, asked, names, timeout)
+    return {name: answer for name, answer in answers.items() if isinstance(answer, tuple)}
+
+
+async def _put(client: Client, name: str, question: Callable[..., Any], *arguments: Any) -> Any:
+    """The answer of the scheduler or a worker; an exception of the worker's is one too."""
+    if name == SCHEDULER:
+        return await client.run_on_scheduler(question, *arguments)
+    found = await client.run(question, *arguments, workers=[name], on_error="return")
+    return found.get(name, OSError("it has left"))
+
+
+def _together(
+    client: Client, asked: Callable[[str], Coroutine[Any, Any, Any]], names: Sequence[str], timeout: float
+) -> dict[str, Any]:
+    """The answers of all, who are asked at once."""
     loop = client.loop.asyncio_loop
     futures = {name: asyncio.run_coroutine_threadsafe(asked(name), loop) for name in names}
     concurrent.futures.wait(futures.values(), timeout)
-    answers = {name: _answer(future, timeout) for name, future in futures.items()}
-    return {name: answer for name, answer in answers.items() if isinstance(answer, tuple)}
+    return {name: _answer(future, timeout) for name, future in futures.items()}
 
 
 def _answer(future: concurrent.futures.Future[Any], timeout: float) -> Any:

@@ -12,6 +12,7 @@ from pathlib import Path
 import dask
 
 from dgd.errors import ConfigurationError
+from dgd.passes.cluster.dask_settings import variable_of
 
 SETTING = "distributed.comm.tls"
 SEQUENCE, VERSION, UTC_TIME = 0x30, 0xA0, 0x17
@@ -30,13 +31,13 @@ def check_certificates(address: str) -> None:
     if address.startswith("tls://") and missing:
         raise ConfigurationError(
             f"{address} needs certificates, and Dask's configuration has no {' and no '.join(missing)}; set them there "
-            f"or as {' and '.join(map(_variable, missing))}"
+            f"or as {' and '.join(map(variable_of, missing))}"
         )
     for what, path in found.items():
         # Text of several lines is the certificate itself.
         if path and "\n" not in path and not Path(path).is_file():
             raise ConfigurationError(
-                f"{path}, named in Dask's configuration as {named[what]} (or {_variable(named[what])}), is not a file"
+                f"{path}, named in Dask's configuration as {named[what]} (or {variable_of(named[what])}), is not a file"
             )
     for what in ("ca-file", "cert") if address.startswith("tls://") else ():
         last = valid_until(found[what])
@@ -91,11 +92,6 @@ def why(address: str, error: BaseException) -> str:
             f"`openssl s_client -connect {host} -CAfile … -cert … -key …` says more"
         )
     return plain
-
-
-def _variable(setting: str) -> str:
-    """The environment variable that sets an entry of Dask's configuration."""
-    return "DASK_" + setting.upper().replace(".", "__").replace("-", "_")
 
 
 def _parts(der: bytes) -> Iterator[tuple[int, bytes]]:

@@ -19,7 +19,7 @@ ENDINGS = {".json", ".yaml", ".yml"}
 
 def value_of(key: str) -> Any:
     """The value under `dgd.some-name`, None if there is none; `some_name` is the same."""
-    if not _may_say():
+    if not _may_say(key):
         return None
     from dask import config
 
@@ -28,7 +28,9 @@ def value_of(key: str) -> Any:
 
 def names() -> list[str]:
     """The names in dgd's section."""
-    found = value_of(SECTION)
+    from dask import config
+
+    found = config.get(SECTION, default=None)
     return list(map(str, found)) if isinstance(found, dict) else []
 
 
@@ -36,7 +38,7 @@ def place_of(key: str, value: Any) -> str:
     """Where a value comes from: a variable, the last file that has it, or a call in this program."""
     from dask import config
 
-    variable = "DASK_" + key.upper().replace(".", "__").replace("-", "_")
+    variable = variable_of(key)
     if variable in os.environ and config.interpret_value(os.environ[variable]) == value:
         return variable
     files = [
@@ -47,18 +49,28 @@ def place_of(key: str, value: Any) -> str:
     return files[-1] if files else SET_HERE
 
 
+def variable_of(key: str) -> str:
+    """The environment variable that sets an entry of Dask's configuration."""
+    return "DASK_" + key.upper().replace(".", "__").replace("-", "_")
+
+
 def folders() -> list[str]:
     """Dask's folders of configuration, as Dask finds them when it is imported."""
-    around = [os.path.join(prefix, "etc", "dask") for prefix in (sys.prefix, *site.PREFIXES)]
-    found = [os.environ.get("DASK_ROOT_CONFIG", "/etc/dask"), *around, os.path.expanduser("~/.config/dask")]
+    found = [os.environ.get("DASK_ROOT_CONFIG", "/etc/dask"), *_of_python(), os.path.expanduser("~/.config/dask")]
     return list(dict.fromkeys([*found, *filter(None, [os.environ.get("DASK_CONFIG")])]))
 
 
-def _may_say() -> bool:
-    """Whether Dask's configuration can have a section of dgd: it is here already, or a variable or file names one."""
-    if "dask.config" in sys.modules or "DASK_INTERNAL_INHERIT_CONFIG" in os.environ:
+@cache
+def _of_python() -> tuple[str, ...]:
+    return tuple(os.path.join(prefix, "etc", "dask") for prefix in (sys.prefix, *site.PREFIXES))
+
+
+def _may_say(key: str) -> bool:
+    """Whether Dask's configuration can have it: it is here already, or a variable, or a file that names dgd, does."""
+    if "dask.config" in sys.modules:
         return True
-    return any(name.startswith("DASK_DGD") for name in os.environ) or any(map(_names_dgd, folders()))
+    variables = ("DASK_INTERNAL_INHERIT_CONFIG", f"DASK_{SECTION.upper()}", variable_of(key))
+    return any(name in os.environ for name in variables) or any(map(_names_dgd, folders()))
 
 
 @cache
