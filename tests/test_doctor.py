@@ -369,7 +369,7 @@ def test_a_clock_is_measured_without_the_round_trip() -> None:
         def __init__(self) -> None:
             self.waits = iter([0.3, 0.1, 0.2])
 
-        async def run(self, function: Any, workers: list[str]) -> dict[str, float]:
+        async def run(self, function: Any, workers: list[str], on_error: str) -> dict[str, float]:
             await asyncio.sleep(next(self.waits))
             return {workers[0]: time.time() + 100}
 
