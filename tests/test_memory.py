@@ -17,6 +17,7 @@ import pytest
 import dgd
 from dgd.errors import PlanError
 from dgd.errors.words import size
+from dgd.passes import memory
 from dgd.passes.memory import available_processors, free_bytes, memory_limit, peak_bytes, resident_bytes
 
 pytestmark = pytest.mark.usefixtures("tiny_data_are_divided_too")
@@ -235,3 +236,21 @@ def test_a_summary_stays_within_its_plan(method: str, apart: str, least: int, tm
     assert found["peak"] <= 1.1 * found["planned"]
     assert found["peak"] - found["before"] >= least * 8 * n * n, "the sums are too small to show anything"
     assert found["peak"] >= 0.5 * found["planned"], "the plan is far from the truth"
+
+
+def test_a_limit_of_any_control_group_around_this_process_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = ("two/memory.max", "one/memory.limit_in_bytes")
+    monkeypatch.setattr(memory, "CGROUP_LIMITS", tuple(str(tmp_path / each) for each in limits))
+    monkeypatch.setattr(memory, "OWN_CGROUPS", str(tmp_path / "own"))
+    (tmp_path / "own").write_text("5:cpu:/other\n0::/unit/job\n")
+    (tmp_path / "two" / "unit" / "job").mkdir(parents=True)
+    (tmp_path / "one" / "other").mkdir(parents=True)
+    (tmp_path / "two" / "unit" / "memory.max").write_text("2000000")
+    (tmp_path / "two" / "unit" / "job" / "memory.max").write_text("max")
+    (tmp_path / "one" / "other" / "memory.limit_in_bytes").write_text("1000")
+    assert memory.cgroup_limit() == 2_000_000
+    assert memory.memory_limit() <= 2_000_000
+    (tmp_path / "own").write_text("5:cpu,memory:/other\n0::/unit/job\n")
+    assert memory.cgroup_limit() == 1000

@@ -1,5 +1,6 @@
 """Small stored chunks are read and summed several at a time: the rows, the bits, the places and the errors stay."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ from dgd.data.buffers import Buffers
 from dgd.data.dataset import Dataset
 from dgd.data.transforms import together as transforms
 from dgd.data.transforms.together import LEAST_LEFT, TOGETHER_BYTES, TogetherRows, small_together
-from dgd.data.zarr import gathering
 from dgd.data.zarr.zarr_rows import ZarrRows
 from dgd.errors import CorruptChunkError, DatasetChangedError, MissingChunkError, ReadError, ValueRangeError
 from dgd.losses import Squared
@@ -136,8 +136,16 @@ def test_plain_files_are_read_straight_to_their_place(tmp_path: Path, monkeypatc
 def test_without_reads_that_do_not_wait_the_rows_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     X, y = data()
     dataset = small_together(dgd.open_dataset(written(tmp_path / "data.zarr", X, y, **PLAIN)))
-    monkeypatch.setattr(gathering, "NO_WAIT", None)
+    monkeypatch.delattr(os, "RWF_NOWAIT", raising=False)
     np.testing.assert_array_equal(dataset.read(0).X, X[: AT_ONCE * CHUNK_ROWS])
+
+
+@pytest.mark.parametrize("layout", ["checksum", "zstd"])
+def test_a_read_may_begin_and_end_within_a_chunk(tmp_path: Path, layout: str) -> None:
+    X, y = data()
+    rows = dgd.open_dataset(written(tmp_path / "data.zarr", X, y, **LAYOUTS[layout])).X
+    for start, stop in ((3, 4 * CHUNK_ROWS - 2), (CHUNK_ROWS + 1, 2 * CHUNK_ROWS + 1), (2, len(X) - 1)):
+        np.testing.assert_array_equal(rows.read(start, stop, Buffers())[0], X[start:stop])
 
 
 def test_a_bad_value_is_named_by_its_stored_chunk(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 
+OWN_CGROUPS = "/proc/self/cgroup"
 CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
@@ -68,7 +69,7 @@ def cgroup_limit() -> int | None:
 def _cgroup_files() -> Iterator[Path]:
     """The files with the limits of this process's control groups, and of those around them."""
     try:
-        lines = Path("/proc/self/cgroup").read_text().splitlines()
+        lines = Path(OWN_CGROUPS).read_text().splitlines()
     except OSError:
         return
     for _, controllers, path in (line.split(":", 2) for line in lines):

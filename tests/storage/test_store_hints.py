@@ -26,7 +26,17 @@ class TestHints:
             return True
 
         monkeypatch.setattr("dgd.data.zarr.sources.prefetch_file", prefetch_file)
+        monkeypatch.setattr("dgd.data.zarr.sources.in_memory", lambda file, offset: None)
         return found
+
+    def test_none_where_a_read_was_held_up_by_another_thread(
+        self, tmp_path: Path, hinted: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The clock calls it slow, and the file was in memory."""
+        monkeypatch.setattr(reading, "WARM_SECONDS", -1.0)
+        monkeypatch.setattr("dgd.data.zarr.sources.in_memory", lambda file, offset: True)
+        sweep(local(tmp_path))
+        assert not hinted
 
     def test_none_while_reads_are_fast(
         self, tmp_path: Path, hinted: list[str], monkeypatch: pytest.MonkeyPatch
@@ -91,7 +101,7 @@ class TestHints:
             questions.append(offset)
             return known
 
-        monkeypatch.setattr(reading, "_in_memory", in_memory)
+        monkeypatch.setattr(reading, "in_memory", in_memory)
         monkeypatch.setattr(os, "posix_fadvise", lambda file, *rest: asked.append(rest), raising=False)
         monkeypatch.setattr(os, "POSIX_FADV_WILLNEED", 3, raising=False)
         assert reading.prefetch_file(str(path), n_bytes) is (known is False)
@@ -117,9 +127,9 @@ class TestHints:
 
         monkeypatch.setattr(os, "preadv", preadv, raising=False)
         monkeypatch.setattr(os, "RWF_NOWAIT", 8, raising=False)
-        assert reading._in_memory(7, 40) is expected
+        assert reading.in_memory(7, 40) is expected
         monkeypatch.delattr(os, "RWF_NOWAIT")
-        assert reading._in_memory(7, 40) is None
+        assert reading.in_memory(7, 40) is None
 
     def test_nothing_happens_where_there_is_nothing_to_hint_at(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

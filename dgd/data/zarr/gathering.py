@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,13 +18,10 @@ from dgd.data.watch import Reading
 from dgd.data.zarr.codecs import CHECKSUM_BYTES
 from dgd.data.zarr.crc32c import crc32c
 from dgd.data.zarr.links import check_inside
-from dgd.data.zarr.read_ahead import hints_in
+from dgd.data.zarr.read_ahead import hints_in, in_memory
 from dgd.data.zarr.sources import BEYOND, LocalSource, version_of
 from dgd.data.zarr.stored_chunk import StoredChunk
 from dgd.errors import ReadError
-
-NO_WAIT: int | None = getattr(os, "RWF_NOWAIT", None)
-"""Of a read that gives what is in memory, where the system has it: no clock tells that, beside another thread."""
 
 if TYPE_CHECKING:
     from dgd.data.zarr.zarr_rows import ZarrRows
@@ -121,14 +117,9 @@ class _Straight:
                 check_inside(file, path, self._store)
             parts: list[Any] = [memory, self._mark, BEYOND]
             wanted = len(memory) + len(self._mark)
-            if NO_WAIT is not None:
-                with suppress(OSError):
-                    if os.preadv(file, parts, 0, NO_WAIT) == wanted:
-                        self.hints.found(key)
-                        return version
-            began = time.perf_counter()
+            known, began = in_memory(file, wanted - 1), time.perf_counter()
             done = os.preadv(file, parts, 0)
-            self.hints.measured(key, done, time.perf_counter() - began)
+            self.hints.measured(key, done, time.perf_counter() - began, known)
             return version if done == wanted else None
         except (OSError, ReadError):
             return None

@@ -80,17 +80,13 @@ class Hints:
                 return False
         return True
 
-    def measured(self, key: str, n_bytes: int, seconds: float) -> None:
-        """Learn from a read."""
+    def measured(self, key: str, n_bytes: int, seconds: float, was_in_memory: bool | None = None) -> None:
+        """Learn from a read. was_in_memory: before it; None: only the clock tells, which another thread may hold up."""
         hinted = key in self._given
         self._given.discard(key)
-        if seconds > WARM_SECONDS + n_bytes / WARM_BYTES_PER_SECOND:
+        if not was_in_memory and seconds > WARM_SECONDS + n_bytes / WARM_BYTES_PER_SECOND:
             self.depth = min(2 * self.depth, AHEAD) if hinted else self.depth
             self._left = PATIENCE
-
-    def found(self, key: str) -> None:
-        """It was in memory."""
-        self._given.discard(key)
 
     def drop(self) -> None:
         """Forget the hints."""
@@ -123,14 +119,14 @@ def prefetch(file: int, start: int, n_bytes: int) -> bool:
     """Ask the kernel to fetch a part of an open file; whether it was not in memory, False if unknown."""
     if n_bytes == 0 or not hasattr(os, "posix_fadvise"):
         return False
-    cached = _in_memory(file, start + n_bytes - 1)
+    cached = in_memory(file, start + n_bytes - 1)
     if not cached:
         for offset in range(start, start + n_bytes, HINT_BYTES):
             os.posix_fadvise(file, offset, min(HINT_BYTES, start + n_bytes - offset), os.POSIX_FADV_WILLNEED)
     return cached is False
 
 
-def _in_memory(file: int, offset: int) -> bool | None:
+def in_memory(file: int, offset: int) -> bool | None:
     """Whether a byte of a file can be read without waiting; None if the system cannot tell."""
     flag = getattr(os, "RWF_NOWAIT", None)
     if flag is None:
