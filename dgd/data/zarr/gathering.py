@@ -117,9 +117,9 @@ class _Straight:
                 check_inside(file, path, self._store)
             parts: list[Any] = [memory, self._mark, BEYOND]
             wanted = len(memory) + len(self._mark)
-            known, began = in_memory(file, wanted - 1), time.perf_counter()
+            was_in_memory, began = in_memory(file, wanted - 1), time.perf_counter()
             done = os.preadv(file, parts, 0)
-            self.hints.measured(key, done, time.perf_counter() - began, known)
+            self.hints.measured(key, done, time.perf_counter() - began, was_in_memory)
             return version if done == wanted else None
         except (OSError, ReadError):
             return None
