@@ -79,6 +79,27 @@ def test_every_thread_works_on_a_lone_chunk(X: np.ndarray) -> None:
     executor.close()
 
 
+def test_parts_of_a_hessian_have_more_rows_than_columns() -> None:
+    wide = np.zeros((3_300, 1_600))
+    chunk = of(wide, [0, len(wide)]).read(0)
+    assert len(parts_of(chunk)) == 6
+    parts = parts_of(chunk, hessian=True)
+    assert [len(part.X) for part in parts] == [3_200, 100]
+    summed: list[int] = []
+
+    class Counting(RowSums):
+        def __call__(self, chunk: Chunk, buffers: Buffers) -> Any:
+            summed.append(len(chunk.X))
+            return super().__call__(chunk, buffers)
+
+    for parts_asked, expected in (((LossAndGradient(), Hessian()), 2), ((LossAndGradient(),), 6)):
+        summed.clear()
+        InlineExecutor().sweep(
+            of(wide, [0, len(wide)]), Counting(LOSSES["squared"](), 0.0, np.zeros(1_600), parts_asked)
+        )
+        assert len(summed) == expected
+
+
 def test_threads_that_only_help_are_planned(X: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dgd.passes.threads.resident_bytes", lambda: 0)
     lone, one, three = of(X, [0, ROWS]), ThreadExecutor(1), ThreadExecutor(3)

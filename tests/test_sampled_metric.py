@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ from benchmarks._conditioned import neighbours
 import dgd
 from dgd.data.sampled_rows import _offsets
 from dgd.fitting import auto_solver
-from dgd.fitting.sampled import planned, wide
+from dgd.fitting.sampled import planned, start, wide
 from dgd.penalties import L2
 
 N, M = 100, 12_000
@@ -103,6 +106,43 @@ def test_the_plan_counts_the_matrices_and_does_without_where_they_do_not_fit() -
     limit = (with_metric.memory_bytes + plain.memory_bytes) // 2
     found = dgd.fit(X, y, max_iter=3, execution=dgd.Execution(memory_limit=limit, resident=0))
     assert "sample" not in found.explain()
+
+
+CHILD = """
+import json
+import numpy as np
+import dgd
+from dgd.passes.memory import peak_bytes
+rng = np.random.default_rng(0)
+X = rng.standard_normal((9_600, 1_500), np.float32)
+for j in range(1, 1_500):
+    X[:, j] += np.float32(20) * X[:, j - 1]
+    X[:, j] /= np.float32(20)
+y = (X[:, :10].sum(axis=1) + rng.logistic(size=9_600) > 0).astype(float)
+found = dgd.fit(X, y, loss="logistic", max_iter=2, execution=dgd.Execution(threads=2, resident=0))
+print(json.dumps({"planned": found.plan.memory_bytes, "peak": peak_bytes(), "said": found.explain()}))
+"""
+
+
+def test_making_a_metric_stays_within_the_plan() -> None:
+    done = subprocess.run([sys.executable, "-c", CHILD], capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    assert "steps are turned by its Hessian" in found["said"]
+    assert 0.6 * found["planned"] <= found["peak"] <= 1.1 * found["planned"]
+
+
+def test_the_sums_of_a_sample_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[dgd.Dataset] = []
+
+    def kept(objective: Any, dataset: dgd.Dataset) -> Any:
+        seen.append(dataset)
+        return start.on_rows(objective, dataset)
+
+    monkeypatch.setattr(wide, "on_rows", kept)
+    dgd.fit(*DATA["squared"], max_iter=2)
+    (sample,) = seen
+    assert sample.n_chunks == 3
+    assert sample.chunk_rows == 2 * (N + 1)
 
 
 def without_plan(*data: Any) -> dgd.Plan:

@@ -74,13 +74,16 @@ class SampledRows:
         """Of all arrays."""
         return sum(values.nbytes for chunk in self.chunks for values in chunk.arrays.values())
 
-    def dataset(self, like: Dataset) -> Dataset:
-        """The rows in memory, in one piece, with the names of the dataset that they were taken from."""
+    def dataset(self, like: Dataset, chunk_rows: int = 0) -> Dataset:
+        """The rows in memory, in one piece, with the names of the dataset that they were taken from.
+
+        chunk_rows: of a dense one's chunks; 0: by its shape.
+        """
         joined: dict[str, Any] = {}
         for role in ("X", "y", "weight", "offset"):
             parts = [getattr(chunk, role) for chunk in self.chunks if len(chunk.X)]
             if parts and parts[0] is not None:
-                joined[role] = _rows(role, _joined(parts))
+                joined[role] = _rows(role, _joined(parts), chunk_rows)
         return Dataset(**joined, feature_names=like.feature_names, target_name=like.target_name, source=like.source)
 
 
@@ -90,7 +93,7 @@ def _joined(parts: Sequence[Any]) -> Cells:
     return stacked_csr(list(parts)) if isinstance(parts[0], Csr) else np.concatenate(parts)
 
 
-def _rows(role: str, cells: Cells) -> Rows:
+def _rows(role: str, cells: Cells, chunk_rows: int) -> Rows:
     if isinstance(cells, Mixed):
         return MixedRows(role, [part.scipy() if isinstance(part, Csr) else part for part in cells.parts])
-    return SparseRows(role, cells.scipy()) if isinstance(cells, Csr) else MemoryRows(role, cells)
+    return SparseRows(role, cells.scipy()) if isinstance(cells, Csr) else MemoryRows(role, cells, chunk_rows=chunk_rows)

@@ -147,8 +147,11 @@ class Coordinates:
         One block that serves all outputs stays one; of a block for each, or for each pair, one of all of z is made.
         """
         H = hessian.copy()
-        H[..., 1:, :] = (H[..., 1:, :] - self.mean[:, None] * H[..., :1, :]) / self.scale[:, None]
-        H[..., :, 1:] = (H[..., :, 1:] - self.mean * H[..., :, :1]) / self.scale
+        rows, columns = H[..., 1:, :], H[..., :, 1:]
+        rows -= self.mean[:, None] * H[..., :1, :]
+        rows /= self.scale[:, None]
+        columns -= self.mean * H[..., :, :1]
+        columns /= self.scale
         if not self.intercept:
             H = H[..., 1:, 1:]
         if self.outputs is None or H.ndim == 2:

@@ -2,7 +2,8 @@
 
     chunk of 200 MB   →   parts of 8 MiB   →   their sums, added as the tree over so many chunks adds them
 
-Which parts a chunk has depends on its rows alone, so that their sum has the same bits on any number of threads.
+Which parts a chunk has depends on its rows and on whether a Hessian is summed, so that their sum has the same bits on
+any number of threads.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ LARGE_BYTES, PART_BYTES = 2**25, 2**23
 """Of X in a chunk that has parts, and in a part: many enough for every thread, and each more than a micro-block."""
 ROWS_TOGETHER = 64
 """A part has a multiple of them, as rows are multiplied in such groups."""
+ROWS_PER_COLUMN = 2
+"""Of a part over which a Hessian is summed: of fewer rows, adding n² numbers takes as long as making them."""
 POLL_SECONDS = 0.05
 
 
@@ -38,12 +41,13 @@ def has_parts(dataset: Dataset) -> bool:
     return dataset.kinds is None and dataset.non_zeros is None and dataset.decoded_bytes("X") > LARGE_BYTES
 
 
-def parts_of(chunk: Chunk) -> list[Chunk]:
-    """The parts of a chunk, as chunks; itself where it is not large."""
+def parts_of(chunk: Chunk, *, hessian: bool = False) -> list[Chunk]:
+    """The parts of a chunk, as chunks; itself where it is not large. hessian: whether one is summed over them."""
     X = chunk.X
     if not isinstance(X, np.ndarray) or X.nbytes <= LARGE_BYTES:
         return [chunk]
-    step = max(1, PART_BYTES // X[:1].nbytes // ROWS_TOGETHER) * ROWS_TOGETHER
+    least = ROWS_PER_COLUMN * X.shape[1] if hessian else 1
+    step = max(1, -(-least // ROWS_TOGETHER), PART_BYTES // X[:1].nbytes // ROWS_TOGETHER) * ROWS_TOGETHER
     return [_rows(chunk, start, min(start + step, len(X))) for start in range(0, len(X), step)]
 
 
@@ -51,7 +55,9 @@ def sum_in_parts(
     chunk: Chunk, chunk_sum: Any, buffers: Buffers, share: Share | None = None, check: Callable[[], None] = lambda: None
 ) -> Any:
     """The sum of a chunk; in parts where it is large and a sum over rows, which says so by `over_rows`."""
-    parts = parts_of(chunk) if getattr(chunk_sum, "over_rows", False) else [chunk]
+    parts = [chunk]
+    if getattr(chunk_sum, "over_rows", False):
+        parts = parts_of(chunk, hessian=getattr(chunk_sum, "hessian", False))
     if len(parts) == 1:
         began = time.perf_counter()
         found = chunk_sum(chunk, buffers)

@@ -8,15 +8,13 @@ from dgd.data.dataset import Dataset
 from dgd.data.transforms.row_split import RowSplit
 from dgd.fitting.problem import Method
 from dgd.fitting.sampled.size import SampleSize, sample_size
-from dgd.fitting.sampled.wide import wide_sample
+from dgd.fitting.sampled.wide import metric_bytes, wide_sample
 from dgd.fitting.summary.hand_over import planned_with_factor
 from dgd.passes.plan import Plan
 from dgd.passes.session import Session
 
 MATRICES = 5
-"""Of a metric: the Hessian, the metric, its factor, its inverse, and a right side; of a start what the Hessian over the
-sample lacks, in the place of the last.
-"""
+"""Of a start: the Hessian, that over the sample and what it lacks, its inverse, and what is factored."""
 TWICE = 2
 """The rows as they come from the chunks, and in one piece."""
 
@@ -36,8 +34,13 @@ def planned_with_sample(
     """
     sample = (sample_size(method, dataset) or wide_sample(method, dataset)) if starts_anywhere else None
     if sample is not None:
-        need, matrix = method.need(dataset, precision, split), 8 * (sample.metric or method.n_parameters) ** 2
-        held = TWICE * sample.nbytes + MATRICES * matrix
+        need, matrix = method.need(dataset, precision, split), 8 * method.n_parameters**2
+        if sample.metric:
+            resources = running.executor.resources(dataset)
+            matrices, matrix = metric_bytes(sample, resources.threads if resources.shares_memory else 1), 0
+        else:
+            matrices = MATRICES * matrix
+        held = TWICE * sample.nbytes + matrices
         plan = running.plan(
             dataset,
             replace(need, held_bytes=need.held_bytes + held, hessian_bytes=max(need.hessian_bytes, matrix)),

@@ -20,6 +20,9 @@ from dgd.fitting.objective import Objective
 from dgd.fitting.problem import Method
 from dgd.fitting.sampled.size import QUASI_NEWTON, SampleSize
 from dgd.fitting.sampled.start import on_rows
+from dgd.passes.parts import ROWS_PER_COLUMN
+from dgd.passes.sums.block_rows import HESSIAN_ROWS
+from dgd.passes.workspace import BLOCKS
 from dgd.solvers import LBFGS, ConjugateGradient
 from dgd.solvers.base import Solver
 from dgd.solvers.steps.metric import Metric
@@ -29,6 +32,8 @@ MOST = 8192
 QUADRATIC_ROWS, ROWS = 4, 20
 """Rows of the sample for each parameter; more where curvature changes on the way."""
 LEAST_ROWS = 3
+FACTORED = 6
+"""Matrices alive at once while a metric is made of its Hessian, or that is brought to the solver's coordinates."""
 TRIED, FALLEN = 24, 1e-4
 """Passes over the sample in which gradients must fall to this part, or the metric is made."""
 RARE = 0.5
@@ -51,11 +56,27 @@ def wide_sample(method: Method, dataset: Dataset) -> SampleSize | None:
     return SampleSize(sampling, count, count * dataset.row_bytes, None, metric=p)
 
 
+def metric_bytes(sample: SampleSize, threads: int) -> int:
+    """What making the metric takes beside the rows: of each thread a sum, a product to add and rows scaled for that.
+
+    And a sum that waits on each level of the tree over the sample's chunks.
+    """
+    matrix, leaves = 8 * (sample.metric + 1) ** 2, -(-sample.rows // _chunk_rows(sample.metric))
+    threads = min(threads, leaves)
+    blocks = BLOCKS * 8 * HESSIAN_ROWS * sample.metric
+    return matrix * max(2 * threads + leaves.bit_length(), FACTORED + threads) + threads * blocks
+
+
+def _chunk_rows(p: int) -> int:
+    """Of the sample: each chunk's sum is as large as the Hessian."""
+    return ROWS_PER_COLUMN * p
+
+
 def sampled_metric(objective: Objective, found: Pass, solver: Solver) -> Metric | str:
     """The metric, from the first pass and the rows that it has copied aside; or why there is none."""
     assert found.sample is not None
     known, point = found.known, found.evaluation.point
-    sample = on_rows(objective, found.sample.dataset(objective.dataset))
+    sample = on_rows(objective, found.sample.dataset(objective.dataset, _chunk_rows(point.size)))
     if not _crawls(sample, solver, point, known):
         return "gradients fall quickly without its curvature"
     H = sample.evaluate(point, known, hessian=True).evaluation.hessian
@@ -79,8 +100,11 @@ def _crawls(sample: Objective, solver: Solver, point: Matrix, known: Known) -> b
 
 
 def _metric(objective: Objective, known: Known, H: Matrix) -> Metric | str:
-    """H with the curvature of columns that the sample nearly lacks as it is over all rows, by their variance there."""
-    M, diagonal = H.copy(), np.diag(H).copy()
+    """H with the curvature of columns that the sample nearly lacks as it is over all rows, by their variance there.
+
+    H is not used again.
+    """
+    M, diagonal = H, np.diag(H).copy()
     level = None
     if known.coordinates.standardised:
         level = objective.loss.gradient_scale if objective.loss.quadratic else float(H[0, 0])

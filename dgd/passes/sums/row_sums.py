@@ -120,6 +120,11 @@ class RowSums:
     over_rows: ClassVar[bool] = True
     """A large chunk may be summed in parts."""
 
+    @property
+    def hessian(self) -> bool:
+        """Whether a sum as large as a Hessian is among them."""
+        return any(part.hessian for part in self.parts)
+
     def __call__(self, chunk: Chunk, buffers: Buffers) -> Sums:
         dtype = np.dtype(np.float64 if self.precision == "double" else np.float32)
         totals: list[Any] = []
@@ -136,7 +141,7 @@ class RowSums:
                 encode=self.loss.encode,
                 dtype=dtype,
                 centre=centre,
-                hessian=any(part.hessian for part in self.parts),
+                hessian=self.hessian,
             )
             for block in blocks:
                 if totals:

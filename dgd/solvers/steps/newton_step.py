@@ -36,30 +36,63 @@ def newton_step(hessian: Matrix, gradient: Vector) -> tuple[Vector, int]:
 def inverse(hessian: Matrix) -> Matrix:
     """H⁻¹, symmetric; where H is singular it leads to steps of least norm, where it is not convex to descent."""
     S, D = _scaled(hessian)
-    found, _ = _scaled_step(S, np.diag(1 / D), D)
-    return (found + found.T) / 2
+    found = _regular_inverse(S)
+    if found is None:
+        found, _ = _least_norm_step(S, np.diag(1 / D), D)
+    else:
+        found /= D[:, None]
+        found /= D
+    found = found + found.T
+    found /= 2
+    return found
 
 
 def _scaled(hessian: Matrix) -> tuple[Matrix, Vector]:
     """S = D⁻¹ H D⁻¹ and the diagonal of D."""
-    H = (hessian + hessian.T) / 2
-    diagonal = np.sqrt(np.maximum(np.diag(H), 0.0))
+    S = hessian + hessian.T
+    S /= 2
+    diagonal = np.sqrt(np.maximum(np.diag(S), 0.0))
     D = np.where(diagonal > 0, diagonal, 1.0)
-    return H / D[:, None] / D, D
+    S /= D[:, None]
+    S /= D
+    return S, D
 
 
 def _scaled_step(S: Matrix, right: Matrix, D: Vector) -> tuple[Matrix, int]:
-    # S⁻¹ of any vector is long where S is singular, which the pivots of a graded S, as of rare classes, do not show.
-    probe = np.random.default_rng(0).normal(size=(len(S), 1))
+    if _is_definite(S):
+        probe = _probe(len(S))
+        found = np.asarray(np.linalg.solve(S, np.hstack([right, probe])), np.float64)
+        if _is_regular(probe, found[:, -1]):
+            return found[:, :-1] / D[:, None], len(S)
+    return _least_norm_step(S, right, D)
+
+
+def _regular_inverse(S: Matrix) -> Matrix | None:
+    """S⁻¹, or None where S is singular, or nearly."""
+    if _is_definite(S):
+        found = np.asarray(np.linalg.inv(S), np.float64)
+        probe = _probe(len(S))
+        if _is_regular(probe, found @ probe):
+            return found
+    return None
+
+
+def _is_definite(S: Matrix) -> bool:
     try:
         pivots = np.diag(np.linalg.cholesky(S))
-        if float(pivots.min()) ** 2 > SINGULAR * len(S):
-            found = np.linalg.solve(S, np.hstack([right, probe]))
-            if np.linalg.norm(probe) > DOUBTFUL * SINGULAR * len(S) * np.linalg.norm(found[:, -1]):
-                return found[:, :-1] / D[:, None], len(S)
     except np.linalg.LinAlgError:
-        pass
-    return _least_norm_step(S, right, D)
+        return False
+    return float(pivots.min()) ** 2 > SINGULAR * len(S)
+
+
+def _probe(p: int) -> Matrix:
+    """Of a singular S any S⁻¹v is long, which the pivots of a graded S, as of rare classes, do not show."""
+    return np.random.default_rng(0).normal(size=(p, 1))
+
+
+def _is_regular(probe: Matrix, found: Matrix) -> bool:
+    """Whether S⁻¹ makes the probe no longer than a regular one does."""
+    return bool(np.linalg.norm(probe) > DOUBTFUL * SINGULAR * len(probe) * np.linalg.norm(found))
 
 
 def _least_norm_step(S: Matrix, right: Matrix, D: Vector) -> tuple[Matrix, int]:
