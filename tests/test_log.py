@@ -10,17 +10,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import pytest
 
 import dgd
 from dgd.__main__ import main as program
-from dgd.cli import main
+from dgd.cli import COMMANDS, commands, main
 from dgd.fitting.record import Record
 from dgd.fitting.verdict.expected_passes import expected_passes
 from dgd.fitting.verdict.stopping import Stopping
 from dgd.solvers import LBFGS, Newton
 
+READ_NO_DATA = {"show", "export", "deploy", "config", "guide"}
 LINE = r"\d\d:\d\d:\d\d  \d+ s  "
 
 
@@ -46,6 +48,29 @@ def test_a_log_has_a_line_for_each_pass_beside_quiet_and_json(
     assert f"loss {found['history'][1]['loss']:.6g} " in passes[1]
     assert re.fullmatch(rf"{LINE}converged after {len(passes)} passes, loss {found['loss']:.6g}", result)
     assert re.fullmatch(rf"{LINE}ended with exit code 0", end)
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS.keys() - READ_NO_DATA))
+def test_every_command_that_reads_data_has_a_log_and_can_be_quiet(name: str) -> None:
+    command = commands.get_command(click.Context(commands), name)
+    assert command is not None
+    assert {"--log", "--quiet"} <= {option for param in command.params for option in param.opts}
+
+
+def test_those_that_only_look_have_their_log_too(
+    store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("dgd.cli.progress.waiting.SIGN_SECONDS", 0.001)
+    monkeypatch.setattr("dgd.cli.progress.screen.LINE_SECONDS", 0.0)
+    for command in ["info", "split", "doctor"]:
+        path = tmp_path / f"{command}.log"
+        assert main([command, store, "--log", str(path), "--quiet"]) == 0
+        assert capfd.readouterr().err == ""
+        begin, *signs, end = path.read_text().splitlines()
+        assert f": dgd {command} {store} --log {path} --quiet" in begin
+        assert end.endswith("ended with exit code 0")
+        assert bool(signs) == (command == "doctor")
+        assert all(re.match(rf"{LINE}checking  \d+ s", sign) for sign in signs)
 
 
 def test_a_log_is_readable_while_the_fit_runs_and_says_what_stderr_says(

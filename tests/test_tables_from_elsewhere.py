@@ -143,6 +143,21 @@ def test_a_url(tmp_path: Path, suffix: str) -> None:
     assert dgd.inspect(url).rows == ROWS
 
 
+def test_info_of_a_url_takes_storage_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Any] = []
+    copied = brought.local_file
+
+    def spied(path: str, options: Any) -> Any:
+        given.append(options)
+        return copied(path, None)
+
+    monkeypatch.setattr("dgd.data.tables.inspection.inspect.local_file", spied)
+    with fsspec.open("memory://here/info.csv", "wb") as file:
+        file.write(written(tmp_path)[0].read_bytes())
+    assert main(["info", "memory://here/info.csv", "--storage-option", "anon=true"]) == 0
+    assert given == [{"anon": True}]
+
+
 def test_what_is_not_there_says_so_without_secrets(tmp_path: Path) -> None:
     with pytest.raises(DatasetNotFoundError, match=r"nothing is at memory://here/none\.csv"):
         dgd.ingest(["memory://here/none.csv"], tmp_path / "o.zarr", target="y")

@@ -164,7 +164,7 @@ def reading(command: Command) -> Command:
             given["storage_options"] = storage_options
         return command(reading=given, **rest)
 
-    found: Command = options.storage_options(with_reading)
+    found: Command = options.reads_data(with_reading)
     found = click.option(
         "--split",
         metavar="PART",

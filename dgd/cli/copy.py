@@ -9,15 +9,15 @@ import click
 
 from dgd.cli import options
 from dgd.cli.arrays import Arrays, arrays
+from dgd.cli.grouped import GroupedCommand
 from dgd.cli.output import print_json, say
 from dgd.cli.progress.counts import rows_of_all
-from dgd.cli.progress.options import progress
 from dgd.cli.redo import redo_command
 from dgd.data.reading import is_url
 from dgd.errors.words import without_secrets
 
 
-@click.command
+@click.command(cls=GroupedCommand)
 @click.argument("store")
 @click.argument("out", metavar="OUT.zarr")
 @arrays
@@ -32,7 +32,6 @@ from dgd.errors.words import without_secrets
 @click.option("--sparse/--dense", default=None, help="X by its non-zero values, as AnnData's CSR, or not [as it is].")
 @click.option("--memory-limit", callback=options.size, metavar="SIZE", help="Memory it may use, like 2GiB [all].")
 @options.overwrite
-@progress
 @options.as_json
 def copy(
     store: str,

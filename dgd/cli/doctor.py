@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,9 @@ from dgd.cli import options
 from dgd.cli.in_options import in_options
 from dgd.cli.options import CONNECT_SECONDS
 from dgd.cli.output import print_json, say
+
+if TYPE_CHECKING:
+    from dgd.passes.doctor.finding import Checkup
 
 FAULTS = 1
 NARROW, WIDE = 60, 110
@@ -29,7 +32,7 @@ NARROW, WIDE = 60, 110
     help="Seconds that each process may take to answer [30].",
 )
 @click.option("--x", "matrix", metavar="NAME", help="The matrix, such as layers/counts [X].")
-@options.storage_options
+@options.reads_data
 @options.as_json
 def doctor(
     data: str | None,
@@ -47,25 +50,14 @@ def doctor(
 
     Exit codes: 0 nothing worse than a warning, 1 a fault was found, 2 usage.
     """
-    from dgd.errors import ClusterLostError
-    from dgd.passes.doctor.doctor import doctor as look
-    from dgd.passes.doctor.finding import FAULT, of_error
+    from dgd.cli.progress.waiting import waiting
+    from dgd.passes.doctor.finding import FAULT
 
     reading: dict[str, Any] = {"X": matrix, "storage_options": storage_options}
     reading = {name: value for name, value in reading.items() if value is not None}
     scheduler, scheduler_file, _ = options.place_of(scheduler, scheduler_file)
-    if scheduler is None and scheduler_file is None:
-        found = look(data, timeout=timeout, **reading)
-    else:
-        from dgd.passes.cluster.connection import connected, scheduler_address
-
-        address = scheduler_address(scheduler_file) if scheduler_file is not None else str(scheduler)
-        try:
-            with connected(address, timeout=min(CONNECT_SECONDS, timeout)) as client:
-                found = look(data, client=client, timeout=timeout, **reading)
-        except ClusterLostError as error:
-            found = look(data, timeout=timeout, **reading)
-            found = replace(found, findings=(of_error("scheduler", str(error), ("scheduler",)), *found.findings))
+    with waiting("checking"):
+        found = _checkup(data, scheduler, scheduler_file, timeout, reading)
     told = tuple(replace(each, found=in_options(each.found), fix=in_options(each.fix)) for each in found.findings)
     found = replace(found, findings=told)
     if as_json:
@@ -73,3 +65,24 @@ def doctor(
     else:
         say(found.table(min(WIDE, max(NARROW, shutil.get_terminal_size().columns))))
     return FAULTS if found.worst == FAULT else 0
+
+
+def _checkup(
+    data: str | None, scheduler: str | None, scheduler_file: str | None, timeout: float, reading: dict[str, Any]
+) -> Checkup:
+    """Of this machine, and of a cluster if one is named; one that is not reached is a finding."""
+    from dgd.passes.doctor.doctor import doctor as look
+
+    if scheduler is None and scheduler_file is None:
+        return look(data, timeout=timeout, **reading)
+    from dgd.errors import ClusterLostError
+    from dgd.passes.cluster.connection import connected, scheduler_address
+    from dgd.passes.doctor.finding import of_error
+
+    address = scheduler_address(scheduler_file) if scheduler_file is not None else str(scheduler)
+    try:
+        with connected(address, timeout=min(CONNECT_SECONDS, timeout)) as client:
+            return look(data, client=client, timeout=timeout, **reading)
+    except ClusterLostError as error:
+        found = look(data, timeout=timeout, **reading)
+        return replace(found, findings=(of_error("scheduler", str(error), ("scheduler",)), *found.findings))

@@ -22,6 +22,7 @@ GROUPS = {
         "threads", "scheduler", "scheduler_file", "memory_limit", "resident", "worker_timeout", "read_timeout",
         "same_bits", "require_tls", "dashboard",
     ],
+    "Progress": ["quiet", "log", "events"],
 }  # fmt: skip
 """The options of each group, by the names of their parameters; the others stand below, under "Result"."""
 REST = "Result"
@@ -32,7 +33,8 @@ class GroupedCommand(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """A section for each group of which there are some, in the order of `GROUPS`."""
-        records = {str(param.name): record for param in self.get_params(ctx) if (record := param.get_help_record(ctx))}
+        options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
+        records = {str(option.name): record for option in options if (record := option.get_help_record(ctx))}
         grouped = {name for names in GROUPS.values() for name in names}
         sections = {**GROUPS, REST: [name for name in records if name not in grouped]}
         for title, names in sections.items():

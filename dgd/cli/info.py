@@ -12,7 +12,7 @@ from dgd.cli.output import print_json, say
 
 @click.command
 @click.argument("store")
-@options.storage_options
+@options.reads_data
 @options.as_json
 def info(store: str, storage_options: dict[str, Any] | None, as_json: bool) -> int:
     """Describe the dataset STORE: shape, chunks, bytes, codecs, checksums, names, and warnings with their fixes.
@@ -24,7 +24,7 @@ def info(store: str, storage_options: dict[str, Any] | None, as_json: bool) -> i
     if is_table(store) or parquet_paths(store):
         from dgd.data.tables.inspection.inspect import inspect
 
-        tables = inspect(store)
+        tables = inspect(store, storage_options=storage_options)
         if as_json:
             print_json(tables.as_json())
         else:

@@ -12,7 +12,6 @@ from dgd.cli import options, tables
 from dgd.cli.dialect import dialect as with_dialect
 from dgd.cli.output import print_json, say
 from dgd.cli.progress.counts import row_counts
-from dgd.cli.progress.options import progress
 from dgd.cli.redo import redo_command
 from dgd.errors.words import counted, visible
 
@@ -45,9 +44,8 @@ if TYPE_CHECKING:
     default="none",
     help="Of the chunks [none, the fastest to read].",
 )
-@options.storage_options
+@options.reads_data
 @options.overwrite
-@progress
 @options.as_json
 def ingest(
     files: tuple[str, ...],

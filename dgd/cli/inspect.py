@@ -9,7 +9,6 @@ import click
 from dgd.cli import options
 from dgd.cli.dialect import dialect as with_dialect
 from dgd.cli.output import print_json, say
-from dgd.cli.progress.options import progress
 
 if TYPE_CHECKING:
     from dgd.data.tables.text.dialect import Dialect
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--target", metavar="COL", help="The column to predict, for the command that is printed [none].")
 @with_dialect
-@options.storage_options
-@progress
+@options.reads_data
 @options.as_json
 def inspect(
     files: tuple[str, ...],

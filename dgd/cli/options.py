@@ -105,7 +105,7 @@ class Where:
 
 
 def where_to_run(command: Command) -> Command:
-    """The options of where to run and how much memory to use, as one `where`; and those of `progress`."""
+    """The options of where to run and how much memory to use, as one `where`."""
 
     @click.option("--scheduler", metavar="ADDRESS", help="Run on the Dask cluster at this address, tcp://host:8786.")
     @click.option("--scheduler-file", metavar="FILE", help="The same, the address taken from a scheduler file.")
@@ -147,7 +147,6 @@ def where_to_run(command: Command) -> Command:
         default=configured("dashboard"),
         help="Show a fit at /dgd on the scheduler's HTTP server [yes].",
     )
-    @progress
     @functools.wraps(command)
     def with_where(
         *,
@@ -225,6 +224,18 @@ def storage_option(ctx: click.Context, param: click.Parameter, values: tuple[str
     return found or None
 
 
+def reads_data(command: Command) -> Command:
+    """The options of each command that reads data, which may take long: --storage-option, --quiet and --log."""
+    return click.option(
+        "--storage-option",
+        "storage_options",
+        multiple=True,
+        callback=storage_option,
+        metavar="K=V",
+        help="What fsspec needs to open a URL, like anon=true or client_kwargs.endpoint_url=http://… [none].",
+    )(progress(command))
+
+
 def given(names: Collection[str]) -> str:
     """The first of these options that the command line gives, as it is written there; nothing if it gives none."""
     ctx = click.get_current_context()
@@ -235,14 +246,6 @@ def given(names: Collection[str]) -> str:
     return ""
 
 
-storage_options = click.option(
-    "--storage-option",
-    "storage_options",
-    multiple=True,
-    callback=storage_option,
-    metavar="K=V",
-    help="What fsspec needs to open a URL, like anon=true or client_kwargs.endpoint_url=http://… [none].",
-)
 precision = click.option(
     "--precision",
     type=click.Choice(["double", "single"]),

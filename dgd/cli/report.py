@@ -9,12 +9,13 @@ import click
 from dgd.cli import options
 from dgd.cli.arrays import Arrays
 from dgd.cli.arrays import arrays as with_arrays
+from dgd.cli.grouped import GroupedCommand
 from dgd.cli.options import Where
 from dgd.cli.output import note, print_json
 from dgd.errors.words import size
 
 
-@click.command
+@click.command(cls=GroupedCommand)
 @click.argument("source", metavar="MODEL|RUN")
 @click.argument("data", required=False)
 @click.option("--out", metavar="FILE", default="report.html", help="The HTML file [report.html].")

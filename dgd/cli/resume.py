@@ -24,7 +24,7 @@ from dgd.passes.execution import Execution
 @click.option("--max-seconds", type=float, metavar="S", help="Stop after the pass in which S more seconds are over.")
 @checkpoint_every
 @events
-@options.storage_options
+@options.reads_data
 @click.option("--any-version", is_flag=True, help="Go on with another dgd, NumPy or BLAS; last bits may then differ.")
 @job
 def resume(checkpoint: str, store: str | None, job: Job, max_iter: int | None, **control: Any) -> int:

@@ -15,7 +15,7 @@ from dgd.cli.output import print_json, say
 @click.option("--fraction", metavar="F", default="0.8", help="Of the rows that are to fit [0.8].")
 @click.option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Another seed is another split [0].")
 @click.option("--by", metavar="COL", help="Rows with the same value there are in one part [each row by itself].")
-@options.storage_options
+@options.reads_data
 @options.as_json
 def split(
     store: str, fraction: str, seed: int, by: str | None, storage_options: dict[str, Any] | None, as_json: bool

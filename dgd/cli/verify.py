@@ -13,7 +13,7 @@ from dgd.cli.output import note, print_json, say
 
 @click.command
 @click.argument("store")
-@options.storage_options
+@options.reads_data
 @options.where_to_run
 @options.as_json
 def verify(store: str, storage_options: dict[str, Any] | None, where: Where, as_json: bool) -> int:
