@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,25 @@ def test_a_cluster_and_a_worker_of_many_blas_threads(
     assert processes[other]["data"]["chunks"] == 4
     assert len({each["data"]["first"] for name, each in processes.items() if name != "scheduler"}) == 1
     assert abs(processes[other]["clock_ahead_seconds"]) <= processes[other]["clock_within_seconds"] + 0.05
+
+
+def test_workers_that_are_expected_are_waited_for(
+    ward: tuple[Cluster, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    found, folder = ward
+    began = time.monotonic()
+    code, document = asked(capsys, "--scheduler-file", str(found.file), "--workers", "3", "--timeout", "2")
+    assert (code, time.monotonic() - began >= 2) == (1, True)
+    address = found.client.scheduler.address
+    assert of(document, "scheduler") == [("fault", f"{address} has 2 workers of 3 after 2 s", ["scheduler"])]
+    with ExitStack() as stack:
+        joining = threading.Timer(1.0, lambda: stack.enter_context(found.one_more(cwd=folder / "one")))
+        joining.start()
+        _, document = asked(capsys, "--scheduler-file", str(found.file), "--workers", "3")
+        joining.join()
+    assert of(document, "scheduler") == [("ok", f"{address} answers, with 3 workers", ["scheduler"])]
+    assert main(["doctor", "--workers", "3"]) == 2
+    assert "--workers counts those of a cluster, and none is given" in capsys.readouterr().err
 
 
 def test_a_worker_that_does_not_see_the_data(

@@ -25,6 +25,12 @@ NARROW, WIDE = 60, 110
 @click.option("--scheduler", metavar="ADDRESS", help="Look at the Dask cluster at this address too, tcp://host:8786.")
 @click.option("--scheduler-file", metavar="FILE", help="The same, the address taken from a scheduler file.")
 @click.option(
+    "--workers",
+    type=click.IntRange(1),
+    metavar="N",
+    help="How many workers there are to be: they are waited for as long as --timeout, and fewer are a fault.",
+)
+@click.option(
     "--timeout",
     type=click.FloatRange(0, min_open=True),
     default=30.0,
@@ -38,6 +44,7 @@ def doctor(
     data: str | None,
     scheduler: str | None,
     scheduler_file: str | None,
+    workers: int | None,
     timeout: float,
     matrix: str | None,
     storage_options: dict[str, Any] | None,
@@ -57,7 +64,7 @@ def doctor(
     reading = {name: value for name, value in reading.items() if value is not None}
     scheduler, scheduler_file, _ = options.place_of(scheduler, scheduler_file)
     with waiting("checking"):
-        found = _checkup(data, scheduler, scheduler_file, timeout, reading)
+        found = _checkup(data, scheduler, scheduler_file, workers, timeout, reading)
     told = tuple(replace(each, found=in_options(each.found), fix=in_options(each.fix)) for each in found.findings)
     found = replace(found, findings=told)
     if as_json:
@@ -68,13 +75,18 @@ def doctor(
 
 
 def _checkup(
-    data: str | None, scheduler: str | None, scheduler_file: str | None, timeout: float, reading: dict[str, Any]
+    data: str | None,
+    scheduler: str | None,
+    scheduler_file: str | None,
+    workers: int | None,
+    timeout: float,
+    reading: dict[str, Any],
 ) -> Checkup:
     """Of this machine, and of a cluster if one is named; one that is not reached is a finding."""
     from dgd.passes.doctor.doctor import doctor as look
 
     if scheduler is None and scheduler_file is None:
-        return look(data, timeout=timeout, **reading)
+        return look(data, workers=workers, timeout=timeout, **reading)
     from dgd.errors import ClusterLostError
     from dgd.passes.cluster.connection import connected, scheduler_address
     from dgd.passes.doctor.finding import of_error
@@ -82,7 +94,7 @@ def _checkup(
     address = scheduler_address(scheduler_file) if scheduler_file is not None else str(scheduler)
     try:
         with connected(address, timeout=min(CONNECT_SECONDS, timeout)) as client:
-            return look(data, client=client, timeout=timeout, **reading)
+            return look(data, client=client, workers=workers, timeout=timeout, **reading)
     except ClusterLostError as error:
         found = look(data, timeout=timeout, **reading)
         return replace(found, findings=(of_error("scheduler", str(error), ("scheduler",)), *found.findings))

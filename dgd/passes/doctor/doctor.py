@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from dgd.data.places import is_by_columns
 from dgd.data.reading import ReadingOptions, is_url
 from dgd.data.tables.files import is_table, is_text
 from dgd.errors import ClusterLostError, ConfigurationError, DgdError, SchemaError, UnsupportedFormatError
-from dgd.errors.checks import checked_number
+from dgd.errors.checks import checked_integer, checked_number
 from dgd.errors.words import counted
 from dgd.passes.choose import active_client
 from dgd.passes.doctor.data import data_findings
@@ -26,13 +27,14 @@ from dgd.passes.doctor.process import HERE, SCHEDULER, Process
 from dgd.passes.doctor.sample import Wanted, sample
 from dgd.passes.doctor.software import software_findings
 
-TIMEOUT, CLOCK_SECONDS = 30.0, 5.0
+TIMEOUT, CLOCK_SECONDS, WORKERS_SECONDS = 30.0, 5.0, 0.2
 
 
 def doctor(
     data: str | os.PathLike[str] | None = None,
     *,
     client: Any = None,
+    workers: int | None = None,
     timeout: float = TIMEOUT,
     **reading: Unpack[ReadingOptions],
 ) -> Checkup:
@@ -45,6 +47,7 @@ def doctor(
     data: a path or URL of stored data. At most 256 MiB or 2 s of its chunks are read by each process; of a table whose
         columns have to be learned, and of text, only that it is there is looked at.
     client: a `distributed.Client`; by default the active one, if there is one; without one this process is looked at.
+    workers: how many there are to be; they are waited for as long as `timeout`, and fewer are a fault.
     timeout: seconds that each answer may take.
     reading: how the data are opened, see `open_dataset`; a target is not needed.
 
@@ -53,11 +56,15 @@ def doctor(
     ConfigurationError for arguments that cannot be.
     """
     checked_number("doctor(timeout", timeout, above=0)
+    if workers is not None:
+        checked_integer("doctor(workers", workers, least=1)
     if data is not None and not isinstance(data, (str, os.PathLike)):
         raise ConfigurationError(f"`doctor(data=...)` must be a path or URL, got a {type(data).__name__}")
     client = active_client() if client is None else client
+    if workers is not None and client is None:
+        raise ConfigurationError("`doctor(workers=...)` counts those of a cluster, and none is given")
     wanted = None if data is None else Wanted(located(os.fspath(data)), reading, timeout / 2)
-    return _Looking(wanted, timeout).on(client)
+    return _Looking(wanted, timeout, workers or 0).on(client)
 
 
 def located(location: str) -> str:
@@ -68,8 +75,8 @@ def located(location: str) -> str:
 class _Looking:
     """A look at one dataset, or none."""
 
-    def __init__(self, wanted: Wanted | None, timeout: float) -> None:
-        self.timeout = timeout
+    def __init__(self, wanted: Wanted | None, timeout: float, workers: int) -> None:
+        self.timeout, self.workers = timeout, workers
         self.findings: list[Finding] = []
         is_path = wanted is not None and not is_url(wanted.location)
         self.folder = str(Path(wanted.location).parent) if wanted is not None and is_path else None
@@ -131,12 +138,12 @@ class _Looking:
 
     def _others(self, client: Any) -> list[Process]:
         """The scheduler and the workers that answer; what does not is a finding."""
-        from dgd.passes.cluster.asking import ask, clocks, identity_of
+        from dgd.passes.cluster.asking import ask, clocks
         from dgd.passes.cluster.client import checked_client
 
         client = checked_client(client)
         try:
-            identity = identity_of(client, self.timeout)
+            identity = self._identity(client)
         except ClusterLostError as error:
             self.findings.append(of_error("scheduler", str(error), (SCHEDULER,)))
             return []
@@ -144,6 +151,10 @@ class _Looking:
         address = identity["address"]
         if not workers:
             text, fix = f"the scheduler at {address} has no worker", f"dask worker {address}"
+            self.findings.append(Finding(FAULT, "scheduler", text, fix, (SCHEDULER,)))
+        elif len(workers) < self.workers:
+            text = f"{address} has {counted(len(workers), 'worker')} of {self.workers} after {self.timeout:g} s"
+            fix = "the logs of the others say why; they may still be starting (--timeout)"
             self.findings.append(Finding(FAULT, "scheduler", text, fix, (SCHEDULER,)))
         names = [SCHEDULER, *sorted(workers)]
         ahead = clocks(client, names, min(self.timeout, CLOCK_SECONDS))
@@ -163,10 +174,21 @@ class _Looking:
             skew, within = ahead.get(name, (0.0, None))
             known = {**workers[name], "address": name} if name in workers else identity
             found.append(Process(called, answer, known, skew, within))
-        if workers and len(found) == len(names):
+        if len(workers) >= max(1, self.workers) and len(found) == len(names):
             text = f"{address} answers, with {counted(len(workers), 'worker')}"
             self.findings.append(Finding(OK, "scheduler", text, where=(SCHEDULER,)))
         return found
+
+    def _identity(self, client: Any) -> dict[str, Any]:
+        """What the scheduler says, once the expected workers are there or time is up. Raises ClusterLostError."""
+        from dgd.passes.cluster.asking import identity_of
+
+        until = time.monotonic() + self.timeout
+        while True:
+            identity = identity_of(client, self.timeout)
+            if len(identity["workers"]) >= self.workers or time.monotonic() >= until:
+                return identity
+            time.sleep(WORKERS_SECONDS)
 
     def _folders(self, worker: dict[str, Any] | None) -> list[str]:
         """Whose disks a process is asked for."""
