@@ -20,7 +20,7 @@ started=()
 leave() {
   local pid
   for pid in "${started[@]}"; do kill -TERM -- "-$pid" 2>/dev/null || true; done
-  for ((i = 0; i < 50; i++)); do
+  for ((i = 0; i < 300; i++)); do # a fit may end its pass, and take down a cluster of its own
     for pid in "${started[@]}"; do kill -0 -- "-$pid" 2>/dev/null && { sleep 0.1; continue 2; }; done
     break
   done
