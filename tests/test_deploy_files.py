@@ -98,9 +98,22 @@ def test_init_copies_what_the_readme_names(name: str, store: str, tmp_path: Path
         assert "data" not in filled or store in text
         assert "fit_options" not in filled or "--loss huber --max-iter 9" in text
         assert "memory" not in filled or "5120MiB" in text
-        assert "container" not in filled or "5376M" in text
+        assert "container" not in filled or "5376m" in text.lower()
         if text.startswith("#!/usr/bin/env bash"):
             subprocess.run(["bash", "-n", path], check=True)
+
+
+def test_next_steps_are_filled_in(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = "/data/it is.zarr"
+    for name in NAMES:
+        wishes = ["--data", data, "--workers", "7", "--memory", "5GiB"]
+        assert main(["deploy", "init", name, str(tmp_path / "run here" / name), *wishes]) == 0
+        steps = capsys.readouterr().out.partition("\n\n")[2]
+        assert not re.search(r"\b(DIR|DATA|WORKERS)\b", steps), name
+        if name not in ("local", "monitoring"):
+            assert f"dgd doctor '{data}'" in steps, name
+        if name in ("slurm", "pbs", "kubernetes", "docker"):
+            assert "--workers 7" in steps, name
 
 
 def test_memory_is_that_of_the_plan(store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

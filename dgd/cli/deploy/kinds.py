@@ -41,11 +41,15 @@ class Kind:
         return [path.as_posix() for path in paths if not {*path.parts} & {*NOT_COPIED}]
 
     def next_steps(self, folder: str, filled: Mapping[str, str]) -> str:
-        """The commands under "Next" in the README, DIR and DATA being what they are."""
+        """The commands under "Next" in the README, DIR, DATA and WORKERS being what they are."""
         found = NEXT.search(self.readme)
         assert found is not None
-        data = filled.get("data", "DATA")
-        return found[1].rstrip().replace("DIR", shlex.quote(folder.rstrip("/"))).replace("DATA", shlex.quote(data))
+        known = {
+            "DIR": shlex.quote(folder.rstrip("/") or "/"),
+            "DATA": shlex.quote(filled.get("data", "DATA")),
+            "WORKERS": filled.get("workers", "WORKERS"),
+        }
+        return re.sub(r"\b(?:DIR|DATA|WORKERS)\b", lambda word: known[word[0]], found[1].rstrip())
 
 
 def deploy_folder() -> Path:

@@ -18,6 +18,7 @@ import click
 from dgd._version import __version__
 from dgd.data.reading import is_url
 from dgd.errors import ConfigurationError, DgdError
+from dgd.errors.words import counted
 
 DATA = "/data/train.zarr"
 """In the files as they are."""
@@ -148,6 +149,6 @@ def _planned(arguments: list[str], threads: int) -> tuple[int | None, str]:
     peak = found["memory_bytes"] - found["base_bytes"] - found["resident_bytes"] + IDLE_BYTES + WORKER_BYTES
     memory = max(LEAST, -(-int(MARGIN * peak) // STEP) * STEP)
     return memory, (
-        f"{found['rows']:,} rows × {found['features']} features: a worker of {threads} threads needs "
+        f"{found['rows']:,} rows × {found['features']} features: a worker of {counted(threads, 'thread')} needs "
         f"{peak / MEBI:.0f} MiB, and gets {memory // MEBI} MiB; with more, chunks stay in memory from pass to pass"
     )
