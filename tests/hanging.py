@@ -25,6 +25,18 @@ def reading(before: Callable[[str], None]) -> Callable[..., int]:
     return readv
 
 
+def slow_reads(patch: Any, before: Callable[[str], None]) -> None:
+    """Each file is read by such an `os.readv`, as if it did not lie in memory."""
+    patch.setattr(os, "readv", reading(before))
+    patch.delattr(os, "RWF_NOWAIT", raising=False)
+
+
+def always(before: Callable[[str], None]) -> None:
+    """The same for the rest of this process."""
+    os.readv = reading(before)
+    vars(os).pop("RWF_NOWAIT", None)
+
+
 def hang(key: str, exists: str = "/") -> Callable[[str], None]:
     """Never comes back from a path that ends so, while something exists."""
 
@@ -47,4 +59,4 @@ def dask_setup(worker: Any) -> None:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         time.sleep(seconds if "/c/" in path else 0)
 
-    os.readv = reading(before)
+    always(before)

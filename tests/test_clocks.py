@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import _thread
 import json
-import os
 import re
 import signal
 import subprocess
@@ -17,7 +16,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 from clusters import wait_until
-from hanging import hang, reading
+from hanging import hang, slow_reads
 
 import dgd
 from dgd.errors import ReadError
@@ -51,7 +50,7 @@ def test_a_file_that_hangs_is_given_up_and_its_thread_left(
     files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "hangs").touch()
-    monkeypatch.setattr(os, "readv", reading(hang(KEY, str(tmp_path / "hangs"))))
+    slow_reads(monkeypatch, hang(KEY, str(tmp_path / "hangs")))
     before, began = dgd_threads(), time.monotonic()
     found = r"array 'X' of .*: chunk c/5/0 \(rows 20 to 23\) cannot be read: there was no answer within 0\.5 s"
     with pytest.raises(ReadError, match=found) as caught:
@@ -70,7 +69,7 @@ def test_a_pass_after_one_that_hung_has_all_its_threads(
     (tmp_path / "hangs").touch()
     dataset = dgd.open_dataset(files).waiting_at_most(0.1)
     executor = ThreadExecutor(2)
-    monkeypatch.setattr(os, "readv", reading(hang(KEY, str(tmp_path / "hangs"))))
+    slow_reads(monkeypatch, hang(KEY, str(tmp_path / "hangs")))
     from sums import gradient_sum
 
     chunk_sum = gradient_sum(dgd.losses.Squared(), 0.3, np.zeros(3))
@@ -83,7 +82,7 @@ def test_a_pass_after_one_that_hung_has_all_its_threads(
 
 def test_an_interrupt_ends_a_fit_whose_read_hangs(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "hangs").touch()
-    monkeypatch.setattr(os, "readv", reading(hang(KEY, str(tmp_path / "hangs"))))
+    slow_reads(monkeypatch, hang(KEY, str(tmp_path / "hangs")))
     threading.Timer(0.5, _thread.interrupt_main).start()
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
@@ -98,7 +97,7 @@ def test_a_program_ends_though_a_read_hangs(files: Path) -> None:
 import asyncio, os, sys, time
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 import hanging, dgd
-os.readv = hanging.reading(hanging.hang({KEY!r}))
+hanging.always(hanging.hang({KEY!r}))
 from zarr.storage import LocalStore, WrapperStore
 class InAThread(WrapperStore):
     async def get(self, key, *arguments, **options):
@@ -119,7 +118,7 @@ if __name__ == "__main__":
 def hanging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str = KEY) -> Path:
     """A file; while it is there, reading a chunk hangs."""
     flag = tmp_path / "hangs"
-    monkeypatch.setattr(os, "readv", reading(hang(key, str(flag))))
+    slow_reads(monkeypatch, hang(key, str(flag)))
     return flag
 
 
@@ -215,7 +214,7 @@ def test_one_ctrl_c_ends_a_command_whose_read_hangs(files: Path, tmp_path: Path)
 import os, sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 import hanging, dgd.cli
-os.readv = hanging.reading(hanging.hang({KEY!r}, {str(flag)!r}))
+hanging.always(hanging.hang({KEY!r}, {str(flag)!r}))
 sys.exit(dgd.cli.main())
 """
     command = [sys.executable, "-c", program, "fit", str(files), "--threads", "2", "--resident", "0", "--tol", "0"]

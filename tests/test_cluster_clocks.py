@@ -18,7 +18,7 @@ import pytest
 import zarr
 from clusters import cluster, end, two_in_this_process, wait_until
 from distributed import Client
-from hanging import hang, reading
+from hanging import hang, slow_reads
 
 import dgd
 from dgd.errors import ClusterLostError, ReadError
@@ -67,7 +67,7 @@ def test_max_seconds_ends_a_pass_on_a_cluster(files: Path, tmp_path: Path, monke
 
     options: dict[str, Any] = {"solver": "gd", "tol": 0}
     expected = dgd.fit(files, threads=2, max_iter=2, **options)
-    monkeypatch.setattr(os, "readv", reading(hang("X/c/5/0", str(flag))))
+    slow_reads(monkeypatch, hang("X/c/5/0", str(flag)))
     with two_in_this_process() as client:
         execution = dgd.Execution(client=client, resident=0)
         began = time.monotonic()

@@ -3,7 +3,6 @@ nothing."""
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +13,7 @@ import numpy as np
 import pytest
 from clusters import two_in_this_process, wait_until
 from distributed import Client
-from hanging import reading
+from hanging import slow_reads
 
 import dgd
 from dgd.data.zarr.owner import OutputInUseError
@@ -63,7 +62,7 @@ def test_a_stuck_worker_does_not_hold_up_predictions(
     model = dgd.Model(np.array([1.0, -2.0, 0.5]), 3.0, "squared")
     dgd.predict_to(model, store, tmp_path / "alone.zarr", threads=2)
     free = threading.Event()
-    monkeypatch.setattr(os, "readv", reading(stuck_once("X/c/5/0", free)))
+    slow_reads(monkeypatch, stuck_once("X/c/5/0", free))
     out = tmp_path / "out.zarr"
     began = time.monotonic()
     try:

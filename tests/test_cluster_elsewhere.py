@@ -137,6 +137,7 @@ def test_which_errors_may_be_of_one_machine(store: Path, tmp_path: Path, monkeyp
             dataset = dgd.open_dataset(store).waiting_at_most(0.3)
             dataset.read(0, Buffers())
             patch.setattr(os, "readv", fail)
+            patch.delattr(os, "RWF_NOWAIT", raising=False)
             with pytest.raises(ReadError) as caught:
                 dataset.read(1, Buffers())
             assert caught.value.elsewhere is expected

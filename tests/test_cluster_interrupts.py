@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from clusters import cluster, two_in_this_process
 from distributed import Client
-from hanging import reading
+from hanging import slow_reads
 
 import dgd
 from dgd.passes.cluster import cut
@@ -71,7 +71,7 @@ def interrupted(store: Path, interrupt: Interrupt, client: Client) -> Any:
 def test_in_the_middle_of_a_pass(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each chunk of the third pass takes so long that it needs seconds."""
     slow: list[float] = []
-    monkeypatch.setattr(os, "readv", reading(lambda path: time.sleep(sum(slow) if "/c/" in path else 0)))
+    slow_reads(monkeypatch, lambda path: time.sleep(sum(slow) if "/c/" in path else 0))
     interrupt = Interrupt(2)
     with two_in_this_process() as client:
 

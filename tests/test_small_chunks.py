@@ -15,6 +15,7 @@ from dgd.data.buffers import Buffers
 from dgd.data.dataset import Dataset
 from dgd.data.transforms import together as transforms
 from dgd.data.transforms.together import LEAST_LEFT, TOGETHER_BYTES, TogetherRows, small_together
+from dgd.data.zarr import straight
 from dgd.data.zarr.zarr_rows import ZarrRows
 from dgd.errors import CorruptChunkError, DatasetChangedError, MissingChunkError, ReadError, ValueRangeError
 from dgd.losses import Squared
@@ -131,6 +132,33 @@ def test_plain_files_are_read_straight_to_their_place(tmp_path: Path, monkeypatc
     for layout in ("plain", "checksum", "big endian"):
         dataset = small_together(dgd.open_dataset(written(tmp_path / f"{layout}.zarr", X, y, **LAYOUTS[layout])))
         np.testing.assert_array_equal(dataset.read(1).X, X[AT_ONCE * CHUNK_ROWS : 2 * AT_ONCE * CHUNK_ROWS])
+
+
+@pytest.mark.parametrize("layout", ["plain", "checksum", "big endian"])
+def test_a_plain_file_is_read_straight_by_one_call_where_it_lies_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str
+) -> None:
+    X, y = data()
+    rows = dgd.open_dataset(written(tmp_path / "data.zarr", X, y, **LAYOUTS[layout])).X
+    monkeypatch.setattr(ZarrRows, "panel_until", None)
+    monkeypatch.setattr(os, "readv", None)
+    rows.read(0, CHUNK_ROWS, buffers := Buffers())
+    found, bytes_read = rows.read(CHUNK_ROWS, 2 * CHUNK_ROWS, buffers)
+    np.testing.assert_array_equal(found, X[CHUNK_ROWS : 2 * CHUNK_ROWS])
+    assert bytes_read == 8 * CHUNK_ROWS * N + 4 * (layout == "checksum")
+    monkeypatch.setattr(straight, "LARGE", 8 * CHUNK_ROWS * N)
+    with pytest.raises(TypeError):
+        rows.read(0, CHUNK_ROWS, Buffers())
+
+
+def test_chunks_with_more_columns_than_the_array_are_not_read_straight(tmp_path: Path) -> None:
+    X, y = data()
+    group = zarr.create_group(tmp_path / "data.zarr")
+    for name, values, chunks in (("X", X, (CHUNK_ROWS, N + 1)), ("y", y, (CHUNK_ROWS,))):
+        group.create_array(name, shape=values.shape, chunks=chunks, dtype="float64", compressors=())[...] = values
+    rows = dgd.open_dataset(tmp_path / "data.zarr").X
+    for start, stop in ((0, CHUNK_ROWS), (CHUNK_ROWS, 4 * CHUNK_ROWS)):
+        np.testing.assert_array_equal(rows.read(start, stop, Buffers())[0], X[start:stop])
 
 
 def test_without_reads_that_do_not_wait_the_rows_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

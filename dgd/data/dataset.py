@@ -18,7 +18,7 @@ from dgd.data.csr import NonZeros, is_sparse
 from dgd.data.grid import Grid
 from dgd.data.kinds import Kinds
 from dgd.data.mixed import Cells
-from dgd.data.roles import ROLES, Role
+from dgd.data.roles import ROLE_NAMES, ROLES, Role
 from dgd.data.rows import DenseRows, Footprint, Rows, as_made, check_dtype, together
 from dgd.data.schema import check_column, check_matrix, check_names, not_as_declared
 from dgd.data.shown import dataset_html
@@ -275,7 +275,7 @@ class Dataset:
         """Read chunk `index`. Without `buffers` the arrays are new and stay valid."""
         buffers = Buffers() if buffers is None else buffers
         start, stop = int(self.bounds[index]), int(self.bounds[index + 1])
-        found: dict[str, Any] = dict.fromkeys(role.name for role in ROLES)
+        found: dict[str, Any] = dict.fromkeys(ROLE_NAMES)
         bytes_read, filled = 0, buffers.watch.filled
         buffers.watch.room = self.room
         for role, rows, row_shape in self._reading:

@@ -24,3 +24,4 @@ ROLES = (
     Role("groups", (1,), labels=True),
 )
 """A further role is a line here, and a field of `Chunk` and of `Dataset`."""
+ROLE_NAMES = tuple(role.name for role in ROLES)

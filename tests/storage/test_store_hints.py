@@ -26,7 +26,7 @@ class TestHints:
             return True
 
         monkeypatch.setattr("dgd.data.zarr.sources.prefetch_file", prefetch_file)
-        monkeypatch.setattr("dgd.data.zarr.sources.in_memory", lambda file, offset: None)
+        monkeypatch.delattr(os, "RWF_NOWAIT", raising=False)
         return found
 
     def test_none_where_a_read_was_held_up_by_another_thread(
@@ -34,7 +34,8 @@ class TestHints:
     ) -> None:
         """The clock calls it slow, and the file was in memory."""
         monkeypatch.setattr(reading, "WARM_SECONDS", -1.0)
-        monkeypatch.setattr("dgd.data.zarr.sources.in_memory", lambda file, offset: True)
+        monkeypatch.setattr(os, "RWF_NOWAIT", 8, raising=False)
+        monkeypatch.setattr(os, "preadv", lambda file, parts, offset, flag: os.readv(file, parts), raising=False)
         sweep(local(tmp_path))
         assert not hinted
 
@@ -130,6 +131,32 @@ class TestHints:
         assert reading.in_memory(7, 40) is expected
         monkeypatch.delattr(os, "RWF_NOWAIT")
         assert reading.in_memory(7, 40) is None
+
+    @pytest.mark.parametrize("found", [5, 3, BlockingIOError(), OSError("not supported")])
+    def test_a_file_that_is_not_all_in_memory_is_waited_for(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: int | OSError
+    ) -> None:
+        (tmp_path / "file").write_bytes(b"12345")
+        waited, memory, hints = [], bytearray(9), reading.Hints()
+
+        def preadv(file: int, parts: list[bytearray], offset: int, flag: int) -> int:
+            if isinstance(found, OSError):
+                raise found
+            return os.pread(file, found, offset).__len__()
+
+        def readv(file: int, parts: list[bytearray]) -> int:
+            waited.append(file)
+            parts[0][:5] = os.read(file, 9)
+            return 5
+
+        monkeypatch.setattr(os, "preadv", preadv, raising=False)
+        monkeypatch.setattr(os, "RWF_NOWAIT", 8, raising=False)
+        monkeypatch.setattr(os, "readv", readv)
+        monkeypatch.setattr(reading, "WARM_SECONDS", -1.0)
+        with (tmp_path / "file").open("rb", buffering=0) as file:
+            assert reading.read_file(file.fileno(), [memory], 5, "key", hints) == 5
+        assert bool(waited) is (found != 5) is hints.are_given
+        assert not waited or memory[:5] == b"12345"
 
     def test_nothing_happens_where_there_is_nothing_to_hint_at(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

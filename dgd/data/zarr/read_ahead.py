@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import Any
@@ -137,6 +137,27 @@ def in_memory(file: int, offset: int) -> bool | None:
         return False
     except OSError:
         return None
+
+
+def read_file(file: int, parts: Sequence[Any], wanted: int, key: str, hints: Hints) -> int:
+    """Read an open file from its beginning into `parts`, one behind the other; the bytes read. The hints learn from it.
+
+    wanted: bytes that there are. One call reads what lies in memory, and tells whether it does.
+    """
+    known, flag = None, getattr(os, "RWF_NOWAIT", None)
+    if flag is not None:
+        try:
+            done = os.preadv(file, parts, 0, flag)
+            known = done >= wanted
+        except BlockingIOError:
+            known = False
+        except OSError:
+            pass
+    began = time.perf_counter()
+    if not known:
+        done = os.readv(file, parts)
+    hints.measured(key, done, time.perf_counter() - began, known)
+    return done
 
 
 class Requests:

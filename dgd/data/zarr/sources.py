@@ -24,7 +24,7 @@ from dgd.data.buffers import Buffers, space_for
 from dgd.data.zarr import connections, event_loop
 from dgd.data.zarr.answers import READ_TIMEOUT, Unanswered, answer, value_of, waited_for
 from dgd.data.zarr.links import check_inside
-from dgd.data.zarr.read_ahead import Requests, hints_in, in_memory, prefetch_file, requests_in
+from dgd.data.zarr.read_ahead import Requests, hints_in, prefetch_file, read_file, requests_in
 from dgd.data.zarr.secrets import secrets_of, without
 from dgd.errors import ReadError
 from dgd.errors.words import without_secrets
@@ -146,9 +146,8 @@ class LocalSource:
             status = os.fstat(file)
             encoded: Bytes = buffers.take("encoded", (space_for(status.st_size, at_most),), np.uint8)
             check_inside(file, path, self.within or self.root)
-            buffers.version, known = version_of(status), in_memory(file, status.st_size - 1)
-            began = time.perf_counter()
-            done = os.readv(file, [encoded.data, BEYOND])
+            buffers.version = version_of(status)
+            done = read_file(file, [encoded.data, BEYOND], status.st_size, key, hints_in(buffers))
             if done != len(encoded):
                 status = os.fstat(file)
                 if not stat.S_ISREG(status.st_mode):
@@ -156,7 +155,6 @@ class LocalSource:
                 if status.st_size > len(encoded):
                     raise TooLong(status.st_size, len(encoded))
                 done = _read_on(file, encoded[: status.st_size], done)
-            hints_in(buffers).measured(key, done, time.perf_counter() - began, known)
             return encoded[:done]
         except IsADirectoryError:
             return None

@@ -26,12 +26,13 @@ from dgd.data.zarr.gathering import gathered
 from dgd.data.zarr.layout import ArrayFormat, Layout
 from dgd.data.zarr.manifest import read_manifest
 from dgd.data.zarr.metadata import is_there
-from dgd.data.zarr.read_ahead import AHEAD, limit_of
+from dgd.data.zarr.read_ahead import AHEAD, Hints, limit_of
 from dgd.data.zarr.retries import fetch
 from dgd.data.zarr.shards import inner_chunks, lying_in_order, paste
 from dgd.data.zarr.sources import Source
 from dgd.data.zarr.stored_bytes import StoredSizes, footprint_of, identity_of, sizes_of
 from dgd.data.zarr.stored_chunk import StoredChunk
+from dgd.data.zarr.straight import Straight, straight
 from dgd.errors import CorruptChunkError, ReadError
 
 T = TypeVar("T")
@@ -66,6 +67,7 @@ class ZarrRows:
     lies_in_memory = False
     asks_ahead = True
     checksums: Checksums = field(init=False, repr=False)
+    straight: Straight | None = field(init=False, repr=False)
     _most: int = field(init=False, repr=False)
     _limit: int = field(init=False, repr=False)
     _in_pieces: bool = field(init=False, repr=False)
@@ -79,8 +81,9 @@ class ZarrRows:
         object.__setattr__(self, "_in_pieces", self.format.shard is not None or not self.format.by_rows)
         object.__setattr__(self, "_limit", max(0, min(self.ahead_at_most, limit_of(self._most), count - 1)))
         left = partial(read_manifest, self.source, count, self.content, self.name) if self.listed else None
-        object.__setattr__(self, "held", self.held or Checksums(count, self._refuse, left))
-        object.__setattr__(self, "checksums", self.held)
+        object.__setattr__(self, "checksums", self.held or Checksums(count, self._refuse, left))
+        object.__setattr__(self, "held", self.checksums)
+        object.__setattr__(self, "straight", straight(self))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled as they were made, see `Dataset`, and without what was read."""
@@ -135,6 +138,8 @@ class ZarrRows:
 
     def ahead(self, start: int, stop: int, buffers: Buffers) -> bool:
         """Ask for the chunks of these rows before they are read; whether more should be asked for."""
+        if isinstance(buffers.ahead, Hints) and not buffers.ahead.are_given:
+            return False
         keys, timeout = self._keys(start, stop, buffers), self.read_timeout
         return self.source.ahead(keys, buffers, at_most=self._most, limit=self._limit, timeout=timeout)
 
@@ -154,11 +159,15 @@ class ZarrRows:
         """The rows from start to stop."""
         chunk_rows = self.chunk_rows
         first, last = start // chunk_rows, (stop - 1) // chunk_rows
-        if first == last:
-            panel, bytes_read = self.panel_until(start, stop, first, buffers)
-            start, stop = start - first * chunk_rows, stop - first * chunk_rows
-            return panel if len(panel) == stop - start else panel[start:stop], bytes_read
-        return gathered(self, start, stop, buffers)
+        if first != last:
+            return gathered(self, start, stop, buffers)
+        if stop - start == chunk_rows and self.straight is not None:
+            found = self.straight.chunk(first, buffers)
+            if found is not None:
+                return found
+        panel, bytes_read = self.panel_until(start, stop, first, buffers)
+        start, stop = start - first * chunk_rows, stop - first * chunk_rows
+        return panel if len(panel) == stop - start else panel[start:stop], bytes_read
 
     def _keys(self, start: int, stop: int, buffers: Buffers) -> Iterator[str]:
         """The keys that a read of these rows asks for, in that order."""
@@ -187,8 +196,8 @@ class ZarrRows:
             try:
                 panel, n_bytes = self._panel(index, buffers)
             except MemoryError as error:
-                needed = self.footprint.encoded + self.footprint.decoded
-                raise self.at((index, *(0 for _ in self.shape[1:]))).too_large(needed) from error
+                footprint, place = self.footprint, (index, *(0 for _ in self.shape[1:]))
+                raise self.at(place).too_large(footprint.encoded + footprint.decoded) from error
         buffers.kept = (self, index, panel) if stop < self._stop(index) else None
         return panel, n_bytes
 
@@ -240,7 +249,7 @@ class ZarrRows:
 
     def _fill(self, panel: Array, encoded: Bytes | None, place: tuple[int, ...], buffers: Buffers) -> None:
         """Decode one chunk or shard into its part of the panel."""
-        corner = self._corner(place)
+        corner = (0, *(i * c for i, c in zip(place[1:], self.format.chunk.shape[1:], strict=True)))
         if self.format.shard is None or encoded is None:
             paste(panel, self._decode(self.format.chunk, encoded, place, buffers), corner)
             return
@@ -252,9 +261,6 @@ class ZarrRows:
                 paste(panel, self._decode(self.format.piece, inner, place, buffers), offset)
         except Damaged as error:
             raise self.at(place).damaged(str(error)) from error
-
-    def _corner(self, place: tuple[int, ...]) -> tuple[int, ...]:
-        return (0, *(i * c for i, c in zip(place[1:], self.format.chunk.shape[1:], strict=True)))
 
     def _stored(self, chunk: StoredChunk, buffers: Buffers, at_most: int) -> Bytes | None:
         """A chunk's bytes; None if it is not there and that is no error. Raises TooLong."""
