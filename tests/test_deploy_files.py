@@ -85,6 +85,7 @@ def test_each_pattern_of_what_is_filled_in_is_found(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_init_copies_what_the_readme_names(name: str, store: str, tmp_path: Path) -> None:
     folder = tmp_path / "run here"
+    store = "/data/train.zarr" if name == "kubernetes" else store  # as its pods see it
     wishes = ["--data", store, "--workers", "7", "--threads", "3", "--memory", "5GiB"]
     assert main(["deploy", "init", name, str(folder), *wishes, "--", "--loss", "huber", "--max-iter", "9"]) == 0
     kind = Kind(name, DEPLOY / name)
@@ -114,6 +115,24 @@ def test_next_steps_are_filled_in(tmp_path: Path, capsys: pytest.CaptureFixture[
             assert f"dgd doctor '{data}'" in steps, name
         if name in ("slurm", "pbs", "kubernetes", "docker"):
             assert "--workers 7" in steps, name
+
+
+def test_without_data_it_says_where_their_path_goes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["deploy", "init", "kubernetes", str(tmp_path / "a")]) == 0
+    said = capsys.readouterr()
+    files = "plain/settings.properties and operator/daskjob.yaml"
+    assert said.err == f"no --data: /data/train.zarr is in {files}, and has to be changed there\n"
+    assert "dgd doctor /data/train.zarr" in said.out
+    assert main(["deploy", "init", "monitoring", str(tmp_path / "b")]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_data_in_an_object_store_are_for_its_overlay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wishes = ["--data", "s3://bucket/train.zarr", "--memory", "4GiB"]
+    assert main(["deploy", "init", "kubernetes", str(tmp_path / "a"), *wishes]) == 0
+    steps = capsys.readouterr().out
+    assert f"kubectl apply -k {tmp_path}/a/overlays/s3 " in steps
+    assert "a/plain " not in steps
 
 
 def test_memory_is_that_of_the_plan(store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -147,6 +166,10 @@ def test_values_with_blanks_and_marks_stay_what_they_are(tmp_path: Path) -> None
         (["slum", "new"], "there are no files for 'slum'; did you mean slurm?"),
         (["qsub", "new"], "there are no files for 'qsub'; there are local, "),
         (["slurm", "."], "exists; give the name of a new folder"),
+        (
+            ["kubernetes", "new", "--data", "train.zarr"],
+            "below /data, got train.zarr; give the path there, `--data /data/tr",
+        ),
         (["slurm", "new", "--", "--los", "huber"], "No such option '--los'"),
         (["slurm", "new", "--", "--threads", "2"], "--threads is given by the files themselves; leave it out after --"),
         (["slurm", "new", "--data", "{store}", "--", "--features", "nothing"], "'nothing'"),

@@ -1,4 +1,4 @@
-"""Hold manifests strictly to the schemas of Kubernetes and of the Dask operator: `validate.py FILE…`
+"""Hold manifests strictly to the schemas of Kubernetes and of the Dask operator: `python validate.py plain fetch.yaml`
 
 An unknown field is an error; a folder is rendered by `kubectl kustomize`. Uses no cluster.
 """
@@ -10,10 +10,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import dask_kubernetes
-import jsonschema
-import kubernetes_validate
-import yaml
+try:
+    import dask_kubernetes
+    import jsonschema
+    import kubernetes_validate
+    import yaml
+except ImportError as lacking:
+    sys.exit(f"validate.py: {lacking}; pip install kubernetes-validate dask-kubernetes jsonschema")
 
 CRDS = Path(dask_kubernetes.__file__).parent / "operator/deployment/helm/dask-kubernetes-operator/crds"
 FREE = "x-kubernetes-preserve-unknown-fields"

@@ -69,14 +69,17 @@ def init(
     \b
     dgd deploy init slurm run/ --data /data/train.zarr -- --loss logistic --l2 0.1
     """
-    from dgd.cli.deploy.copying import copy_filled
-    from dgd.cli.deploy.kinds import kind_named
-    from dgd.cli.deploy.values import Wishes, values
+    from dgd.cli.deploy.copying import copy_filled, files_with
+    from dgd.cli.deploy.kinds import DATA, kind_named
+    from dgd.cli.deploy.values import Wishes, checked_place, values
 
     chosen = kind_named(kind)
+    checked_place(chosen.name, data)
     wishes = Wishes(data, workers or 4, threads or 2, memory, image, fit_options)
     filled = values(wishes)
     written = copy_filled(chosen, Path(folder), filled.by_name)
+    if data is None and (files := files_with(chosen, "data")):
+        note(f"no --data: {DATA} is in {' and '.join(files)}, and has to be changed there")
     for remark in filled.remarks:
         note(remark)
     if as_json:

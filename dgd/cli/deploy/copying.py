@@ -50,6 +50,15 @@ def fillings(kind: Kind) -> dict[str, dict[str, str]]:
     return tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
+def files_with(kind: Kind, value: str) -> list[str]:
+    """The files that a value is filled into."""
+    return [
+        name
+        for name, patterns in fillings(kind).items()
+        if any(value in NAME.findall(each) for each in patterns.values())
+    ]
+
+
 def _filled(kind: Kind, name: str, patterns: Mapping[str, str], values: Mapping[str, str]) -> str:
     """The text of a file with its values; a value that is not there leaves what the file has."""
     text = (kind.folder / name).read_text(encoding="utf-8")

@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
+from dgd.data.reading import is_url
 from dgd.errors import ConfigurationError
 
+DATA = "/data/train.zarr"
+"""In the files as they are."""
 ORDER = ("local", "ssh", "slurm", "pbs", "kubernetes", "docker", "systemd", "tls", "monitoring")
 """As one reads them; the documentation's sources are none."""
 NOT_COPIED = ("smoke", "smoke.py", "fill.toml", "__pycache__")
@@ -44,12 +47,14 @@ class Kind:
         """The commands under "Next" in the README, DIR, DATA and WORKERS being what they are."""
         found = NEXT.search(self.readme)
         assert found is not None
+        data = filled.get("data", DATA)
         known = {
             "DIR": shlex.quote(folder.rstrip("/") or "/"),
-            "DATA": shlex.quote(filled.get("data", "DATA")),
+            "DATA": shlex.quote(data),
             "WORKERS": filled.get("workers", "WORKERS"),
         }
-        return re.sub(r"\b(?:DIR|DATA|WORKERS)\b", lambda word: known[word[0]], found[1].rstrip())
+        steps = re.sub(r"\b(?:DIR|DATA|WORKERS)\b", lambda word: known[word[0]], found[1].rstrip())
+        return steps.replace("/plain", "/overlays/s3") if is_url(data) and self.name == "kubernetes" else steps
 
 
 def deploy_folder() -> Path:

@@ -10,7 +10,7 @@ import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import click
@@ -20,13 +20,13 @@ from dgd.data.reading import is_url
 from dgd.errors import ConfigurationError, DgdError
 from dgd.errors.words import counted
 
-DATA = "/data/train.zarr"
-"""In the files as they are."""
 MEBI = 2**20
 STEP, LEAST = 256 * MEBI, 1024 * MEBI
 BESIDE = 1024 * MEBI
 """Beside a worker's limit: its nanny, and on one machine the scheduler and the fit."""
 NANNY = 256 * MEBI
+MOUNTED = "/data"
+"""Of the claim with the data, in the pods of Kubernetes."""
 MARGIN = 1.5
 """Dask pauses a worker at 80 % of its limit."""
 UNPLANNED = "each worker gets 4 GiB; `dgd plan`, where the data are, says what it needs"
@@ -54,11 +54,21 @@ class Filled:
     remarks: list[str]
 
 
+def checked_place(kind: str, data: str | None) -> None:
+    """Raise ConfigurationError where the pods of Kubernetes would not see a path."""
+    if kind != "kubernetes" or data is None or is_url(data) or PurePosixPath(data).is_relative_to(MOUNTED):
+        return
+    raise ConfigurationError(
+        f"the pods see the claim dgd-data below {MOUNTED}, got {data}; give the path there, "
+        f"`--data {MOUNTED}/{PurePosixPath(data).name}`, or a URL"
+    )
+
+
 def values(wishes: Wishes) -> Filled:
     """What takes the place of the defaults in the files."""
     data = wishes.data if wishes.data is None or is_url(wishes.data) else os.path.abspath(wishes.data)
     arguments = _for_plan(data or "train.zarr", wishes.fit_options)
-    memory, remarks = wishes.memory, [] if data else [f"no --data: {DATA} is in the files, and has to be changed there"]
+    memory, remarks = wishes.memory, []
     if memory is None and data is not None:
         if is_url(data) or os.path.exists(data):
             memory, remark = _planned(arguments, wishes.threads)
