@@ -424,7 +424,18 @@ def test_ports(own: dict[str, Any]) -> None:
     )
     scheduler = Process("scheduler", {**own, "listening": [("0.0.0.0", 9)]}, {"address": "inproc://1", "services": {}})
     assert told(port_findings([scheduler, beside]))[0][1].startswith("the HTTP server of scheduler listens on all")
-    assert open_at(("0.0.0.0", 9))[0][1] == "scheduler has a port open on all interfaces (9)"
+    assert open_at(("0.0.0.0", 9), ("::", 10))[0][1] == "scheduler: open on all interfaces, ports 9 and 10"
+    workers = [
+        Process(
+            f"worker tcp://a:{port}",
+            {**own, "pid": port, "listening": [("0.0.0.0", port)]},
+            {"address": f"tcp://a:{port}"},
+        )
+        for port in range(1, 6)
+    ]
+    (finding,) = port_findings(workers)
+    assert finding.where == tuple(worker.name for worker in workers)
+    assert finding.found.startswith("5 workers listen on all interfaces (ports 1, 2, 3 and 2 more) without TLS: ")
     assert "is neither encrypted nor authenticated" in open_at(("10.1.1.1", 8786), address="tcp://192.0.2.1:8786")[0][1]
 
 

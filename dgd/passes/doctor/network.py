@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from dgd.passes.cluster.encryption import ENCRYPTED, warning_of
-from dgd.passes.doctor.finding import FAULT, OK, WARNING, Finding
+from dgd.passes.doctor.finding import FAULT, OK, WARNING, Finding, named
 from dgd.passes.doctor.process import SCHEDULER, Process, names_of
 
 SKEW, LARGE_SKEW = 1.0, 300.0
@@ -33,7 +33,9 @@ def clock_findings(others: Sequence[Process]) -> list[Finding]:
 
 def port_findings(others: Sequence[Process]) -> list[Finding]:
     """Ports of the scheduler and the workers that listen on all interfaces, and a way to them that is open."""
-    found, seen, looked_at = [], set(), False
+    found: list[Finding] = []
+    seen, looked_at = set(), False
+    opened: dict[tuple[str, bool], list[tuple[str, int]]] = {}  # names and ports, by what it is and whose
     # Workers and the scheduler may live in one process, whose ports are those of all of them.
     services = {port for each in others for port in each.dask.get("services", {}).values()}
     for each in others:
@@ -45,7 +47,8 @@ def port_findings(others: Sequence[Process]) -> list[Finding]:
             seen.add(key)
             what = _what(each, port, services)
             if ip in ALL and not (what == "it" and str(each.dask.get("address", "")).startswith(ENCRYPTED)):
-                found.append(_open(each, what, port))
+                opened.setdefault((what, each.name == SCHEDULER), []).append((each.name, port))
+    found += [_open(what, named_ports) for (what, _), named_ports in opened.items()]
     for each in others:
         if each.name == SCHEDULER and (warning := warning_of(str(each.dask["address"]))) is not None:
             text, _, fix = warning.partition("; ")
@@ -62,15 +65,21 @@ def _what(process: Process, port: int, services: Collection[int]) -> str:
     return "dashboard" if port in services else "another server"
 
 
-def _open(process: Process, what: str, port: int) -> Finding:
+def _open(what: str, ports: Sequence[tuple[str, int]]) -> Finding:
+    """Of one process, or of several workers that are alike in it; ports: with the names of their processes."""
+    names = tuple(dict.fromkeys(name for name, _ in ports))
+    who, verb = (names[0], "listens") if len(names) == 1 else (f"{len(names)} workers", "listen")
+    numbers = named([str(port) for _, port in ports])
+    which = f"port {numbers}" if len(ports) == 1 else f"ports {numbers}"
     if what == "it":
-        open_to_all = f"{process.name} listens on all interfaces (port {port}) without TLS"
-        text = f"{open_to_all}: whoever reaches it can run code there"
+        open_to_all = f"{who} {verb} on all interfaces ({which}) without TLS"
+        text = f"{open_to_all}: whoever reaches {'it' if len(names) == 1 else 'one'} can run code there"
         fix = "give it a private address (--host 10.0.0.1), or certificates (deploy/tls)"
     elif what == "dashboard":
-        text = f"the HTTP server of {process.name} listens on all interfaces (port {port}), not encrypted"
+        server = "the HTTP server" if len(names) == 1 else "the HTTP servers"
+        text = f"{server} of {who} {verb} on all interfaces ({which}), not encrypted"
         fix = "start it with --dashboard-address 127.0.0.1:0"
     else:
-        text = f"{process.name} has a port open on all interfaces ({port})"
+        text = f"{who}: open on all interfaces, {which}"
         fix = "see what opens it, and keep others out by a firewall"
-    return Finding(WARNING, "ports", text, fix, (process.name,))
+    return Finding(WARNING, "ports", text, fix, names)
