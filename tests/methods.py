@@ -71,6 +71,8 @@ CASES = [
     case("newton, several outputs", target="two", solver="newton"),
     case("quasi-newton, logistic", "logistic", solver="quasi-newton"),
     case("quasi-newton, softmax", "softmax", solver="quasi-newton", penalty=L2(0.1)),
+    case("quasi-newton, l1, poisson", "poisson", solver="quasi-newton", penalty=L1(0.1)),
+    case("quasi-newton, non-negative, softmax", "softmax", solver="quasi-newton", penalty=NonNegative(l2=0.1)),
     case("minibatch", solver="minibatch"),
     case("minibatch, l1", solver="minibatch", penalty=L1(0.1), standardize=True),
     case("minibatch, softmax", "softmax", solver=MiniBatch(Constant(0.05), batch_size=7, averaging=True)),

@@ -12,11 +12,11 @@ import dgd
 from dgd.errors import ConfigurationError
 from dgd.fitting.auto_solver import choose
 from dgd.losses import Huber, Logistic
-from dgd.penalties import L1, L2, NoPenalty
+from dgd.penalties import L1, L2, Box, ElasticNet, NonNegative, NoPenalty, Penalty
 from dgd.solvers import Evaluation, QuasiNewton, Status
 from dgd.solvers.steps.metric import Metric
 from dgd.solvers.steps.newton_step import inverse, newton_step
-from dgd.solvers.steps.pairs import inverse_times
+from dgd.solvers.steps.pairs import Pairs, inverse_times, with_curvature, with_pair
 
 RNG = np.random.default_rng(12)
 
@@ -53,6 +53,36 @@ def test_it_ends_where_newton_does_whatever_the_condition(loss: str, l2: float) 
     assert found.loss == pytest.approx(newton.loss, rel=1e-12)
     raw = [fitted.model.raw_prediction(X[:50]) for fitted in (newton, found)]
     np.testing.assert_allclose(raw[0], raw[1], atol=1e-5)
+
+
+KINKED: dict[str, Penalty] = {
+    "l1": L1(1e-2),
+    "elastic net": ElasticNet(l1=1e-3, l2=1e-3),
+    "non-negative": NonNegative(l2=1e-4),
+    "box": Box(lower=-0.1, upper=0.1, l2=1e-4),
+}
+
+
+@pytest.mark.parametrize("penalty", KINKED)
+@pytest.mark.parametrize("loss", TARGETS)
+def test_with_l1_and_bounds_it_ends_where_newton_does(loss: str, penalty: str) -> None:
+    newton, found = (
+        dgd.fit(X, TARGETS[loss], loss=loss, penalty=KINKED[penalty], solver=solver, tol=1e-10)
+        for solver in ("newton", "quasi-newton")
+    )
+    assert found.converged
+    assert found.n_iter_ <= 20
+    assert "by 1 Hessian" in found.advice
+    assert found.loss == pytest.approx(newton.loss, rel=1e-12)
+    np.testing.assert_allclose(found.theta, newton.theta, rtol=1e-5, atol=1e-7)
+    assert ((found.theta == 0) == (newton.theta == 0)).all()
+
+
+def test_outputs_that_share_a_hessian_with_l1() -> None:
+    Y = np.column_stack([ETA, -2 * ETA + X[:, 0]]) + RNG.normal(size=(3000, 2))
+    found = dgd.fit(X, Y, penalty=L1(0.05), solver="quasi-newton", tol=1e-10)
+    assert found.converged
+    np.testing.assert_allclose(found.theta, dgd.fit(X, Y, penalty=L1(0.05)).theta, rtol=1e-6, atol=1e-8)
 
 
 def test_outputs_that_share_a_hessian() -> None:
@@ -130,10 +160,26 @@ def test_pairs_correct_the_metric_as_the_dense_formula_does() -> None:
     np.testing.assert_allclose(inverse_times(pairs, g, Metric(np.linalg.inv(metric), metric)), B @ g, rtol=1e-10)
 
 
+def test_a_hessian_corrected_by_pairs_has_the_inverse_corrected_by_them() -> None:
+    A = RNG.normal(size=(6, 6))
+    H, g = np.diag(RNG.uniform(1, 2, 6)), RNG.normal(size=6)
+    pairs: Pairs = ()
+    metric, before = Metric.of(H), Evaluation(np.zeros(6), 0.0, np.zeros(6))
+    for point in RNG.normal(size=(4, 6)):
+        after = Evaluation(point, 0.0, A @ A.T @ point)
+        H, pairs, before = with_curvature(H, before, after), with_pair(pairs, before, after), after
+    np.testing.assert_allclose(H @ inverse_times(pairs, g, metric), g, rtol=1e-10)
+    concave = Evaluation(before.point + 1, 0.0, before.gradient - 1)
+    assert with_curvature(H, before, concave) is H
+
+
 def test_auto_takes_it_where_newton_would_sum_too_much() -> None:
     names = [choose(Logistic(), NoPenalty(), p, "auto").name for p in (300, 301, 1000, 1001)]
     assert names == ["newton", "quasi-newton", "quasi-newton", "lbfgs"]
     assert choose(Huber(), NoPenalty(), 400, "auto").name == "lbfgs"
-    assert choose(Logistic(), L1(0.1), 400, "auto").name == "fista"
+    for penalty in (L1(0.1), NonNegative()):
+        names = [choose(Logistic(), penalty, p, "auto").name for p in (300, 301, 1000, 1001)]
+        assert names == ["newton", "quasi-newton", "quasi-newton", "fista"]
+    assert choose(Huber(), L1(0.1), 400, "auto").name == "fista"
     with pytest.raises(ConfigurationError, match="memory"):
         QuasiNewton(memory=0)

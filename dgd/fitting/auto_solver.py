@@ -11,6 +11,7 @@
                                                 it crawls by the Hessian of a sample: about 15
     with l1 or bounds                newton     where it would be without: the model with l1 and bounds is minimised
                                                 on the driver, between passes, so that there are no more of them
+                                     quasi-newton  likewise, about 10
                                      fista      beyond, and for huber: the accelerated method with a prox
 
 The cost of a method is its passes; summing a Hessian makes a pass slower by about p/100 from memory, less from disk.
@@ -64,9 +65,10 @@ def choose(loss: Loss, penalty: Penalty, n_parameters: int, learning_rate: objec
     by_products = shares and not penalises_intercept(penalty)
     if small and by_products and isinstance(loss, Squared) and (penalty.is_smooth or penalty.has_kinks):
         return Choice("summary", f"{loss.name} loss, {p}: {ONE_PASS}")
-    if not penalty.is_smooth and (not small or loss.curvature_vanishes or not penalty.has_kinks):
+    few = small or (not loss.quadratic and n_parameters <= QUASI_NEWTON)
+    if not penalty.is_smooth and (not few or loss.curvature_vanishes or not penalty.has_kinks):
         cause = f"{p} are too many for a Hessian"
-        if small:
+        if few:
             cause = f"{loss.name}'s curvature vanishes far from the data" if loss.curvature_vanishes else NO_KINKS
         return Choice("fista", f"the penalty {penalty.name!r} needs a prox, and {cause}; accelerated, with restarts")
     if loss.quadratic:

@@ -17,10 +17,9 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dgd._typing import Vector
-from dgd.solvers.base import Evaluation, Kinks, Prox, Solver, State, Status, no_prox, vector_norm
+from dgd.solvers.base import Evaluation, Prox, Solver, State, Status, no_prox, vector_norm
 from dgd.solvers.steps.line_search import (
     FLAT,
     ProximalSearch,
@@ -32,7 +31,7 @@ from dgd.solvers.steps.line_search import (
 )
 from dgd.solvers.steps.newton_step import newton_step
 from dgd.solvers.steps.progress import NO_PROGRESS, Progress
-from dgd.solvers.steps.quadratic_model import ROUNDS, quadratic_minimum
+from dgd.solvers.steps.quadratic_model import ROUNDS, idle, model_minimum
 
 IDLE = 5
 """Newton steps in a row that lower neither loss nor gradient: rounding level."""
@@ -167,40 +166,19 @@ def _solved(state: NewtonState, best: Evaluation, prox: Prox) -> NewtonState:
     assert best.hessian is not None, "Newton was given an evaluation without its Hessian"
     if prox is not no_prox:
         assert prox.kinks is not None, "Newton was given a penalty without its kinks"
-        target, found = _model_minimum(best, prox.kinks)
+        target, found = model_minimum(best, best.hessian, prox.kinks)
         state = replace(state, unsolved=state.unsolved + (not found))
-        target = np.where(_idle(best) & (prox.kinks.l1 == 0), best.point, target)
         towards = search_towards(target, best, state.first_value)
         if towards is None:
             return _stalled(state)
         state = replace(state, search=towards, rank=state.point.size)
         return _looking_ahead(state, towards.target - best.point)
     direction, rank = newton_step(best.hessian, best.gradient)
-    direction[_idle(best)] = 0.0
+    direction[idle(best, best.hessian)] = 0.0
     search = search_along(best, direction, 1.0, state.first_value) or steepest_search(best, state.first_value)
     if search is None:
         return _stalled(state)
     return _looking_ahead(replace(state, search=search, rank=rank), direction)
-
-
-def _idle(best: Evaluation) -> NDArray[np.bool_]:
-    """Coordinates that are at their best whatever the others are, such as that of a constant column."""
-    assert best.hessian is not None
-    coupled = np.count_nonzero(best.hessian, axis=1) - (np.diag(best.hessian) != 0)
-    idle: NDArray[np.bool_] = (np.repeat(coupled, best.outputs) == 0) & (best.gradient == 0)
-    return idle
-
-
-def _model_minimum(best: Evaluation, kinks: Kinks) -> tuple[Vector, bool]:
-    """The minimum of the quadratic model, output by output where they share a Hessian."""
-    assert best.hessian is not None
-    target, whole = np.empty_like(best.point), True
-    for k in range(best.outputs):
-        one = slice(k, None, best.outputs)
-        part = Kinks(kinks.l1[one], kinks.lower[one], kinks.upper[one])
-        target[one], found = quadratic_minimum(best.point[one], best.gradient[one], best.hessian, part)
-        whole = whole and found
-    return target, whole
 
 
 def _looking_ahead(state: NewtonState, step: Vector) -> NewtonState:

@@ -6,6 +6,9 @@ H is summed in the first pass, and again where steps crawl. The condition of H t
 a Hessian is p/16 times as quick. Nocedal and Wright (2006), Numerical Optimization, algorithm 7.4 with H₀ = H⁻¹;
 Morales and Nocedal (2000), Automatic preconditioning by limited memory quasi-Newton updating. The line search is that
 of `lbfgs`.
+
+With l1 and bounds the pairs correct H, and each step goes to the minimum of the parabola with them, made on the driver:
+Lee, Sun and Saunders (2014), Proximal Newton-type methods for minimizing composite functions.
 """
 
 from __future__ import annotations
@@ -13,12 +16,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from dgd._typing import Vector
+from dgd._typing import Matrix, Vector
 from dgd.errors import ConfigurationError
 from dgd.solvers.base import Evaluation, Prox, Solver, Status, no_prox
-from dgd.solvers.steps.line_search import search_along
+from dgd.solvers.steps.line_search import ProximalSearch, search_along, search_towards
 from dgd.solvers.steps.metric import Metric
-from dgd.solvers.steps.pairs import PairsState, accepted, rejected, stalled, turned
+from dgd.solvers.steps.pairs import PairsState, accepted, rejected, stalled, turned, with_curvature
+from dgd.solvers.steps.quadratic_model import model_minimum
 
 CRAWLING = 5
 """Steps by one Hessian that must make the gradient ten times smaller, or another one is summed."""
@@ -34,6 +38,10 @@ class QuasiNewtonState(PairsState):
     norm: float = 0.0
     """Of the gradient there."""
     hessians: int = 0
+    model: Matrix | None = None
+    """With l1 or bounds: H, corrected by the pairs since."""
+    towards: ProximalSearch | None = None
+    """The search under way there."""
 
     @property
     def said(self) -> str:
@@ -55,7 +63,7 @@ class QuasiNewton(Solver):
     memory: int = 30
 
     name: ClassVar[str] = "quasi-newton"
-    smooth_only: ClassVar[bool] = True
+    wants_kinks: ClassVar[bool] = True
     wants_hessian: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -72,6 +80,8 @@ class QuasiNewton(Solver):
 
     def ask(self, state: QuasiNewtonState) -> Vector:
         """The trial θ + t d."""
+        if state.towards is not None:
+            return state.towards.trial
         if state.search is None:
             return state.point
         return state.point + state.search.step * state.search.direction
@@ -81,8 +91,11 @@ class QuasiNewton(Solver):
         search = state.search
         if evaluation.finite:
             state = replace(state, progress=state.progress.after(evaluation))
-        if search is None:
-            return _first(state, evaluation)
+        if state.best is None:
+            return _first(state, evaluation, prox)
+        if state.towards is not None:
+            return _told(state, state.towards, evaluation, prox)
+        assert search is not None
         trial = search.sample(evaluation)
         if not search.accepts(trial):
             return rejected(state, search.after(trial))
@@ -101,12 +114,55 @@ def renewed(state: QuasiNewtonState) -> QuasiNewtonState:
     return replace(state, since=CRAWLING, norm=0.0)
 
 
-def _first(state: QuasiNewtonState, evaluation: Evaluation) -> QuasiNewtonState:
+def _first(state: QuasiNewtonState, evaluation: Evaluation, prox: Prox) -> QuasiNewtonState:
     if not evaluation.finite:
         advice = "the loss at the start is not finite: rescale the columns or the target"
         return replace(state, learning_rate=0.0, accepted=False, status=Status.DIVERGED, note=advice)
     state = replace(state, best=evaluation, first_value=evaluation.value, accepted=False)
+    if prox is not no_prox:
+        return _aimed(_with_model(state, evaluation), evaluation, prox)
     return turned(_with_metric(state, evaluation))
+
+
+def _told(state: QuasiNewtonState, search: ProximalSearch, evaluation: Evaluation, prox: Prox) -> QuasiNewtonState:
+    """With l1 or bounds: at the trial, with the next step from there, or with a shorter one."""
+    if not search.descends(evaluation):
+        search = search.shorter(evaluation, prox)
+        state = replace(state, towards=search, rejected=state.rejected + 1, learning_rate=0.0, accepted=False)
+        return replace(state, note=state.said) if search.moves and not state.progress.stalled else stalled(state)
+    assert state.best is not None
+    assert state.model is not None
+    model = state.model
+    if len(model) == len(state.point):
+        model = with_curvature(model, state.best, evaluation)
+    state = replace(
+        state,
+        model=model,
+        point=evaluation.point,
+        best=evaluation,
+        learning_rate=search.step,
+        accepted=True,
+        steps=state.steps + 1,
+        since=state.since + 1,
+    )
+    return stalled(state) if state.progress.stalled else _aimed(_with_model(state, evaluation), evaluation, prox)
+
+
+def _aimed(state: QuasiNewtonState, best: Evaluation, prox: Prox) -> QuasiNewtonState:
+    """A search to the minimum of the parabola with l1 and bounds."""
+    assert prox.kinks is not None, "quasi-newton was given a penalty without its kinks"
+    assert state.model is not None
+    target, _ = model_minimum(best, state.model, prox.kinks)
+    towards = search_towards(target, best, state.first_value)
+    return stalled(state) if towards is None else replace(state, towards=towards, note=state.said)
+
+
+def _with_model(state: QuasiNewtonState, evaluation: Evaluation) -> QuasiNewtonState:
+    """With the Hessian of an evaluation, if it brings one, as the parabola's."""
+    if evaluation.hessian is None:
+        return state
+    norm, hessians = evaluation.grad_norm, state.hessians + 1
+    return replace(state, model=evaluation.hessian, norm=norm, since=0, hessians=hessians)
 
 
 def _with_metric(state: QuasiNewtonState, evaluation: Evaluation) -> QuasiNewtonState:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dgd.penalties import L1, L2
+from dgd.penalties import L1, L2, NonNegative
 
 Matrix = NDArray[Any]
 Problem = tuple[Matrix, Matrix]
@@ -57,7 +57,7 @@ def correlated(rng: np.random.Generator, n: int, condition: float) -> Matrix:
 
 def targets(rng: np.random.Generator, X: Matrix, loss: str, *, mean: float = 0.0) -> Matrix:
     """Drawn from a linear model."""
-    eta = X @ rng.normal(size=X.shape[1])
+    eta = X @ rng.normal(size=X.shape[1]).astype(X.dtype)
     eta = 1.5 * (eta - eta.mean()) / eta.std() + mean
     if loss == "squared":
         return eta + rng.normal(size=len(eta))
@@ -110,6 +110,7 @@ CONDITIONED = (
     _of_condition("logistic", 400, 1e4, 200_000),
     _of_condition("poisson", 30, 1e6, 200_000),
 )
+KINKED = partial(conditioned, n=400, condition=1e4, loss="logistic")
 ORDERED = (
     Case("shuffled", "logistic", 100_000, partial(conditioned, n=60, condition=1e4, loss="logistic")),
     Case("sorted by a column", "logistic", 100_000, partial(in_order, by="column")),
@@ -129,6 +130,10 @@ ORDERED = (
         partial(conditioned, n=60, condition=1e4, loss="logistic"),
         solvers=("auto", "newton", "fista"),
         options={"penalty": L1(1e-2)},
+    ),
+    *(
+        Case(f"{penalty.name}, n = 400", "logistic", 50_000, KINKED, ("auto", "fista"), {"penalty": penalty})
+        for penalty in (L1(1e-3), NonNegative())
     ),
 )
 WIDE = (

@@ -1,6 +1,7 @@
 """Steps along −B g, where B ≈ H⁻¹ is known by pairs of steps and gradients, and a line search chooses their length.
 
 What `lbfgs` and `quasi-newton` have in common. They differ in what the pairs correct: a number, or H⁻¹ of a Hessian.
+With l1 or bounds it is H itself that they correct.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from dgd._typing import Vector
+from dgd._typing import Matrix, Vector
 from dgd.solvers.base import Evaluation, State, Status, vector_norm
 from dgd.solvers.steps.line_search import Sample, Search, search_along, steepest_search
 from dgd.solvers.steps.metric import Metric
@@ -106,6 +107,16 @@ def with_pair(pairs: Pairs, before: Evaluation, after: Evaluation) -> Pairs:
     if not float(s @ y) > LEAST_CURVATURE * vector_norm(y):
         return pairs
     return (*pairs, (s, y))
+
+
+def with_curvature(hessian: Matrix, before: Evaluation, after: Evaluation) -> Matrix:
+    """A Hessian corrected by a pair, H − (Hs)(Hs)ᵀ/sᵀHs + yyᵀ/yᵀs, what `inverse_times` is the inverse of."""
+    for s, y in with_pair((), before, after):
+        Hs = hessian @ s
+        along = float(s @ Hs)
+        if along > 0:
+            hessian = hessian - np.outer(Hs, Hs / along) + np.outer(y, y / float(s @ y))
+    return hessian
 
 
 def inverse_times(pairs: Pairs, gradient: Vector, metric: Metric | None = None) -> Vector:

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgd._typing import Matrix, Vector
-from dgd.solvers.base import Kinks, vector_norm
+from dgd.solvers.base import Evaluation, Kinks, vector_norm
 
 Mask = NDArray[np.bool_]
 
@@ -128,6 +128,24 @@ def quadratic_minimum(theta: Vector, gradient: Vector, hessian: Matrix, kinks: K
     else:
         return face.x / problem.D, False
     return face.x / problem.D, True
+
+
+def model_minimum(best: Evaluation, hessian: Matrix, kinks: Kinks) -> tuple[Vector, bool]:
+    """The minimum of Q at an evaluation, output by output where they share a Hessian, and whether each is one."""
+    target, whole, outputs = np.empty_like(best.point), True, len(best.point) // len(hessian)
+    for k in range(outputs):
+        one = slice(k, None, outputs)
+        part = Kinks(kinks.l1[one], kinks.lower[one], kinks.upper[one])
+        target[one], found = quadratic_minimum(best.point[one], best.gradient[one], hessian, part)
+        whole = whole and found
+    return np.where(idle(best, hessian) & (kinks.l1 == 0), best.point, target), whole
+
+
+def idle(best: Evaluation, hessian: Matrix) -> Mask:
+    """Coordinates that are at their best whatever the others are, such as that of a constant column."""
+    coupled = np.count_nonzero(hessian, axis=1) - (np.diag(hessian) != 0)
+    alone: Mask = (np.repeat(coupled, len(best.point) // len(hessian)) == 0) & (best.gradient == 0)
+    return alone
 
 
 def _scaled(theta: Vector, gradient: Vector, hessian: Matrix, kinks: Kinks) -> Quadratic:
