@@ -11,9 +11,12 @@ import pytest
 import dgd
 from dgd.errors import ConfigurationError
 from dgd.fitting.auto_solver import choose
+from dgd.fitting.coefficient_prox import CoefficientProx
+from dgd.fitting.coordinates import Coordinates
 from dgd.losses import Huber, Logistic
 from dgd.penalties import L1, L2, Box, ElasticNet, NonNegative, NoPenalty, Penalty
 from dgd.solvers import Evaluation, QuasiNewton, Status
+from dgd.solvers.base import Prox, no_prox
 from dgd.solvers.steps.metric import Metric
 from dgd.solvers.steps.newton_step import inverse, newton_step
 from dgd.solvers.steps.pairs import Pairs, inverse_times, with_curvature, with_pair
@@ -104,34 +107,39 @@ def test_classes_that_a_plane_separates_have_no_optimum() -> None:
     assert found.status is Status.NO_OPTIMUM
 
 
-def run(evaluate: Any, n: int, passes: int) -> tuple[Any, list[Evaluation]]:
+def run(evaluate: Any, n: int, passes: int, prox: Prox = no_prox) -> tuple[Any, list[Evaluation]]:
     """The loop of a fit: the Hessian is there only where it is asked for."""
     solver = QuasiNewton()
     state, seen = solver.init(np.zeros(n)), []
     for _ in range(passes):
         found = evaluate(solver.ask(state))
         seen.append(found if solver.asks_hessian(state) else replace(found, hessian=None))
-        state = solver.tell(state, seen[-1])
+        state = solver.tell(state, seen[-1], prox)
         if state.status is not None or seen[-1].grad_norm <= 1e-10 * seen[0].grad_norm:
             break
     return state, seen
 
 
-def test_another_hessian_is_summed_where_steps_crawl() -> None:
+@pytest.mark.parametrize("bound", [np.inf, 5.9, 1e9])
+def test_another_hessian_is_summed_where_steps_crawl(bound: float) -> None:
     """The curvature grows like e^z, in each coordinate by another rate: the first Hessian says little of the last."""
     rates, goals = np.linspace(0.5, 2, 12), np.linspace(2, 6, 12)
+    penalty = Box(upper=bound)
 
     def evaluate(z: np.ndarray) -> Evaluation:
         with np.errstate(over="ignore", invalid="ignore"):
             rise = np.exp(rates * z)
         goal = np.exp(rates * goals)
-        value = float((rise / rates - goal * z).sum())
-        return Evaluation(z, value, rise - goal, hessian=np.diag(rates * rise))
+        value, slope = float((rise / rates - goal * z).sum()), rise - goal
+        least = None if bound == np.inf else penalty.subgradient(z, slope)
+        return Evaluation(z, value, slope, subgradient=least, hessian=np.diag(rates * rise))
 
-    state, seen = run(evaluate, 12, 200)
+    prox = no_prox if bound == np.inf else CoefficientProx(penalty, Coordinates.identity(12, intercept=False))
+    state, seen = run(evaluate, 12, 200, prox)
     assert seen[-1].grad_norm <= 1e-10 * seen[0].grad_norm
     assert 1 < state.hessians <= 1 + len(seen) / 5
-    np.testing.assert_allclose(state.point, goals, rtol=1e-8)
+    assert state.rejected > 0
+    np.testing.assert_allclose(state.point, np.minimum(goals, bound), rtol=1e-7)
 
 
 def test_a_start_that_overflows_is_diverged() -> None:
@@ -171,6 +179,8 @@ def test_a_hessian_corrected_by_pairs_has_the_inverse_corrected_by_them() -> Non
     np.testing.assert_allclose(H @ inverse_times(pairs, g, metric), g, rtol=1e-10)
     concave = Evaluation(before.point + 1, 0.0, before.gradient - 1)
     assert with_curvature(H, before, concave) is H
+    nothing = np.zeros((6, 6))
+    assert with_curvature(nothing, Evaluation(np.zeros(6), 0.0, np.zeros(6)), before) is nothing
 
 
 def test_auto_takes_it_where_newton_would_sum_too_much() -> None:

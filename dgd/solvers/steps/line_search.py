@@ -123,7 +123,8 @@ class ProximalSearch:
         """t by the secant of the slopes of f, with g as promised, between a tenth and a half of the rejected one."""
         part = 0.1
         if evaluation.finite:
-            curvature = float((evaluation.gradient - self.start.gradient) @ (evaluation.point - self.start.point))
+            with np.errstate(over="ignore", invalid="ignore"):
+                curvature = float((evaluation.gradient - self.start.gradient) @ (evaluation.point - self.start.point))
             part = min(max(-self.promised(evaluation) / curvature, 0.1), 0.5) if curvature > 0 else 0.5
         flat = evaluation.finite and abs(evaluation.value - self.start.value) <= self.slack
         step = part * self.step
