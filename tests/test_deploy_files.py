@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tomllib
 from pathlib import Path
@@ -188,6 +189,21 @@ def test_what_cannot_be(
     assert main(["deploy", "init", *(each.format(store=store) for each in arguments)]) in (2, 3)
     assert message in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
+
+
+def test_a_smoke_script_in_the_background_can_be_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.deploy import __main__ as smoke_scripts
+
+    script = tmp_path / "it" / "smoke"
+    script.parent.mkdir()
+    script.write_text("#!/usr/bin/env bash\ntrap 'exit 0' INT\nkill -INT $$\nexit 1\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(smoke_scripts, "DEPLOY", tmp_path)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert smoke_scripts.run("it", install=False).verdict == "OK"
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.slow

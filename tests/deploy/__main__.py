@@ -48,7 +48,8 @@ def run(name: str, *, install: bool, seconds: float = SECONDS) -> Ran:
 def _run(name: str, around: Surroundings, *, install: bool, seconds: float) -> Ran:
     began = time.monotonic()
     process = subprocess.Popen(
-        [str(DEPLOY / name / "smoke"), *(["--install"] if install else [])],
+        # A shell's background jobs ignore SIGINT, and what they start does so too: no script could be told Ctrl-C.
+        ["env", "--default-signal=INT,HUP", str(DEPLOY / name / "smoke"), *(["--install"] if install else [])],
         env=environment(around),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
