@@ -98,7 +98,7 @@ def _imports(path: Path) -> Iterator[tuple[str, int]]:
 def statements(node: ast.AST) -> Iterator[ast.AST]:
     """A module and its statements at any depth, but those for type checking; many times faster than `ast.walk`."""
     yield node
-    blocks = ("orelse",) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test) else BLOCKS
+    blocks = ("orelse",) if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING" else BLOCKS
     for block in blocks:
         for child in getattr(node, block, ()):
             yield from statements(child)

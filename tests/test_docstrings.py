@@ -40,6 +40,8 @@ def programs() -> Iterator[tuple[str, str]]:
 
 
 def is_python(text: str) -> bool:
+    if "(" not in text:
+        return False
     try:
         tree = ast.parse(text)
     except SyntaxError:
