@@ -127,24 +127,35 @@ def test_the_fit_is_the_dense_one(path: Path) -> None:
     np.testing.assert_allclose(dgd.fit(path, "y", features=["a", "b", "c"]).theta, expected.theta, rtol=1e-10)
 
 
+FORMULA = {"design": "y ~ e + label + C(k) + poly(e, 3) + bs(e, segments=2) + e:label"}
+
+
 @pytest.mark.usefixtures("tiny_data_are_divided_too")
-def test_same_bits_on_threads_and_workers(two_workers: Cluster, tmp_path: Path) -> None:
+@pytest.mark.each(4)
+@pytest.mark.parametrize(
+    ("kind", "reading"),
+    [
+        ("parquet", FORMULA),
+        ("parquet", {"features": ["a", "b", "c"], "missing": "indicator"}),
+        ("pandas", {"features": ["a", "b"], "missing": "drop"}),
+        ("dask", FORMULA),
+    ],
+)
+def test_same_bits_on_threads_and_workers(
+    kind: str, reading: dict[str, Any], two_workers: Cluster, tmp_path: Path
+) -> None:
     rows = table(missing=True)
-    given = written(tmp_path / "m.parquet", rows)
-    formula: Any = {"design": "y ~ e + label + C(k) + poly(e, 3) + bs(e, segments=2) + e:label"}
-    for data, reading in (
-        (given, formula),
-        (given, {"features": ["a", "b", "c"], "missing": "indicator"}),
-        (rows, {"features": ["a", "b"], "missing": "drop"}),
-        (dd.from_pandas(rows, npartitions=4), formula),
-    ):
-        options: Any = {"y": "y", **reading}
-        fitted = [
-            dgd.fit(data, **options, **where)
-            for where in ({"threads": 1}, {"threads": 2}, {"client": two_workers.client})
-        ]
-        assert len({result.theta.tobytes() for result in fitted}) == 1
-        assert len({result.model.design.digest for result in fitted}) == 1
+    data: Any = rows
+    if kind == "parquet":
+        data = written(tmp_path / "m.parquet", rows)
+    elif kind == "dask":
+        data = dd.from_pandas(rows, npartitions=4)
+    options: Any = {"y": "y", **reading}
+    fitted = [
+        dgd.fit(data, **options, **where) for where in ({"threads": 1}, {"threads": 2}, {"client": two_workers.client})
+    ]
+    assert len({result.theta.tobytes() for result in fitted}) == 1
+    assert len({result.model.design.digest for result in fitted}) == 1
 
 
 def test_levels_take_one_pass_and_declared_ones_none(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,21 +115,15 @@ def test_no_module_hides_a_function(first: str) -> None:
     imported(program)
 
 
-def test_a_function_of_dgd_can_be_patched() -> None:
+def test_a_function_of_dgd_can_be_patched_and_what_mentions_dgd_can_be_sent_to_dask() -> None:
+    """A function, a lambda and a loss of a notebook, whose `__main__` is pickled by value."""
     program = """
 from unittest import mock
 import dgd
 with mock.patch("dgd.fit", return_value=7):
     assert dgd.fit() == 7
 assert dgd.fit.__module__ == "dgd.fitting.fit"
-"""
-    imported(program)
-
-
-def test_what_mentions_dgd_can_be_sent_to_dask() -> None:
-    """A function, a lambda and a loss of a notebook, whose `__main__` is pickled by value."""
-    program = """
-import pickle, cloudpickle, numpy as np, dgd
+import pickle, cloudpickle, numpy as np
 from dgd.losses import Squared
 def fitted(X, y):
     return dgd.fit(X, y, threads=1).theta

@@ -53,7 +53,7 @@ def test_every_flipped_bit_of_a_model_is_noticed(model: dgd.Model, tmp_path: Pat
     rng = np.random.default_rng(0)
     for path in sorted((tmp_path / "m.dgd").iterdir()):
         content = path.read_bytes()
-        for position in rng.integers(0, 8 * len(content), size=150):
+        for position in rng.integers(0, 8 * len(content), size=75):
             damaged = bytearray(content)
             damaged[position // 8] ^= 1 << (position % 8)
             path.write_bytes(damaged)

@@ -143,11 +143,11 @@ def test_a_scheduler_by_a_setting_is_told_of(
     store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DGD_SCHEDULER", "tcp://127.0.0.1:9")
-    monkeypatch.setenv("DGD_WORKER_TIMEOUT", "1")
+    monkeypatch.setenv("DGD_WORKER_TIMEOUT", "0.2")
     assert main(["plan", store]) == 5
     said = capsys.readouterr().err
     assert "runs on the cluster of tcp://127.0.0.1:9, as DGD_SCHEDULER says" in said
-    assert "no scheduler answers at tcp://127.0.0.1:9 within 1 s" in said
+    assert "no scheduler answers at tcp://127.0.0.1:9 within 0.2 s" in said
     assert main(["plan", store, "--threads", "1"]) == 0
     assert capsys.readouterr().err == ""
     with dask.config.set({"dgd.scheduler-file": str(tmp_path / "none.json")}):

@@ -123,20 +123,24 @@ def test_a_shell_completes_commands(shell: str, tmp_path: Path) -> None:
     assert "score" not in ran.stdout
 
 
-def test_what_takes_a_path_is_completed_by_the_shell() -> None:
-    def asked(words: str, number: int) -> str:
-        surroundings = {"_DGD_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(number)}
-        ran = subprocess.run(
-            [sys.executable, "-m", "dgd"], env={**os.environ, **surroundings}, capture_output=True, text=True
-        )
-        return ran.stdout.strip()
-
-    assert asked("dgd fit tr", 2) == "file,tr"
-    assert asked("dgd fit x --out m", 4) == "file,m"
-    assert asked("dgd fit x --solver new", 4) == "plain,newton"
-    assert asked("dgd doctor tr", 2) == "file,tr"
-    assert asked("dgd do", 1) == "plain,doctor"
-    assert asked("dgd config sh", 2) == "plain,show"
+@pytest.mark.each(2)
+@pytest.mark.parametrize(
+    ("words", "number", "completed"),
+    [
+        ("dgd fit tr", 2, "file,tr"),
+        ("dgd fit x --out m", 4, "file,m"),
+        ("dgd fit x --solver new", 4, "plain,newton"),
+        ("dgd doctor tr", 2, "file,tr"),
+        ("dgd do", 1, "plain,doctor"),
+        ("dgd config sh", 2, "plain,show"),
+    ],
+)
+def test_what_takes_a_path_is_completed_by_the_shell(words: str, number: int, completed: str) -> None:
+    surroundings = {"_DGD_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(number)}
+    ran = subprocess.run(
+        [sys.executable, "-m", "dgd"], env={**os.environ, **surroundings}, capture_output=True, text=True
+    )
+    assert ran.stdout.strip() == completed
 
 
 def test_errors_are_json_where_json_is_asked_for(store: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

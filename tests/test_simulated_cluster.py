@@ -52,7 +52,7 @@ def ends(seeds: range) -> Counter[str]:
 
 
 def test_any_schedule_has_the_bits_of_a_healthy_one_or_an_error() -> None:
-    found = ends(range(200))
+    found = ends(range(100))
     assert found["healthy"] > 10
     assert found["same"] > found["lost"] > 10
 

@@ -1,4 +1,4 @@
-"""Run as a program: reads chunks of a few kilobytes that claim, or unfold to, 256 MiB; prints what each one cost.
+"""Run as a program: reads chunks of a few kilobytes that claim, or unfold to, 64 MiB; prints what each one cost.
 
 In a process of its own, so that its largest resident set is that of these reads.
 """
@@ -20,7 +20,7 @@ from formats import Format, write
 import dgd
 from dgd.errors import DgdError
 
-CLAIM = 256 * 2**20
+CLAIM = 64 * 2**20
 ROWS, COLUMNS = 8192, 5
 CHUNK_BYTES = ROWS * COLUMNS * 8
 
@@ -66,7 +66,7 @@ CHUNKS = {
     "lz4, stated wrongly": ("lz4", lambda: CHUNK_BYTES.to_bytes(4, "little") + b"\x1fA\x01\x00" + b"\xff" * 9999),
     "gzip": ("gzip", lambda: deflated(31)),
     "zlib": ("zlib", lambda: deflated(15)),
-    "a file of 256 MiB": ("none", None),
+    "a file of 64 MiB": ("none", None),
 }
 
 

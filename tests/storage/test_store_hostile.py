@@ -1,4 +1,4 @@
-"""A chunk of a few kilobytes that claims to decode to 256 MiB is refused, and nothing like it is allocated."""
+"""A chunk of a few kilobytes that claims to decode to 64 MiB is refused, and nothing like it is allocated."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from dgd.data.buffers import Buffers
 from dgd.errors import ReadError
 
 CASES = {
-    "zstd, stated": "CorruptChunkError: .* it says it decodes to 268,435,456 bytes, expected 327,680",
+    "zstd, stated": "CorruptChunkError: .* it says it decodes to 67,108,864 bytes, expected 327,680",
     "zstd, not stated": "CorruptChunkError: .* it does not decompress",
     "zstd, stated wrongly": "CorruptChunkError: .* it does not decompress",
     "zstd, too short": "CorruptChunkError: .* it does not decompress",
-    "blosc, stated": "CorruptChunkError: .* it says it decodes to 268,435,456 bytes, expected 327,680",
+    "blosc, stated": "CorruptChunkError: .* it says it decodes to 67,108,864 bytes, expected 327,680",
     "blosc, stated wrongly": "CorruptChunkError: .* it does not decompress",
-    "lz4, stated": "CorruptChunkError: .* it says it decodes to 268,435,456 bytes, expected 327,680",
+    "lz4, stated": "CorruptChunkError: .* it says it decodes to 67,108,864 bytes, expected 327,680",
     "lz4, stated wrongly": "CorruptChunkError: .* it does not decompress",
     "gzip": "CorruptChunkError: .* it decodes to more than 327,680 bytes",
     "zlib": "CorruptChunkError: .* it decodes to more than 327,680 bytes",
-    "a file of 256 MiB": "CorruptChunkError: .* it has 268,435,456 bytes, expected at most 327,680",
+    "a file of 64 MiB": "CorruptChunkError: .* it has 67,108,864 bytes, expected at most 327,680",
     "a shard index": "CorruptChunkError: .* lies beyond the end of the shard",
     "a chunk shape": "UnsupportedFormatError: .* 1 TiB",
     "a chunk grid": "UnsupportedFormatError: .* chunks",

@@ -113,7 +113,7 @@ def test_a_misaligned_y(length: int, threads: int | None, stores: dict[int, Memo
 
 
 @given(data=st.data())
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_grid(data: st.DataObject, tmp_path: Path) -> None:
     """Rows, columns and chunks of any size, sharded or not; the contract of rows, and equal sums."""
     rows, columns = data.draw(st.integers(1, 40), "rows"), data.draw(st.integers(1, 6), "columns")

@@ -24,7 +24,7 @@ from zarr.storage import FsspecStore
 
 import dgd
 from dgd.cli import main
-from dgd.data.zarr import event_loop
+from dgd.data.zarr import event_loop, retries
 from dgd.data.zarr.locations import source_of
 from dgd.errors import (
     ConfigurationError,
@@ -152,6 +152,13 @@ def test_faults_over_http(http_url: str, path: Path) -> None:
         dgd.open_dataset(f"{http_url}/none")
 
 
+@pytest.fixture
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many attempts as ever, one soon after the other."""
+    monkeypatch.setattr(retries, "PAUSES", (0.01,) * len(retries.PAUSES))
+
+
+@pytest.mark.usefixtures("short_pauses")
 def test_a_server_that_fails(http_url: str, path: Path) -> None:
     """An error of the server is not a missing chunk: it says who failed at what."""
     shutil.copytree(path, path.parent / "broken")
@@ -183,6 +190,7 @@ def test_no_secret_of_a_url_is_told() -> None:
         assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.usefixtures("short_pauses")
 def test_no_secret_is_told_by_a_server_that_fails(http_url: str, path: Path) -> None:
     shutil.copytree(path, path.parent / "broken")
     url = http_url.replace("//", "//user:hunter2@") + "/broken/"
