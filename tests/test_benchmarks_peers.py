@@ -132,6 +132,7 @@ def found_room(place: Path) -> float:
 
 
 class TestRows:
+    @pytest.mark.slow
     def test_dgd_is_measured_and_its_memory(self, places: dict[str, Path]) -> None:
         run = next(run for run in peers.RUNS if (run.peer, run.problem) == ("dgd", "logistic"))
         found = peers.answer(

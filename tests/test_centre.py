@@ -52,7 +52,7 @@ def fit(X: Any, y: Any, **options: Any) -> dgd.Result:
     return dgd.fit(X, y, threads=1, **options)
 
 
-@pytest.mark.each(5)
+@pytest.mark.each(12)
 @pytest.mark.parametrize(("loss", "penalty", "solver"), CASES)
 def test_a_columns_mean_costs_neither_passes_nor_digits(loss: str, penalty: str, solver: str) -> None:
     """Offsets of 2¹⁰, 2²⁰ and 2³⁰ spreads, for which the stored columns are as exact as those centred beforehand."""
@@ -65,7 +65,7 @@ def test_a_columns_mean_costs_neither_passes_nor_digits(loss: str, penalty: str,
         np.testing.assert_allclose(found.coef_, centred.coef_, rtol=1e-7, atol=1e-7)
 
 
-@pytest.mark.each(2)
+@pytest.mark.each(12)
 @pytest.mark.parametrize("solver", [*SMOOTH, "cg", "fista"])
 @pytest.mark.parametrize("tol", [1e-4, 1e-8, 1e-12])
 @pytest.mark.parametrize("loss", ["squared", "huber"])

@@ -104,6 +104,7 @@ COLUMN = RNG.normal(size=400)
 COLLINEAR = np.column_stack([COLUMN, COLUMN + 1e-9 * RNG.normal(size=400), RNG.normal(size=400)])
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize(
     ("y", "options"),
     [

@@ -46,6 +46,7 @@ def theirs(y: np.ndarray, class_weight: Any, weight: Any = W, X: np.ndarray = X)
     return linear_model.LogisticRegression(class_weight=class_weight, tol=1e-12, max_iter=10_000).fit(X, y, weight)
 
 
+@pytest.mark.each(4)
 @pytest.mark.parametrize(
     ("y", "class_weight"),
     [(TWO, BALANCED), (TWO, {"yes": 3.0, "no": 0.5}), (THREE, BALANCED), (THREE, {10: 0.25})],

@@ -548,6 +548,7 @@ def test_an_error_of_the_network_is_a_lost_cluster_and_one_of_the_disk_is_not() 
     assert exit_code(PermissionError(13, "Permission denied")) == 3
 
 
+@pytest.mark.slow
 def test_a_terminal_that_lacks_a_letter_gets_a_question_mark(start: Start, store: str) -> None:
     child = start("plan", store, env={**os.environ, "PYTHONIOENCODING": "koi8-r"})
     out, err = child.communicate(timeout=SOON)
@@ -560,6 +561,7 @@ def test_version_and_the_module_run_as_a_program() -> None:
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, f"dgd {dgd.__version__}\n", "")
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize("arguments", [["predict", "{model}", "{store}"], ["fit", "--help"]])
 def test_a_closed_pipe_is_no_error_worth_a_word(start: Start, arguments: list[str], store: str, model: Path) -> None:
     read, write = os.pipe()
@@ -646,6 +648,7 @@ def test_a_scheduler_by_address_or_file_gives_the_same_bits(
     assert zarr.open_array(out, mode="r").shape == (1003,)
 
 
+@pytest.mark.slow
 def test_one_signal_stops_a_fit_on_a_cluster_after_the_pass(start: Start, store: str, two_workers: Any) -> None:
     child = start("fit", store, "--scheduler-file", two_workers.file, *ENDLESS[:-2], "--json")
     read_until(child.stderr, "pass 3")
@@ -656,6 +659,7 @@ def test_one_signal_stops_a_fit_on_a_cluster_after_the_pass(start: Start, store:
     assert "Traceback" not in err
 
 
+@pytest.mark.slow
 @pytest.mark.each(2)
 @pytest.mark.parametrize("command", ["fit", "plan"])
 def test_a_scheduler_that_does_not_answer_ends_with_5(start: Start, command: str, store: str) -> None:

@@ -82,6 +82,7 @@ def signal_in_pass(monkeypatch: pytest.MonkeyPatch) -> Any:
     return arm
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize(
     ("command", "sent"),
     [(("cv", "--n-lambdas", "2", "--folds", "3"), signal.SIGTERM), (("path", "--n-lambdas", "3"), signal.SIGINT)],

@@ -122,6 +122,7 @@ def hanging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str = KEY) -> 
     return flag
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize("key", [KEY, "y/c/5"])
 def test_max_seconds_ends_a_fit_before_its_first_pass(
     files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str

@@ -40,6 +40,7 @@ def one_thread(tmp_path_factory: pytest.TempPathFactory) -> Any:
         yield found
 
 
+@pytest.mark.slow
 def test_a_fit_in_a_task_runs_on_threads(store: str, one_thread: Cluster) -> None:
     def fit(path: str) -> str:
         import dgd
@@ -58,6 +59,7 @@ def test_a_fit_in_a_task_runs_on_threads(store: str, one_thread: Cluster) -> Non
         assert one_thread.client.submit(job, store, pure=False).result(timeout=SECONDS) == "threads"
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize("freed", ["by dgd", "by the caller"])
 def test_a_client_given_in_a_task_is_used(store: str, one_thread: Cluster, freed: str) -> None:
     """Though the task has the only thread of the only worker; twice, for the thread is taken back at the end."""

@@ -74,6 +74,7 @@ def test_passes_that_are_cut_otherwise_have_the_same_bits(monkeypatch: pytest.Mo
     assert {1, 2, 3, 5, 10, 19} <= counts
 
 
+@pytest.mark.slow
 def test_the_tasks_of_a_short_pass_do_not_grow_with_workers() -> None:
     dataset = chunked(1000)
     tasks = set()

@@ -52,6 +52,7 @@ def stranger(found: Cluster, folder: Path, source: str) -> None:
 ALTERED, NONE, OLD = "altered", "raise ModuleNotFoundError('No module named dgd')", "__version__ = '0.0.9'"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "reason"),
     [(NONE, "it has no dgd"), pytest.param(OLD, "it has dgd 0.0.9, expected 0.1.0", marks=pytest.mark.slow)],

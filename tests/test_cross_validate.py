@@ -51,7 +51,7 @@ def naive_loss(name: str, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
     return np.where(r <= 1.35, r * r / 2, 1.35 * (r - 1.35 / 2))
 
 
-@pytest.mark.each(2)
+@pytest.mark.each(4)
 @pytest.mark.parametrize(
     ("loss", "penalties", "options"),
     [

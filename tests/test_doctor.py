@@ -163,6 +163,7 @@ def test_a_worker_that_is_frozen_and_one_of_another_version(
     assert faults["versions"].fix == f"pip install dgd=={dgd.__version__} on {old}, and start it anew"
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize("is_there", [False, True])
 def test_no_scheduler_is_a_sentence(is_there: bool, capsys: pytest.CaptureFixture[str]) -> None:
     """Nobody at the port, or somebody who accepts and says nothing."""

@@ -39,7 +39,7 @@ ESTIMATORS = [
 ]
 
 
-@pytest.mark.each(5)
+@pytest.mark.each(12)
 @parametrize_with_checks(ESTIMATORS)
 def test_scikit_learn_finds_nothing(estimator: Any, check: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     # Without it the check with NumPy arrays under the array API's dispatch would skip itself.

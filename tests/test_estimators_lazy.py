@@ -91,7 +91,7 @@ def store(tmp_path: Path) -> str:
     return written(tmp_path / "train.zarr", feature_names=list("abcd"))
 
 
-@pytest.mark.each(4)
+@pytest.mark.each(12)
 @pytest.mark.parametrize(("way", "fit"), WAYS, ids=lambda value: value if isinstance(value, str) else str(value[0]))
 def test_lazy_fits_equal_fits_from_memory(way: str, fit: Any, tmp_path: Path) -> None:
     estimator, y = clone(fit[0]), fit[1]

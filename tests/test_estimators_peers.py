@@ -95,6 +95,7 @@ def identity(case: Any) -> str:
     return f"{case[0]}-{'-'.join(f'{k}={v}' for k, v in case[1].items())}-{np.shape(case[2])}"
 
 
+@pytest.mark.each(12)
 @pytest.mark.parametrize("case", CASES, ids=identity)
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize("weight", [None, W], ids=["plain", "weighted"])

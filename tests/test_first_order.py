@@ -337,6 +337,7 @@ def coordinate_descent(X: np.ndarray, y: np.ndarray, *, l1: float, l2: float = 0
     return b
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize(
     "penalty",
     [{"l1": 0.1}, {"l1": 0.1, "l2": 0.05}, {"l1": 0.0, "low": 0.0}, {"l1": 0.05, "low": 0.3}],

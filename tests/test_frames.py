@@ -85,6 +85,7 @@ def test_dask_partition_by_partition_is_the_table_in_memory(lazy: Any) -> None:
     assert dgd.plan(lazy[FEATURES], lazy["t"]).fits
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize("column", ["text", "kind"])
 def test_labels_through_dask_are_those_in_memory(parquet: str, column: str) -> None:
     lazy = dd.read_parquet(parquet)

@@ -232,6 +232,7 @@ class Heard:
         self.messages += [event.message] if event.message else []
 
 
+@pytest.mark.slow
 @pytest.mark.each(2)
 def test_a_worker_with_another_copy_is_named(
     two_copies: tuple[Cluster, Path, Path], monkeypatch: pytest.MonkeyPatch
@@ -255,6 +256,7 @@ def test_a_worker_with_another_copy_is_named(
     assert found.workers[1].pid == found.worker_pids()[said.partition("read by worker ")[2].partition(")")[0]]
 
 
+@pytest.mark.each(3)
 @pytest.mark.parametrize("resident", [0, 2**20])
 @pytest.mark.parametrize("known", [False, True])
 def test_copies_without_a_list_are_told_apart_in_the_first_pass(

@@ -146,6 +146,7 @@ def with_matrix_leverage(result: dgd.Result, power: float, w: np.ndarray, classe
     return np.sqrt(np.diag(bread @ meat @ bread))
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize(("cov", "power"), [("HC2", 0.5), ("HC3", 1.0)])
 def test_the_leverage_of_a_row_of_classes_is_a_matrix(cov: str, power: float) -> None:
     for weight in (None, WEIGHT):

@@ -664,6 +664,7 @@ def test_a_parquet_file_without_rows(tmp_path: Path) -> None:
     assert str(refusal(path)) == f"{path}: has no rows, expected at least one"
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "not compressed"])
 def test_a_damaged_gz_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -> None:
     monkeypatch.setattr(csv_blocks, "BLOCK_BYTES", 1 << 12)

@@ -54,6 +54,7 @@ def break_file(path: Path, row: int) -> str:
     return text
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize("more", [[], ["--chunk-rows", "40"], ["--chunk-rows", "50", "--compression", "zstd"]])
 def test_finished_files_are_not_read_again(
     tmp_path: Path, more: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
@@ -104,6 +105,7 @@ def test_what_is_damaged_or_of_another_command_is_not_used(tmp_path: Path, capfd
     assert "kept:" not in capfd.readouterr().out
 
 
+@pytest.mark.slow
 def test_it_may_fail_twice_and_be_killed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     paths, out = files(tmp_path), tmp_path / "o.zarr"
     assert main(command(paths, tmp_path / "whole.zarr")) == 0

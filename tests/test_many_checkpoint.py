@@ -90,7 +90,7 @@ def same(found: Any, expected: Any) -> None:
     assert (found.passes, found.bytes_read) == (expected.passes, expected.bytes_read)
 
 
-@pytest.mark.each(4)
+@pytest.mark.each(8)
 @pytest.mark.parametrize(
     ("call", "loss", "options"),
     [

@@ -98,7 +98,7 @@ def test_with_little_room_some_are_read_once_and_the_others_once_a_pass(case: Ca
     assert counts(data) == Counter({start: 1 if stays[start] else result.n_iter_ for start in STARTS})
 
 
-@pytest.mark.each(2)
+@pytest.mark.each(4)
 @each_method
 def test_rows_held_out_are_scored_in_the_same_read(case: Case) -> None:
     """But for an iterate that is not the point evaluated: with a prox, or after an epoch, it is scored by itself."""
@@ -144,7 +144,7 @@ def test_counted_by_the_executor_it_is_one_sweep_a_pass(
     assert set(executor.reads.values()) == {(1 if resident else result.n_iter_) + reads_targets_first}
 
 
-@pytest.mark.each(2)
+@pytest.mark.each(4)
 @each_method
 def test_same_bits_inline_and_on_threads(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     data = dataset(case, weight=True, offset=True)

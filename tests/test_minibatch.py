@@ -63,6 +63,7 @@ def test_equals_the_bare_loop(problem: Problem, bounds: list[int], batch_size: i
     assert result.status is Status.ITERATION_LIMIT
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize("loss", ["squared", "huber", "logistic", "poisson", "softmax"])
 def test_comes_near_the_optimum_of_every_loss(problem: Problem, loss: str) -> None:
     X = standardised(problem)

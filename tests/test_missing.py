@@ -48,6 +48,7 @@ def store(data: dict[str, np.ndarray], tmp_path: Path) -> Path:
 ARRAYS = {"weight": "weight", "offset": "offset"}
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize("solver", ["newton", "lbfgs", "gd", "cg"])
 def test_a_fit_is_that_of_the_complete_rows(store: Path, data: dict[str, np.ndarray], solver: str) -> None:
     rows = complete(data)

@@ -76,7 +76,7 @@ def tiny_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.label for case in CASES])
-@pytest.mark.each(7)
+@pytest.mark.each(12)
 def test_every_method_goes_the_way_it_goes_on_dense_rows(case: Case, tiny_chunks: None) -> None:
     options = {**case.options, "max_iter": 12, "tol": 0, "loss": case.loss}
     if getattr(case.loss, "name", case.loss) not in {"softmax"} and case.y.ndim == 1:

@@ -288,6 +288,7 @@ sys.exit(main())
 """
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize("number", [9, 2])
 def test_a_stopped_one_leaves_nothing_that_lasts(fitted: dgd.Result, table: Path, tmp_path: Path, number: int) -> None:
     fitted.model.save(tmp_path / "m.dgd")

@@ -86,6 +86,7 @@ def test_divergence_is_reported(name: str, run: dict[str, Any]) -> None:
     assert np.isfinite(result.theta).all()
 
 
+@pytest.mark.slow
 def test_the_books_batch_gradient_descent() -> None:
     """Chapter 4: η = 0.1, 1,000 steps from randn(2, 1) after seed 42, to the printed digit, in both editions."""
     X, y = trajectory_data("homl_linear100")
@@ -128,6 +129,7 @@ def test_norris_without_standardising() -> None:
     assert digits(result.theta, read_json(DATA / "nist" / "norris.json")["certified"]["params"]) >= 9
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize("rule", ["auto", "exact"])
 def test_lm_of_the_flights(rule: str) -> None:
     """R: lm(arr_delay ~ dep_delay) on 327,346 flights."""

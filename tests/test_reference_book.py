@@ -51,6 +51,7 @@ def test_normal_equation(solver: str) -> None:
     np.testing.assert_allclose(predictions, recomputed("normal_equation_predictions_at_0_and_2"), rtol=1e-12)
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize(("figure", "start"), [("", "seed42_randn2"), ("_ml2", "ml2_stream")])
 def test_batch_gradient_descent(figure: str, start: str) -> None:
     """η = 0.1, 1,000 steps; and in between, the trajectory."""

@@ -73,6 +73,7 @@ def test_longley_with_the_defaults(solver: str) -> None:
     assert digits(result.theta, certified) >= 6
 
 
+@pytest.mark.each(4)
 @pytest.mark.parametrize("name", ["wampler1", "wampler2"])
 @pytest.mark.parametrize("rate", ["auto", "exact"])
 def test_steepest_descent_says_that_it_is_not_there(name: str, rate: str) -> None:

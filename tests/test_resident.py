@@ -359,6 +359,7 @@ def in_memory(kind: str, store: str, problem: Problem) -> dgd.Dataset:
     return select(dataset, Selection.of_rows(np.flatnonzero(~holes), dataset.bounds))
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize("kind", ["targets left out", "texts left out", "weights left out", "rows selected"])
 def test_rows_of_arrays_in_memory_stay_as_they_were_read(kind: str, store: str, problem: Problem) -> None:
     loss = Logistic(classes=("no", "yes")) if kind == "texts left out" else "logistic"

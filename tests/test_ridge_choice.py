@@ -33,6 +33,7 @@ def test_gcv_is_that_of_the_hat_matrix(fit_intercept: bool) -> None:
     assert len(set(found.strengths)) > 1
 
 
+@pytest.mark.each(3)
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize("by", ["rows", "chunks"])
 def test_errors_of_folds_are_those_of_fits_without_them(by: Any, fit_intercept: bool) -> None:

@@ -55,6 +55,7 @@ def without_sample(*data: Any, **options: Any) -> dgd.Result:
     return found
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize("loss", TARGETS)
 def test_the_same_minimum_in_no_more_passes(loss: str) -> None:
     some = X[:, :4] if loss == "softmax" else X
@@ -131,6 +132,7 @@ def in_order() -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
     return X[order], CLASSES[order], {}
 
 
+@pytest.mark.each(4)
 @pytest.mark.parametrize("data", [one_hot, rare, separated, in_order])
 def test_a_pass_late_at_most(data: Any) -> None:
     found_X, y, options = data()

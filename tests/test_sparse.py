@@ -76,7 +76,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Stored:
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.label for case in CASES])
-@pytest.mark.each(6)
+@pytest.mark.each(12)
 def test_every_method_goes_the_way_it_goes_on_dense_rows(case: Case, tiny_chunks: None) -> None:
     options = {**case.options, "max_iter": 12, "tol": 0, "loss": case.loss}
     if getattr(case.loss, "name", case.loss) not in {"softmax"} and case.y.ndim == 1:
@@ -275,6 +275,7 @@ def test_a_damaged_matrix_in_memory_is_refused() -> None:
         dgd.fit(matrix, WEIGHT)
 
 
+@pytest.mark.slow
 def test_products_folds_and_standard_errors_are_those_of_dense_rows(stored: Stored, some_chunks: None) -> None:
     _, matrix, y = stored
     cells = matrix.toarray()

@@ -48,6 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
+@pytest.mark.each(3)
 @pytest.mark.parametrize(
     "how",
     [

@@ -40,6 +40,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(tmp_path_factory.mktemp("summaries") / "a.zarr")
 
 
+@pytest.mark.slow
 def test_each_method_has_the_bits_of_one_thread(stored: Path, two_workers: Any) -> None:
     for how in METHODS:
         one = dgd.summarize(stored, weight="weight", threads=1, **how)

@@ -171,6 +171,7 @@ def test_a_history_of_an_older_dgd_is_read(slow: dgd.Dataset) -> None:
         records_of(table[:, :-1])
 
 
+@pytest.mark.slow
 def test_on_a_cluster_it_is_summed_from_the_tasks(tmp_path: Path) -> None:
     path = tmp_path / "data.zarr"
     rng = np.random.default_rng(1)

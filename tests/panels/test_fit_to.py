@@ -54,7 +54,7 @@ def test_every_target_is_that_of_least_squares(
     check(written(tmp_path / "b.zarr"), weight=WEIGHT if weighted else None, fit_intercept=fit_intercept)
 
 
-@pytest.mark.each(2)
+@pytest.mark.each(4)
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_panels_threads_and_what_stays_in_memory_change_no_bit(layout: str, tmp_path: Path) -> None:
     chunks, shards = LAYOUTS[layout]
@@ -71,6 +71,7 @@ def test_panels_threads_and_what_stays_in_memory_change_no_bit(layout: str, tmp_
         assert same_bits(bits, now), (panel, resident, threads)
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize("kind", ["numpy", "dask", "zarr", "xarray", "xarray over dask"])
 def test_arrays_of_every_kind(kind: str, tmp_path: Path) -> None:
     path = store(tmp_path / "a.zarr", X, Y, (40, 5, 6))

@@ -19,6 +19,7 @@ NOISY = Y + np.random.default_rng(1).normal(size=Y.shape) * np.geomspace(1, 300,
 TRIED = [0.0, 0.01, 0.3, 10.0]
 
 
+@pytest.mark.each(3)
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize("weighted", [True, False])
 def test_one_strength_is_that_of_a_fit(fit_intercept: bool, weighted: bool, tmp_path: Path) -> None:
@@ -32,6 +33,7 @@ def test_one_strength_is_that_of_a_fit(fit_intercept: bool, weighted: bool, tmp_
         assert_allclose(found["intercept"][place], one.intercept_, rtol=1e-8, atol=1e-12)
 
 
+@pytest.mark.each(3)
 @pytest.mark.parametrize("by", ["gcv", "folds"])
 @pytest.mark.parametrize("fit_intercept", [True, False])
 def test_the_strength_of_each_target_is_that_of_the_summary(by: str, fit_intercept: bool, tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     return found
 
 
+@pytest.mark.each(2)
 @pytest.mark.usefixtures("small_tiles")
 @pytest.mark.parametrize("chunks", [(ROWS, 5, 6), (1, LAT, LON), (40, 13, 4), (7, 2, 3)])
 def test_each_stored_chunk_is_read_once(chunks: tuple[int, ...], reads: Counter[str], tmp_path: Path) -> None:

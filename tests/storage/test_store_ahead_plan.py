@@ -103,6 +103,7 @@ def url(tmp_path: Path) -> Iterator[str]:
     server.server_close()
 
 
+@pytest.mark.slow
 def test_a_pass_over_a_slow_line_takes_the_time_of_its_requests_side_by_side(url: str) -> None:
     stored = dgd.open_dataset(url)
     dataset = dgd.Dataset(stored.X, as_rows("y", np.ones(stored.shape[0])))

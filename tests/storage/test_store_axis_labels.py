@@ -28,6 +28,7 @@ def written(path: Path, values: np.ndarray, dims: tuple[str, str], *, y: bool = 
     return path
 
 
+@pytest.mark.each(3)
 @pytest.mark.parametrize("zarr_format", [2, 3])
 @pytest.mark.parametrize("dtype", [object, "U8"])
 @pytest.mark.filterwarnings("ignore:The data type .FixedLengthUTF32")

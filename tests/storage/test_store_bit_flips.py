@@ -91,11 +91,13 @@ def check(path: Path, compression: str, flips: int, look: Callable[[Path], Opene
     assert counts["MetadataError"] > 0
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize("compression", COMPRESSIONS)
 def test_dataset(compression: str, tmp_path: Path) -> None:
     check(tmp_path / "a.zarr", compression, 100, as_dataset)
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize("compression", COMPRESSIONS)
 def test_arrays_alone(compression: str, tmp_path: Path) -> None:
     check(tmp_path / "a.zarr", compression, 50, as_arrays)

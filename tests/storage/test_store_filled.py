@@ -30,6 +30,7 @@ LAYOUTS: dict[str, tuple[dict[str, Any], int]] = {
 }
 
 
+@pytest.mark.each(4)
 @pytest.mark.usefixtures("tiny_data_are_divided_too")
 @pytest.mark.parametrize(
     ("name", "zarr_format"), [("rows", 2), ("rows", 3), ("columns", 2), ("columns", 3), ("shards", 3)]

@@ -144,6 +144,7 @@ def test_what_shards_in_shards_lack_is_missing(tmp_path: Path) -> None:
         dgd.open_dataset(path).read(1)
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize("codec", ["bz2", "lzma"])
 def test_a_small_chunk_cannot_become_a_large_one(codec: str, tmp_path: Path) -> None:
     compressor = numcodecs.BZ2() if codec == "bz2" else numcodecs.LZMA()

@@ -72,7 +72,7 @@ def check(path: Path, form: Format) -> None:
     assert moments.squares.tobytes() == expected_moments.squares.tobytes()
 
 
-@pytest.mark.each(6)
+@pytest.mark.each(12)
 @pytest.mark.parametrize("form", covering(), ids=str)
 def test_format(form: Format, tmp_path: Path) -> None:
     check(tmp_path / "a.zarr", form)

@@ -184,6 +184,7 @@ def test_a_time_without_one_length_or_date_is_refused(tmp_path: Path, attributes
         dgd.fit(path, time_unit="days")
 
 
+@pytest.mark.each(3)
 @pytest.mark.parametrize("shards", [None, (16, 12)])
 @pytest.mark.parametrize("square", [True, False])
 def test_x_is_read_transposed_where_the_names_say_so(

@@ -71,6 +71,7 @@ JUNK = [
 ]
 
 
+@pytest.mark.each(2)
 def test_whatever_a_document_holds_the_error_is_typed(path: Path) -> None:
     """Every place of X's document with every sort of junk: opened and read as it stands, or refused by a DgdError."""
     file = document(path)
