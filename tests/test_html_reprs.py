@@ -22,7 +22,7 @@ def test_they_are_inert_and_say_what_there_is() -> None:
         found = check_inert(value._repr_html_())
         assert any(EVIL in text for text in found.texts)
     assert f"{result.loss:.8g} (squared)" in result._repr_html_()
-    assert f"<td>{result.coef_[1]:.6g}</td>" in result._repr_html_()
+    assert f"<td class=n>{result.coef_[1]:.6g}</td>" in result._repr_html_()
     assert result._repr_html_().index(f"{result.coef_[1]:.6g}") < result._repr_html_().index(f"{result.coef_[0]:.6g}")
     assert "200 × 3" in dataset._repr_html_()
     assert pickle.loads(pickle.dumps(result))._repr_html_() == result._repr_html_()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from sklearn import metrics
 import dgd
 from dgd.cli import main
 from dgd.errors import ConfigurationError, WriteError
+from dgd.errors.markup import table
 from dgd.fitting.report.charts import Axis, Line, cell_map, interval_chart, line_chart
 from dgd.models.diagnose import diagnose
 from dgd.models.scoring.diagnosis import Diagnosis
@@ -105,6 +107,25 @@ def test_of_everything_it_is_one_inert_file(store: str, tmp_path: Path) -> None:
     assert ("http-equiv", "Content-Security-Policy") in found.attributes
 
 
+def test_numbers_are_rounded_and_aligned_and_what_there_is_not_is_left_out(store: str, tmp_path: Path) -> None:
+    model = dgd.fit(store, threads=1).model
+    text = dgd.report(model, store, out=tmp_path / "r.html", threads=1).read_text()
+    found = check_inert(text)
+    assert f"{ROWS:,}" in found.texts
+    assert not {"NoPenalty()", "rows left out"} & set(found.texts)
+    assert f"{model.provenance['loss_value']:.8g}" in found.texts
+    assert max(map(len, re.findall(r">[-\d.]+<", text))) <= 15
+    assert "1 thread<" in text
+    assert table([("a", 1), ("b", "-2.5e-07"), ("and more",)], ["name", "b"]).count(" class=n") == 3
+    assert " class=n" not in table([("a", 1), ("b", "text")])
+
+
+def test_few_points_are_marked_and_many_are_a_line() -> None:
+    for count, marked in [(40, 40), (41, 0), (1, 1)]:
+        x = np.arange(count, dtype=np.float64)
+        assert line_chart("Loss", [Line("", x, x, dots=True)], "pass", "loss").count("<circle") == marked
+
+
 def test_ticks_are_told_apart_and_passes_are_whole() -> None:
     loss = np.linspace(2779.2301, 2779.2309, 6)
     found = check_inert(line_chart("Loss", [Line("", np.array([1.0, 2.0]), loss[[0, -1]])], "pass", "loss"))
@@ -118,7 +139,7 @@ def test_intervals_are_those_of_the_inference(rows: Any, tmp_path: Path) -> None
     inference = result.inference()
     text = dgd.report(inference.model, out=tmp_path / "r.html").read_text()
     for end in inference.intervals[1]:
-        assert f"<td>{end:.6g}</td>" in text
+        assert f"<td class=n>{end:.6g}</td>" in text
 
 
 def test_residuals_and_the_loss_of_each_chunk(rows: Any, store: str) -> None:

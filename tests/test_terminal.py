@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextvars import copy_context
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 import dgd
+from dgd.cli import main
 from dgd.cli.progress import line as lines
 from dgd.cli.progress.counts import Counts, duration
 from dgd.cli.progress.line import PlainBar, RedrawnLine, RichBar, best_bar, fitting
@@ -215,6 +217,32 @@ def test_lines_are_folded_below_what_belongs_to_their_label() -> None:
         "              sums of products, in 1 pass",
     ]
     assert folded("x" * 70, 60) == "x" * 70
+    solver = f"solver          {'word ' * 12}".rstrip()
+    assert folded(solver, 40).split("\n")[1] == " " * 16 + "word word word word word"
+
+
+def test_plan_and_info_have_the_terminals_width_and_commands_stay_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("info", "inspect", "plan"):
+        monkeypatch.setattr(import_module(f"dgd.cli.{name}"), "columns", lambda: 60)
+    with dgd.DatasetWriter(tmp_path / "d.zarr", feature_names=["first", "second"]) as writer:
+        writer.append(np.ones((9, 2)), np.arange(9.0))
+    for command in (["info"], ["plan", "--loss", "huber"]):
+        assert main([command[0], str(tmp_path / "d.zarr"), *command[1:], "--quiet"]) == 0
+        said = capsys.readouterr().out.splitlines()
+        wide = [line for line in said if len(line) > 60]
+        assert all(len(line.split()) <= 2 for line in wide), wide  # a path, a fingerprint
+        assert "  ".join(line.strip() for line in said).count("float64") == (command == ["info"]) * 2
+    level = "a level" * 5
+    rows = [f"{level},0.5", f"{level},0.5", *(f"{level}{row},{row}.25" for row in range(3))]
+    (tmp_path / "t.csv").write_text("\n".join(["one,two", *rows]))
+    path = str(tmp_path / "t.csv")
+    for name in ("inspect", "info"):
+        assert main([name, path]) == 0
+        said = capsys.readouterr().out.splitlines()
+        assert any(line.startswith(f"  dgd ingest {path} ") for line in said)
+        assert max(len(line) for line in said if path not in line) <= 60
 
 
 def test_an_overview_has_the_terminals_width(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from dgd.cli import options
-from dgd.cli.output import print_json, say
+from dgd.cli.output import columns, print_json, say
+from dgd.errors.columns_text import folded
 
 
 @click.command
@@ -22,13 +23,14 @@ def info(store: str, storage_options: dict[str, Any] | None, as_json: bool) -> i
     from dgd.data.tables.files import is_table, parquet_paths
 
     if is_table(store) or parquet_paths(store):
+        from dgd.cli.inspect import lines
         from dgd.data.tables.inspection.inspect import inspect
 
         tables = inspect(store, storage_options=storage_options)
         if as_json:
             print_json(tables.as_json())
         else:
-            say(str(tables))
+            say(lines(tables))
         return 0
     from dgd.data.zarr import info as describe
 
@@ -36,5 +38,5 @@ def info(store: str, storage_options: dict[str, Any] | None, as_json: bool) -> i
     if as_json:
         print_json(found.as_json())
     else:
-        say(found.table())
+        say(folded(found.table(columns()), columns()))
     return 0

@@ -8,9 +8,11 @@ import click
 
 from dgd.cli import options
 from dgd.cli.dialect import dialect as with_dialect
-from dgd.cli.output import print_json, say
+from dgd.cli.output import columns, print_json, say
+from dgd.errors.columns_text import folded
 
 if TYPE_CHECKING:
+    from dgd.data.tables.inspection.inspection import Inspection
     from dgd.data.tables.text.dialect import Dialect
 
 
@@ -34,5 +36,11 @@ def inspect(
     if as_json:
         print_json(found.as_json())
     else:
-        say(str(found))
+        say(lines(found))
     return 0
+
+
+def lines(found: Inspection) -> str:
+    """As wide as the terminal, but for commands, which are there to be pasted."""
+    told = str(found).split("\n")
+    return "\n".join(line if line.startswith("  dgd ") else folded(line, columns()) for line in told)

@@ -38,7 +38,13 @@ def kind(command: Command) -> Command:
         help="The kind of penalty, or the part R of l1, from 0 to 1 [l2].",
     )
     @click.option("--n-lambdas", type=click.IntRange(1), metavar="N", help="Strengths [20; 100 for the squared loss].")
-    @click.option("--solver", type=click.Choice(["auto", *SOLVERS]), default="auto", help="The method [auto].")
+    @click.option(
+        "--solver",
+        type=click.Choice(["auto", *SOLVERS]),
+        default="auto",
+        metavar="NAME",
+        help=f"The method: {', '.join(SOLVERS)}, or auto [auto].",
+    )
     @click.option(
         "--intercept/--no-intercept", "fit_intercept", default=True, help="Fit an intercept or none [fit it]."
     )

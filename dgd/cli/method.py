@@ -70,7 +70,8 @@ def method(command: Command) -> Command:
         "--solver",
         type=click.Choice(["auto", *SOLVERS]),
         default="auto",
-        help="The method; auto says what and why [auto].",
+        metavar="NAME",
+        help=f"The method: {', '.join(SOLVERS)}; or auto, which says what and why [auto].",
     )
     @click.option(
         "--learning-rate",

@@ -10,7 +10,8 @@ from dgd.cli.arrays import arrays as with_arrays
 from dgd.cli.grouped import GroupedCommand
 from dgd.cli.method import Chosen, method
 from dgd.cli.options import Where
-from dgd.cli.output import print_json, say
+from dgd.cli.output import columns, print_json, say
+from dgd.errors.columns_text import folded
 
 
 @click.command(cls=GroupedCommand)
@@ -45,7 +46,7 @@ def plan(
     if as_json:
         print_json({**cost.as_json(), "solver": what.choice.name, "because": what.choice.because})
     else:
-        say(f"{'solver':<16}{what.choice.name}: {what.choice.because}")
-        say(cost.table())
+        solver = f"{'solver':<16}{what.choice.name}: {what.choice.because}"
+        say(folded(f"{solver}\n{cost.table()}", columns()))
     cost.check()
     return 0

@@ -14,8 +14,9 @@ from dgd.cli.arrays import arrays as with_arrays
 from dgd.cli.grouped import GroupedCommand
 from dgd.cli.model_out import check_place
 from dgd.cli.options import Where
-from dgd.cli.output import print_json, say
+from dgd.cli.output import columns, print_json, say
 from dgd.errors import ConfigurationError
+from dgd.errors.columns_text import folded
 from dgd.errors.words import counted, size
 
 if TYPE_CHECKING:
@@ -94,7 +95,8 @@ def summarize(
     if as_json:
         print_json(_as_json(found, out))
     else:
-        say("\n".join(f"{name:<14}{text}" for name, text in _table(found, out, before)))
+        text = "\n".join(f"{name:<14}{text}" for name, text in _table(found, out, before))
+        say(folded(text, columns()))
     return 0
 
 

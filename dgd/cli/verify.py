@@ -8,7 +8,8 @@ import click
 
 from dgd.cli import options
 from dgd.cli.options import Where
-from dgd.cli.output import note, print_json, say
+from dgd.cli.output import columns, note, print_json, say
+from dgd.errors.columns_text import folded
 
 
 @click.command
@@ -26,7 +27,7 @@ def verify(store: str, storage_options: dict[str, Any] | None, where: Where, as_
     if as_json:
         print_json(found.as_json())
     else:
-        say(found.table())
+        say(folded(found.table(), columns()))
     if found.whole:
         return 0
     note("error: the store is damaged; restore the chunks that are named, or write it again")

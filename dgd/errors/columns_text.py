@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 LEAST_NAME = 12
 """Columns that a table's names keep."""
-INDENT = 14
-"""Of what belongs to a label."""
+LABEL = re.compile(r"\S+(?: \S+)* {2,}(?=\S)|\S.{12} (?=\S)")
+"""What stands first in a line, before what is said of it."""
+MOST_LABEL = 24
 
 
-def table_lines(cells: Sequence[Sequence[str]], width: int | None = None, *, least: int = 0) -> list[str]:
-    """Names to the left, all else to the right, a line for each row of cells.
+def table_lines(
+    cells: Sequence[Sequence[str]], width: int | None = None, *, least: int = 0, align: Callable[..., str] = str.rjust
+) -> list[str]:
+    """Names to the left, all else to the right (or as `align` has it), a line for each row of cells.
 
     least: columns that the names have. width: columns of the terminal. Where it is too narrow, names lose their middle,
     and the table is cut into blocks of columns, each with the names and a blank line above it.
@@ -27,8 +30,8 @@ def table_lines(cells: Sequence[Sequence[str]], width: int | None = None, *, lea
     for first, last in _blocks(widths[1:], None if width is None else width - name):
         lines += [""] * bool(lines)
         for row in cells:
-            block = map(str.rjust, row[1 + first : 1 + last], widths[1 + first : 1 + last])
-            lines.append("  ".join([shortened(row[0], name).ljust(name), *block]))
+            block = map(align, row[1 + first : 1 + last], widths[1 + first : 1 + last])
+            lines.append("  ".join([shortened(row[0], name).ljust(name), *block]).rstrip())
     return lines
 
 
@@ -61,7 +64,8 @@ def folded(text: str, width: int | None) -> str:
 
 
 def _parts(line: str, width: int) -> list[str]:
-    parts, indent = [], INDENT if re.match(r"\S.{12} \S", line) else 2
+    label = LABEL.match(line)
+    parts, indent = [], label.end() if label and label.end() <= MOST_LABEL else 2
     while len(line) > width:
         end = line.rfind(" ", indent + 1, width + 1)
         if end < 0:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from dgd.errors.words import visible
 
 LONGEST = 200
 """Characters of one cell; what comes from files may be longer."""
+NUMBER = re.compile(r"-?[0-9][0-9,]{,30}(?:\.[0-9]{,30})?(?:e[-+]?[0-9]{1,4})?%?")
 
 
 def escaped(value: Any) -> str:
@@ -19,10 +22,20 @@ def escaped(value: Any) -> str:
 
 
 def table(rows: Iterable[Sequence[Any]], head: Sequence[Any] = ()) -> str:
-    """A table of escaped cells."""
-    cells = ["<tr>" + "".join(f"<td>{escaped(cell)}</td>" for cell in row) + "</tr>" for row in rows]
-    top = "<tr>" + "".join(f"<th>{escaped(cell)}</th>" for cell in head) + "</tr>" if head else ""
-    return f"<table>{top}{''.join(cells)}</table>"
+    """A table of escaped cells; columns of numbers, but for the first, are aligned to the right."""
+    texts = [list(map(str, row)) for row in rows]
+    numbers = [
+        j > 0 and all(map(NUMBER.fullmatch, column)) for j, column in enumerate(zip_longest(*texts, fillvalue="0"))
+    ]
+    lines = [("th", [*map(str, head)])] if head else []
+    lines += [("td", row) for row in texts]
+    return f"<table>{''.join(_line(tag, cells, numbers) for tag, cells in lines)}</table>"
+
+
+def _line(tag: str, cells: Sequence[str], numbers: Sequence[bool]) -> str:
+    pairs = zip_longest(cells, numbers[: len(cells)], fillvalue=False)
+    shown = (f"<{tag}{' class=n' * is_number}>{escaped(cell)}</{tag}>" for cell, is_number in pairs)
+    return f"<tr>{''.join(shown)}</tr>"
 
 
 def facts(title: str, pairs: Iterable[tuple[str, Any]]) -> str:

@@ -28,6 +28,7 @@ from dgd.data.zarr.stored_ids import text_ids
 from dgd.data.zarr.table.stored_table import described
 from dgd.data.zarr.zarr_rows import ZarrRows
 from dgd.errors import ConfigurationError, DatasetNotFoundError, SchemaError, UnsupportedFormatError
+from dgd.errors.columns_text import table_lines
 from dgd.errors.words import counted, size, visible
 
 DOCUMENTS = {"zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata", MANIFEST}
@@ -102,14 +103,14 @@ class Info:
         plain: dict[str, Any] = _plain(asdict(self))
         return plain
 
-    def table(self) -> str:
-        """Everything, as a person reads it."""
+    def table(self, width: int | None = None) -> str:
+        """Everything, as a person reads it; tables no wider than a terminal of that width."""
         marker = "written by dgd, complete" if self.committed else "not written by dgd: no commit marker"
         lines = [visible(self.location), f"Zarr format {self.zarr_format}, {marker}", ""]
         if self.elements:
             named = [tuple(map(visible, each.row())) for each in self.elements]
-            lines += [*_aligned([("AnnData", "shape", "kind"), *named]), ""]
-        lines += _aligned([HEADER, *(_row(array) for array in self.arrays)])
+            lines += [*table_lines([("AnnData", "shape", "kind"), *named], width, align=str.ljust), ""]
+        lines += table_lines([HEADER, *(_row(array) for array in self.arrays)], width, align=str.ljust)
         if not self.elements:
             lines += [visible(f"{name}: not readable, {reason}") for name, reason in self.unreadable.items()]
         lines += ["", *(visible(matrix.line()) for matrix in self.sparse)] if self.sparse else []
@@ -279,11 +280,6 @@ def _row(array: ArrayInfo) -> tuple[str, ...]:
 
 def _times(shape: tuple[int, ...]) -> str:
     return " × ".join(f"{n:,}" for n in shape) or "a single value"
-
-
-def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -75,9 +75,8 @@ def _curves(fit: Fit) -> str:
     if not fit.curve:
         return ""
     number, seconds, loss, gradient = np.array(fit.curve, dtype=np.float64).T
-    dots = len(number) < 40
-    return line_chart("Loss by pass", [Line("", number, loss, dots=dots)], "pass", "loss") + line_chart(
-        "Gradient norm by second", [Line("", seconds, gradient, dots=dots)], "seconds", "‖∇F‖", log_y=True
+    return line_chart("Loss by pass", [Line("", number, loss, dots=True)], "pass", "loss") + line_chart(
+        "Gradient norm by second", [Line("", seconds, gradient, dots=True)], "seconds", "‖∇F‖", log_y=True
     )
 
 

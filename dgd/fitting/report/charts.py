@@ -9,17 +9,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from dgd._typing import Vector
+from dgd.errors.columns_text import shortened
 from dgd.errors.markup import escaped
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 260, 88, 14, 12, 42
 ROW = 18
 MOST_POINTS = 1000
+MOST_DOTS = 40
 COLOURS = ("#1f5fa8", "#c2571a", "#2c7a4b", "#7a3f98", "#8a6d00", "#5a5a5a")
 
 
 @dataclass(frozen=True)
 class Line:
-    """A curve of a chart. diagonal: a thin grey one, to compare with."""
+    """A curve of a chart. dots: each point is marked, where they are few; guide: a thin grey one, to compare with."""
 
     name: str
     x: Vector
@@ -86,7 +88,7 @@ def line_chart(
         colour = "#999" if line.guide else COLOURS[named.index(line) % len(COLOURS)]
         parts.append(_curve(line, x_axis, y_axis, colour))
         if len(named) > 1 and not line.guide:
-            place = TOP + 14 + 15 * number
+            place = TOP + 14 + 18 * number
             parts.append(
                 f'<text x="{WIDTH - RIGHT - 6}" y="{place}" text-anchor="end" fill="{colour}">'
                 f"{escaped(line.name)}</text>"
@@ -98,7 +100,7 @@ def interval_chart(title: str, names: Sequence[str], values: Vector, lower: Vect
     """A dot for each name, with the interval around it, from top to bottom; a line at 0."""
     ends = [values, np.zeros(1)] + ([] if lower is None or upper is None else [lower, upper])
     axis = Axis.of(np.concatenate(ends))
-    left = 200
+    left = 210
     height = TOP + BOTTOM + ROW * len(names)
     x = left + (WIDTH - left - RIGHT) * axis.places(np.asarray(values))
     zero = left + (WIDTH - left - RIGHT) * float(axis.places(np.zeros(1))[0])
@@ -108,7 +110,7 @@ def interval_chart(title: str, names: Sequence[str], values: Vector, lower: Vect
         parts.append(f'<text x="{place:.1f}" y="{height - BOTTOM + 18}" text-anchor="middle">{written}</text>')
     for row, name in enumerate(names):
         y = TOP + ROW * row + ROW / 2
-        short = name if len(name) <= 24 else f"{name[:23]}…"
+        short = shortened(name, 20)
         parts.append(
             f'<text x="{left - 8}" y="{y + 4:.1f}" text-anchor="end">{escaped(short)}'
             f"<title>{escaped(name)}</title></text>"
@@ -137,7 +139,7 @@ def cell_map(title: str, values: Vector, labels: Sequence[str]) -> str:
         )
     rows = -(-len(values) // columns)
     parts.append(
-        f'<text x="{RIGHT}" y="{TOP + side * rows + 16:.0f}">light: {_number(float(np.nanmin(values)))}   '
+        f'<text x="{RIGHT}" y="{TOP + side * rows + 16:.0f}">light: {_number(float(np.nanmin(values)))}, '
         f"dark: {_number(float(np.nanmax(values)))}</text>"
         if np.isfinite(values).any()
         else ""
@@ -154,11 +156,11 @@ def bar(title: str, shares: Sequence[tuple[str, float]]) -> str:
         colour = COLOURS[number % len(COLOURS)]
         parts.append(f'<rect x="{x:.1f}" y="{TOP}" width="{width:.1f}" height="24" fill="{colour}"/>')
         parts.append(
-            f'<text x="{RIGHT}" y="{TOP + 44 + 16 * number}" fill="{colour}">'
+            f'<text x="{RIGHT}" y="{TOP + 44 + 18 * number}" fill="{colour}">'
             f"{escaped(name)}: {share / total:.0%}</text>"
         )
         x += width
-    return _svg(title, TOP + 44 + 16 * len(shares), parts)
+    return _svg(title, TOP + 40 + 18 * len(shares), parts)
 
 
 def _svg(title: str, height: int, parts: Sequence[str]) -> str:
@@ -192,7 +194,7 @@ def _curve(line: Line, x_axis: Axis, y_axis: Axis, colour: str) -> str:
     known = np.isfinite(x) & np.isfinite(y)
     points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x[known], y[known], strict=True))
     dash = ' stroke-dasharray="4 4"' if line.guide else ""
-    dots = known & (line.dots or known.sum() == 1)
+    dots = known & ((line.dots and len(some) <= MOST_DOTS) or known.sum() == 1)
     marks = "".join(
         f'<circle cx="{a:.1f}" cy="{b:.1f}" r="3" fill="{colour}"/>' for a, b in zip(x[dots], y[dots], strict=True)
     )

@@ -17,14 +17,16 @@ h1 { font-size: 1.5rem; margin: 0 0 .3rem; } h2 { font-size: 1.15rem; margin: 2r
 p { max-width: 46rem; margin: .4rem 0; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 420px), 1fr)); gap: .6rem 1.4rem; }
 figure { margin: .5rem 0; } figcaption { font-weight: 600; }
-svg { width: 100%; height: auto; max-width: 760px; font: 14px system-ui, sans-serif; fill: #333; }
+svg { width: 100%; height: auto; max-width: 540px; font: 14px system-ui, sans-serif; fill: #333; }
 .grid { stroke: #ddd; } .interval { stroke: #1f5fa8; stroke-width: 2; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 td, th { border-bottom: 1px solid #ddd; padding: .2rem .9rem .2rem 0; text-align: left; vertical-align: top;
   overflow-wrap: break-word; }
+.n { text-align: right; }
 td:nth-child(2):last-child { overflow-wrap: anywhere; }
 .warn { border-left: 4px solid #c2571a; padding-left: .7rem; }
+@media (max-width: 520px) { svg { font-size: 18px; } }
 footer { margin-top: 2rem; color: #666; font-size: .85rem; }
 @media print { body { max-width: none; padding: 0; font-size: 11px; } figure, tr { break-inside: avoid; }
   h2 { break-after: avoid; } .charts { grid-template-columns: 1fr 1fr; } }

@@ -134,7 +134,7 @@ def _with_passes(story: Story, found: EventFile) -> Story:
 
 
 def _of_events(found: EventFile) -> Story:
-    told = [(name, _written(found.start[name])) for name in OF_START if found.start.get(name) is not None]
+    told = [(name, _written(found.start[name])) for name in OF_START if _tells(found.start.get(name))]
     end = found.end
     how = ("status", "not ended: it still runs, or was killed") if end is None else ("status", end["message"])
     waits = [("waited", line.get("message", "")) for line in found.waits[-5:]]
@@ -143,16 +143,20 @@ def _of_events(found: EventFile) -> Story:
 
 def _of_model(model: Predictor) -> list[tuple[str, Any]]:
     """Its provenance, in words."""
-    told = [(name.replace("_", " "), model.provenance[name]) for name in OF_MODEL if model.provenance.get(name)]
+    told = [(name.replace("_", " "), model.provenance[name]) for name in OF_MODEL if _tells(model.provenance.get(name))]
     told = [(name, without_secrets(_written(value))) for name, value in told]
     classes = [("classes", ", ".join(map(str, model.classes[:20])))] if model.classes else []
     target = [("target", model.target_name)] if model.target_name else []
     return [*target, ("columns", f"{model.n_features:,}"), *classes, *told]
 
 
+def _tells(value: Any) -> bool:
+    return value not in (None, "", 0, "NoPenalty()")
+
+
 def _written(value: Any) -> str:
     """As a person reads it."""
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:.8g}" if isinstance(value, float) else str(value)
 
 
 def _subtitle(story: Story) -> str:

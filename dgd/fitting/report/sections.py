@@ -10,7 +10,7 @@ import numpy as np
 
 from dgd._typing import Vector
 from dgd.errors.markup import escaped, table
-from dgd.errors.words import size
+from dgd.errors.words import counted, size
 from dgd.fitting.record import SPLIT, Record, time_split
 from dgd.fitting.report.charts import Line, bar, cell_map, interval_chart, line_chart
 from dgd.models.inference.distributions import t_quantile
@@ -37,12 +37,11 @@ def passes(records: Sequence[Record], elapsed: Sequence[float]) -> Section:
     gradient = np.array([record.grad_norm for record in records])
     above = loss - np.nanmin(np.where(np.isfinite(loss), loss, np.nan)) if np.isfinite(loss).any() else loss
     held = np.array([math.nan if r.validation_loss is None else r.validation_loss for r in records])
-    curves = [Line("training", number, loss, dots=len(number) < 40)]
+    curves = [Line("training", number, loss, dots=True)]
     if np.isfinite(held).any():
-        curves.append(Line("validation", number, held, dots=len(number) < 40))
-    dots = len(number) < 40
-    by_second = [Line("", seconds, above, dots=dots)]
-    norms = [Line("", x, gradient, dots=dots) for x in (number, seconds)]
+        curves.append(Line("validation", number, held, dots=True))
+    by_second = [Line("", seconds, above, dots=True)]
+    norms = [Line("", x, gradient, dots=True) for x in (number, seconds)]
     charts = [
         line_chart("Loss by pass", curves, "pass", "loss"),
         line_chart("Gradient norm by pass", norms[:1], "pass", "‖∇F‖", log_y=True),
@@ -63,7 +62,7 @@ def pass_times(records: Sequence[Record], elapsed: Sequence[float]) -> Section:
     rows = [
         ("in passes", f"{in_passes:.3f} s"),
         ("before and between them", f"{between:.3f} s"),
-        ("read", f"{size(read)}, {read / max(in_passes, 1e-9) / 1e6:.4g} MB/s"),
+        ("read", size(read)),
         ("chunks in memory in the last pass", f"{records[-1].resident_share:.0%}"),
     ]
     charts = line_chart("Seconds of each pass", [Line("", number, seconds, dots=True)], "pass", "seconds")
@@ -119,7 +118,12 @@ def quality(found: Diagnosis) -> Section:
     """The score, and residuals or calibration and ROC curves."""
     skipped = {"groups", "calibration"}
     figures = {name: getattr(found.score, name) for name in found.score.__slots__ if name not in skipped}
-    rows = [(name, f"{value:.8g}") for name, value in figures.items() if not math.isnan(value)]
+    counts = {"rows", "rows_left_out"}
+    rows = [
+        (name.replace("_", " "), f"{value:,}" if name in counts else f"{value:.8g}")
+        for name, value in figures.items()
+        if not (math.isnan(value) or (name == "rows_left_out" and value == 0))
+    ]
     return "How well it predicts these rows", (
         f'<div class="charts"><div>{table(rows)}</div>{_of_numbers(found)}{_of_classes(found)}</div>'
     )
@@ -198,5 +202,5 @@ def this_pass(found: Diagnosis) -> Section:
     compute = min(found.arithmetic_seconds, whole)
     shares = [("arithmetic", compute), ("reading, decoding and waiting", max(whole - compute, 0.0))]
     chart = bar("Seconds of all threads, in the pass of this report", shares)
-    read = f"{size(found.bytes_read)} in {found.seconds:.3f} s, {found.threads} threads"
+    read = f"{size(found.bytes_read)} in {found.seconds:.3f} s, {counted(found.threads, 'thread')}"
     return "Where a pass spends its time", f"<p>{escaped(read)}</p>{chart}"
