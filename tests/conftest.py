@@ -122,7 +122,7 @@ def pytest_collection(session: pytest.Session) -> Iterator[None]:
     gc.enable()
 
 
-LARGE, SAMPLED = 6, 6
+LARGE, SAMPLED = 4, 6
 """A family of so many cases is sampled: about each sixth runs by default, whichever its name's checksum says."""
 
 

@@ -42,6 +42,7 @@ class TestIterations:
         eigenvalues = np.linalg.eigvalsh(np.cov(X.T))
         assert 0.5 * iterations.CONDITION < eigenvalues[-1] / eigenvalues[0] < 2 * iterations.CONDITION
 
+    @pytest.mark.slow
     def test_dgd_is_measured(self, folder: Path) -> None:
         run = run_of("with_dgd.py", data="resident", where=iterations.THREADS)
         found = iterations.once(run, folder, Path(sys.executable), 1)

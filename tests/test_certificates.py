@@ -154,6 +154,7 @@ def test_another_authority(ours: Authority, tmp_path: Path) -> None:
         assert "the certificates are not of one authority, or not for this host" in said_of(there)
 
 
+@pytest.mark.slow
 def test_what_speaks_no_tls(ours: Authority) -> None:
     with certificates(ours.ca, *ours.issue(1)), server(None) as there:
         found = said_of(there)

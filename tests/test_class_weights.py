@@ -124,6 +124,7 @@ def test_weights_that_are_stored_beside_a_target_in_memory_are_not_forgotten(tmp
     np.testing.assert_allclose(found.coef_, theirs(TWO, {"yes": 5.0}).coef_, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_same_bits_on_two_workers(tmp_path: Path, tiny_data_are_divided_too: None) -> None:
     store = written(tmp_path / "train.zarr", THREE)
     estimator = LogisticRegression(class_weight="balanced")

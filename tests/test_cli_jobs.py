@@ -84,6 +84,7 @@ def test_a_signal_ends_with_a_checkpoint_and_the_model_and_75(
     assert json.loads(printed)["theta"] == whole.theta.tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGHUP, 129), pytest.param(signal.SIGUSR1, 138, marks=pytest.mark.slow)]
 )

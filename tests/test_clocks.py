@@ -163,6 +163,7 @@ def test_max_seconds_ends_a_pass_in_the_middle_with_the_last_whole_one(
     assert (result.loss, result.loss_is_before_last_step) == (expected.loss, expected.loss_is_before_last_step)
 
 
+@pytest.mark.slow
 def test_max_seconds_while_validation_rows_hang(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with dgd.DatasetWriter(tmp_path / "v.zarr", chunk_rows=4) as writer:
         writer.append(np.ones((24, 3)), np.ones(24))
@@ -187,6 +188,7 @@ class Listener:
         return bool(event.stuck > self.stuck)
 
 
+@pytest.mark.slow
 def test_a_callback_hears_of_a_pass_and_ends_it(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dgd.passes.watched_threads.SLOW_SECONDS", 0.3)
     hanging(tmp_path, monkeypatch).touch()

@@ -75,6 +75,7 @@ def test_same_bits_as_inline(case: Case, store: Path, two_workers: Cluster, monk
     assert bits(found) == bits(inline)
 
 
+@pytest.mark.slow
 @pytest.mark.each(3)
 @pytest.mark.parametrize(
     ("label", "covariances"),
@@ -165,6 +166,7 @@ def test_a_worker_killed_in_mid_epoch_changes_nothing(two_workers: Cluster, tmp_
     assert result.theta.tobytes() == dgd.fit(path, threads=1, **options).theta.tobytes()
 
 
+@pytest.mark.slow
 def test_a_cross_validation_has_the_bits_of_one_thread(two_workers: Cluster, store: Path) -> None:
     case = next(case for case in CASES if case.loss == "logistic" and case.y.ndim == 1)
     number = CASES.index(case)

@@ -89,6 +89,7 @@ def test_texts_are_categories_wherever_the_table_lies(kind: str, path: Path, tmp
     assert result.model.score(given).rows == len(TABLE)
 
 
+@pytest.mark.each(1)
 @pytest.mark.parametrize("kind", ["pandas", "arrow", "dask", "parquet", "files"])
 def test_every_table_keeps_the_contract(kind: str, tmp_path: Path) -> None:
     rows = table(missing=True)[["a", "b", "k", "f", "label"]]
@@ -292,6 +293,7 @@ def test_weights_and_offsets_are_columns_or_arithmetic(path: Path) -> None:
     np.testing.assert_allclose(beside.theta, expected.theta, rtol=1e-10)
 
 
+@pytest.mark.each(1)
 @pytest.mark.parametrize("policy", ["drop", "mean", "indicator", "error"])
 def test_missing_cells_by_each_policy(policy: str, tmp_path: Path) -> None:
     rows = table(missing=True)

@@ -156,6 +156,7 @@ def test_values_that_are_not_finite_are_refused() -> None:
         LogisticRegression().fit(X, np.ones(90))
 
 
+@pytest.mark.slow
 def test_importing_dgd_does_not_import_scikit_learn() -> None:
     program = "import dgd, dgd.cli, dgd.fitting.fit, sys, json; print(json.dumps(sorted(sys.modules)))"
     modules = json.loads(subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout)

@@ -104,7 +104,7 @@ ESTIMATORS = [
 ]
 
 
-@pytest.mark.each(4)
+@pytest.mark.each(8)
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda estimator: type(estimator).__name__)
 def test_scikit_learn_finds_nothing_lazily_either(estimator: Any, check: Any) -> None:

@@ -15,6 +15,8 @@ HEAVY = {
     "dask",
     "distributed",
     "sklearn",
+    "scipy",
+    "joblib",
     "pyarrow",
     "crc32c",
     "psutil",
@@ -74,6 +76,7 @@ def user_seconds(program: str) -> float:
     return usage.ru_utime
 
 
+@pytest.mark.each(1)
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_nothing_heavy_is_imported(name: str) -> None:
     modules = imported(PROGRAMS[name])

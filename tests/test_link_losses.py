@@ -205,6 +205,7 @@ def test_one_column_for_binomial_says_how_to_make_two() -> None:
         dgd.fit(X, y[:, 0], loss="binomial")
 
 
+@pytest.mark.slow
 def test_bits_on_workers_and_from_the_shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Ragged chunks; two columns of y; classes that are told from each other on the same passes."""
     X, y = trials()

@@ -221,6 +221,7 @@ def test_what_cannot_be_a_checkpoint_is_refused(tmp_path: Path) -> None:
             call(X, ETA, checkpoint=tmp_path / "passes", **{argument: "l2"})
 
 
+@pytest.mark.slow
 def test_threads_go_on_where_two_workers_were_interrupted(tmp_path: Path, sweeps: Sweeps) -> None:
     expected = compared("logistic")
     with two_in_this_process() as client:

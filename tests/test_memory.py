@@ -207,7 +207,7 @@ print(json.dumps({"planned": planned.memory_bytes, "peak": peak_bytes(), "before
 """
 
 
-@pytest.mark.each(3)
+@pytest.mark.each(6)
 @pytest.mark.parametrize(
     ("method", "apart", "least"),
     [

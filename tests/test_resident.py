@@ -159,7 +159,7 @@ def targets(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 class TestBits:
-    @pytest.mark.each(15)
+    @pytest.mark.each(30)
     @pytest.mark.parametrize("case", [c for c in CASES if c.label in LABELS], ids=lambda case: case.label)
     @pytest.mark.parametrize("validation", [None, 0.25])
     def test_are_the_same_whatever_stays(

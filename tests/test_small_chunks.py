@@ -203,6 +203,7 @@ def _linked(file: Path) -> None:
     file.symlink_to(elsewhere)
 
 
+@pytest.mark.each(1)
 @pytest.mark.parametrize(
     ("spoil", "layout", "error", "says"),
     [

@@ -213,6 +213,7 @@ def test_several_of_them_are_one_table(folder: Path, tmp_path: Path) -> None:
     dgd.fit(folder / "t.zarr", drop=["species", "bill length/mm", "flag"], time_unit="days", missing="drop")
 
 
+@pytest.mark.slow
 def test_the_same_bits_on_two_workers(folder: Path) -> None:
     threads = dgd.fit(folder / "t.zarr", time_unit="days", missing="drop").model
     with two_in_this_process() as client:

@@ -79,6 +79,7 @@ def test_the_cells_of_a_store_are_its_rows(store: Path, weather: xr.Dataset) -> 
     np.testing.assert_array_equal(part, X[100:103])
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize("how", ["path", "dask", "lazy", "memory"])
 def test_every_door_gives_the_same_fit(store: Path, weather: xr.Dataset, how: str) -> None:
     data: Any = {

@@ -57,6 +57,7 @@ def test_a_whole_dataset_is_read_once(tmp_path: Path, compression: str) -> None:
     assert {array.held_to for array in found.arrays} == {"every chunk held to what was written"}
 
 
+@pytest.mark.each(1)
 @pytest.mark.parametrize(
     ("damage", "kind"),
     [

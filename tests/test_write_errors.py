@@ -57,6 +57,7 @@ def files_of_at_most(n_bytes: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
+@pytest.mark.each(1)
 @pytest.mark.parametrize("write", WRITERS)
 def test_what_the_system_refuses_names_the_path_and_the_way_out(write: Callable[[Path], None], tmp_path: Path) -> None:
     out = tmp_path / "out"

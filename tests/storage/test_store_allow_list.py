@@ -49,6 +49,7 @@ def test_codecs_are_allowed_by_name_before_anything_is_decoded(codec: str, form:
     assert not (tmp_path / "it ran").exists()
 
 
+@pytest.mark.each(1)
 @pytest.mark.parametrize(
     ("filters", "words"),
     [

@@ -194,6 +194,7 @@ def test_an_index_without_an_entry(tmp_path: Path) -> None:
         sweep(tmp_path / "a.zarr")
 
 
+@pytest.mark.each(1)
 @pytest.mark.parametrize(
     ("entry", "what"),
     [

@@ -71,10 +71,10 @@ def options() -> dict[str, Any]:
 
 def test_every_function_opens_with_the_options(url: str, folder: Path, tmp_path: Path) -> None:
     given: Any = {"storage_options": options()}
-    local = dgd.fit(folder / "a.zarr", max_iter=3)
-    result = dgd.fit(f"{url}/a.zarr", validation=f"{url}/a.zarr", max_iter=3, **given)
+    local = dgd.fit(folder / "a.zarr", max_iter=2)
+    result = dgd.fit(f"{url}/a.zarr", validation=f"{url}/a.zarr", max_iter=2, **given)
     assert result.theta.tobytes() == local.theta.tobytes()
-    assert dgd.fit(f"{url}/a.zarr/X", f"{url}/a.zarr/y", max_iter=3, **given).theta.tobytes() == local.theta.tobytes()
+    assert dgd.fit(f"{url}/a.zarr/X", f"{url}/a.zarr/y", max_iter=2, **given).theta.tobytes() == local.theta.tobytes()
     predicted = dgd.predict(local.model, f"{url}/a.zarr", **given)
     np.testing.assert_array_equal(predicted, local.model.predict(folder / "a.zarr"))
     assert local.model.score(f"{url}/a.zarr", **given) == local.model.score(folder / "a.zarr")
