@@ -111,7 +111,7 @@ except AttributeError as error:
     imported(program)
 
 
-@pytest.mark.each(4)
+@pytest.mark.slow
 @pytest.mark.parametrize("first", ["dgd.fitting.fit", "dgd.models.score", "dgd.passes.plan", "dgd.cli.fit"])
 def test_no_module_hides_a_function(first: str) -> None:
     program = f"import dgd, {first}\nfor name in ('fit', 'plan', 'score'): assert callable(getattr(dgd, name))"
@@ -122,7 +122,9 @@ def test_a_function_of_dgd_can_be_patched_and_what_mentions_dgd_can_be_sent_to_d
     """A function, a lambda and a loss of a notebook, whose `__main__` is pickled by value."""
     program = """
 from unittest import mock
-import dgd
+import dgd, dgd.fitting.fit
+for name in ("fit", "plan", "score"):
+    assert callable(getattr(dgd, name))
 with mock.patch("dgd.fit", return_value=7):
     assert dgd.fit() == 7
 assert dgd.fit.__module__ == "dgd.fitting.fit"

@@ -147,7 +147,7 @@ def with_matrix_leverage(result: dgd.Result, power: float, w: np.ndarray, classe
 
 
 @pytest.mark.each(2)
-@pytest.mark.parametrize(("cov", "power"), [("HC2", 0.5), ("HC3", 1.0)])
+@pytest.mark.parametrize(("cov", "power"), [("HC3", 1.0), ("HC2", 0.5)])
 def test_the_leverage_of_a_row_of_classes_is_a_matrix(cov: str, power: float) -> None:
     for weight in (None, WEIGHT):
         result = fit("softmax", weight=weight)

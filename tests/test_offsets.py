@@ -76,7 +76,7 @@ ESTIMATORS: list[tuple[str, dict[str, Any], np.ndarray]] = [
 ]
 
 
-@pytest.mark.each(2)
+@pytest.mark.each(4)
 @pytest.mark.parametrize(("name", "parameters", "y"), ESTIMATORS)
 def test_estimators_take_an_offset(name: str, parameters: dict[str, Any], y: np.ndarray) -> None:
     """A constant one moves the intercept alone; another one is that of `dgd.fit` with the same penalty."""

@@ -209,6 +209,7 @@ def test_where_none_is_taken() -> None:
     assert "sample" not in dgd.fit(X[:1000], CLASSES[:1000], loss="logistic", max_iter=2).explain()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiny_data_are_divided_too")
 def test_the_same_bits_wherever_the_passes_are_made(tmp_path: Path, two_workers: Cluster) -> None:
     with dgd.DatasetWriter(tmp_path / "d.zarr", chunk_rows=1700) as writer:

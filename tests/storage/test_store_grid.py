@@ -54,7 +54,7 @@ def check(found: xr.Dataset, weather: xr.Dataset) -> None:
     assert found.lat.attrs == {"units": "degrees_north"}
 
 
-@pytest.mark.each(2)
+@pytest.mark.each(4)
 @pytest.mark.parametrize("how", ["format 2", "format 3", "dask", "lazy", "memory"])
 def test_predictions_have_the_shape_and_the_coordinates(
     weather: xr.Dataset, model: dgd.Model, tmp_path: Path, how: str
