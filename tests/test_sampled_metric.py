@@ -16,7 +16,7 @@ import dgd
 from dgd.data.sampled_rows import _offsets
 from dgd.fitting import auto_solver
 from dgd.fitting.sampled import planned, start, wide
-from dgd.penalties import L2
+from dgd.penalties import L1, L2, Box, ElasticNet, NonNegative, Penalty
 
 N, M = 100, 12_000
 DATA = {loss: neighbours(M, n=N, loss=loss) for loss in ("squared", "logistic")}
@@ -55,6 +55,37 @@ def test_the_minimum_is_that_of_all_rows(loss: str) -> None:
     assert "steps are turned by its Hessian" in found.explain()
     exact = dgd.fit(X, y, loss=loss, penalty=penalty, solver="newton")
     np.testing.assert_allclose(found.theta, exact.theta, rtol=1e-6, atol=1e-7 * abs(exact.theta).max())
+
+
+KINKED: dict[str, Penalty] = {
+    "l1": L1(1e-3),
+    "elastic net": ElasticNet(l1=1e-3, l2=1e-4),
+    "non-negative": NonNegative(),
+    "box": Box(lower=-0.05, upper=0.1),
+}
+
+
+@pytest.mark.parametrize("penalty", KINKED)
+@pytest.mark.parametrize("loss", DATA)
+def test_with_l1_and_bounds_quasi_newton_begins_with_it(loss: str, penalty: str) -> None:
+    X, y = DATA[loss]
+    options: dict[str, Any] = {"loss": loss, "penalty": KINKED[penalty], "tol": 1e-8}
+    found = dgd.fit(X, y, **options)
+    assert found.converged
+    assert found.choice.name == "fista"
+    assert "with the penalty by quasi-newton" in found.explain()
+    assert found.n_iter_ <= 15
+    exact = dgd.fit(X, y, **options, solver="newton")
+    assert found.loss == pytest.approx(exact.loss, rel=1e-11)
+    np.testing.assert_allclose(found.theta, exact.theta, atol=1e-4 * abs(exact.theta).max())
+    assert ((found.theta == 0) == (exact.theta == 0)).all()
+
+
+def test_plain_fista_crawls_there_and_by_name_it_is_that() -> None:
+    X, y = DATA["logistic"]
+    plain = dgd.fit(X, y, loss="logistic", penalty=L1(1e-3), solver="fista", tol=1e-8, max_iter=40)
+    assert plain.n_iter_ == 40
+    assert "sample" not in plain.explain()
 
 
 def test_columns_that_a_sample_lacks_are_moved_too() -> None:

@@ -61,6 +61,8 @@ class QuasiNewton(Solver):
     """One Hessian, and the last `memory` pairs of steps and gradients that correct it."""
 
     memory: int = 30
+    again: bool = True
+    """Whether another Hessian is summed where steps crawl."""
 
     name: ClassVar[str] = "quasi-newton"
     wants_kinks: ClassVar[bool] = True
@@ -76,7 +78,7 @@ class QuasiNewton(Solver):
 
     def asks_hessian(self, state: QuasiNewtonState) -> bool:
         """In the first pass, and where steps crawl."""
-        return state.best is None or state.crawls
+        return state.best is None or (self.again and state.crawls)
 
     def ask(self, state: QuasiNewtonState) -> Vector:
         """The trial θ + t d."""

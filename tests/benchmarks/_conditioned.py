@@ -110,6 +110,7 @@ CONDITIONED = (
     _of_condition("logistic", 400, 1e4, 200_000),
     _of_condition("poisson", 30, 1e6, 200_000),
 )
+L1_SOLVERS = ("auto", "fista")
 KINKED = partial(conditioned, n=400, condition=1e4, loss="logistic")
 ORDERED = (
     Case("shuffled", "logistic", 100_000, partial(conditioned, n=60, condition=1e4, loss="logistic")),
@@ -132,13 +133,21 @@ ORDERED = (
         options={"penalty": L1(1e-2)},
     ),
     *(
-        Case(f"{penalty.name}, n = 400", "logistic", 50_000, KINKED, ("auto", "fista"), {"penalty": penalty})
+        Case(f"{penalty.name}, n = 400", "logistic", 50_000, KINKED, L1_SOLVERS, {"penalty": penalty})
         for penalty in (L1(1e-3), NonNegative())
     ),
 )
 WIDE = (
     Case("squared n = 2,000", "squared", 60_000, partial(neighbours, n=2_000, loss="squared"), ("auto", "lbfgs")),
     Case("squared n = 4,000", "squared", 60_000, partial(neighbours, n=4_000, loss="squared"), ("auto", "lbfgs")),
+    Case(
+        "l1 n = 2,000",
+        "squared",
+        60_000,
+        partial(neighbours, n=2_000, loss="squared"),
+        L1_SOLVERS,
+        {"penalty": L1(1e-3)},
+    ),
     Case("logistic n = 2,000", "logistic", 60_000, partial(neighbours, n=2_000, loss="logistic"), ("auto", "lbfgs")),
     Case("logistic n = 8,000", "logistic", 50_000, partial(neighbours, n=8_000, loss="logistic"), ("auto", "lbfgs")),
 )

@@ -14,7 +14,7 @@ rehearsal (`start`) finds these before a pass is made there: the fit then goes o
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from dgd.data.dataset import Dataset
 from dgd.fitting.known import Pass
@@ -22,9 +22,9 @@ from dgd.fitting.objective import Objective
 from dgd.fitting.sampled.first_step import first_step
 from dgd.fitting.sampled.start import CLOSE, SampledStart, decrement, on_rows, sampled_start
 from dgd.fitting.sampled.surrogate import Surrogate
-from dgd.fitting.sampled.wide import sampled_metric
+from dgd.fitting.sampled.wide import sampled_hessian
 from dgd.fitting.state import FitState
-from dgd.solvers import LBFGS, ConjugateGradient, Newton, QuasiNewton, Solver
+from dgd.solvers import LBFGS, ConjugateGradient, Fista, Newton, QuasiNewton, Solver
 from dgd.solvers.base import State
 from dgd.solvers.quasi_newton import QuasiNewtonState, renewed
 from dgd.solvers.steps.metric import Metric
@@ -49,9 +49,8 @@ class Copied:
 
 def told(state: FitState, found: Pass, solver: Solver, objective: Objective, tol: float, copied: Copied) -> Solver:
     """Tell the solver what a pass found, and set its state; the solver that goes on, which may be another one."""
-    if found.sample is not None and not state.history and isinstance(solver, (LBFGS, ConjugateGradient)):
-        state.solver = _with_metric(state, found, solver, objective)
-        return solver
+    if found.sample is not None and not state.history and isinstance(solver, (LBFGS, ConjugateGradient, Fista)):
+        return _with_metric(state, found, solver, objective, tol)
     if found.sample is not None:
         copied.rows = found.sample.dataset(objective.dataset)
         if not state.history:
@@ -132,23 +131,29 @@ def _towards_minimum(state: FitState, found: Pass, solver: Solver, objective: Ob
     return told_so if target is None else solver.towards(told_so, target)  # type: ignore[arg-type]
 
 
-def _with_metric(state: FitState, found: Pass, solver: Any, objective: Objective) -> State:
-    """The state after the first pass, with the metric of the sample where that is worth its making.
+def _with_metric(state: FitState, found: Pass, solver: Any, objective: Objective, tol: float) -> Solver:
+    """After the first pass, what goes on with the metric of the sample where that is worth its making, and its state.
 
-    solver: `LBFGS` or `ConjugateGradient`.
+    solver: `LBFGS`, `ConjugateGradient`, or `Fista`, in the place of which comes what takes l1 and bounds.
     """
-    told_so: State = solver.tell(state.solver, found.evaluation)
-    at_rest = objective.grad_norm(found.evaluation, found.known) <= state.threshold
-    if told_so.status is not None or at_rest:
-        return told_so
-    metric = sampled_metric(objective, found, solver)
+    prox, begun = objective.prox(found.known), found.evaluation
+    state.solver = solver.tell(state.solver, begun, prox)
+    if state.solver.status is not None or objective.grad_norm(begun, found.known) <= state.threshold:
+        return cast(Solver, solver)
+    hessian = sampled_hessian(objective, found, solver)
     state.sample = _copied(found)
-    if isinstance(metric, str):
-        state.sample += f", and not used: {metric}"
-        return told_so
+    if isinstance(hessian, str):
+        state.sample += f", and not used: {hessian}"
+        return cast(Solver, solver)
     state.sample += ", and steps are turned by its Hessian"
-    turned: State = solver.with_metric(state.solver, found.evaluation, metric)
-    return turned
+    if objective.then is None:
+        state.solver = solver.with_metric(solver.init(begun.point, tol=tol), begun, Metric.of(hessian))
+        return cast(Solver, solver)
+    state.sample += f", with the penalty by {objective.then.name}"
+    then = objective.then
+    state.solver = then.tell(then.init(begun.point, tol=tol), replace(begun, hessian=hessian), prox)
+    state.handed_over = True
+    return then
 
 
 def _against(start: SampledStart, found: Pass, left: float) -> str:

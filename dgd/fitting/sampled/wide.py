@@ -1,9 +1,10 @@
 """A metric for columns that are too many for a Hessian of all rows: that of a sample, at the best constant.
 
-Conjugate gradients and L-BFGS then take the passes that the sample's likeness to the data asks for, whatever the
-condition of the columns: with r rows for each column M⁻¹H has eigenvalues of (1 ± r^−½)², so that a pass makes the
-gradient about √r times smaller. M costs s·p² + p³ multiplications, here, between two passes; where gradients of the
-sample fall without it, it is not made.
+With l1 or bounds it is the parabola with which quasi-newton begins, in the place of fista. Quasi-newton, conjugate
+gradients and L-BFGS then take the passes that the sample's likeness to the data asks for, whatever the condition of
+the columns: with r rows for each column M⁻¹H has eigenvalues of (1 ± r^−½)², so that a pass makes the gradient about
+√r times smaller. M costs s·p² + p³ multiplications, here, between two passes; where gradients of the sample fall
+without it, it is not made.
 
 Avron, Maymounkov and Toledo (2010), Blendenpik; Meng, Saunders and Mahoney (2014), LSRN.
 """
@@ -23,12 +24,11 @@ from dgd.fitting.sampled.start import on_rows
 from dgd.passes.parts import ROWS_PER_COLUMN
 from dgd.passes.sums.block_rows import HESSIAN_ROWS
 from dgd.passes.workspace import BLOCKS
-from dgd.solvers import LBFGS, ConjugateGradient
+from dgd.solvers import LBFGS, ConjugateGradient, Fista, QuasiNewton
 from dgd.solvers.base import Solver
-from dgd.solvers.steps.metric import Metric
 
-MOST = 8192
-"""Parameters: 512 MiB for each matrix."""
+MOST, MOST_KINKED = 8192, 4096
+"""Parameters: 512 MiB for each matrix; with l1 or bounds some parabolas are minimised for each pass."""
 QUADRATIC_ROWS, ROWS = 4, 20
 """Rows of the sample for each parameter; more where curvature changes on the way."""
 LEAST_ROWS = 3
@@ -43,17 +43,22 @@ RARE = 0.5
 def wide_sample(method: Method, dataset: Dataset) -> SampleSize | None:
     """The sample of which a metric is made; None where none would pay."""
     loss, rows, p = method.loss, dataset.shape[0], method.n_parameters
-    wanted_solver = isinstance(method.solver, (LBFGS, ConjugateGradient)) and method.choice.automatic
-    if not wanted_solver or method.by_the_book or not method.penalty.is_smooth or method.outputs is not None:
+    kinked = not method.penalty.is_smooth
+    wanted_solver = isinstance(method.solver, Fista if kinked else (LBFGS, ConjugateGradient))
+    if not (wanted_solver and method.choice.automatic) or method.by_the_book or method.outputs is not None:
         return None
-    if loss.curvature_vanishes or not loss.convex or not QUASI_NEWTON < p <= MOST or dataset.non_zeros is not None:
+    if kinked and not method.penalty.has_kinks:
+        return None
+    most = MOST_KINKED if kinked else MOST
+    if loss.curvature_vanishes or not loss.convex or not QUASI_NEWTON < p <= most or dataset.non_zeros is not None:
         return None
     wanted = min(QUADRATIC_ROWS * p, rows // 4) if loss.quadratic else min(ROWS * p, rows // 2)
     if wanted < LEAST_ROWS * p:
         return None
     sampling = Sampling(max(2, rows // wanted))
     count = sampling.count(rows)
-    return SampleSize(sampling, count, count * dataset.row_bytes, None, metric=p)
+    then = QuasiNewton(again=False) if kinked else None
+    return SampleSize(sampling, count, count * dataset.row_bytes, then, metric=p)
 
 
 def metric_bytes(sample: SampleSize, threads: int) -> int:
@@ -72,8 +77,8 @@ def _chunk_rows(p: int) -> int:
     return ROWS_PER_COLUMN * p
 
 
-def sampled_metric(objective: Objective, found: Pass, solver: Solver) -> Metric | str:
-    """The metric, from the first pass and the rows that it has copied aside; or why there is none."""
+def sampled_hessian(objective: Objective, found: Pass, solver: Solver) -> Matrix | str:
+    """The metric's matrix, from the first pass and the rows that it has copied aside; or why there is none."""
     assert found.sample is not None
     known, point = found.known, found.evaluation.point
     sample = on_rows(objective, found.sample.dataset(objective.dataset, _chunk_rows(point.size)))
@@ -82,24 +87,24 @@ def sampled_metric(objective: Objective, found: Pass, solver: Solver) -> Metric 
     H = sample.evaluate(point, known, hessian=True).evaluation.hessian
     if H is None or not np.isfinite(H).all():
         return "its curvature is not finite"
-    return _metric(objective, known, H)
+    return _definite(objective, known, H)
 
 
 def _crawls(sample: Objective, solver: Solver, point: Matrix, known: Known) -> bool:
     """Whether the solver makes little of the gradient over the sample."""
-    state, first, least = solver.init(point), 0.0, np.inf
+    state, first, least, prox = solver.init(point), 0.0, np.inf, sample.prox(known)
     for _ in range(TRIED):
         asked = solver.ask(state)
         assert isinstance(asked, np.ndarray)
         evaluation = sample.evaluate(asked, known).evaluation
         first, least = first or evaluation.grad_norm, min(least, evaluation.grad_norm)
-        state = solver.tell(state, evaluation)
+        state = solver.tell(state, evaluation, prox)
         if least <= FALLEN * first or state.status is not None:
             return False
     return True
 
 
-def _metric(objective: Objective, known: Known, H: Matrix) -> Metric | str:
+def _definite(objective: Objective, known: Known, H: Matrix) -> Matrix | str:
     """H with the curvature of columns that the sample nearly lacks as it is over all rows, by their variance there.
 
     H is not used again.
@@ -119,4 +124,4 @@ def _metric(objective: Objective, known: Known, H: Matrix) -> Metric | str:
         np.linalg.cholesky(M)
     except np.linalg.LinAlgError:
         return "its columns depend on each other"
-    return Metric.of(M)
+    return M
