@@ -139,6 +139,8 @@ def test_another_hessian_is_summed_where_steps_crawl(bound: float) -> None:
     assert seen[-1].grad_norm <= 1e-10 * seen[0].grad_norm
     assert 1 < state.hessians <= 1 + len(seen) / 5
     assert state.rejected > 0
+    assert QuasiNewton().asks_hessian(replace(state, since=99))
+    assert not QuasiNewton(again=False).asks_hessian(replace(state, since=99))
     np.testing.assert_allclose(state.point, np.minimum(goals, bound), rtol=1e-7)
 
 

@@ -16,7 +16,7 @@ import dgd
 from dgd.data.sampled_rows import _offsets
 from dgd.fitting import auto_solver
 from dgd.fitting.sampled import planned, start, wide
-from dgd.penalties import L1, L2, Box, ElasticNet, NonNegative, Penalty
+from dgd.penalties import L1, L2, Box, ElasticNet, NonNegative, NoPenalty, Penalty
 
 N, M = 100, 12_000
 DATA = {loss: neighbours(M, n=N, loss=loss) for loss in ("squared", "logistic")}
@@ -112,14 +112,25 @@ def test_where_gradients_fall_by_themselves_no_metric_is_made() -> None:
     np.testing.assert_array_equal(found.theta, without(X, y).theta)
 
 
+def test_where_l1_leaves_columns_that_do_not_depend_no_metric_is_made() -> None:
+    rng = np.random.default_rng(2)
+    pairs = np.repeat(rng.normal(size=(M, 47)), 2, axis=1) + 1e-3 * rng.normal(size=(M, 94))
+    X = np.hstack([rng.normal(size=(M, 5)), pairs])
+    y = X[:, :5].sum(axis=1) + 0.1 * rng.normal(size=M)
+    found = dgd.fit(X, y, penalty=L1(0.1))
+    assert np.flatnonzero(found.coef_).tolist() == list(range(5))
+    assert "not used: gradients fall quickly" in found.explain()
+
+
 def test_asked_for_by_name_it_is_the_plain_method() -> None:
     X, y = DATA["squared"]
     assert "sample" not in dgd.fit(X, y, solver="cg", max_iter=3).explain()
 
 
-def test_threads_and_a_resumed_fit_have_the_same_bits(tmp_path: Path) -> None:
+@pytest.mark.parametrize("penalty", [NoPenalty(), L1(1e-3)])
+def test_threads_and_a_resumed_fit_have_the_same_bits(tmp_path: Path, penalty: Penalty) -> None:
     X, y = DATA["logistic"]
-    options: dict[str, Any] = {"loss": "logistic", "tol": 1e-6}
+    options: dict[str, Any] = {"loss": "logistic", "tol": 1e-6, "penalty": penalty}
     one = dgd.fit(X, y, threads=1, **options)
     two = dgd.fit(X, y, threads=2, **options)
     np.testing.assert_array_equal(one.theta, two.theta)
