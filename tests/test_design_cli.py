@@ -64,7 +64,7 @@ def test_a_fit_of_a_table_goes_on_from_its_checkpoint(path: str, tmp_path: Path)
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--target", "y"], "'t' (times: give --time-unit days, or another unit); or leave them out: --drop t"),
+        (["--target", "y"], "'t' (times: give --time-unit days, or another unit); or leave it out: --drop t"),
         (["--target", "y", "--drop", "t,z"], "--drop: .*has no column 'z'. It has a, b"),
         (["--formula", "y ~ a +"], "the formula 'y ~ a +': expected a column, got 'the end'"),
         (

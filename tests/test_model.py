@@ -70,6 +70,8 @@ def test_every_flipped_bit_of_a_model_is_noticed(model: dgd.Model, tmp_path: Pat
 def test_what_is_not_a_model_says_so(model: dgd.Model, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"holds no model\.json"):
         dgd.load_model(tmp_path)
+    with pytest.raises(ModelError, match=r"nothing is at .*nowhere\.dgd, so there is no dgd model; check the path"):
+        dgd.load_model(tmp_path / "nowhere.dgd")
     model.save(tmp_path / "m.dgd")
     (tmp_path / "m.dgd" / "coef.npy").unlink()
     with pytest.raises(ModelError, match="cannot be read"):

@@ -97,7 +97,7 @@ def test_missing_cells_labels_and_text_of_arrow() -> None:
         assert result.model.classes == ("no", "yes")
     with pytest.raises(ValueRangeError, match="row 2 has no label"):
         dgd.fit(rows.select(["a"]), pa.array(["no", "yes", None, "yes"]), loss="logistic")
-    with pytest.raises(SchemaError, match=r"1 column cannot be used as they are: 'd' \(times"):
+    with pytest.raises(SchemaError, match=r"1 column cannot be used as it is: 'd' \(times"):
         dgd.fit(rows.append_column("s", labels).append_column("d", pa.array([1, 2, 3, 4], pa.date32())), [1, 2, 3, 4])
 
 

@@ -15,7 +15,7 @@ from sklearn import metrics
 
 import dgd
 from dgd.cli import main
-from dgd.errors import ConfigurationError, WriteError
+from dgd.errors import ConfigurationError, DatasetNotFoundError, WriteError
 from dgd.errors.markup import table
 from dgd.fitting.report.charts import Axis, Line, cell_map, interval_chart, line_chart
 from dgd.models.diagnose import diagnose
@@ -239,6 +239,8 @@ def test_what_is_refused(rows: Any, tmp_path: Path) -> None:
         dgd.report(run, *rows, out=out)
     with pytest.raises(ConfigurationError, match="takes a result, a model"):
         dgd.report(7, out=out)
+    with pytest.raises(DatasetNotFoundError, match=r"nothing is at .*give a saved model, or the event file of a fit"):
+        dgd.report(tmp_path / "nowhere.dgd", out=out)
     with pytest.raises(ConfigurationError, match="is an event file itself"):
         dgd.report(run, run=run, out=out)
     with pytest.raises(WriteError, match="cannot be written"):

@@ -224,6 +224,8 @@ def _read_document(folder: Path) -> dict[str, Any]:
     try:
         document = parsed_object(read_plain_file(where, at_most=LARGEST_DOCUMENT))
     except (FileNotFoundError, NotADirectoryError) as error:
+        if not os.path.lexists(folder):
+            raise ModelError(f"nothing is at {folder}, so there is no dgd model; check the path") from error
         raise ModelError(
             f"{folder} holds no {DOCUMENT}: there is no dgd model; save one with `model.save(path)`"
         ) from error

@@ -104,10 +104,11 @@ def _check_kinds(table: Table, design: Design, reading: Reading) -> None:
     if bad:
         shown = ", ".join(list(bad.values())[:MOST_NAMED])
         number = counted(len(bad), "column")
+        them, are = ("it", "it is") if len(bad) == 1 else ("them", "they are")
         more = f" and {len(bad) - MOST_NAMED:,} more" if len(bad) > MOST_NAMED else ""
         drop = list(bad)[:MOST_NAMED]
         raise SchemaError(
-            f"{table.source}: {number} cannot be used as they are: {shown}{more}; or leave them out: drop={drop}"
+            f"{table.source}: {number} cannot be used as {are}: {shown}{more}; or leave {them} out: drop={drop}"
         )
 
 

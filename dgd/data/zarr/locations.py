@@ -25,8 +25,9 @@ from dgd.errors.words import without_secrets
 
 CONVERT = "turn a CSV table into one with `dgd ingest`"
 FILES = {
-    (".npy",): "give the array, `numpy.load(path, mmap_mode='r')`",
-    (".npz",): "give its arrays, `numpy.load(path)['…']`",
+    (".npy",): "in Python give the array, `numpy.load(path, mmap_mode='r')`; the shell reads what "
+    "`zarr.save_group('train.zarr', X=…, y=…)` makes of it",
+    (".npz",): "in Python give its arrays, `numpy.load(path)['…']`",
     (
         ".nc",
         ".nc4",

@@ -74,6 +74,9 @@ class Teller:
             return
         status = "failed" if result is None or error is not None else result.status.name.lower()
         message = "" if result is None else result.message
+        if result is not None:
+            # Of a solution from sums: the last pass has the loss of the best constant.
+            self._counts["loss_now"] = finite_or_none(result.loss)
         if error is not None:
             message = without_secrets(str(error)) or type(error).__name__
         end = time.monotonic() + END_SECONDS

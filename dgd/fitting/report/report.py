@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from dgd.data.reading import ReadingOptions
-from dgd.errors import ConfigurationError
+from dgd.errors import ConfigurationError, DatasetNotFoundError
 from dgd.errors.words import shown, without_secrets
 from dgd.errors.writing import writing
 from dgd.fitting.callbacks.reading import EventFile, read_events
@@ -115,6 +115,8 @@ def _story(source: Any, run: Any) -> Story:
     if isinstance(source, Predictor):
         of_model = Story(_of_model(source), model=source)
     elif isinstance(source, (str, os.PathLike)):
+        if not os.path.lexists(source):
+            raise DatasetNotFoundError(f"nothing is at {source}; give a saved model, or the event file of a fit")
         if not Path(source).is_dir():
             if run is not None:
                 raise ConfigurationError("`report(run=...)` goes with a model; the source is an event file itself")
