@@ -1,6 +1,7 @@
 """Small stored chunks are read and summed several at a time: the rows, the bits, the places and the errors stay."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from dgd.data.buffers import Buffers
 from dgd.data.dataset import Dataset
 from dgd.data.transforms import together as transforms
 from dgd.data.transforms.together import LEAST_LEFT, TOGETHER_BYTES, TogetherRows, small_together
-from dgd.data.zarr import straight
+from dgd.data.zarr import sources, straight
 from dgd.data.zarr.zarr_rows import ZarrRows
 from dgd.errors import CorruptChunkError, DatasetChangedError, MissingChunkError, ReadError, ValueRangeError
 from dgd.losses import Squared
@@ -149,6 +150,21 @@ def test_a_plain_file_is_read_straight_by_one_call_where_it_lies_in_memory(
     monkeypatch.setattr(straight, "LARGE", 8 * CHUNK_ROWS * N)
     with pytest.raises(TypeError):
         rows.read(0, CHUNK_ROWS, Buffers())
+
+
+def test_a_file_that_was_read_before_costs_a_dozen_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes a microsecond with the interpreter's lock, as long as reading 10 KiB."""
+    X, y = data()
+    rows = dgd.open_dataset(written(tmp_path / "data.zarr", X, y, **PLAIN)).X
+    monkeypatch.setattr(sources, "JUST_NOW", -(10**9))
+    buffers, calls = Buffers(), []
+    rows.read(0, CHUNK_ROWS, buffers)
+    sys.setprofile(lambda frame, event, _: calls.append(frame.f_code.co_name) if event == "call" else None)
+    try:
+        rows.read(0, CHUNK_ROWS, buffers)
+    finally:
+        sys.setprofile(None)
+    assert len(calls) <= 12, calls
 
 
 def test_chunks_with_more_columns_than_the_array_are_not_read_straight(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from dgd.data.grid import Grid
 from dgd.data.kinds import Kinds
 from dgd.data.mixed import Cells
 from dgd.data.roles import ROLE_NAMES, ROLES, Role
-from dgd.data.rows import DenseRows, Footprint, Rows, as_made, check_dtype, together
+from dgd.data.rows import LABEL_KINDS, DenseRows, Footprint, Rows, as_made, check_dtype, together
 from dgd.data.schema import check_column, check_matrix, check_names, not_as_declared
 from dgd.data.shown import dataset_html
 from dgd.data.split_part import Part
@@ -121,8 +121,10 @@ class Dataset:
     bounds: NDArray[np.int64] = field(init=False, repr=False, compare=False)
     by_role: dict[str, Rows] = field(init=False, repr=False, compare=False)
     """The arrays there are."""
-    _reading: tuple[tuple[Role, Rows, tuple[int, ...]], ...] = field(init=False, repr=False, compare=False)
-    """The arrays there are, with the shape of a row."""
+    _reading: tuple[tuple[Role, Rows, tuple[int, ...], np.dtype[Any]], ...] = field(
+        init=False, repr=False, compare=False
+    )
+    """The arrays there are, with the shape of a row and the dtype."""
     _asking: tuple[tuple[str, Rows], ...] = field(init=False, repr=False, compare=False)
     """The arrays that can be asked for before they are read."""
     _cuts: Callable[[int], tuple[int, Integers]] | None = field(init=False, repr=False, compare=False)
@@ -147,7 +149,8 @@ class Dataset:
         check_names(self.feature_names, self.X)
         first, last = self.only or (0, len(self.X.bounds))
         object.__setattr__(self, "bounds", self.X.bounds[first : last + 1])
-        object.__setattr__(self, "_reading", tuple((role, rows, tuple(rows.shape[1:])) for role, rows in found))
+        reading = tuple((role, rows, tuple(rows.shape[1:]), rows.dtype) for role, rows in found)
+        object.__setattr__(self, "_reading", reading)
         object.__setattr__(self, "_cuts", getattr(self.X, "cuts", None))
         object.__setattr__(self, "_asking", tuple((role.name, rows) for role, rows in found if rows.asks_ahead))
 
@@ -278,14 +281,14 @@ class Dataset:
         found: dict[str, Any] = dict.fromkeys(ROLE_NAMES)
         bytes_read, filled = 0, buffers.watch.filled
         buffers.watch.room = self.room
-        for role, rows, row_shape in self._reading:
+        for role, rows, row_shape, dtype in self._reading:
             values, n_bytes = read_beside(rows, found["y"], start, stop, buffers.within(role.name))
             # NumPy would silently repeat or cut off rows of another shape.
             if values is None or values.shape != (stop - start, *row_shape):
                 raise not_as_declared(rows, values, index, start, stop)
-            if values.dtype != rows.dtype:
+            if values.dtype != dtype:
                 check_dtype(rows.name, values.dtype, labels=role.labels)
-            if role.labels and self.missing == "error":
+            if role.labels and values.dtype.kind in LABEL_KINDS and self.missing == "error":
                 check_labels(rows.name, values, start)
             found[role.name] = values
             bytes_read += n_bytes

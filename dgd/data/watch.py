@@ -19,7 +19,7 @@ class Piece(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reading:
     """A stored chunk that is being read."""
 

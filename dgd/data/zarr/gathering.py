@@ -19,10 +19,11 @@ def gathered(rows: ZarrRows, start: int, stop: int, buffers: Buffers) -> tuple[A
     found = buffers.within("gathered").take("rows", (stop - start, *rows.shape[1:]), rows.dtype)
     length, bytes_read = rows.chunk_rows, 0
     straight = rows.straight
+    hints = None if straight is None else hints_in(buffers)
     memory, row_bytes = found.reshape(-1).view(np.uint8).data, found.nbytes // len(found)
     for index in range(start // length, (stop - 1) // length + 1):
         base = index * length
-        if straight is None or hints_in(buffers).are_given:
+        if hints is None or hints.are_given:
             rows.ahead(max(base, start), _until(rows, start, stop, buffers), buffers)
         if straight is not None and start <= base and base + length <= stop:
             begin = (base - start) * row_bytes

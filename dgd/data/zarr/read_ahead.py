@@ -50,7 +50,8 @@ class Hints:
     def __init__(self) -> None:
         self.depth = 1
         self._left = 0
-        self._given: set[str] = set()
+        self.given: set[str] = set()
+        """Of files that were not read since."""
 
     @property
     def are_given(self) -> bool:
@@ -59,13 +60,13 @@ class Hints:
 
     def wanted(self, limit: int) -> int:
         """How many more hints to give now."""
-        return 1 + min(self.depth, limit) - len(self._given) if self._left > 0 and limit > 0 else 0
+        return 1 + min(self.depth, limit) - len(self.given) if self._left > 0 and limit > 0 else 0
 
     def give(self, key: str, fetch: Callable[[], bool]) -> int:
         """Hint at a key once; returns the number of hints given. `fetch` says whether there was anything to fetch."""
-        if key in self._given:
+        if key in self.given:
             return 0
-        self._given.add(key)
+        self.given.add(key)
         self._left = PATIENCE if fetch() else self._left - 1
         return 1
 
@@ -82,15 +83,15 @@ class Hints:
 
     def measured(self, key: str, n_bytes: int, seconds: float, was_in_memory: bool | None = None) -> None:
         """Learn from a read. was_in_memory: before it; None: only the clock tells, which another thread may hold up."""
-        hinted = key in self._given
-        self._given.discard(key)
+        hinted = key in self.given
+        self.given.discard(key)
         if not was_in_memory and seconds > WARM_SECONDS + n_bytes / WARM_BYTES_PER_SECOND:
             self.depth = min(2 * self.depth, AHEAD) if hinted else self.depth
             self._left = PATIENCE
 
     def drop(self) -> None:
         """Forget the hints."""
-        self._given.clear()
+        self.given.clear()
 
 
 def hints_in(buffers: Buffers) -> Hints:
@@ -153,6 +154,8 @@ def read_file(file: int, parts: Sequence[Any], wanted: int, key: str, hints: Hin
             known = False
         except OSError:
             pass
+    if known and not hints.given:
+        return done
     began = time.perf_counter()
     if not known:
         done = os.readv(file, parts)

@@ -64,11 +64,12 @@ class Straight:
     def read(self, index: int, memory: memoryview, buffers: Buffers) -> int:
         """Read a chunk, and hold it to its checksum; its stored bytes, 0 where it is to be read as others are."""
         mark, watch, checksums = bytearray(self._mark_bytes), buffers.watch, self._rows.checksums
+        known = checksums.version(index)
         began = time.monotonic()
         watch.reading = Reading(_Piece(self._rows, index), self._rows.read_timeout, began)
         try:
             key = f"{self._before}{index}{self._after}"
-            version = self._filled(key, memory, mark, checksums.version(index), buffers)
+            version = self._filled(key, memory, mark, known, buffers)
         finally:
             watch.reading = None
             watch.read_seconds += time.monotonic() - began
@@ -80,7 +81,7 @@ class Straight:
                 return 0
             checksums.check(index, lambda: crc, 0)
             checksums.note(index, version)
-        else:
+        elif not version or version != known:
             checksums.check(index, lambda: _crc32c(memory), version)
         return len(memory) + len(mark)
 

@@ -8,6 +8,7 @@ limited by arithmetic, so that X need not be in a core's own cache.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,7 @@ MULTIPLE = 8
 """Of rows, in blocks of equal length: BLAS multiplies so many together."""
 
 
+@lru_cache(maxsize=256)
 def block_rows(
     n_features: int, stored: np.dtype[Any] | None, dtype: np.dtype[Any], *, outputs: int = 1, hessian: bool = False
 ) -> int:
