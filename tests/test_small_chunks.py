@@ -20,8 +20,9 @@ from dgd.data.zarr import sources, straight
 from dgd.data.zarr.zarr_rows import ZarrRows
 from dgd.errors import CorruptChunkError, DatasetChangedError, MissingChunkError, ReadError, ValueRangeError
 from dgd.losses import Squared
-from dgd.passes.executor import InlineExecutor
+from dgd.passes.executor import InlineExecutor, sweep_node
 from dgd.passes.threads import ThreadExecutor
+from dgd.passes.tree import Node, cut_level
 from tests.sums import gradient_sum
 
 CHUNKS, CHUNK_ROWS, N = 24, 5, 3
@@ -165,6 +166,22 @@ def test_a_file_that_was_read_before_costs_a_dozen_calls(tmp_path: Path, monkeyp
     finally:
         sys.setprofile(None)
     assert len(calls) <= 12, calls
+
+
+def test_a_chunk_of_a_pass_costs_six_score_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever its size: of a chunk of 1 MiB they take as long as its arithmetic."""
+    X, y = data()
+    dataset = dgd.open_dataset(written(tmp_path / "data.zarr", X, y, **PLAIN))
+    monkeypatch.setattr(sources, "JUST_NOW", -(10**9))
+    order, buffers, calls = Node(cut_level(CHUNKS, 1), 0), Buffers(), []
+    chunk_sum = gradient_sum(Squared(), 0.1, np.arange(1.0, 1 + N))
+    sweep_node(dataset, chunk_sum, order, buffers)
+    sys.setprofile(lambda frame, event, _: calls.append(frame.f_code.co_name) if event == "call" else None)
+    try:
+        sweep_node(dataset, chunk_sum, order, buffers)
+    finally:
+        sys.setprofile(None)
+    assert len(calls) <= 120 * CHUNKS, len(calls) / CHUNKS
 
 
 def test_chunks_with_more_columns_than_the_array_are_not_read_straight(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from operator import add
 from typing import Any, ClassVar, Protocol, Self
 
@@ -120,7 +121,7 @@ class RowSums:
     over_rows: ClassVar[bool] = True
     """A large chunk may be summed in parts."""
 
-    @property
+    @cached_property
     def hessian(self) -> bool:
         """Whether a sum as large as a Hessian is among them."""
         return any(part.hessian for part in self.parts)
