@@ -202,7 +202,7 @@ class TestStored:
         np.testing.assert_allclose(found, X.T @ (X @ theta - y), rtol=1e-3)
 
     def test_every_line_is_filled(self, tmp_path: Path) -> None:
-        rows = stored.measure(rows=2000, pairs=1, place=tmp_path, batch_rows=100)
+        rows = stored.measure(rows=2000, pairs=1, place=tmp_path, batch_rows=100, settled=0)
         assert [row["line"] for row in rows] == list(stored.BARS)
         assert all(row["ratio"] > 0 for row in rows)
         assert not list(tmp_path.iterdir()), "the stores are left behind"
