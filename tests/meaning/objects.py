@@ -135,7 +135,8 @@ class Files(http.server.SimpleHTTPRequestHandler):
 def over_http(folder: Path) -> Iterator[Data]:
     data = own(folder)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Files, directory=str(folder)))
-    thread = threading.Thread(target=server.serve_forever)
+    server.socket.listen(128)  # whoever finds a queue of five full asks again after a second
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:
         yield Data(data.X, data.y, path=f"http://127.0.0.1:{server.server_port}/a.zarr")

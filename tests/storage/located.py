@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.server
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,12 @@ from dgd import testing
 from dgd.data.zarr import event_loop
 
 X, Y = np.random.default_rng(0).normal(size=(53, 3)), np.arange(53.0)
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """One for many requests at once: whoever finds the queue of five full asks again after a second."""
+
+    request_queue_size = 128
 
 
 def written(path: Path) -> Path:

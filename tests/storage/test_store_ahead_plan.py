@@ -95,7 +95,7 @@ def url(tmp_path: Path) -> Iterator[str]:
     with dgd.DatasetWriter(tmp_path / "a.zarr", chunk_rows=128) as writer:
         writer.append(np.random.default_rng(0).normal(size=(64 * 128, 64)), np.ones(64 * 128))
     server = Server(("127.0.0.1", 0), functools.partial(Handler, directory=str(tmp_path)))
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}/a.zarr"
     server.shutdown()

@@ -16,7 +16,7 @@ import fsspec
 import numpy as np
 import pytest
 import zarr
-from located import X, Y, files, written
+from located import Server, X, Y, files, written
 
 import dgd
 from dgd import testing
@@ -56,8 +56,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def url(folder: Path) -> Iterator[str]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Guarded, directory=str(folder)))
-    thread = threading.Thread(target=server.serve_forever)
+    server = Server(("127.0.0.1", 0), partial(Guarded, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()

@@ -18,7 +18,7 @@ import fsspec
 import numpy as np
 import pytest
 import zarr
-from located import Y, check, files, written
+from located import Server, Y, check, files, written
 from traced import peak_of
 from zarr.storage import FsspecStore
 
@@ -69,8 +69,8 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 @pytest.fixture
 def http_url(path: Path) -> Iterator[str]:
     """A local web server for the folder around the dataset."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(path.parent)))
-    thread = threading.Thread(target=server.serve_forever)
+    server = Server(("127.0.0.1", 0), functools.partial(Handler, directory=str(path.parent)))
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
