@@ -27,6 +27,8 @@ def test_the_site_builds_as_the_readme_says(tmp_path: Path) -> None:
     page = (tmp_path / "site" / "reference" / "functions.html").read_text()
     assert "Fit a linear model; every step is one exact pass over all the data." in page
     assert (tmp_path / "site" / "guide" / "bits.html").is_file()
+    for path in (tmp_path / "site" / "reference").glob("*.html"):
+        assert "``" not in path.read_text(), f"{path}: code that was not seen as such"
 
 
 def test_the_reference_names_everything_public() -> None:

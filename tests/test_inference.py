@@ -522,6 +522,19 @@ def test_tails_of_distributions(df: float) -> None:
         close(t_quantile(tail, df), stats.t.isf(tail / 2, df), 1e-12)
 
 
+def test_a_column_without_rows_that_bear_on_it_is_named_with_the_reason() -> None:
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.normal(size=200), (np.arange(200) < 4).astype(float)])
+    y = X[:, 0] + rng.normal(size=200)
+    y[:4] = [-100, 100, -90, 90]
+    said = "does not vary among the rows whose residual is within delta: 'x1'"
+    with pytest.raises(DataError, match=said):
+        dgd.fit(X, y, loss="huber", threads=1).inference()
+    X[:, 1] = 1.0
+    with pytest.raises(DataError, match="does not vary: 'x1'"):
+        dgd.fit(X, y, threads=1).inference()
+
+
 def test_tails_at_a_billion_degrees_of_freedom() -> None:
     """Where factors of Γ have 1e10 in their exponent: by the sum that I has for a whole number, in exact arithmetic."""
     close(f_tail(2.0, 10, 1e9), 0.0292526892119593215, 1e-14)

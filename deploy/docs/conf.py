@@ -66,7 +66,8 @@ def escaped(text: str) -> str:
     shown = ""
     for number, part in enumerate(parts):
         if number % 2:
-            shown += f"``{part}``"
+            # It must stand behind a space as well, as in ±`smoothing`.
+            shown += ("\\ " if shown and not shown[-1].isspace() else "") + f"``{part}``"
         else:
             # Code must be followed by a space, or by one that is not shown.
             shown += ("\\ " if number and part[:1].isalnum() else "") + SPECIAL.sub(r"\\\1", part)

@@ -20,6 +20,7 @@ from dgd.errors.words import visible
 from dgd.fitting.coordinates import CONSTANT, Coordinates
 from dgd.fitting.inference.fitted import Fitted
 from dgd.fitting.verdict.collinear import ROUNDING, dependence, dependence_by_factor, with_unit_diagonal
+from dgd.losses import Huber
 
 EPS = float(np.finfo(np.float64).eps)
 DIGITS_LOST = 1e-8
@@ -166,8 +167,10 @@ def _check_constant(fitted: Fitted, coordinates: Coordinates, H: Matrix) -> None
     constant = np.flatnonzero(~(np.sqrt(np.maximum(spread, 0)) * scale > CONSTANT * np.abs(mean)))
     if len(constant):
         names = ", ".join(repr(visible(fitted.names[first + j])) for j in constant[:6])
+        # A row whose residual is beyond δ has no second derivative.
+        within = " among the rows whose residual is within delta" if isinstance(fitted.method.loss, Huber) else ""
         raise DataError(
-            f"there is no standard error where a column does not vary: {names}"
+            f"there is no standard error where a column does not vary{within}: {names}"
             + (f" and {len(constant) - 6} more" if len(constant) > 6 else "")
             + "; leave such columns out (`features=`)",
             array="X",
