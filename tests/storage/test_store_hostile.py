@@ -51,12 +51,13 @@ def costs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]
     return found
 
 
-@pytest.mark.each(4)
+@pytest.mark.each(1)
 @pytest.mark.parametrize("case", CASES)
 def test_it_is_refused_for_what_it_is(case: str, costs: dict[str, dict[str, Any]]) -> None:
     assert re.match(CASES[case], costs[case]["error"]), costs[case]["error"]
 
 
+@pytest.mark.each(1)
 @pytest.mark.parametrize("case", CASES)
 def test_it_costs_no_memory(case: str, costs: dict[str, dict[str, Any]]) -> None:
     assert costs[case]["allocated"] < ALLOWED
