@@ -463,6 +463,7 @@ def test_usage_errors_end_with_2(
         (["fit", "{tmp}/nothing.zarr"], "nothing.zarr"),
         (["plan", "{tmp}/nothing.zarr"], "nothing.zarr"),
         (["info", "{tmp}/nothing.zarr"], "nothing.zarr"),
+        (["fit", "{model}/coef.npy"], "the shell reads a group of arrays X and y, as `zarr.save_group` writes it"),
         (["fit", "{store}", "--y", "z"], "'z'"),
         (["fit", "{broken}"], "chunk"),
         (["score", "{model}", "{broken}"], "chunk"),

@@ -25,8 +25,8 @@ from dgd.errors.words import without_secrets
 
 CONVERT = "turn a CSV table into one with `dgd ingest`"
 FILES = {
-    (".npy",): "in Python give the array, `numpy.load(path, mmap_mode='r')`; the shell reads what "
-    "`zarr.save_group('train.zarr', X=…, y=…)` makes of it",
+    (".npy",): "in Python give the array, `numpy.load(path, mmap_mode='r')`; the shell reads a "
+    "group of arrays X and y, as `zarr.save_group` writes it",
     (".npz",): "in Python give its arrays, `numpy.load(path)['…']`",
     (
         ".nc",
