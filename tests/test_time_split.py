@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 from clusters import two_in_this_process
+from hanging import slow_reads
 
 import dgd
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk, Dataset
 from dgd.data.times import NO_TIMES, Times
-from dgd.data.zarr import retries
+from dgd.data.watch import Reading
+from dgd.data.zarr import straight
 from dgd.fitting.record import SPLIT, records_of, table_of, time_split
 from dgd.passes.executor import Executor, InlineExecutor
 from dgd.passes.parts import LARGE_BYTES
@@ -53,17 +55,13 @@ def slow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dgd.Dataset:
     path = tmp_path / "slow.zarr"
     with dgd.DatasetWriter(path, chunk_rows=10) as writer:
         writer.append(np.ones((10 * CHUNKS, 2)), np.ones(10 * CHUNKS))
-    attempts, read = retries._attempts, Dataset.read
-
-    def late(*arguments: Any, **options: Any) -> Any:
-        time.sleep(READ / 2)
-        return attempts(*arguments, **options)
+    read = Dataset.read
 
     def decoding(*arguments: Any) -> Any:
         time.sleep(DECODE)
         return read(*arguments)
 
-    monkeypatch.setattr(retries, "_attempts", late)
+    slow_reads(monkeypatch, lambda path: time.sleep(READ / 2 if "/c/" in path else 0))
     monkeypatch.setattr(Dataset, "read", decoding)
     return dgd.open_dataset(path)
 
@@ -136,8 +134,8 @@ def test_a_fit_has_it_for_each_pass_and_in_all(slow: dgd.Dataset, tmp_path: Path
 def counted(slow: dgd.Dataset, monkeypatch: pytest.MonkeyPatch) -> dgd.Dataset:
     """The same, where each request for a stored chunk takes a second of its clock."""
     ticks = itertools.count()
-    clock = types.SimpleNamespace(perf_counter=lambda: float(next(ticks)), monotonic=time.monotonic, sleep=time.sleep)
-    monkeypatch.setattr(retries, "time", clock)
+    monkeypatch.setattr(straight, "time", types.SimpleNamespace(monotonic=lambda: float(next(ticks))))
+    monkeypatch.setattr(straight, "Reading", lambda piece, most, _: Reading(piece, most, time.monotonic()))
     return slow
 
 

@@ -51,6 +51,3 @@ class ColumnChunk(ZarrRows):
 
     def _columns(self) -> Iterator[tuple[int, ...]]:
         yield self.column
-
-    def _corner(self, place: tuple[int, ...]) -> tuple[int, ...]:
-        return tuple(0 for _ in place)

@@ -249,7 +249,8 @@ class ZarrRows:
 
     def _fill(self, panel: Array, encoded: Bytes | None, place: tuple[int, ...], buffers: Buffers) -> None:
         """Decode one chunk or shard into its part of the panel."""
-        corner = (0, *(i * c for i, c in zip(place[1:], self.format.chunk.shape[1:], strict=True)))
+        first, sizes = next(self._columns()), self.format.chunk.shape[1:]
+        corner = (0, *((i - k) * c for i, k, c in zip(place[1:], first, sizes, strict=True)))
         if self.format.shard is None or encoded is None:
             paste(panel, self._decode(self.format.chunk, encoded, place, buffers), corner)
             return
