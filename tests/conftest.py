@@ -117,9 +117,11 @@ def pytest_collection(session: pytest.Session) -> Iterator[None]:
         for name in reversed(names[len(names) // 2 :]):
             with suppress(Exception):  # the collection says what it is
                 importlib.import_module(name)
-    yield
-    gc.freeze()
-    gc.enable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 LARGE, SAMPLED = 4, 6

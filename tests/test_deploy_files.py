@@ -134,6 +134,12 @@ def test_data_in_an_object_store_are_for_its_overlay(tmp_path: Path, capsys: pyt
     steps = capsys.readouterr().out
     assert f"kubectl apply -k {tmp_path}/a/overlays/s3 " in steps
     assert "a/plain " not in steps
+    assert "get pvc" not in steps
+    wishes[1] = "s3://bucket/plain/train.zarr"
+    assert main(["deploy", "init", "kubernetes", str(tmp_path / "plain-1"), *wishes]) == 0
+    steps = capsys.readouterr().out
+    assert f"kubectl apply -k {tmp_path}/plain-1/overlays/s3 " in steps
+    assert "dgd doctor s3://bucket/plain/train.zarr " in steps
 
 
 def test_memory_is_that_of_the_plan(store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

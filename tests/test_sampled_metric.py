@@ -13,10 +13,13 @@ import pytest
 from benchmarks._conditioned import neighbours
 
 import dgd
+from dgd.data.arrays.mixed_rows import MixedRows
+from dgd.data.mixed import Coded
 from dgd.data.sampled_rows import _offsets
 from dgd.fitting import auto_solver
 from dgd.fitting.sampled import planned, start, wide
 from dgd.penalties import L1, L2, Box, ElasticNet, NonNegative, NoPenalty, Penalty
+from dgd.testing import MemoryChunks
 
 N, M = 100, 12_000
 DATA = {loss: neighbours(M, n=N, loss=loss) for loss in ("squared", "logistic")}
@@ -156,8 +159,8 @@ import numpy as np
 import dgd
 from dgd.passes.memory import peak_bytes
 rng = np.random.default_rng(0)
-X = rng.standard_normal((9_600, 1_500), np.float32)
-for j in range(1, 1_500):
+X = rng.standard_normal((9_600, 1_504), np.float32)
+for j in range(1, 1_504):
     X[:, j] += np.float32(20) * X[:, j - 1]
     X[:, j] /= np.float32(20)
 y = (X[:, :10].sum(axis=1) + rng.logistic(size=9_600) > 0).astype(float)
@@ -185,6 +188,22 @@ def test_the_sums_of_a_sample_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
     (sample,) = seen
     assert sample.n_chunks == 3
     assert sample.chunk_rows == 2 * (N + 1)
+
+
+def test_the_plan_counts_the_threads_that_sum_the_sample() -> None:
+    X, y = DATA["logistic"]
+    plans = [dgd.plan(X, y, loss="logistic", execution=dgd.Execution(threads=n, resident=0)) for n in (1, 2, 40)]
+    held = [plan.sample_bytes for plan in plans]
+    assert held[0] < held[1] < held[2]
+    lone = dgd.Dataset(MemoryChunks("X", X, [0, len(X)]), MemoryChunks("y", y, [0, len(y)]))
+    found = dgd.plan(lone, loss="logistic", execution=dgd.Execution(threads=40, resident=0))
+    assert found.sample_bytes == held[2], "the sample has chunks of its own"
+
+
+def test_columns_of_several_kinds_have_no_metric() -> None:
+    rng = np.random.default_rng(3)
+    parts = [rng.normal(size=(M, 3)), Coded(rng.integers(0, N, M).astype(np.int16), N)]
+    assert dgd.plan(MixedRows("X", parts), DATA["logistic"][1], loss="logistic").sample == ""
 
 
 def without_plan(*data: Any) -> dgd.Plan:

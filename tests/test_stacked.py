@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ import zarr
 
 import dgd
 from dgd.cli import main
+from dgd.data.buffers import Buffers
+from dgd.data.zarr.sources import StoreSource
 from dgd.errors import ConfigurationError, DatasetNotFoundError, SchemaError
 
 
@@ -46,6 +49,26 @@ def test_a_list_and_a_pattern_are_one_dataset(years: tuple[list[Path], np.ndarra
     assert main(["fit", pattern, "--quiet"]) == 0
     score = result.model.score(paths)
     assert score.rows == 240
+
+
+def test_a_remote_part_is_asked_for_ahead_behind_local_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    plain = StoreSource.ahead
+
+    def ahead(self: StoreSource, keys: Any, *arguments: Any, **options: Any) -> bool:
+        asked.append(self.label)
+        return plain(self, keys, *arguments, **options)
+
+    monkeypatch.setattr(StoreSource, "ahead", ahead)
+    paths = [str(tmp_path / "a.zarr"), str(tmp_path / "b.zarr"), "memory://behind-local/c.zarr"]
+    for path in paths:
+        with dgd.DatasetWriter(path, chunk_rows=10, compression=None) as writer:
+            writer.append(np.ones((60, 2)), np.ones(60))
+    dataset, buffers = dgd.open_dataset(paths), Buffers()
+    for k in range(dataset.n_chunks):
+        dataset.ahead(k, buffers)
+        dataset.read(k, buffers)
+    assert asked
 
 
 def test_variables_too(tmp_path: Path) -> None:

@@ -219,6 +219,13 @@ def test_lines_are_folded_below_what_belongs_to_their_label() -> None:
     assert folded("x" * 70, 60) == "x" * 70
     solver = f"solver          {'word ' * 12}".rstrip()
     assert folded(solver, 40).split("\n")[1] == " " * 16 + "word word word word word"
+    fix = "    fix: `dgd copy here.zarr OUT.zarr --chunk-rows 100` makes chunks of 100 rows"
+    assert folded(fix, 50).split("\n") == [
+        "    fix:",
+        "      `dgd copy here.zarr OUT.zarr --chunk-rows 100`",
+        "      makes chunks of 100 rows",
+    ]
+    assert folded(fix, 30).split("\n")[1] == "      `dgd copy here.zarr OUT.zarr --chunk-rows 100`"
 
 
 def test_plan_and_info_have_the_terminals_width_and_commands_stay_whole(

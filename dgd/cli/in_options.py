@@ -11,8 +11,8 @@ ARGUMENT = re.compile(
 OPTIONS = {
     "chunk_rows", "classes", "compression", "dashboard", "dtype", "features", "l1", "l2", "learning_rate", "loss",
     "lower", "max_iter", "max_seconds", "memory_limit", "out", "overwrite", "patience", "precision", "read_timeout",
-    "require_tls", "resident", "same_bits", "seed", "solver", "standardize", "target", "threads", "tol", "upper",
-    "validation", "validation_fraction", "weight", "worker_timeout", "workers", "y",
+    "require_tls", "resident", "same_bits", "seed", "solver", "standardize", "target", "threads", "timeout", "tol",
+    "upper", "validation", "validation_fraction", "weight", "worker_timeout", "workers", "y",
     "folds", "by", "by_chunk", "update", "method", "choose", "n_lambdas", "penalty", "strengths", "panel",
     "any_version", "checkpoint", "checkpoint_every", "start",
     "drop", "offset", "ids", "categorical", "formula", "missing", "time_unit",

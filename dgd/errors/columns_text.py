@@ -65,11 +65,14 @@ def folded(text: str, width: int | None) -> str:
 
 def _parts(line: str, width: int) -> list[str]:
     label = LABEL.match(line)
-    parts, indent = [], label.end() if label and label.end() <= MOST_LABEL else 2
+    blanks = len(line) - len(line.lstrip())
+    parts, indent = [], label.end() if label and label.end() <= MOST_LABEL else blanks + 2
     while len(line) > width:
-        end = line.rfind(" ", indent + 1, width + 1)
-        if end < 0:
+        # A command is not broken: it is there to be pasted.
+        ends = [k for k in range(indent + 1, len(line)) if line[k] == " " and line.count("`", 0, k) % 2 == 0]
+        if not ends:
             break
+        end = max((k for k in ends if k <= width), default=ends[0])
         parts.append(line[:end].rstrip())
         line = " " * indent + line[end:].lstrip()
     return [*parts, line]

@@ -12,7 +12,8 @@
     with l1 or bounds                newton     where it would be without: the model with l1 and bounds is minimised
                                                 on the driver, between passes, so that there are no more of them
                                      quasi-newton  likewise, about 10
-                                     fista      beyond, and for huber: the accelerated method with a prox
+                                     fista      beyond, and for huber: the accelerated method with a prox; where it
+                                                crawls, quasi-newton by the Hessian of a sample: about 15
 
 The cost of a method is its passes; summing a Hessian makes a pass slower by about p/100 from memory, less from disk.
 """

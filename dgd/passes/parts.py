@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -42,13 +43,17 @@ def has_parts(dataset: Dataset) -> bool:
 
 
 def parts_of(chunk: Chunk, *, hessian: bool = False) -> list[Chunk]:
-    """The parts of a chunk, as chunks; itself where it is not large. hessian: whether one is summed over them."""
+    """The parts of a chunk, as chunks; itself where it is not large.
+
+    hessian: whether one is summed over them, so that the last one may be longer than the others and not shorter.
+    """
     X = chunk.X
     if not isinstance(X, np.ndarray) or X.nbytes <= LARGE_BYTES:
         return [chunk]
-    least = ROWS_PER_COLUMN * X.shape[1] if hessian else 1
+    least = ROWS_PER_COLUMN * (X.shape[1] + 1) if hessian else 1
     step = max(1, -(-least // ROWS_TOGETHER), PART_BYTES // X[:1].nbytes // ROWS_TOGETHER) * ROWS_TOGETHER
-    return [_rows(chunk, start, min(start + step, len(X))) for start in range(0, len(X), step)]
+    starts = [0, *range(step, len(X) - step + 1 if hessian else len(X), step)]
+    return [_rows(chunk, *some) for some in pairwise([*starts, len(X)])]
 
 
 def sum_in_parts(

@@ -2,12 +2,12 @@
 
     d = −B g        B from the last `memory` pairs s = θ₊ − θ, y = ∇f(θ₊) − ∇f(θ), and H⁻¹ where L-BFGS has a number
 
-H is summed in the first pass, and again where steps crawl. The condition of H then costs nothing, and a pass without
-a Hessian is p/16 times as quick. Nocedal and Wright (2006), Numerical Optimization, algorithm 7.4 with H₀ = H⁻¹;
-Morales and Nocedal (2000), Automatic preconditioning by limited memory quasi-Newton updating. The line search is that
-of `lbfgs`.
+H is summed in the first pass, and again where steps crawl, unless it is that of a sample. The condition of H then
+costs nothing, and a pass without a Hessian is p/16 times as quick. Nocedal and Wright (2006), Numerical Optimization,
+algorithm 7.4 with H₀ = H⁻¹; Morales and Nocedal (2000), Automatic preconditioning by limited memory quasi-Newton
+updating. The line search is that of `lbfgs`.
 
-With l1 and bounds the pairs correct H, and each step goes to the minimum of the parabola with them, made on the driver:
+With l1 and bounds all pairs correct H, and each step goes to the minimum of the parabola with them, made on the driver:
 Lee, Sun and Saunders (2014), Proximal Newton-type methods for minimizing composite functions.
 """
 
@@ -42,12 +42,15 @@ class QuasiNewtonState(PairsState):
     """With l1 or bounds: H, corrected by the pairs since."""
     towards: ProximalSearch | None = None
     """The search under way there."""
+    unsolved: int = 0
+    """Parabolas whose minimum was not found within its rounds."""
 
     @property
     def said(self) -> str:
         """With the Hessians that were summed."""
         hessians = "1 Hessian" if self.hessians == 1 else f"{self.hessians} Hessians"
-        return f"{self.steps} steps by {hessians} and {self.trials_said}"
+        more = f"; {self.unsolved} of the steps by a parabola whose minimum was not found" if self.unsolved else ""
+        return f"{self.steps} steps by {hessians} and {self.trials_said}{more}"
 
     @property
     def crawls(self) -> bool:
@@ -135,7 +138,7 @@ def _told(state: QuasiNewtonState, search: ProximalSearch, evaluation: Evaluatio
     assert state.best is not None
     assert state.model is not None
     model = state.model
-    if len(model) == len(state.point):
+    if evaluation.hessian is None and len(model) == len(state.point):
         model = with_curvature(model, state.best, evaluation)
     state = replace(
         state,
@@ -154,7 +157,8 @@ def _aimed(state: QuasiNewtonState, best: Evaluation, prox: Prox) -> QuasiNewton
     """A search to the minimum of the parabola with l1 and bounds."""
     assert prox.kinks is not None, "quasi-newton was given a penalty without its kinks"
     assert state.model is not None
-    target, _ = model_minimum(best, state.model, prox.kinks)
+    target, found = model_minimum(best, state.model, prox.kinks)
+    state = replace(state, unsolved=state.unsolved + (not found))
     towards = search_towards(target, best, state.first_value)
     return stalled(state) if towards is None else replace(state, towards=towards, note=state.said)
 

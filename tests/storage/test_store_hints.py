@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from slow import local, store, sweep
 
 import dgd
+from dgd.data.buffers import Buffers
 from dgd.data.zarr import read_ahead as reading
 from dgd.data.zarr.locations import source_of
 
@@ -157,6 +159,24 @@ class TestHints:
             assert reading.read_file(file.fileno(), [memory], 5, "key", hints) == 5
         assert bool(waited) is (found != 5) is hints.are_given
         assert not waited or memory[:5] == b"12345"
+
+    @pytest.mark.parametrize("tells", [True, False])
+    def test_a_file_that_grows_while_it_is_read_is_read_on(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tells: bool
+    ) -> None:
+        path = tmp_path / "key"
+        path.write_bytes(b"ABCDE")
+
+        def grows(*arguments: Any) -> int:
+            done = reading.read_file(*arguments)
+            path.write_bytes(b"ABCDE12345")
+            return done
+
+        monkeypatch.setattr("dgd.data.zarr.sources.read_file", grows)
+        if not tells:
+            monkeypatch.delattr(os, "RWF_NOWAIT", raising=False)
+        found: Any = source_of(tmp_path).get("key", Buffers(), at_most=100)
+        assert found.tobytes() == b"ABCDE12345"
 
     def test_nothing_happens_where_there_is_nothing_to_hint_at(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -53,8 +53,10 @@ class Kind:
             "DATA": shlex.quote(data),
             "WORKERS": filled.get("workers", "WORKERS"),
         }
-        steps = re.sub(r"\b(?:DIR|DATA|WORKERS)\b", lambda word: known[word[0]], found[1].rstrip())
-        return steps.replace("/plain", "/overlays/s3") if is_url(data) and self.name == "kubernetes" else steps
+        steps = found[1].rstrip()
+        if is_url(data) and self.name == "kubernetes":
+            steps = re.sub(r"(?m)^kubectl .* get pvc .*\n", "", steps.replace("DIR/plain", "DIR/overlays/s3"))
+        return re.sub(r"\b(?:DIR|DATA|WORKERS)\b", lambda word: known[word[0]], steps)
 
 
 def deploy_folder() -> Path:

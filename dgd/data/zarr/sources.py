@@ -290,7 +290,7 @@ def unreadable(label: str, key: str, error: Exception, secrets: tuple[str, ...] 
 
 def _read_on(file: int, memory: Bytes, done: int) -> int:
     """Read until the memory is full or the file ends; returns all bytes read so far."""
-    count = done
+    count = os.lseek(file, done, os.SEEK_SET)
     while count > 0 and done < memory.nbytes:
         count = os.readv(file, [memory.data[done:]])
         done += count

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def straight(rows: ZarrRows) -> Straight | None:
-    """Reads the chunks of an array straight to their place, if their bytes are those of their rows."""
+    """What reads the chunks of an array straight to their place; None where their bytes are not those of their rows."""
     layout, codecs = rows.format.chunk, rows.format.chunk.codecs
     plain = not codecs or (len(codecs) == 1 and codecs[0].is_checksum and codecs[0].at_end)
     by_rows = rows.format.by_rows and layout.shape[1:] == rows.format.shape[1:]

@@ -138,7 +138,7 @@ class ZarrRows:
 
     def ahead(self, start: int, stop: int, buffers: Buffers) -> bool:
         """Ask for the chunks of these rows before they are read; whether more should be asked for."""
-        if isinstance(buffers.ahead, Hints) and not buffers.ahead.are_given:
+        if self.straight is not None and isinstance(buffers.ahead, Hints) and not buffers.ahead.are_given:
             return False
         keys, timeout = self._keys(start, stop, buffers), self.read_timeout
         return self.source.ahead(keys, buffers, at_most=self._most, limit=self._limit, timeout=timeout)

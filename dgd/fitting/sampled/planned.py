@@ -36,8 +36,7 @@ def planned_with_sample(
     if sample is not None:
         need, matrix = method.need(dataset, precision, split), 8 * method.n_parameters**2
         if sample.metric:
-            resources = running.executor.resources(dataset)
-            matrices, matrix = metric_bytes(sample, resources.threads if resources.shares_memory else 1), 0
+            matrices, matrix = metric_bytes(sample, getattr(running.executor, "threads", 1)), 0
         else:
             matrices = MATRICES * matrix
         held = TWICE * sample.nbytes + matrices

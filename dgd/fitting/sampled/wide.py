@@ -32,8 +32,10 @@ MOST, MOST_KINKED = 8192, 4096
 QUADRATIC_ROWS, ROWS = 4, 20
 """Rows of the sample for each parameter; more where curvature changes on the way."""
 LEAST_ROWS = 3
-FACTORED = 6
-"""Matrices alive at once while a metric is made of its Hessian, or that is brought to the solver's coordinates."""
+FACTORED, FACTORED_KINKED = 6, 9
+"""Matrices alive at once while a metric is made of its Hessian, or that is brought to the solver's coordinates; with
+l1 or bounds where a singular parabola is minimised.
+"""
 TRIED, FALLEN = 24, 1e-4
 """Passes over the sample in which gradients must fall to this part, or the metric is made."""
 RARE = 0.5
@@ -47,10 +49,10 @@ def wide_sample(method: Method, dataset: Dataset) -> SampleSize | None:
     wanted_solver = isinstance(method.solver, Fista if kinked else (LBFGS, ConjugateGradient))
     if not (wanted_solver and method.choice.automatic) or method.by_the_book or method.outputs is not None:
         return None
-    if kinked and not method.penalty.has_kinks:
+    if (kinked and not method.penalty.has_kinks) or not (dataset.non_zeros is None and dataset.kinds is None):
         return None
     most = MOST_KINKED if kinked else MOST
-    if loss.curvature_vanishes or not loss.convex or not QUASI_NEWTON < p <= most or dataset.non_zeros is not None:
+    if loss.curvature_vanishes or not loss.convex or not QUASI_NEWTON < p <= most:
         return None
     wanted = min(QUADRATIC_ROWS * p, rows // 4) if loss.quadratic else min(ROWS * p, rows // 2)
     if wanted < LEAST_ROWS * p:
@@ -69,7 +71,8 @@ def metric_bytes(sample: SampleSize, threads: int) -> int:
     matrix, leaves = 8 * (sample.metric + 1) ** 2, -(-sample.rows // _chunk_rows(sample.metric))
     threads = min(threads, leaves)
     blocks = BLOCKS * 8 * HESSIAN_ROWS * sample.metric
-    return matrix * max(2 * threads + leaves.bit_length(), FACTORED + threads) + threads * blocks
+    factored = FACTORED if sample.then is None else FACTORED_KINKED
+    return matrix * max(2 * threads + leaves.bit_length(), factored + threads) + threads * blocks
 
 
 def _chunk_rows(p: int) -> int:

@@ -26,7 +26,7 @@ LEAST = 6
 ALIKE = 2.0
 """The rate of the older half of the last passes is at most so many times that of the newer one, or the reverse."""
 LATEST = 100
-"""Passes that are looked at: that of each pass costs the same, however many there were."""
+"""Passes that are looked at, so that what is expected costs the same after each pass, however many there were."""
 MOST = 10_000
 
 

@@ -154,7 +154,7 @@ class _Looking:
             self.findings.append(Finding(FAULT, "scheduler", text, fix, (SCHEDULER,)))
         elif len(workers) < self.workers:
             text = f"{address} has {counted(len(workers), 'worker')} of {self.workers} after {self.timeout:g} s"
-            fix = "the logs of the others say why; they may still be starting (--timeout)"
+            fix = "the logs of the others say why; they may still be starting: `doctor(timeout=...)`"
             self.findings.append(Finding(FAULT, "scheduler", text, fix, (SCHEDULER,)))
         names = [SCHEDULER, *sorted(workers)]
         ahead = clocks(client, names, min(self.timeout, CLOCK_SECONDS))
@@ -185,7 +185,7 @@ class _Looking:
 
         until = time.monotonic() + self.timeout
         while True:
-            identity = identity_of(client, self.timeout)
+            identity = identity_of(client, max(1.0, until - time.monotonic()))
             if len(identity["workers"]) >= self.workers or time.monotonic() >= until:
                 return identity
             time.sleep(WORKERS_SECONDS)
