@@ -55,7 +55,6 @@ def bits(result: dgd.Result) -> bytes:
     return result.theta.tobytes()
 
 
-@pytest.mark.slow
 def test_same_bits_on_two_workers_and_on_three(store: str, two_workers: Cluster) -> None:
     """The third of two threads, with a nanny."""
     expected = bits(dgd.fit(store, threads=1, max_iter=8, tol=0))

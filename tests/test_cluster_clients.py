@@ -40,7 +40,6 @@ def one_thread(tmp_path_factory: pytest.TempPathFactory) -> Any:
         yield found
 
 
-@pytest.mark.slow
 def test_a_fit_in_a_task_runs_on_threads(store: str, one_thread: Cluster) -> None:
     def fit(path: str) -> str:
         import dgd

@@ -64,7 +64,6 @@ class Slow(MemoryChunks):
         return super().read(start, stop, buffers)
 
 
-@pytest.mark.slow
 def test_a_worker_that_joins_gets_work_in_the_pass_under_way() -> None:
     """Dask moves what has not begun, once a second by default."""
     X = np.random.default_rng(0).normal(size=(160, 2))
