@@ -649,6 +649,7 @@ def test_a_scheduler_by_address_or_file_gives_the_same_bits(
     assert zarr.open_array(out, mode="r").shape == (1003,)
 
 
+@pytest.mark.slow
 def test_one_signal_stops_a_fit_on_a_cluster_after_the_pass(start: Start, store: str, two_workers: Any) -> None:
     child = start("fit", store, "--scheduler-file", two_workers.file, *ENDLESS[:-2], "--json")
     read_until(child.stderr, "pass 3")

@@ -194,6 +194,7 @@ def test_what_is_written_is_not_written_by_two_at_a_time(files: Path, tmp_path: 
     assert (expected == written).all()
 
 
+@pytest.mark.slow
 def test_while_it_waits_it_says_so(files: Path, tmp_path: Path) -> None:
     with cluster(tmp_path) as found:
         listener = Listener()

@@ -34,7 +34,7 @@ def test_a_page_is_shown_and_an_unknown_topic_names_those_there_are(capsys: pyte
     assert "first-fit" in capsys.readouterr().err
 
 
-@pytest.mark.each(3)
+@pytest.mark.each(6)
 @pytest.mark.parametrize("topic", [topic for topic in TOPICS if CODE.search(page(topic))])
 def test_the_code_of_a_page_runs(
     topic: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]

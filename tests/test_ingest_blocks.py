@@ -7,12 +7,13 @@ import io
 import threading
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import dgd
@@ -46,6 +47,7 @@ cell = st.one_of(
 )
 
 
+@example(cells=['""', '"aaaa"""', '"aa""\r\n"'], end="\n", last=False, block_bytes=40)
 @settings(max_examples=150, deadline=None)
 @given(
     cells=st.lists(cell, min_size=1, max_size=30),
@@ -59,6 +61,28 @@ def test_rows_are_those_of_the_csv_module_wherever_the_text_is_cut(
     lines = ["n,t,m", *(f"{k},{text},{k / 8}" for k, text in enumerate(cells))]
     text = (end.join(lines) + end * last).encode()
     assert rows_of(text, block_bytes) == by_the_csv_module(text)
+
+
+class Dripping(io.RawIOBase):
+    """As a pipe: a read brings less than it asks for."""
+
+    def __init__(self, text: bytes, most: int) -> None:
+        self._text, self._most = io.BytesIO(text), most
+
+    def read(self, size: int = -1) -> bytes:
+        return self._text.read(self._most if size < 0 else min(size, self._most))
+
+
+@pytest.mark.parametrize("beginning", [0, 1, 7])
+@pytest.mark.parametrize("most", [1, 2, 5, 100])
+@pytest.mark.parametrize("size", [2, 3, 8, 19])
+def test_no_read_ends_between_the_bytes_of_a_line_end(size: int, most: int, beginning: int) -> None:
+    text = b"a\r\n\r\r\nbcd\r\n\r\r\r\nef\r\n\r"
+    joined = csv_blocks._Joined(text[:beginning], Dripping(text[beginning:], most))
+    reads = list(iter(lambda: joined.read(size), b""))
+    assert b"".join(reads) == text
+    assert max(map(len, reads)) <= size
+    assert not any(one.endswith(b"\r") and two.startswith(b"\n") for one, two in pairwise(reads))
 
 
 def test_a_quoted_line_end_that_looks_like_a_row_is_none() -> None:

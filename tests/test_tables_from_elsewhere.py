@@ -6,6 +6,7 @@ import io
 import os
 import sys
 import zipfile
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +152,7 @@ def test_info_of_a_url_takes_storage_options(tmp_path: Path, monkeypatch: pytest
         given.append(options)
         return copied(path, None)
 
-    monkeypatch.setattr("dgd.data.tables.inspection.inspect.local_file", spied)
+    monkeypatch.setattr(import_module("dgd.data.tables.inspection.inspect"), "local_file", spied)
     with fsspec.open("memory://here/info.csv", "wb") as file:
         file.write(written(tmp_path)[0].read_bytes())
     assert main(["info", "memory://here/info.csv", "--storage-option", "anon=true"]) == 0

@@ -192,7 +192,10 @@ class _Comments:
 
 
 class _Joined(io.RawIOBase):
-    """Bytes that were read, and the file that they were read from."""
+    """Bytes that were read, and the file that they were read from.
+
+    No read but the last ends between CR and LF: pyarrow drops the LF that a block begins with, also within a cell.
+    """
 
     def __init__(self, beginning: bytes, rest: IO[bytes]) -> None:
         self._beginning, self._rest = memoryview(beginning), rest
@@ -203,8 +206,12 @@ class _Joined(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         """The next bytes, at most so many."""
-        if self._beginning:
-            count = len(self._beginning) if size < 0 else size
-            found, self._beginning = bytes(self._beginning[:count]), self._beginning[count:]
-            return found
-        return bytes(self._rest.read(size) if size >= 0 else self._rest.read())
+        count = len(self._beginning) if size < 0 else size
+        found, self._beginning = bytes(self._beginning[:count]), self._beginning[count:]
+        if size < 0 or len(found) < size:
+            found += self._rest.read(size - len(found)) if size >= 0 else self._rest.read()
+        while found.endswith(b"\r") and len(found) < size and (more := self._rest.read(1)):
+            found += more
+        if size > 1 and len(found) == size and found.endswith(b"\r"):
+            found, self._beginning = found[:-1], memoryview(b"\r" + bytes(self._beginning))
+        return found
