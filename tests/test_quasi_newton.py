@@ -19,7 +19,7 @@ from dgd.solvers import Evaluation, QuasiNewton, Status
 from dgd.solvers.base import Prox, no_prox
 from dgd.solvers.steps.metric import Metric
 from dgd.solvers.steps.newton_step import inverse, newton_step
-from dgd.solvers.steps.pairs import Pairs, inverse_times, with_curvature, with_pair
+from dgd.solvers.steps.pairs import Pairs, corrected, inverse_times, with_pair
 
 RNG = np.random.default_rng(12)
 
@@ -177,12 +177,12 @@ def test_a_hessian_corrected_by_pairs_has_the_inverse_corrected_by_them() -> Non
     metric, before = Metric.of(H), Evaluation(np.zeros(6), 0.0, np.zeros(6))
     for point in RNG.normal(size=(4, 6)):
         after = Evaluation(point, 0.0, A @ A.T @ point)
-        H, pairs, before = with_curvature(H, before, after), with_pair(pairs, before, after), after
+        H, pairs, before = corrected(H, before, after), with_pair(pairs, before, after), after
     np.testing.assert_allclose(H @ inverse_times(pairs, g, metric), g, rtol=1e-10)
     concave = Evaluation(before.point + 1, 0.0, before.gradient - 1)
-    assert with_curvature(H, before, concave) is H
+    assert corrected(H, before, concave) is H
     nothing = np.zeros((6, 6))
-    assert with_curvature(nothing, Evaluation(np.zeros(6), 0.0, np.zeros(6)), before) is nothing
+    assert corrected(nothing, Evaluation(np.zeros(6), 0.0, np.zeros(6)), before) is nothing
 
 
 def test_auto_takes_it_where_newton_would_sum_too_much() -> None:

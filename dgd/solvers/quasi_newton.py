@@ -21,7 +21,7 @@ from dgd.errors import ConfigurationError
 from dgd.solvers.base import Evaluation, Prox, Solver, Status, no_prox
 from dgd.solvers.steps.line_search import ProximalSearch, search_along, search_towards
 from dgd.solvers.steps.metric import Metric
-from dgd.solvers.steps.pairs import PairsState, accepted, rejected, stalled, turned, with_curvature
+from dgd.solvers.steps.pairs import PairsState, accepted, corrected, rejected, stalled, turned
 from dgd.solvers.steps.quadratic_model import model_minimum
 
 CRAWLING = 5
@@ -139,7 +139,7 @@ def _told(state: QuasiNewtonState, search: ProximalSearch, evaluation: Evaluatio
     assert state.model is not None
     model = state.model
     if evaluation.hessian is None and len(model) == len(state.point):
-        model = with_curvature(model, state.best, evaluation)
+        model = corrected(model, state.best, evaluation)
     state = replace(
         state,
         model=model,

@@ -129,38 +129,38 @@ def prefetch(file: int, start: int, n_bytes: int) -> bool:
 
 def in_memory(file: int, offset: int) -> bool | None:
     """Whether a byte of a file can be read without waiting; None if the system cannot tell."""
-    flag = getattr(os, "RWF_NOWAIT", None)
-    if flag is None:
-        return None
-    try:
-        return os.preadv(file, [bytearray(1)], offset, flag) == 1
-    except BlockingIOError:
-        return False
-    except OSError:
-        return None
+    done = _at_once(file, [bytearray(1)], offset)
+    return None if done is None else done == 1
 
 
 def read_file(file: int, parts: Sequence[Any], wanted: int, key: str, hints: Hints) -> int:
     """Read an open file from its beginning into `parts`, one behind the other; the bytes read. The hints learn from it.
 
-    wanted: bytes that there are. One call reads what lies in memory, and tells whether it does.
+    wanted: bytes that there are. One call reads what lies in memory, and tells whether it does. Where the file is read
+    from next is not told: `os.lseek` says it.
     """
-    known, flag = None, getattr(os, "RWF_NOWAIT", None)
-    if flag is not None:
-        try:
-            done = os.preadv(file, parts, 0, flag)
-            known = done >= wanted
-        except BlockingIOError:
-            known = False
-        except OSError:
-            pass
-    if known and not hints.given:
+    done = _at_once(file, parts, 0)
+    known = None if done is None else done >= wanted
+    if done is not None and known and not hints.given:
         return done
     began = time.perf_counter()
-    if not known:
+    if done is None or not known:
         done = os.readv(file, parts)
     hints.measured(key, done, time.perf_counter() - began, known)
     return done
+
+
+def _at_once(file: int, parts: Sequence[Any], offset: int) -> int | None:
+    """The bytes that a read has without waiting for a disk; None if the system cannot tell."""
+    flag = getattr(os, "RWF_NOWAIT", None)
+    if flag is None:
+        return None
+    try:
+        return os.preadv(file, parts, offset, flag)
+    except BlockingIOError:
+        return 0
+    except OSError:
+        return None
 
 
 class Requests:

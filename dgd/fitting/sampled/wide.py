@@ -110,9 +110,9 @@ def _crawls(sample: Objective, solver: Solver, point: Matrix, known: Known) -> b
 def _definite(objective: Objective, known: Known, H: Matrix) -> Matrix | str:
     """H with the curvature of columns that the sample nearly lacks as it is over all rows, by their variance there.
 
-    H is not used again.
+    In the memory of H.
     """
-    M, diagonal = H, np.diag(H).copy()
+    diagonal = np.diag(H).copy()
     level = None
     if known.coordinates.standardised:
         level = objective.loss.gradient_scale if objective.loss.quadratic else float(H[0, 0])
@@ -120,11 +120,11 @@ def _definite(objective: Objective, known: Known, H: Matrix) -> Matrix | str:
             level = None
     if level is not None:
         lacking = diagonal < RARE * level
-        M[np.diag_indices_from(M)] += np.where(lacking, level - diagonal, 0.0)
+        H[np.diag_indices_from(H)] += np.where(lacking, level - diagonal, 0.0)
     elif not (diagonal > 0).all():
         return "a column is constant in it"
     try:
-        np.linalg.cholesky(M)
+        np.linalg.cholesky(H)
     except np.linalg.LinAlgError:
         return "its columns depend on each other"
-    return M
+    return H

@@ -109,7 +109,7 @@ def with_pair(pairs: Pairs, before: Evaluation, after: Evaluation) -> Pairs:
     return (*pairs, (s, y))
 
 
-def with_curvature(hessian: Matrix, before: Evaluation, after: Evaluation) -> Matrix:
+def corrected(hessian: Matrix, before: Evaluation, after: Evaluation) -> Matrix:
     """A Hessian corrected by a pair, H − (Hs)(Hs)ᵀ/sᵀHs + yyᵀ/yᵀs, what `inverse_times` is the inverse of."""
     for s, y in with_pair((), before, after):
         Hs = hessian @ s
