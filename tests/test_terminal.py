@@ -231,7 +231,7 @@ def test_lines_are_folded_below_what_belongs_to_their_label() -> None:
 def test_plan_and_info_have_the_terminals_width_and_commands_stay_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("info", "inspect", "plan"):
+    for name in ("info", "inspect", "output"):
         monkeypatch.setattr(import_module(f"dgd.cli.{name}"), "columns", lambda: 60)
     with dgd.DatasetWriter(tmp_path / "d.zarr", feature_names=["first", "second"]) as writer:
         writer.append(np.ones((9, 2)), np.arange(9.0))

@@ -11,8 +11,7 @@ from dgd.cli import options
 from dgd.cli.arrays import Arrays, arrays_without_offset
 from dgd.cli.grouped import GroupedCommand
 from dgd.cli.options import Where
-from dgd.cli.output import columns, note, print_json, say
-from dgd.errors.columns_text import folded
+from dgd.cli.output import note, print_json, say, say_folded
 
 
 def numbers(ctx: click.Context, param: click.Parameter, value: str | None) -> list[float] | None:
@@ -70,7 +69,7 @@ def fit_to(
     with where.execution() as execution:
         if only_plan:
             cost = plan_fit_to(store, execution=execution, **how)
-            print_json(cost.as_json()) if as_json else say(folded(str(cost), columns()))
+            print_json(cost.as_json()) if as_json else say_folded(str(cost))
             cost.check()
             return 0
         try:

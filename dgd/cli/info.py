@@ -7,8 +7,7 @@ from typing import Any
 import click
 
 from dgd.cli import options
-from dgd.cli.output import columns, print_json, say
-from dgd.errors.columns_text import folded
+from dgd.cli.output import columns, print_json, say, say_folded
 
 
 @click.command
@@ -38,5 +37,5 @@ def info(store: str, storage_options: dict[str, Any] | None, as_json: bool) -> i
     if as_json:
         print_json(found.as_json())
     else:
-        say(folded(found.table(columns()), columns()))
+        say_folded(found.table(columns()))
     return 0

@@ -10,10 +10,10 @@ import click
 
 from dgd.cli import options
 from dgd.cli.losses import losses
+from dgd.cli.method import solver_named
 from dgd.cli.options import Command
 from dgd.fitting.verdict.stopping import MAX_ITER
 from dgd.losses import Loss
-from dgd.solvers import SOLVERS
 
 FOLD_TOL = 1e-8
 
@@ -38,13 +38,7 @@ def kind(command: Command) -> Command:
         help="The kind of penalty, or the part R of l1, from 0 to 1 [l2].",
     )
     @click.option("--n-lambdas", type=click.IntRange(1), metavar="N", help="Strengths [20; 100 for the squared loss].")
-    @click.option(
-        "--solver",
-        type=click.Choice(["auto", *SOLVERS]),
-        default="auto",
-        metavar="NAME",
-        help=f"The method: {', '.join(SOLVERS)}, or auto [auto].",
-    )
+    @solver_named
     @click.option(
         "--intercept/--no-intercept", "fit_intercept", default=True, help="Fit an intercept or none [fit it]."
     )

@@ -17,6 +17,13 @@ from dgd.solvers import SOLVERS
 if TYPE_CHECKING:
     from dgd.data.dataset import Dataset
 
+solver_named = click.option(
+    "--solver",
+    type=click.Choice(["auto", *SOLVERS]),
+    default="auto",
+    metavar="NAME",
+    help=f"The method: {', '.join(SOLVERS)}; or auto, which says what and why [auto].",
+)
 RATE_WORDS = ("auto", "exact", "backtracking")
 INFINITY = float("inf")
 
@@ -66,13 +73,7 @@ def method(command: Command) -> Command:
     @click.option("--l2", type=click.FloatRange(0), default=0.0, metavar="S", help="Strength of the l2 penalty [0].")
     @click.option("--lower", type=float, default=-INFINITY, metavar="B", help="The least a coefficient may be [any].")
     @click.option("--upper", type=float, default=INFINITY, metavar="B", help="The most a coefficient may be [any].")
-    @click.option(
-        "--solver",
-        type=click.Choice(["auto", *SOLVERS]),
-        default="auto",
-        metavar="NAME",
-        help=f"The method: {', '.join(SOLVERS)}; or auto, which says what and why [auto].",
-    )
+    @solver_named
     @click.option(
         "--learning-rate",
         callback=learning_rate,

@@ -14,6 +14,7 @@ import click
 
 from dgd.cli.progress.line import clear_line
 from dgd.cli.progress.log import logged
+from dgd.errors.columns_text import folded
 from dgd.errors.words import visible, without_secrets
 
 PRINTED = "dgd.printed"
@@ -46,6 +47,11 @@ def say(text: str) -> None:
     """Lines of a result on stdout."""
     clear_line()
     click.echo(_shown(text))
+
+
+def say_folded(text: str) -> None:
+    """The same, no wider than the terminal."""
+    say(folded(text, columns()))
 
 
 def print_text(text: str) -> None:

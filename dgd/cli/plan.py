@@ -10,8 +10,7 @@ from dgd.cli.arrays import arrays as with_arrays
 from dgd.cli.grouped import GroupedCommand
 from dgd.cli.method import Chosen, method
 from dgd.cli.options import Where
-from dgd.cli.output import columns, print_json, say
-from dgd.errors.columns_text import folded
+from dgd.cli.output import print_json, say_folded
 
 
 @click.command(cls=GroupedCommand)
@@ -47,6 +46,6 @@ def plan(
         print_json({**cost.as_json(), "solver": what.choice.name, "because": what.choice.because})
     else:
         solver = f"{'solver':<16}{what.choice.name}: {what.choice.because}"
-        say(folded(f"{solver}\n{cost.table()}", columns()))
+        say_folded(f"{solver}\n{cost.table()}")
     cost.check()
     return 0

@@ -14,9 +14,8 @@ from dgd.cli.arrays import arrays as with_arrays
 from dgd.cli.grouped import GroupedCommand
 from dgd.cli.model_out import check_place
 from dgd.cli.options import Where
-from dgd.cli.output import columns, print_json, say
+from dgd.cli.output import print_json, say_folded
 from dgd.errors import ConfigurationError
-from dgd.errors.columns_text import folded
 from dgd.errors.words import counted, size
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ def summarize(
         print_json(_as_json(found, out))
     else:
         text = "\n".join(f"{name:<14}{text}" for name, text in _table(found, out, before))
-        say(folded(text, columns()))
+        say_folded(text)
     return 0
 
 

@@ -8,8 +8,7 @@ import click
 
 from dgd.cli import options
 from dgd.cli.options import Where
-from dgd.cli.output import columns, note, print_json, say
-from dgd.errors.columns_text import folded
+from dgd.cli.output import note, print_json, say_folded
 
 
 @click.command
@@ -27,7 +26,7 @@ def verify(store: str, storage_options: dict[str, Any] | None, where: Where, as_
     if as_json:
         print_json(found.as_json())
     else:
-        say(folded(found.table(), columns()))
+        say_folded(found.table())
     if found.whole:
         return 0
     note("error: the store is damaged; restore the chunks that are named, or write it again")
