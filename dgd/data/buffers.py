@@ -55,6 +55,10 @@ class Buffers:
             self._within[name] = Buffers(self.watch)
         return self._within[name]
 
+    def drop(self, name: str) -> None:
+        """Give back the memory of the buffers of one array."""
+        self._within.pop(name, None)
+
     def drop_ahead(self) -> None:
         """Cancel requests that were not read, at the end of a pass and after an error."""
         if self.ahead is not None:

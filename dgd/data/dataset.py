@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,11 +14,13 @@ from numpy.typing import NDArray
 from dgd._typing import Array, Integers
 from dgd.data.buffers import Buffers
 from dgd.data.csr import NonZeros, is_sparse
+from dgd.data.dataset_identity import fingerprint_of, identity_of
 from dgd.data.grid import Grid
 from dgd.data.kinds import Kinds
 from dgd.data.mixed import Cells
+from dgd.data.opened import Opening
 from dgd.data.roles import ROLE_NAMES, ROLES, Role
-from dgd.data.rows import LABEL_KINDS, DenseRows, Footprint, Rows, as_made, check_dtype, together
+from dgd.data.rows import LABEL_KINDS, DenseRows, Footprint, Rows, as_made, check_dtype, gathered_bytes, together
 from dgd.data.schema import check_column, check_matrix, check_names, not_as_declared
 from dgd.data.shown import dataset_html
 from dgd.data.split_part import Part
@@ -218,40 +219,20 @@ class Dataset:
     @property
     def footprint(self) -> Footprint:
         """Memory that reading one chunk of every array takes, and the bytes a pass reads."""
-        parts = [rows.footprint for rows in self.arrays]
-        gathered = [self._gathered_bytes(rows, part) for rows, part in zip(self.arrays, parts, strict=True)]
-        whole = together(parts)
-        return replace(whole, decoded=whole.decoded + sum(gathered) + self._kept_bytes, held=0)
-
-    def _gathered_bytes(self, rows: Rows, part: Footprint) -> int:
-        """Memory for the rows of a chunk if they are joined from chunks that differ from those of X."""
-        in_memory = part.encoded + part.decoded == 0
-        if in_memory or np.array_equal(rows.bounds, self.X.bounds):
-            return 0
-        return self.chunk_rows * rows.dtype.itemsize * max(1, *rows.shape[1:], 1)
-
-    @property
-    def _kept_bytes(self) -> int:
-        """Memory for the rows of a chunk without those that are left out."""
-        return 0 if self.missing == "error" else sum(map(self.decoded_bytes, self.by_role))
+        whole = together([rows.footprint for rows in self.arrays])
+        gathered = sum(gathered_bytes(rows, self.X.bounds) for rows in self.arrays)
+        kept = 0 if self.missing == "error" else sum(map(self.decoded_bytes, self.by_role))
+        return replace(whole, decoded=whole.decoded + gathered + kept, held=0)
 
     @property
     def fingerprint(self) -> str:
         """A digest of the arrays' metadata, equal for equal data read the same way."""
-        digest = hashlib.sha256()
-        for rows in self.arrays:
-            digest.update(rows.fingerprint.encode("utf-8", "surrogatepass"))
-        return f"sha256:{digest.hexdigest()}"
+        return fingerprint_of(self.arrays)
 
     @property
     def identity(self) -> str:
         """A digest of what was read: the fingerprint, and the checksums of arrays whose writer left no list of them."""
-        digest = hashlib.sha256()
-        for rows in self.arrays:
-            digest.update(rows.fingerprint.encode("utf-8", "surrogatepass"))
-            for stored in rows.stored(0, rows.shape[0]):
-                digest.update(b"" if stored.checksums.is_left else (stored.checksums.digest or "").encode())
-        return f"sha256:{digest.hexdigest()}"
+        return identity_of(self.arrays)
 
     def ahead(self, index: int, buffers: Buffers) -> bool:
         """Ask for chunk `index` before it is read with the same buffers; whether more should be asked for."""
@@ -274,15 +255,32 @@ class Dataset:
         """The dataset each stored chunk of which may take so many seconds to read."""
         return self.map(lambda rows: rows.waiting_at_most(seconds)) if self._asking else self
 
+    @cached_property
+    def opening(self) -> Opening | None:
+        """What opens chunks of X; None where they are all to be read."""
+        return getattr(self.X, "straight", None) if self.missing == "error" else None
+
+    def opened(self, index: int, buffers: Buffers) -> Chunk | None:
+        """Chunk `index` with an X that still lies in its file (`OpenChunk`); None where it is to be read."""
+        start, stop = int(self.bounds[index]), int(self.bounds[index + 1])
+        X = None if self.opening is None else self.opening.opened(start, stop)
+        return None if X is None else self._read(index, buffers, X)
+
     def read(self, index: int, buffers: Buffers | None = None) -> Chunk:
         """Read chunk `index`. Without `buffers` the arrays are new and stay valid."""
-        buffers = Buffers() if buffers is None else buffers
+        return self._read(index, Buffers() if buffers is None else buffers)
+
+    def _read(self, index: int, buffers: Buffers, X: Any = None) -> Chunk:
+        """Chunk `index`, with its X where that was opened already."""
         start, stop = int(self.bounds[index]), int(self.bounds[index + 1])
         found: dict[str, Any] = dict.fromkeys(ROLE_NAMES)
         bytes_read, filled = 0, buffers.watch.filled
         buffers.watch.room = self.room
         for role, rows, row_shape, dtype in self._reading:
-            values, n_bytes = read_beside(rows, found["y"], start, stop, buffers.within(role.name))
+            if X is not None and rows is self.X:
+                values, n_bytes = X, X.bytes_read
+            else:
+                values, n_bytes = read_beside(rows, found["y"], start, stop, buffers.within(role.name))
             # NumPy would silently repeat or cut off rows of another shape.
             if values is None or values.shape != (stop - start, *row_shape):
                 raise not_as_declared(rows, values, index, start, stop)

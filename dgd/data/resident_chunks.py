@@ -21,6 +21,7 @@ from dgd.data.buffers import ALIGNMENT, Buffers, aligned
 from dgd.data.csr import Csr, is_sparse
 from dgd.data.dataset import Chunk, Dataset
 from dgd.data.mixed import Coded, Mixed
+from dgd.data.opened import Opening
 from dgd.data.rows import Rows
 
 
@@ -38,6 +39,15 @@ class Chunks(Protocol):
 
     def read(self, index: int, buffers: Buffers) -> Chunk:
         """One chunk; its arrays may lie in `buffers`."""
+        ...
+
+    @property
+    def opening(self) -> Opening | None:
+        """What opens chunks of X; None where they are all to be read."""
+        ...
+
+    def opened(self, index: int, buffers: Buffers) -> Chunk | None:
+        """One chunk with an X that still lies in its file; None where it is to be read."""
         ...
 
 
@@ -143,6 +153,16 @@ class PartlyResident:
     def ahead(self, index: int, buffers: Buffers) -> bool:
         """Ask for a chunk, unless it is resident."""
         return index in self._chunks or self.dataset.ahead(index, buffers)
+
+    @property
+    def opening(self) -> Opening | None:
+        """The dataset's."""
+        return self.dataset.opening
+
+    def opened(self, index: int, buffers: Buffers) -> Chunk | None:
+        """The opened chunk, unless it is resident or becomes so."""
+        stays = index in self._chunks or is_resident(index, self.n_chunks, self.count)
+        return None if stays else self.dataset.opened(index, buffers)
 
     def read(self, index: int, buffers: Buffers) -> Chunk:
         """The resident chunk; or the chunk as read, which becomes resident if it is one that should be."""

@@ -65,6 +65,15 @@ def together(parts: Sequence[Footprint]) -> Footprint:
     )
 
 
+def gathered_bytes(rows: Rows, bounds: NDArray[np.int64]) -> int:
+    """Memory for the rows of a chunk of a dataset, if they are joined from chunks that differ from its own."""
+    part = rows.footprint
+    in_memory = part.encoded + part.decoded == 0
+    if in_memory or np.array_equal(rows.bounds, bounds):
+        return 0
+    return int(np.diff(bounds).max()) * rows.dtype.itemsize * max(1, *rows.shape[1:], 1)
+
+
 class Rows(Protocol):
     """An array of one or two dimensions whose rows can be read piece by piece, from any thread.
 

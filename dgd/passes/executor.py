@@ -19,7 +19,7 @@ from dgd.data.seen import Seen
 from dgd.data.times import NO_TIMES, Times
 from dgd.data.transforms.missing import LeftOut, add
 from dgd.passes.blas import single_threaded_blas
-from dgd.passes.parts import Share, sum_in_parts
+from dgd.passes.parts import Share, opens_parts, sum_in_parts, sum_opened
 from dgd.passes.tree import Addable, Node, absorbed, cut_level, sum_node
 
 LOOK_AHEAD = 16
@@ -185,13 +185,18 @@ def sweep_node(
     share: runs the parts of a large chunk; None: this thread does.
     """
     order, before = node.chunks(dataset.n_chunks), buffers.watch.spent
+    opens = opens_parts(dataset, chunk_sum)
 
     def leaf(index: int) -> PassResult[S]:
         check()
         buffers.watch.goes_on = index + 1 < order.stop
-        chunk = _read(dataset, order, index - order.start, buffers)
-        check()
-        found = sum_in_parts(chunk, chunk_sum, buffers, share, check)
+        opened = sum_opened(dataset, index, chunk_sum, buffers, share, check) if opens else None
+        if opened is None:
+            chunk = _read(dataset, order, index - order.start, buffers)
+            check()
+            found = sum_in_parts(chunk, chunk_sum, buffers, share, check)
+        else:
+            chunk, found = opened
         buffers.watch.chunks += 1
         return PassResult(
             found,

@@ -1,6 +1,6 @@
 """Large chunks in parts: summed by a tree of their own, by whoever of the pass's threads has nothing else to do.
 
-    chunk of 200 MB   →   parts of 8 MiB   →   their sums, added as the tree over so many chunks adds them
+    chunk of 200 MB   →   parts of 4 MiB   →   their sums, added as the tree over so many chunks adds them
 
 Which parts a chunk has depends on its rows and on whether a Hessian is summed, so that their sum has the same bits on
 any number of threads.
@@ -21,6 +21,9 @@ import numpy as np
 
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk, Dataset
+from dgd.data.resident_chunks import Chunks
+from dgd.data.zarr.open_chunk import OpenChunk, OpenRows
+from dgd.errors import DataError
 from dgd.passes.tree import Addable, Gathered
 
 S = TypeVar("S", bound=Addable)
@@ -28,13 +31,17 @@ Call = Callable[[Buffers], None]
 Share = Callable[[Sequence[Call], Buffers, Callable[[], None]], None]
 """Runs all calls, each with the buffers of the thread that runs it."""
 
-LARGE_BYTES, PART_BYTES = 2**25, 2**23
-"""Of X in a chunk that has parts, and in a part: many enough for every thread, and each more than a micro-block."""
+LARGE_BYTES, PART_BYTES = 2**25, 2**22
+"""Of X in a chunk that has parts, and in a part: many enough for every thread, and each a micro-block."""
+OPENED_PART_BYTES = 2 * PART_BYTES
+"""Parts that have more, of very wide rows, are not read by who sums them: each thread would need so much memory."""
 ROWS_TOGETHER = 64
 """A part has a multiple of them, as rows are multiplied in such groups."""
 ROWS_PER_COLUMN = 2
 """Of a part over which a Hessian is summed: of fewer rows, adding n² numbers takes as long as making them."""
 POLL_SECONDS = 0.05
+PART = "part"
+"""The buffers of a part that is read by who sums it."""
 
 
 def has_parts(dataset: Dataset) -> bool:
@@ -42,18 +49,28 @@ def has_parts(dataset: Dataset) -> bool:
     return dataset.kinds is None and dataset.non_zeros is None and dataset.decoded_bytes("X") > LARGE_BYTES
 
 
+def is_large(X: Any) -> bool:
+    """Whether the rows of a chunk have parts."""
+    return isinstance(X, (np.ndarray, OpenChunk)) and X.nbytes > LARGE_BYTES
+
+
 def parts_of(chunk: Chunk, *, hessian: bool = False) -> list[Chunk]:
     """The parts of a chunk, as chunks; itself where it is not large.
 
     hessian: whether one is summed over them, so that the last one may be longer than the others and not shorter.
     """
-    X = chunk.X
-    if not isinstance(X, np.ndarray) or X.nbytes <= LARGE_BYTES:
+    X: Any = chunk.X
+    if not is_large(X):
         return [chunk]
-    least = ROWS_PER_COLUMN * (X.shape[1] + 1) if hessian else 1
-    step = max(1, -(-least // ROWS_TOGETHER), PART_BYTES // X[:1].nbytes // ROWS_TOGETHER) * ROWS_TOGETHER
-    starts = [0, *range(step, len(X) - step + 1 if hessian else len(X), step)]
-    return [_rows(chunk, *some) for some in pairwise([*starts, len(X)])]
+    return [_rows(chunk, *some) for some in pairwise(_cuts(X.shape, X.nbytes, hessian=hessian))]
+
+
+def _cuts(shape: tuple[int, ...], n_bytes: int, *, hessian: bool) -> list[int]:
+    """The rows where parts begin, and where the last one ends."""
+    rows, columns = shape
+    least = ROWS_PER_COLUMN * (columns + 1) if hessian else 1
+    step = max(1, -(-least // ROWS_TOGETHER), PART_BYTES // (n_bytes // rows) // ROWS_TOGETHER) * ROWS_TOGETHER
+    return [0, *range(step, rows - step + 1 if hessian else rows, step), rows]
 
 
 def sum_in_parts(
@@ -61,20 +78,23 @@ def sum_in_parts(
 ) -> Any:
     """The sum of a chunk; in parts where it is large and a sum over rows, which says so by `over_rows`."""
     parts = [chunk]
-    if getattr(chunk_sum, "over_rows", False):
-        parts = parts_of(chunk, hessian=getattr(chunk_sum, "hessian", False))
+    if is_large(chunk.X) and _is_over_rows(chunk_sum):
+        parts = parts_of(chunk, hessian=_has_hessian(chunk_sum))
     if len(parts) == 1:
         began = time.perf_counter()
         found = chunk_sum(chunk, buffers)
         buffers.watch.compute_seconds += time.perf_counter() - began
         return found
     gathered: Gathered[Any] = Gathered(len(parts))
-    seconds = [0.0] * len(parts)
+    seconds, reading = [0.0] * len(parts), [0.0] * len(parts)
 
     def add(place: int, own: Buffers) -> None:
-        began = time.perf_counter()
-        gathered.add(place, chunk_sum(parts[place], own))
-        seconds[place] = time.perf_counter() - began
+        began, part = time.perf_counter(), parts[place]
+        if isinstance(part.X, OpenRows):
+            part = replace(part, X=part.X.read(own.within(PART)))
+            reading[place] = time.perf_counter() - began
+        gathered.add(place, chunk_sum(part, own))
+        seconds[place] = time.perf_counter() - began - reading[place]
 
     calls = [partial(add, place) for place in range(len(parts))]
     if share is not None:
@@ -85,7 +105,40 @@ def sum_in_parts(
             check()
     # Whoever helped, it counts where the chunk was read: one thread writes there.
     buffers.watch.compute_seconds += sum(seconds)
+    buffers.watch.read_seconds += sum(reading)
     return gathered.total
+
+
+def opens_parts(dataset: Chunks, chunk_sum: Any) -> bool:
+    """Whether large chunks of a dataset are read in parts, by who sums them."""
+    opening = dataset.opening
+    if opening is None or opening.n_bytes <= LARGE_BYTES or not _is_over_rows(chunk_sum):
+        return False
+    cuts = _cuts(opening.shape, opening.n_bytes, hessian=_has_hessian(chunk_sum))
+    return int(np.diff(cuts).max()) * (opening.n_bytes // opening.shape[0]) <= OPENED_PART_BYTES
+
+
+def sum_opened(
+    dataset: Chunks, index: int, chunk_sum: Any, buffers: Buffers, share: Share | None, check: Callable[[], None]
+) -> tuple[Chunk, Any] | None:
+    """A large chunk and its sum, for which each part is read by who sums it; None where it is to be read whole.
+
+    That is also where anything was found amiss: reading it as others are read says what.
+    """
+    began, before = time.perf_counter(), buffers.watch.read_seconds
+    chunk = dataset.opened(index, buffers)
+    if chunk is None:
+        return None
+    buffers.watch.decode_seconds += time.perf_counter() - began - (buffers.watch.read_seconds - before)
+    X: Any = chunk.X
+    try:
+        found = sum_in_parts(chunk, chunk_sum, buffers, share, check)
+    except DataError:
+        found = None
+    if found is not None and X.was_whole():
+        return chunk, found
+    buffers.drop(PART)
+    return None
 
 
 class Sharing:
@@ -139,6 +192,14 @@ class Sharing:
             if not self._calls:
                 self._changed.wait(seconds)
             return self._calls.popleft() if self._calls else None
+
+
+def _is_over_rows(chunk_sum: Any) -> bool:
+    return bool(getattr(chunk_sum, "over_rows", False))
+
+
+def _has_hessian(chunk_sum: Any) -> bool:
+    return bool(getattr(chunk_sum, "hessian", False))
 
 
 def _rows(chunk: Chunk, start: int, stop: int) -> Chunk:

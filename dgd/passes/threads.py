@@ -18,7 +18,7 @@ from dgd.passes.blas import single_threaded_blas
 from dgd.passes.events import Tell, tell_nobody
 from dgd.passes.executor import ChunkSum, Fold, PassResult, Resources, S, V, fold_chunks, sweep_node
 from dgd.passes.memory import available_processors, free_bytes, memory_limit, resident_bytes
-from dgd.passes.parts import PART_BYTES, Sharing, has_parts
+from dgd.passes.parts import OPENED_PART_BYTES, PART_BYTES, Sharing, has_parts
 from dgd.passes.tree import Gathered, Node, cut_level, nodes_at
 from dgd.passes.watched_threads import Call, WatchedThreads
 
@@ -31,8 +31,8 @@ LARGE_NODE_BYTES = 2**23
 THREAD_BYTES = 4 * 2**20
 """Stack, allocator and BLAS memory of one more thread, as measured."""
 
-HELPER_BYTES = THREAD_BYTES + 2 * PART_BYTES
-"""The same of one that only helps with the parts of large chunks, and its micro-blocks."""
+HELPER_BYTES = THREAD_BYTES + OPENED_PART_BYTES + 2 * PART_BYTES
+"""The same of one that only helps with the parts of large chunks, the part that it reads, and its micro-blocks."""
 
 
 class ThreadExecutor:

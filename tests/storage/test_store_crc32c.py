@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 
@@ -9,7 +10,7 @@ import google_crc32c
 import numpy as np
 import pytest
 
-from dgd.data.zarr.crc32c import crc32c
+from dgd.data.zarr.crc32c import crc32c, joined
 
 VALUES = np.random.default_rng(0).integers(0, 256, size=100_003).astype(np.uint8)
 
@@ -51,3 +52,11 @@ def pause_of_this_thread(values: np.ndarray) -> tuple[float, float]:
         last, longest = now, max(longest, now - last)
     thread.join()
     return longest, taken[0]
+
+
+def test_that_of_the_whole_from_those_of_its_parts() -> None:
+    for cuts in ([], [1], [0, 0, 7], [4096, 8192], [99_999]):
+        bounds = [0, *cuts, len(VALUES)]
+        parts = [VALUES[a:b] for a, b in itertools.pairwise(bounds)]
+        assert joined((crc32c(part), len(part)) for part in parts) == google_crc32c.value(VALUES)
+    assert joined([]) == 0

@@ -49,14 +49,11 @@ class Hints:
 
     def __init__(self) -> None:
         self.depth = 1
+        self.are_given = False
+        """Whether reads are slow."""
         self._left = 0
         self.given: set[str] = set()
         """Of files that were not read since."""
-
-    @property
-    def are_given(self) -> bool:
-        """Whether reads are slow."""
-        return self._left > 0
 
     def wanted(self, limit: int) -> int:
         """How many more hints to give now."""
@@ -68,6 +65,7 @@ class Hints:
             return 0
         self.given.add(key)
         self._left = PATIENCE if fetch() else self._left - 1
+        self.are_given = self._left > 0
         return 1
 
     def ask(self, keys: Iterable[str], limit: int, fetch: Callable[[str], bool]) -> bool:
@@ -87,7 +85,7 @@ class Hints:
         self.given.discard(key)
         if not was_in_memory and seconds > WARM_SECONDS + n_bytes / WARM_BYTES_PER_SECOND:
             self.depth = min(2 * self.depth, AHEAD) if hinted else self.depth
-            self._left = PATIENCE
+            self._left, self.are_given = PATIENCE, True
 
     def drop(self) -> None:
         """Forget the hints."""

@@ -14,10 +14,12 @@ import numpy as np
 
 from dgd._typing import Array
 from dgd.data.buffers import LARGE, Buffers
+from dgd.data.checksums import Checksums
 from dgd.data.watch import Reading
 from dgd.data.zarr.codecs import CHECKSUM_BYTES
 from dgd.data.zarr.crc32c import crc32c
 from dgd.data.zarr.links import check_inside
+from dgd.data.zarr.open_chunk import OpenChunk, OpenFile
 from dgd.data.zarr.read_ahead import hints_in, read_file
 from dgd.data.zarr.sources import BEYOND, LocalSource, version_of
 from dgd.data.zarr.stored_chunk import StoredChunk
@@ -47,17 +49,36 @@ class Straight:
         self._mark_bytes = CHECKSUM_BYTES if rows.format.chunk.codecs else 0
         self.n_bytes = rows.format.chunk.n_bytes
         """Of the rows of a chunk."""
-        self._shape, self._dtype = rows.format.chunk.shape, rows.format.chunk.dtype
+        self.shape, self._dtype = rows.format.chunk.shape, rows.format.chunk.dtype
         others = rows.format.separator.join("0" * (len(rows.format.grid) - 1))
         beside = rows.format.separator if others else ""
         before, self._after = (f"{others}{beside}", "") if rows.format.is_transposed else ("", f"{beside}{others}")
         self._before, self._folder = f"{rows.format.key_prefix}{before}", f"{source.label}/"
 
+    def opened(self, start: int, stop: int) -> OpenChunk | None:
+        """The chunk of these rows, of which parts are read; None where it is to be read whole, as others are."""
+        index, rest = divmod(start, self.shape[0])
+        if rest or stop - start != self.shape[0]:
+            return None
+        known, path = self._rows.checksums.version(index), f"{self._folder}{self._before}{index}{self._after}"
+        try:
+            file = OpenFile(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+            status = os.fstat(file.number)
+            if status.st_size != self.n_bytes + self._mark_bytes:
+                return None
+            if not (version := version_of(status)) or version != known:
+                check_inside(file.number, path, self._store)
+            mark = os.pread(file.number, self._mark_bytes, self.n_bytes)
+        except (OSError, ReadError):
+            return None
+        piece = Piece(self._rows, index)
+        return OpenChunk(piece, file, self.shape, self._dtype, mark=mark, version=version, known=known)
+
     def chunk(self, index: int, buffers: Buffers) -> tuple[Array, int] | None:
         """The rows of a chunk and its stored bytes; None where it is large, or is to be read as others are."""
         if self.n_bytes >= LARGE:
             return None
-        found = buffers.take("encoded", self._shape, self._dtype)
+        found = buffers.take("encoded", self.shape, self._dtype)
         bytes_read = self.read(index, found.reshape(-1).view(np.uint8).data, buffers)
         return (found, bytes_read) if bytes_read else None
 
@@ -66,10 +87,9 @@ class Straight:
         mark, watch, checksums = bytearray(self._mark_bytes), buffers.watch, self._rows.checksums
         known = checksums.version(index)
         began = time.monotonic()
-        watch.reading = Reading(_Piece(self._rows, index), self._rows.read_timeout, began)
+        watch.reading = Reading(Piece(self._rows, index), self._rows.read_timeout, began)
         try:
-            key = f"{self._before}{index}{self._after}"
-            version = self._filled(key, memory, mark, known, buffers)
+            version = self._filled(f"{self._before}{index}{self._after}", memory, mark, known, buffers)
         finally:
             watch.reading = None
             watch.read_seconds += time.monotonic() - began
@@ -112,13 +132,27 @@ def _crc32c(memory: memoryview) -> int:
     return crc32c(np.frombuffer(memory, np.uint8))
 
 
-class _Piece:
+class Piece:
     """The stored chunk that is read, named only if it is spoken of."""
 
-    __slots__ = ("_index", "_rows")
+    __slots__ = ("_rows", "index")
 
     def __init__(self, rows: ZarrRows, index: int) -> None:
-        self._rows, self._index = rows, index
+        self._rows, self.index = rows, index
+
+    @property
+    def checksums(self) -> Checksums:
+        """What the array's chunks are held to."""
+        return self._rows.checksums
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that reading it may take."""
+        return self._rows.read_timeout
+
+    def unreadable(self, error: ReadError) -> ReadError:
+        """The error for it, where the store fails."""
+        return self._chunk.unreadable(error)
 
     def __str__(self) -> str:
         return str(self._chunk)
@@ -129,4 +163,4 @@ class _Piece:
 
     @property
     def _chunk(self) -> StoredChunk:
-        return self._rows.at((self._index, *(0 for _ in self._rows.shape[1:])))
+        return self._rows.at((self.index, *(0 for _ in self._rows.shape[1:])))
