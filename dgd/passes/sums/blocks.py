@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -33,6 +33,7 @@ from dgd.passes.sums.columns import Columns
 from dgd.passes.sums.conversion import convert
 from dgd.passes.sums.dense_columns import DenseColumns
 from dgd.passes.sums.mixed_columns import MixedColumns
+from dgd.passes.sums.padded_columns import PaddedColumns, pays
 from dgd.passes.sums.sparse_columns import SparseColumns
 
 FLOAT64 = np.dtype(np.float64)
@@ -54,11 +55,24 @@ class Block:
     offset: Array | None
     buffers: Buffers
     groups: Array | None = None
+    second: bool = False
+    """Whether a part takes the loss's second derivatives: who makes the first ones makes both."""
+    made: dict[str, tuple[object, Array]] = field(default_factory=dict)
+    """What a part has made of a loss and left to those after it, by name."""
 
     @property
     def X(self) -> Array:
         """All cells."""
         return self.columns.array()
+
+    def leave(self, name: str, loss: object, values: Array) -> None:
+        """Leave to other parts what was made of a loss; nobody changes it."""
+        self.made[name] = loss, values
+
+    def taken(self, name: str, loss: object) -> Array | None:
+        """What was left of that loss; None where nothing was."""
+        of, values = self.made.get(name, (None, None))
+        return values if of is loss else None
 
     def part(self, rows: slice) -> Block:
         """Some of its rows, counted from its first."""
@@ -71,7 +85,8 @@ class Blocks:
 
     coef: (n,) or (n, q); intercept: a number or (q,); encode: makes the targets what the arithmetic needs, None for
     rows without targets; dtype: of the arithmetic; centre: what is subtracted from columns and targets, whose coef
-    and intercept are then given; hessian: whether one is summed. Raises ValueRangeError for a negative weight.
+    and intercept are then given; hessian: whether one is summed; second: whether
+    second derivatives are taken. Raises ValueRangeError for a negative weight.
     """
 
     def __init__(
@@ -85,8 +100,9 @@ class Blocks:
         dtype: np.dtype[Any] = FLOAT64,
         centre: Centre | None = None,
         hessian: bool = False,
+        second: bool = False,
     ) -> None:
-        self._hessian = hessian
+        self._hessian, self._second = hessian, second
         self._X, self._buffers, self._dtype = chunk.X, buffers, dtype
         self._centre = None if centre is None or centre.columns is None else centre
         self._coef = np.ascontiguousarray(coef, dtype=dtype)
@@ -107,7 +123,7 @@ class Blocks:
         longest = max(part.stop - part.start for part in parts)
         memory = self._buffers.take("raw prediction", (longest, *outputs), self._dtype)
         for part in parts:
-            columns = columns_of(self._X[part], self._dtype, self._buffers, self._centre)
+            columns = self._columns(self._X[part])
             raw = memory[: part.stop - part.start]
             columns.times(self._coef, raw)
             raw += self._intercept
@@ -117,7 +133,13 @@ class Blocks:
             y = None if self._y is None else self._y[part]
             weight = None if self._weight is None else self._weight[part]
             groups = None if self._groups is None else self._groups[part]
-            yield Block(part, columns, raw, y, weight, offset, self._buffers, groups)
+            yield Block(part, columns, raw, y, weight, offset, self._buffers, groups, self._second)
+
+    def _columns(self, X: Cells) -> Columns:
+        """Rows of X; for their products with themselves beside a column of ones, where that is quicker."""
+        if self._hessian and isinstance(X, np.ndarray) and pays(X.shape[1]):
+            return PaddedColumns.of(X, self._dtype, self._buffers, self._centre)
+        return columns_of(X, self._dtype, self._buffers, self._centre)
 
     def _parts(self, outputs: int) -> list[slice]:
         """The rows of each block. Without rows there is one empty block, so that every sum has its zero."""

@@ -25,8 +25,8 @@ _INFINITE, _MINUS_INFINITE = 0x7C00, 0xFC00
 
 
 def convert(X: Array, out: FloatArray) -> None:
-    """X, each number rounded once, to the dtype of `out`, which is in C order."""
-    if X.dtype == np.float16 and out.dtype == np.float32 and X.flags.c_contiguous:
+    """X, each number rounded once, to the dtype of `out`."""
+    if X.dtype == np.float16 and out.dtype == np.float32 and X.flags.c_contiguous and out.flags.c_contiguous:
         _convert_half(X.reshape(-1), out.reshape(-1))
     else:
         np.copyto(out, X, casting="unsafe")
