@@ -77,6 +77,10 @@ def test_the_sum_is_that_of_the_rows(name: str, weighted: bool, dtype: type) -> 
         assert abs(found - expected) <= 32 * np.finfo(dtype).eps * abs(values).sum() + 4 * np.finfo(dtype).tiny
         assert (derivative == loss.derivative(eta, y)).all()
         assert derivative.dtype == dtype
+        again, also, second = loss.sum_and_derivatives(eta, y, weight)
+        assert again == found
+        assert (also == derivative).all()
+        np.testing.assert_array_equal(second, loss.second_derivative(eta, y), strict=True)
         assert (eta == before[0]).all()
         assert (y == before[1]).all()
 
@@ -113,6 +117,14 @@ class Doubled(Logistic):
         return self.value(raw_prediction, y), 2 * super().derivative(raw_prediction, y)
 
 
+class Steeper(Logistic):
+    """Changes the second derivative alone."""
+
+    def second_derivative(self, raw_prediction: Any, y: Any) -> Any:
+        """Three times that of its base."""
+        return 3 * super().second_derivative(raw_prediction, y)
+
+
 class Renamed(Logistic):
     """Changes nothing that is summed."""
 
@@ -124,5 +136,10 @@ def test_a_loss_that_changes_another_is_summed_by_its_own_values() -> None:
     found, derivative = Doubled().sum_and_derivative(eta, y, None)
     assert found == pytest.approx(2 * Logistic().value(eta, y).sum(), rel=1e-14)
     assert (derivative == 2 * Logistic().derivative(eta, y)).all()
+    found, derivative, second = Doubled().sum_and_derivatives(eta, y, None)
+    assert found == pytest.approx(2 * Logistic().value(eta, y).sum(), rel=1e-14)
+    assert (derivative == 2 * Logistic().derivative(eta, y)).all()
+    assert (Steeper().sum_and_derivatives(eta, y, None)[2] == 3 * second).all()
+    assert Renamed.sum_and_derivatives is Logistic.sum_and_derivatives
     assert Renamed.sum_and_derivative is Logistic.sum_and_derivative
     assert [name for name in NAMES if LOSSES[name].sum_and_derivative is not Loss.sum_and_derivative] == [*NAMES[:4]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from operator import add
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -16,8 +17,11 @@ from dgd.passes.sums import block_rows as rows_module
 from dgd.passes.sums import gradient as gradient_module
 from dgd.passes.sums.block_rows import block_rows, equal_parts
 from dgd.passes.sums.dense_columns import DenseColumns
-from dgd.passes.sums.hessian import Hessian
+from dgd.passes.sums.gradient import AtNull
+from dgd.passes.sums.hessian import Expected, Hessian
 from dgd.passes.sums.moments import ColumnMoments
+from dgd.passes.sums.padded_columns import PaddedColumns
+from dgd.passes.sums.row_sums import RowSums
 from dgd.passes.tree import absorbed
 
 F4, F8 = np.dtype("f4"), np.dtype("f8")
@@ -132,3 +136,81 @@ def test_rows_centred_many_at_a_time_have_the_bits_of_each_by_itself(rows: int, 
     assert weight == w.sum()
     np.testing.assert_array_equal(mean, w @ X / weight)
     np.testing.assert_array_equal(squares, w @ (X - mean) ** 2)
+
+
+@pytest.mark.parametrize("n", [6, 7])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("constant", [0.0, 0.3])
+def test_rows_of_equal_curvature_are_multiplied_as_they_are(
+    n: int, weighted: bool, constant: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scaled: list[bool] = []
+    for kind in (DenseColumns, PaddedColumns):
+        add_gram = kind.add_gram
+
+        def noted(self: DenseColumns, s: object, total: object, add_gram: object = add_gram) -> None:
+            scaled.append(s is not None)
+            add_gram(self, s, total)
+
+        monkeypatch.setattr(kind, "add_gram", noted)
+    rng = np.random.default_rng(6)
+    X, y, w = rng.normal(size=(40, n)), rng.integers(0, 2, 40), rng.random(40) if weighted else None
+    coef = np.full(n, constant)
+    found = gradient_sum(Logistic(), 0.5, coef, Hessian())(Chunk(0, 0, X, y, w, 0), Buffers()).parts[1].values
+    A = np.column_stack([np.ones(40), X])
+    s = Logistic().second_derivative(X @ coef + 0.5, y) * (1.0 if w is None else w)
+    np.testing.assert_allclose(found, A.T @ (A * s[:, None]), rtol=1e-12, atol=1e-13)
+    assert scaled == [weighted or constant != 0.0]
+
+
+class Counted(Logistic):
+    """Knows how often a derivative is asked for by itself."""
+
+    asked: ClassVar[list[str]] = []
+
+    def derivative(self, raw_prediction: Any, y: Any) -> Any:
+        """That of its base."""
+        self.asked.append("first")
+        return super().derivative(raw_prediction, y)
+
+    def second_derivative(self, raw_prediction: Any, y: Any) -> Any:
+        """That of its base."""
+        self.asked.append("second")
+        return super().second_derivative(raw_prediction, y)
+
+    def sum_and_derivative(self, raw_prediction: Any, y: Any, weight: Any) -> Any:
+        """That of its base."""
+        self.asked.append("sum")
+        return Logistic.sum_and_derivative(self, raw_prediction, y, weight)
+
+    def sum_and_derivatives(self, raw_prediction: Any, y: Any, weight: Any) -> Any:
+        """That of its base."""
+        self.asked.append("all")
+        return Logistic.sum_and_derivatives(self, raw_prediction, y, weight)
+
+
+ASKED = (
+    ((), ["sum"]),
+    ((Hessian(),), ["all"]),
+    ((AtNull(None), Hessian()), ["all"]),
+    ((AtNull(None),), ["sum"]),
+    ((AtNull(0.5), Hessian()), ["all", "first"]),
+    ((Expected(Hessian()),), ["sum", "second"]),
+    ((Expected(Hessian()), Hessian()), ["all", "second"]),
+)
+
+
+def test_what_a_part_has_made_of_a_loss_is_made_once() -> None:
+    rng = np.random.default_rng(7)
+    X, y, w = rng.normal(size=(40, 5)), rng.integers(0, 2, 40), rng.random(40)
+    theta = 0.5, np.zeros(5)
+    for chunk in (Chunk(0, 0, X, y, None, 0), Chunk(0, 0, X, y, w, 0)):
+        for parts, asked in ASKED:
+            Counted.asked.clear()
+            found = gradient_sum(Counted(), *theta, *parts)(chunk, Buffers()).parts
+            assert Counted.asked == asked
+            assert found[0].loss == gradient_sum(Logistic(), *theta)(chunk, Buffers()).parts[0].loss
+            for part, total in zip(parts, found[1:], strict=True):
+                alone = RowSums(Logistic(), *theta, (part,))(chunk, Buffers()).parts[0]
+                for name in ("values", "squares", "gradient"):
+                    np.testing.assert_array_equal(getattr(total, name, None), getattr(alone, name, None))

@@ -15,6 +15,8 @@ from dgd.losses.sums import weighted_sum
 
 SUMMED = ("value", "derivative", "value_and_derivative")
 """What `Loss.sum_and_derivative` is made of."""
+SUMMED_TWICE = (*SUMMED, "sum_and_derivative", "second_derivative")
+"""What `Loss.sum_and_derivatives` is made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,8 @@ class Loss(Protocol):
         own = vars(cls)
         if "sum_and_derivative" not in own and any(each in own for each in SUMMED):
             cls.sum_and_derivative = Loss.sum_and_derivative  # type: ignore[method-assign]
+        if "sum_and_derivatives" not in own and any(each in own for each in SUMMED_TWICE):
+            cls.sum_and_derivatives = Loss.sum_and_derivatives  # type: ignore[method-assign]
 
     @property
     def labels(self) -> tuple[Any, ...] | None:
@@ -112,6 +116,13 @@ class Loss(Protocol):
         """Σ w·value in float64, and the derivative: what a pass asks for, which may cost less than each row's value."""
         value, derivative = self.value_and_derivative(raw_prediction, y)
         return weighted_sum(value, weight), derivative
+
+    def sum_and_derivatives(
+        self, raw_prediction: FloatArray, y: FloatArray, weight: Array | None
+    ) -> tuple[float, FloatArray, FloatArray]:
+        """The same with the second derivative, for a pass that sums a Hessian: all three from one exponential."""
+        value, derivative = self.sum_and_derivative(raw_prediction, y, weight)
+        return value, derivative, self.second_derivative(raw_prediction, y)
 
     def second_derivative(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
         """The second derivative, divided by `gradient_scale`: (rows,) or (rows, q), output by output, or (rows, q, q)

@@ -50,7 +50,13 @@ class Poisson(LogLink):
     def sum_and_derivative(
         self, raw_prediction: FloatArray, y: FloatArray, weight: Array | None
     ) -> tuple[float, FloatArray]:
-        """Both, from one e^η; η is cut off only where it matters, where the sum is not finite."""
+        """Both, from one e^η."""
+        return self.sum_and_derivatives(raw_prediction, y, weight)[:2]
+
+    def sum_and_derivatives(
+        self, raw_prediction: FloatArray, y: FloatArray, weight: Array | None
+    ) -> tuple[float, FloatArray, FloatArray]:
+        """All from one e^η; η is cut off only where it matters, where the sum is not finite."""
         rate = power_of_e(raw_prediction)
         derivative = rate - y
         with np.errstate(over="ignore", invalid="ignore"):
@@ -58,7 +64,7 @@ class Poisson(LogLink):
             found = weighted_sum(over_outputs(np.subtract(rate, value, out=value)), weight)
         if not math.isfinite(found):
             found = weighted_sum(_value(raw_prediction, y, rate), weight)
-        return found, derivative
+        return found, derivative, rate
 
     def second_derivative(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
         """e^η."""

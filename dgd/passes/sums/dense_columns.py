@@ -12,7 +12,7 @@ from dgd.data.buffers import Buffers
 from dgd.passes.sums.block_rows import equal_parts, scaled_rows
 from dgd.passes.sums.columns import Piece
 
-PIECE_BYTES = 2**20
+PIECE_BYTES, NARROW_PIECE_BYTES = 2**20, 2**18
 TOGETHER = 4
 """Rows that BLAS multiplies together: it sums those that are left over in another order."""
 
@@ -112,7 +112,8 @@ class DenseColumns:
     def centred_sums(self, weight: FloatArray | None) -> Iterator[Piece]:
         """In pieces that stay in a core's cache."""
         X = self._X
-        step = max(16, PIECE_BYTES // (8 * max(1, X.shape[1])))
+        n_bytes = NARROW_PIECE_BYTES if X.shape[1] <= FEW else PIECE_BYTES
+        step = max(16, n_bytes // (8 * max(1, X.shape[1])))
         weights = np.ones(len(X)) if weight is None else weight.astype(np.float64, copy=False)
         for start in range(0, max(len(X), 1), step):
             yield _centred(X[start : start + step], weights[start : start + step])

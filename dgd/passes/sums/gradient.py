@@ -53,11 +53,12 @@ class LossAndGradient(Part):
         """In the memory of `total`."""
         gradient = total.gradient
         if block.raw.ndim == 1:
-            found, derivative = loss.sum_and_derivative(block.raw, block.y, block.weight)
-            add_gradient(block, _weighted(block, derivative), gradient)
+            found, derivative = _of_rows(block, loss)
+            add_gradient(block, derivative, gradient)
         else:
             found, derivative = _of_outputs(block, loss, gradient[0])
             block.columns.add_transposed(derivative, gradient[1:])
+        block.leave("derivative", loss, derivative)
         return LossGradient(total.loss + found, gradient)
 
     def of_chunk(self, total: LossGradient) -> LossGradient:
@@ -94,18 +95,23 @@ class AtNull(Part):
     constant: float | Vector | None
 
     def __call__(self, block: Block, loss: Loss) -> NullSums:
-        raw = block.raw
-        if self.constant is not None:
-            raw = np.full_like(block.raw, self.constant)
-            if block.offset is not None:
-                raw += block.offset
-        derivative = loss.derivative(raw, block.y)
-        derivative, gradient = _weighted(block, derivative), None
+        derivative, gradient = self._derivative(block, loss), None
         if self.constant is not None:
             gradient = no_gradient(block)
             add_gradient(block, derivative, gradient)
         residual = derivative.ravel()
         return NullSums(float(np.dot(residual, residual)), 0.0 if gradient is None else gradient)
+
+    def _derivative(self, block: Block, loss: Loss) -> Array:
+        """w · derivative at the constant; at θ that of the gradient, if it was summed."""
+        raw = block.raw
+        if self.constant is not None:
+            raw = np.full_like(block.raw, self.constant)
+            if block.offset is not None:
+                raw += block.offset
+        elif (left := block.taken("derivative", loss)) is not None:
+            return left
+        return _weighted(block, loss.derivative(raw, block.y))
 
     def of_chunk(self, total: NullSums) -> NullSums:
         """In float64."""
@@ -123,6 +129,16 @@ def add_gradient(block: Block, derivative: Array, gradient: Array) -> None:
     """Add Σr and Xᵀr of a block to a sum, from derivatives times weights."""
     gradient[0] += np.add.reduce(derivative, axis=0)
     block.columns.add_transposed(derivative, gradient[1:])
+
+
+def _of_rows(block: Block, loss: Loss) -> tuple[float, Array]:
+    """Σ w·value, and r; second derivatives, if they are taken, are made of the same exponentials, and left."""
+    if not block.second:
+        found, derivative = loss.sum_and_derivative(block.raw, block.y, block.weight)
+    else:
+        found, derivative, second = loss.sum_and_derivatives(block.raw, block.y, block.weight)
+        block.leave("second", loss, second)
+    return found, _weighted(block, derivative)
 
 
 def _of_outputs(block: Block, loss: Loss, sums: Array) -> tuple[float, Array]:

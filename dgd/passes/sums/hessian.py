@@ -41,6 +41,7 @@ class Hessian(Part):
     """The Hessian of the loss by θ, (p, p), (q, p, p) or (q, q, p, p) with p = n + 1, the intercept's entries first."""
 
     hessian: ClassVar[bool] = True
+    second: ClassVar[bool] = True
 
     def __call__(self, block: Block, loss: Loss) -> HessianSum:
         return self._sum(None, block, loss)
@@ -50,7 +51,9 @@ class Hessian(Part):
         return self._sum(total.values, block, loss)
 
     def _sum(self, values: Vector | None, block: Block, loss: Loss) -> HessianSum:
-        second = None if loss.quadratic else loss.second_derivative(block.raw, block.y)
+        second = None if loss.quadratic else block.taken("second", loss)
+        if second is None and not loss.quadratic:
+            second = loss.second_derivative(block.raw, block.y)
         return HessianSum(block_hessian(block.columns, second, block.weight, convex=loss.convex, into=values))
 
 
@@ -122,7 +125,10 @@ def block_hessian(
 
 
 def _add(columns: Columns, s: Array | None, total: Vector, *, convex: bool) -> None:
-    """Symmetric to the bit, also where s may be negative."""
+    """Symmetric to the bit, also where s may be negative. At a constant prediction all rows may have the same s."""
+    if s is not None and len(s) and s[0] == s[-1] and (s == s[0]).all():
+        total += columns.gram(None) * float(s[0])
+        return
     if convex or s is None:
         columns.add_gram(s, total)
         return

@@ -45,6 +45,9 @@ class Part(Protocol):
     hessian: ClassVar[bool] = False
     """Whether it is as large as a Hessian, for which blocks have more rows."""
 
+    second: ClassVar[bool] = False
+    """Whether it takes the loss's second derivatives."""
+
     def __call__(self, block: Block, loss: Loss) -> Any:
         """The sum over a block's rows: anything that can be added."""
         ...
@@ -143,6 +146,7 @@ class RowSums:
                 dtype=dtype,
                 centre=centre,
                 hessian=self.hessian,
+                second=any(part.second for part in self.parts) and not self.loss.quadratic,
             )
             for block in blocks:
                 if totals:
