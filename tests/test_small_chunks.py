@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,9 @@ from dgd.data.buffers import Buffers
 from dgd.data.dataset import Dataset
 from dgd.data.transforms import together as transforms
 from dgd.data.transforms.together import LEAST_LEFT, TOGETHER_BYTES, TogetherRows, small_together
-from dgd.data.zarr import sources, straight
+from dgd.data.zarr import gathering, sources, straight
+from dgd.data.zarr.read_ahead import hints_in
+from dgd.data.zarr.straight import Straight
 from dgd.data.zarr.zarr_rows import ZarrRows
 from dgd.errors import CorruptChunkError, DatasetChangedError, MissingChunkError, ReadError, ValueRangeError
 from dgd.losses import Squared
@@ -182,6 +185,36 @@ def test_a_chunk_of_a_pass_costs_six_score_calls(tmp_path: Path, monkeypatch: py
     finally:
         sys.setprofile(None)
     assert len(calls) <= 120 * CHUNKS, len(calls) / CHUNKS
+
+
+@pytest.mark.each(1)
+@pytest.mark.parametrize(
+    ("seconds", "small", "slow", "waits"),
+    [(30.0, 2**18, False, True), (0.01, 2**18, False, False), (30.0, 1, False, False), (30.0, 2**18, True, False)],
+    ids=["small", "hangs", "large", "from a disk"],
+)
+def test_threads_read_small_files_in_turns(
+    seconds: float, small: int, slow: bool, waits: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X, y = data()
+    rows, read = dgd.open_dataset(written(tmp_path / "data.zarr", X, y, **PLAIN)).X, Straight.read
+    monkeypatch.setattr(gathering, "TURN_SECONDS", seconds)
+    monkeypatch.setattr(gathering, "SMALL_BYTES", small)
+    began, go_on, ended = Event(), Event(), Event()
+    monkeypatch.setattr(Straight, "read", lambda *given: (began.set(), go_on.wait(60), read(*given))[2])
+    first = Thread(target=lambda: rows.read(0, 4 * CHUNK_ROWS, Buffers()))
+    first.start()
+    began.wait(30)
+    monkeypatch.setattr(Straight, "read", read)
+    buffers = Buffers()
+    hints_in(buffers).are_given = slow
+    second = Thread(target=lambda: (rows.read(0, 4 * CHUNK_ROWS, buffers), ended.set()))
+    second.start()
+    waited = not ended.wait(0.2 if waits else 10)
+    go_on.set()
+    first.join()
+    second.join()
+    assert waited == waits
 
 
 def test_chunks_with_more_columns_than_the_array_are_not_read_straight(tmp_path: Path) -> None:

@@ -20,9 +20,9 @@ from dgd.data.csr import is_sparse
 from dgd.data.dataset import Dataset
 from dgd.data.rows import Footprint, RowsOfRows, as_made
 
-TOGETHER_BYTES = 2**20
+TOGETHER_BYTES = 2**22
 """At most so many of X: it stays in a core's cache while it is summed."""
-LEAST_LEFT = 64
+LEAST_LEFT = 32
 """So many chunks are left at least: all threads and workers have some."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,8 +15,27 @@ if TYPE_CHECKING:
     from dgd.data.zarr.zarr_rows import ZarrRows
 
 
+SMALL_BYTES = 2**18
+"""Of files that threads read in turns, where they lie in memory: reading one takes less than handing over the
+interpreter's lock, which each of four system calls does where another thread waits for it."""
+TURN_SECONDS = 0.01
+"""A thread that has waited so long for its turn reads without: who has it may hang."""
+_turn = Lock()
+
+
 def gathered(rows: ZarrRows, start: int, stop: int, buffers: Buffers) -> tuple[Array, int]:
     """The rows from start to stop, which lie in more than one chunk, and the stored bytes read for them."""
+    if rows.straight is None or rows.straight.n_bytes > SMALL_BYTES or hints_in(buffers).are_given:
+        return _gathered(rows, start, stop, buffers)
+    has_turn = _turn.acquire(timeout=TURN_SECONDS)
+    try:
+        return _gathered(rows, start, stop, buffers)
+    finally:
+        if has_turn:
+            _turn.release()
+
+
+def _gathered(rows: ZarrRows, start: int, stop: int, buffers: Buffers) -> tuple[Array, int]:
     found = buffers.within("gathered").take("rows", (stop - start, *rows.shape[1:]), rows.dtype)
     length, bytes_read = rows.chunk_rows, 0
     straight = rows.straight
