@@ -24,7 +24,7 @@ from dgd.data.rows import LABEL_KINDS, DenseRows, Footprint, Rows, as_made, chec
 from dgd.data.schema import check_column, check_matrix, check_names, not_as_declared
 from dgd.data.shown import dataset_html
 from dgd.data.split_part import Part
-from dgd.data.transforms.class_weights import read_beside
+from dgd.data.transforms.class_weights import ClassWeights
 from dgd.data.transforms.missing import LeftOut, check_labels, without_missing
 from dgd.errors import ConfigurationError
 
@@ -236,11 +236,10 @@ class Dataset:
 
     def ahead(self, index: int, buffers: Buffers) -> bool:
         """Ask for chunk `index` before it is read with the same buffers; whether more should be asked for."""
-        if not self._asking:
-            return False
-        start, stop = int(self.bounds[index]), int(self.bounds[index + 1])
-        more = [rows.ahead(start, stop, buffers.within(role)) for role, rows in self._asking]
-        return any(more)
+        start, stop, more = int(self.bounds[index]), int(self.bounds[index + 1]), False
+        for role, rows in self._asking:
+            more |= rows.ahead(start, stop, buffers.within(role))
+        return more
 
     def map(self, function: Callable[[Rows], Rows]) -> Dataset:
         """The dataset with each array replaced by a function of it."""
@@ -277,10 +276,13 @@ class Dataset:
         bytes_read, filled = 0, buffers.watch.filled
         buffers.watch.room = self.room
         for role, rows, row_shape, dtype in self._reading:
+            own = buffers.within(role.name)
             if X is not None and rows is self.X:
                 values, n_bytes = X, X.bytes_read
+            elif isinstance(rows, ClassWeights):
+                values, n_bytes = rows.of_target(found["y"], start, stop, own)
             else:
-                values, n_bytes = read_beside(rows, found["y"], start, stop, buffers.within(role.name))
+                values, n_bytes = rows.read(start, stop, own)
             # NumPy would silently repeat or cut off rows of another shape.
             if values is None or values.shape != (stop - start, *row_shape):
                 raise not_as_declared(rows, values, index, start, stop)

@@ -51,14 +51,17 @@ def cut_level(n_chunks: int, max_nodes: int) -> int:
 
 def sum_node(node: Node, n_chunks: int, leaf: Callable[[int], A]) -> A:
     """The sum of `leaf(k)` over the chunks of a node; `node.level + 1` sums are alive at most."""
-    level, place = node
+    return _sum(*node, n_chunks, leaf)
+
+
+def _sum(level: int, place: int, n_chunks: int, leaf: Callable[[int], A]) -> A:
     if level == 0:
         return leaf(place)
-    total = sum_node(Node(level - 1, 2 * place), n_chunks, leaf)
-    right = Node(level - 1, 2 * place + 1)
-    if right.place << right.level >= n_chunks:
+    level, place = level - 1, 2 * place
+    total = _sum(level, place, n_chunks, leaf)
+    if (place + 1) << level >= n_chunks:
         return total
-    return absorbed(total, sum_node(right, n_chunks, leaf))
+    return absorbed(total, _sum(level, place + 1, n_chunks, leaf))
 
 
 def absorbed(left: A, right: A) -> A:

@@ -99,10 +99,3 @@ class ClassWeights:
 
     def _of(self, change: Any) -> ClassWeights:
         return replace(self, y=change(self.y), weight=None if self.weight is None else change(self.weight))
-
-
-def read_beside(rows: Rows, target: Any, start: int, stop: int, buffers: Buffers) -> tuple[Any, int]:
-    """The rows from start to stop, of which the target has been read."""
-    if isinstance(rows, ClassWeights):
-        return rows.of_target(target, start, stop, buffers)
-    return rows.read(start, stop, buffers)
