@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from operator import add
 from typing import Any, ClassVar
 
@@ -14,8 +15,10 @@ from dgd.data.dataset import Chunk
 from dgd.losses import Logistic, Loss, Softmax, Squared
 from dgd.losses import softmax as softmax_module
 from dgd.passes.sums import block_rows as rows_module
+from dgd.passes.sums import dense_columns as dense_module
 from dgd.passes.sums import gradient as gradient_module
 from dgd.passes.sums.block_rows import block_rows, equal_parts
+from dgd.passes.sums.columns import merged
 from dgd.passes.sums.dense_columns import DenseColumns
 from dgd.passes.sums.gradient import AtNull
 from dgd.passes.sums.hessian import Expected, Hessian
@@ -131,11 +134,40 @@ def test_classes_by_row_are_those_by_class(dtype: np.dtype, monkeypatch: pytest.
 @pytest.mark.parametrize("rows", [1, 7, 8, 129, 1000])
 def test_rows_centred_many_at_a_time_have_the_bits_of_each_by_itself(rows: int, n: int) -> None:
     rng = np.random.default_rng(n)
-    X, w = rng.normal(3.0, 1.0, (rows, n)), rng.random(rows)
+    X, w = rng.normal(300.0, 1.0, (rows, n)), rng.random(rows)
     ((weight, mean, squares),) = DenseColumns(X, Buffers()).centred_sums(w)
     assert weight == w.sum()
     np.testing.assert_array_equal(mean, w @ X / weight)
     np.testing.assert_array_equal(squares, w @ (X - mean) ** 2)
+
+
+@pytest.mark.parametrize("padded", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_moments_keep_their_digits_wherever_the_mean_is(
+    padded: bool, weighted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dense_module, "NARROW_PIECE_BYTES", 8 * 3 * 100)
+    centred: list[int] = []
+    exact = dense_module._centred
+    monkeypatch.setattr(dense_module, "_centred", lambda X, w: centred.append(len(X)) or exact(X, w))
+    tried: list[int] = []
+    quick = dense_module._near_zero
+    monkeypatch.setattr(dense_module, "_near_zero", lambda X, w, n: tried.append(len(X)) or quick(X, w, n))
+    rng = np.random.default_rng(8)
+    w = rng.random(1000) if weighted else None
+    for mean, rows in ((0.0, 0), (2.0, 0), (30.0, 1000), (1e5, 1000)):
+        X = rng.normal([0.0, 0.0, mean], [0.0, 1.0, 1.0], (1000, 3))
+        columns = PaddedColumns.of(X, F8, Buffers(), None) if padded else DenseColumns(X, Buffers())
+        centred.clear()
+        tried.clear()
+        total, found, squares = reduce(merged, columns.centred_sums(w))
+        weight = np.ones(1000) if w is None else w
+        expected = weight @ X / weight.sum()
+        assert total == pytest.approx(weight.sum(), rel=1e-14)
+        np.testing.assert_allclose(found, expected, rtol=1e-13, atol=1e-13)
+        np.testing.assert_allclose(squares, weight @ (X - expected) ** 2, rtol=1e-11)
+        assert sum(centred) == rows
+        assert len(tried) == 1 or not rows
 
 
 @pytest.mark.parametrize("n", [6, 7])

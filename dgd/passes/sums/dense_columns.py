@@ -19,6 +19,9 @@ TOGETHER = 4
 FEW, WIDE = 32, 256
 """Columns that a row is subtracted from in rows so wide: NumPy's loop over each row costs more than its work."""
 
+NEAR = 4.0
+"""Spreads from 0 within which a mean costs no digits that matter."""
+
 OUTPUT_MAJOR = 64
 """With fewer outputs BLAS is quicker where each lies along the columns."""
 
@@ -111,12 +114,21 @@ class DenseColumns:
 
     def centred_sums(self, weight: FloatArray | None) -> Iterator[Piece]:
         """In pieces that stay in a core's cache."""
+        return self.centred_sums_of(self._X.shape[1], weight)
+
+    def centred_sums_of(self, n: int, weight: FloatArray | None) -> Iterator[Piece]:
+        """Those of the first n columns; what stands after them goes along."""
         X = self._X
         n_bytes = NARROW_PIECE_BYTES if X.shape[1] <= FEW else PIECE_BYTES
         step = max(16, n_bytes // (8 * max(1, X.shape[1])))
         weights = np.ones(len(X)) if weight is None else weight.astype(np.float64, copy=False)
+        near = True
         for start in range(0, max(len(X), 1), step):
-            yield _centred(X[start : start + step], weights[start : start + step])
+            some = X[start : start + step], weights[start : start + step]
+            piece = _near_zero(*some, n) if near else None
+            near = piece is not None
+            total, mean, squares = _centred(*some) if piece is None else piece
+            yield total, mean[:n], squares[:n]
 
     def rows(self, some: slice) -> DenseColumns:
         """Some of the rows."""
@@ -125,6 +137,21 @@ class DenseColumns:
     def array(self) -> Array:
         """The block."""
         return self._X
+
+
+def _near_zero(block: Array, w: Vector, n: int) -> Piece | None:
+    """The same from Σwx and Σwx², which spares the differences; None where one of n means is too far from 0 for that.
+
+    Within `NEAR` spreads of 0 the difference of both has lost `NEAR`² roundings.
+    """
+    total = float(w.sum())
+    if total == 0.0:
+        return None
+    values = block.astype(np.float64, copy=False)
+    mean = np.dot(w, values) / total
+    of_mean, squares = mean * mean * total, np.dot(w, values * values)
+    squares -= of_mean
+    return (total, mean, squares) if (of_mean <= NEAR**2 * squares)[:n].all() else None
 
 
 def _centred(block: Array, w: Vector) -> Piece:

@@ -107,8 +107,7 @@ class PaddedColumns:
 
     def centred_sums(self, weight: FloatArray | None) -> Iterator[Piece]:
         """In pieces that stay in a core's cache."""
-        for total, mean, squares in self._whole.centred_sums(weight):
-            yield total, mean[: self._n], squares[: self._n]
+        return self._whole.centred_sums_of(self._n, weight)
 
     def rows(self, some: slice) -> PaddedColumns:
         """Some of the rows."""
