@@ -10,6 +10,7 @@ import pytest
 
 from dgd.errors import ConfigurationError
 from dgd.losses import Logistic, Softmax
+from dgd.losses.labels import _holds, class_indices
 
 F64 = np.dtype(np.float64)
 STRINGS = ["no", "yes", "no", "naïve", "yes"]
@@ -103,3 +104,27 @@ def test_classes_are_plain_and_go_to_json(dtype: str) -> None:
 def test_classes_are_refused(loss: Any, classes: Any, words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
         loss(classes=classes)
+
+
+IN_TURN = (0, 1), (0, 1, 2, 3), (-1, 0, 1, 2), (-1, 1), (1.5, 0), (True, False)
+OTHERS = (3, 1, 2), (1, 2, 4), (2.5, 3.5, 4.5), (5, 7, 0.5)
+
+
+def test_classes_that_follow_each_other_or_are_two_are_not_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_up: list[tuple] = []
+    searchsorted = np.searchsorted
+    monkeypatch.setattr(np, "searchsorted", lambda known, y: looked_up.append(tuple(known)) or searchsorted(known, y))
+    numbers = [-300, -1, 0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 7, 255, 2**53, 2**63 - 1]
+    for classes in IN_TURN + OTHERS:
+        for stored in ("?", "i1", "u1", "i8", "u8", "f2", "f4", "f8"):
+            y = np.array([number for number in numbers if _holds(np.dtype(stored), number)], stored)
+            y = np.concatenate([y, [np.nan, np.inf, -np.inf]]).astype(stored) if stored[0] == "f" else y
+            index_of = {label: index for index, label in enumerate(classes)}
+            for dtype in (np.dtype(np.float32), F64):
+                found = class_indices(y, classes, dtype)
+                np.testing.assert_array_equal(found, [index_of.get(label, np.nan) for label in y.tolist()])
+                assert found.dtype == dtype
+                known = y[~np.isnan(found)]
+                np.testing.assert_array_equal(class_indices(known, classes, dtype), found[~np.isnan(found)])
+    assert {(1, 2, 3), (1, 2, 4), (2.5, 3.5, 4.5), (0.5, 5, 7)} <= {each for each in looked_up if len(each) > 1}
+    assert not {tuple(sorted(classes)) for classes in IN_TURN} & set(looked_up)

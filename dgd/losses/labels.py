@@ -35,12 +35,27 @@ def class_indices(y: Array, classes: Sequence[Label], dtype: np.dtype[Any]) -> F
     """The index in `classes` of each label, of the shape of y; NaN for what is not one of them."""
     if y.dtype.kind in "OT":
         return _indices_of_objects(y.astype(object, copy=False), classes, dtype)
-    indices, known = _stored_as(tuple(classes), y.dtype)
+    indices, known, in_turn = _stored_as(tuple(classes), y.dtype)
     if not len(indices):
         return np.full(y.shape, np.nan, dtype)
-    place = np.searchsorted(known, y)
-    np.minimum(place, len(known) - 1, out=place)
-    return np.where(known[place] == y, indices.astype(dtype)[place], dtype.type(np.nan))
+    if in_turn:
+        found, there = np.subtract(y, float(known[0]), dtype=np.float64), _whole_within(y, known[0], known[-1])
+    elif len(indices) == 2:
+        second = y == known[1]
+        found, there = second, second | (y == known[0])
+        if indices[0] != 0 or indices[1] != 1:
+            found = np.where(second, *indices[::-1].astype(dtype))
+    else:
+        place = np.searchsorted(known, y)
+        np.minimum(place, len(known) - 1, out=place)
+        found, there = indices.astype(dtype)[place], known[place] == y
+    return found.astype(dtype, copy=False) if there.all() else np.where(there, found, np.nan).astype(dtype, copy=False)
+
+
+def _whole_within(y: Array, first: Any, last: Any) -> Array:
+    """Which are whole numbers from the first to the last one."""
+    within = (y >= first) & (y <= last)
+    return within & (np.floor(y) == y) if y.dtype.kind == "f" else within
 
 
 def _plain(label: Any, call: str) -> Label:
@@ -54,8 +69,9 @@ def _plain(label: Any, call: str) -> Label:
 
 
 @lru_cache(maxsize=16)
-def _stored_as(classes: tuple[Label, ...], dtype: np.dtype[Any]) -> tuple[Array, Array]:
-    """The indices of the classes that an array of that dtype can hold, and those classes in that dtype, ascending.
+def _stored_as(classes: tuple[Label, ...], dtype: np.dtype[Any]) -> tuple[Array, Array, bool]:
+    """The indices of the classes that an array of that dtype can hold, and those classes in that dtype, ascending;
+    and whether the k-th class is the k-th of whole numbers that follow each other.
 
     The same for every chunk: a thousand classes take as long as a block's product.
     """
@@ -71,7 +87,17 @@ def _stored_as(classes: tuple[Label, ...], dtype: np.dtype[Any]) -> tuple[Array,
             labels.append(label)
     known = np.array(labels, dtype.kind if dtype.kind in "US" else dtype)
     order = np.argsort(known, kind="stable")
-    return np.array(indices, np.intp)[order], known[order]
+    indices_of, known = np.array(indices, np.intp)[order], known[order]
+    return indices_of, known, bool((indices_of == np.arange(len(known))).all()) and _in_turn(known)
+
+
+def _in_turn(known: Array) -> bool:
+    """Whether they are whole numbers that follow each other, of a size at which float64 has each."""
+    if not len(known) or known.dtype.kind not in "iuf":
+        return False
+    first = float(known[0])
+    turn = abs(first) + len(known) < 2**53 and first == np.floor(first)
+    return bool(turn and (known == first + np.arange(len(known))).all())
 
 
 def _holds(dtype: np.dtype[Any], label: Any) -> bool:
