@@ -215,6 +215,7 @@ def test_threads_read_small_files_in_turns(
     first.join()
     second.join()
     assert waited == waits
+    assert not waits or buffers.watch.read_seconds >= 0.2
 
 
 def test_chunks_with_more_columns_than_the_array_are_not_read_straight(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,9 @@ def gathered(rows: ZarrRows, start: int, stop: int, buffers: Buffers) -> tuple[A
     """The rows from start to stop, which lie in more than one chunk, and the stored bytes read for them."""
     if rows.straight is None or rows.straight.n_bytes > SMALL_BYTES or hints_in(buffers).are_given:
         return _gathered(rows, start, stop, buffers)
+    began = time.monotonic()
     has_turn = _turn.acquire(timeout=TURN_SECONDS)
+    buffers.watch.read_seconds += time.monotonic() - began
     try:
         return _gathered(rows, start, stop, buffers)
     finally:
