@@ -47,6 +47,20 @@ def test_parts_are_of_equal_length_and_no_longer_than_asked() -> None:
         assert max(lengths) <= most
         assert len(set(lengths[:-1])) <= 1
     assert [part.stop - part.start for part in equal_parts(128, 40)] == [32] * 4
+    assert [part.stop - part.start for part in equal_parts(69_905, 32_768)] == [23_360, 23_360, 23_185]
+
+
+def test_a_number_of_each_narrow_row_takes_the_same_in_any_precision() -> None:
+    assert block_rows(15, F4, F4) == 2 * block_rows(15, F8, F8) == 2**15
+    assert block_rows(2, F4, F4) == 2**20 // (4 * 6)
+
+
+def test_no_logarithm_is_left_over_but_in_the_last_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, left_over, log1p = 69_905, [], np.log1p
+    monkeypatch.setattr(np, "log1p", lambda t: left_over.append(len(t)) or log1p(t))
+    X = np.random.default_rng(9).normal(size=(rows, 15)).astype(np.float32)
+    gradient_sum(Logistic(), 0.0, np.ones(15), precision="single")(Chunk(0, 0, X, X[:, 0] > 0, None, 0), Buffers())
+    assert left_over == [rows % 64]
 
 
 @pytest.mark.parametrize("loss", [Squared(), Softmax(3)], ids=["targets", "classes"])

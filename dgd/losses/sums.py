@@ -27,7 +27,8 @@ def total(values: Array) -> float:
     if values.dtype == np.float32:
         whole = len(values) // TOGETHER * TOGETHER
         few = np.add.reduce(values[:whole].reshape(TOGETHER, -1), axis=0)
-        return float(np.add.reduce(few, dtype=np.float64) + np.add.reduce(values[whole:], dtype=np.float64))
+        found = float(np.add.reduce(few, dtype=np.float64))
+        return found if whole == len(values) else found + float(np.add.reduce(values[whole:], dtype=np.float64))
     return float(np.add.reduce(values, dtype=np.float64))
 
 
@@ -50,7 +51,7 @@ def sum_of_log1p(t: FloatArray, above: FloatArray) -> float:
     found = total(np.log(np.multiply.reduce(above[:whole].reshape(GROUP, -1), axis=0)))
     if found < LARGE * whole:
         found = _from_small(t[:whole].reshape(GROUP, -1))
-    return found + total(np.log1p(t[whole:]))
+    return found if whole == len(t) else found + total(np.log1p(t[whole:]))
 
 
 def _from_small(grouped: FloatArray) -> float:

@@ -22,9 +22,9 @@ CONVERTED_BLOCK_BYTES = 2 * 2**20
 MICRO_BLOCK_NON_ZEROS = 2**19
 """6 MiB with their column numbers. Smaller blocks make more gradients, which are as long as a row of all columns."""
 
-NARROW_ROWS, NARROW_BYTES = 2**14, 2**20
-"""A block of narrow rows has so many, or so many bytes if that is more: the vectors that a loss makes of them, a dozen,
-stay in a core's cache, and the calls still cost less than their work."""
+NARROW_VECTOR_BYTES, NARROW_BYTES = 2**17, 2**20
+"""Of a number of each of a block's narrow rows, or of the whole block if that makes more of them: the vectors that a loss
+makes of them, a dozen, stay in a core's cache, and the calls still cost less than their work."""
 
 CACHED_SUM_BYTES = 2**18
 """Sums up to here stay in a core's cache, where adding to them costs next to nothing."""
@@ -35,8 +35,9 @@ HESSIAN_ROWS = 2048
 LARGEST_BLOCK_BYTES = 2**26
 SCALED_BYTES = 2**20
 """Rows times a number each, which are then multiplied by themselves."""
-MULTIPLE = 8
-"""Of rows, in blocks of equal length: BLAS multiplies so many together."""
+MULTIPLE, MANY = 8, 64
+"""Of rows, in blocks of equal length: BLAS multiplies so many together; of those of `MANY`² rows and more a multiple of
+`MANY`, which a sum of logarithms takes together."""
 
 
 @lru_cache(maxsize=256)
@@ -51,7 +52,7 @@ def block_rows(
     n_bytes = MICRO_BLOCK_BYTES if stored == dtype else CONVERTED_BLOCK_BYTES
     row_bytes = dtype.itemsize * (n_features + 4 * outputs)
     wanted = min(_wanted_rows(n_features, dtype, outputs, hessian=hessian), LARGEST_BLOCK_BYTES // row_bytes)
-    narrow = max(NARROW_ROWS, NARROW_BYTES // row_bytes)
+    narrow = max(NARROW_VECTOR_BYTES // dtype.itemsize, NARROW_BYTES // row_bytes)
     return max(16, min(n_bytes // row_bytes, narrow), wanted)
 
 
@@ -74,7 +75,8 @@ def equal_parts(rows: int, most: int) -> list[slice]:
     count = -(-rows // max(1, most))
     if count <= 1:
         return [slice(0, rows)]
-    step = min(most, -(-rows // (count * MULTIPLE)) * MULTIPLE)
+    multiple = MANY if most >= MANY**2 else MULTIPLE
+    step = min(most, -(-rows // (count * multiple)) * multiple)
     return [slice(start, min(start + step, rows)) for start in range(0, rows, step)]
 
 
