@@ -23,8 +23,8 @@ MICRO_BLOCK_NON_ZEROS = 2**19
 """6 MiB with their column numbers. Smaller blocks make more gradients, which are as long as a row of all columns."""
 
 NARROW_VECTOR_BYTES, NARROW_BYTES = 2**17, 2**20
-"""Of a number of each of a block's narrow rows, or of the whole block if that makes more of them: the vectors that a loss
-makes of them, a dozen, stay in a core's cache, and the calls still cost less than their work."""
+"""Of a number of each of a block's narrow rows, or of the whole block if that makes more of them: the vectors that a
+loss makes of them, a dozen, stay in a core's cache, and the calls still cost less than their work."""
 
 CACHED_SUM_BYTES = 2**18
 """Sums up to here stay in a core's cache, where adding to them costs next to nothing."""
