@@ -17,7 +17,7 @@ from dgd.losses import Huber, Logistic
 from dgd.penalties import L1, L2, Box, ElasticNet, NonNegative, NoPenalty, Penalty
 from dgd.solvers import Evaluation, QuasiNewton, Status
 from dgd.solvers.base import Prox, no_prox
-from dgd.solvers.steps.metric import Metric
+from dgd.solvers.steps.metric import DenseMetric
 from dgd.solvers.steps.newton_step import inverse, newton_step
 from dgd.solvers.steps.pairs import Pairs, corrected, inverse_times, with_pair
 
@@ -167,14 +167,14 @@ def test_pairs_correct_the_metric_as_the_dense_formula_does() -> None:
     for s, y in pairs:
         V = np.eye(6) - np.outer(y, s) / (s @ y)
         B = V.T @ B @ V + np.outer(s, s) / (s @ y)
-    np.testing.assert_allclose(inverse_times(pairs, g, Metric(np.linalg.inv(metric), metric)), B @ g, rtol=1e-10)
+    np.testing.assert_allclose(inverse_times(pairs, g, DenseMetric(np.linalg.inv(metric), metric)), B @ g, rtol=1e-10)
 
 
 def test_a_hessian_corrected_by_pairs_has_the_inverse_corrected_by_them() -> None:
     A = RNG.normal(size=(6, 6))
     H, g = np.diag(RNG.uniform(1, 2, 6)), RNG.normal(size=6)
     pairs: Pairs = ()
-    metric, before = Metric.of(H), Evaluation(np.zeros(6), 0.0, np.zeros(6))
+    metric, before = DenseMetric.of(H), Evaluation(np.zeros(6), 0.0, np.zeros(6))
     for point in RNG.normal(size=(4, 6)):
         after = Evaluation(point, 0.0, A @ A.T @ point)
         H, pairs, before = corrected(H, before, after), with_pair(pairs, before, after), after

@@ -17,7 +17,7 @@ from dgd.data.arrays.mixed_rows import MixedRows
 from dgd.data.mixed import Coded
 from dgd.data.sampled_rows import _offsets
 from dgd.fitting import auto_solver
-from dgd.fitting.sampled import planned, start, wide
+from dgd.fitting.sampled import metric, planned, start
 from dgd.penalties import L1, L2, Box, ElasticNet, NonNegative, NoPenalty, Penalty
 from dgd.testing import MemoryChunks
 
@@ -29,12 +29,12 @@ DATA = {loss: neighbours(M, n=N, loss=loss) for loss in ("squared", "logistic")}
 def fewer_columns_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("NEWTON_QUADRATIC", "NEWTON_SMOOTH", "QUASI_NEWTON"):
         monkeypatch.setattr(auto_solver, name, 60)
-    monkeypatch.setattr(wide, "QUASI_NEWTON", 60)
+    monkeypatch.setattr(metric, "QUASI_NEWTON", 60)
 
 
 def without(*data: Any, **options: Any) -> dgd.Result:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planned, "wide_sample", lambda *_: None)
+        patch.setattr(planned, "metric_sample", lambda *_: None)
         return dgd.fit(*data, **options)
 
 
@@ -183,7 +183,7 @@ def test_the_sums_of_a_sample_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
         seen.append(dataset)
         return start.on_rows(objective, dataset)
 
-    monkeypatch.setattr(wide, "on_rows", kept)
+    monkeypatch.setattr(metric, "on_rows", kept)
     dgd.fit(*DATA["squared"], max_iter=2)
     (sample,) = seen
     assert sample.n_chunks == 3
@@ -208,5 +208,5 @@ def test_columns_of_several_kinds_have_no_metric() -> None:
 
 def without_plan(*data: Any) -> dgd.Plan:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planned, "wide_sample", lambda *_: None)
+        patch.setattr(planned, "metric_sample", lambda *_: None)
         return dgd.plan(*data)

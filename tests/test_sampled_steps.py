@@ -19,7 +19,7 @@ from dgd.losses import Logistic, Softmax
 from dgd.passes.executor import InlineExecutor
 from dgd.penalties import L2
 from dgd.solvers import Evaluation
-from dgd.solvers.steps.metric import Metric
+from dgd.solvers.steps.metric import DenseMetric
 
 M, N, FAR = 4000, 5, 1000.0
 RNG = np.random.default_rng(11)
@@ -75,7 +75,7 @@ def test_its_minimum_is_nearer_than_newtons_step_and_that_of_all_rows_where_they
         slope = objective.evaluate(point, known).evaluation.gradient
         return float(slope @ metric.solve(slope))
 
-    metric = Metric.of(begun.hessian)  # type: ignore[arg-type]
+    metric = DenseMetric.of(begun.hessian)  # type: ignore[arg-type]
     newton = begun.point - metric.solve(begun.gradient)
     corrected = Surrogate.of(sample, known, begun).minimum(metric)
     whole = Surrogate.of(on_rows(objective, objective.dataset), known, begun).minimum(metric)
@@ -87,9 +87,9 @@ def test_its_minimum_is_nearer_than_newtons_step_and_that_of_all_rows_where_they
 
 def test_there_is_none_where_the_metric_is_not_near_its_hessian() -> None:
     _, begun, known, sample = first_pass()
-    surrogate, metric = Surrogate.of(sample, known, begun), Metric.of(begun.hessian)  # type: ignore[arg-type]
+    surrogate, metric = Surrogate.of(sample, known, begun), DenseMetric.of(begun.hessian)  # type: ignore[arg-type]
     for factor in (0.25, 8.0):
-        assert surrogate.minimum(Metric.of(factor * metric.matrix)) is None
+        assert surrogate.minimum(DenseMetric.of(factor * metric.matrix)) is None
 
 
 @pytest.mark.parametrize("loss", ["logistic", "softmax"])

@@ -4,16 +4,17 @@
                                                 would matter, whatever the scales, the penalty, the number of targets;
                                                 of an R factor where the condition would cost digits (`hand_over`)
                                      cg         beyond: at most p passes in exact arithmetic, often far fewer; where
-                                                they crawl by the Hessian of a sample (`sampled.wide`): about 20
+                                                they crawl by the Hessian of a sample (`sampled.metric`): about 20
     smooth, not quadratic            newton     while p is small: about 8 passes
                                      quasi-newton  while one Hessian is cheaper than the passes it saves: about 10
-                                     lbfgs      beyond, and for huber, whose curvature vanishes far from the data; where
-                                                it crawls by the Hessian of a sample: about 15
+                                     lbfgs      beyond; where it crawls by the Hessian of a sample: about 15. For many
+                                                outputs, and for huber, whose curvature vanishes far from the data, by
+                                                the products of a sample's columns (`sampled.columns`): 10 to 30
     with l1 or bounds                newton     where it would be without: the model with l1 and bounds is minimised
                                                 on the driver, between passes, so that there are no more of them
                                      quasi-newton  likewise, about 10
                                      fista      beyond, and for huber: the accelerated method with a prox; where it
-                                                crawls, quasi-newton by the Hessian of a sample: about 15
+                                                crawls, quasi-newton by what a sample says likewise: about 15
 
 The cost of a method is its passes; summing a Hessian makes a pass slower by about p/100 from memory, less from disk.
 """

@@ -143,7 +143,7 @@ class Objective:
         sums, found = last.validation_sum, Validated()
         if sums is None or point is not last.evaluation.point:
             theta = last.known.coordinates.to_user(point)
-            chunk_sum = self._row_sums(last.known, theta, (LossOnly(),), precision="double")
+            chunk_sum = self.row_sums(last.known, theta, (LossOnly(),), precision="double")
             if isinstance(self.validation, RowSplit):
                 result = self.executor.sweep(self.dataset, OnHeldOut(chunk_sum, self.validation))
             else:
@@ -162,7 +162,7 @@ class Objective:
         with np.errstate(over="ignore", invalid="ignore"):
             return penalty.value(coef) + penalty.nonsmooth_value(coef)
 
-    def _row_sums(self, known: Known, theta: Vector, parts: tuple[Part, ...], *, precision: str) -> RowSums:
+    def row_sums(self, known: Known, theta: Vector, parts: tuple[Part, ...], *, precision: str) -> RowSums:
         """At a θ of the known centre; before the first pass there is none but the targets' level."""
         intercept: float | Vector = 0.0
         if self.fit_intercept:
@@ -180,7 +180,7 @@ class Objective:
         parts += (ColumnMoments(),) if first and (point is None or self.measures_standardised) else ()
         parts += (TargetMoments(), self._at_null(theta)) if first else ()
         parts += (Hessian(),) if sums_hessian else ()
-        sums = replace(self._row_sums(known, theta, parts, precision=self.precision), sampling=sampling)
+        sums = replace(self.row_sums(known, theta, parts, precision=self.precision), sampling=sampling)
         return Question(sums, theta, point, known, hessian)
 
     def sweep(self, question: Question) -> PassResult[Any]:
@@ -188,7 +188,7 @@ class Objective:
         if not isinstance(self.validation, RowSplit):
             return self.executor.sweep(self.dataset, question.sums)
         assert isinstance(question.sums, RowSums)
-        scored = self._row_sums(question.known, question.theta, (LossOnly(),), precision="double")
+        scored = self.row_sums(question.known, question.theta, (LossOnly(),), precision="double")
         return self.executor.sweep(self.dataset, OnTraining(question.sums, self.validation, scored))
 
     def answer(self, question: Question, result: PassResult[Any]) -> Pass:

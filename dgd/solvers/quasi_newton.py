@@ -20,7 +20,7 @@ from dgd._typing import Matrix, Vector
 from dgd.errors import ConfigurationError
 from dgd.solvers.base import Evaluation, Prox, Solver, Status, no_prox
 from dgd.solvers.steps.line_search import ProximalSearch, search_along, search_towards
-from dgd.solvers.steps.metric import Metric
+from dgd.solvers.steps.metric import DenseMetric
 from dgd.solvers.steps.pairs import PairsState, accepted, corrected, rejected, stalled, turned
 from dgd.solvers.steps.quadratic_model import model_minimum
 
@@ -175,5 +175,5 @@ def _with_metric(state: QuasiNewtonState, evaluation: Evaluation) -> QuasiNewton
     """With the Hessian of an evaluation, if it brings one, in the place of pairs and of the one before."""
     if evaluation.hessian is None:
         return state
-    metric, norm = Metric.of(evaluation.hessian), evaluation.grad_norm
+    metric, norm = DenseMetric.of(evaluation.hessian), evaluation.grad_norm
     return replace(state, metric=metric, norm=norm, pairs=(), since=0, hessians=state.hessians + 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -59,7 +59,7 @@ def targets(rng: np.random.Generator, X: Matrix, loss: str, *, mean: float = 0.0
     """Drawn from a linear model."""
     eta = X @ rng.normal(size=X.shape[1]).astype(X.dtype)
     eta = 1.5 * (eta - eta.mean()) / eta.std() + mean
-    if loss == "squared":
+    if loss in ("squared", "huber", "quantile"):
         return eta + rng.normal(size=len(eta))
     if loss == "poisson":
         return rng.poisson(np.exp(eta / 2)).astype(float)
@@ -97,6 +97,14 @@ def neighbours(rows: int, *, n: int, loss: str) -> Problem:
     for j in range(1, n):
         X[:, j] = np.float32(0.999) * X[:, j - 1] + new * X[:, j]
     return X, targets(rng, X, loss)
+
+
+def classes(rows: int, *, n: int, condition: float, count: int) -> Problem:
+    """Columns as `conditioned` has them, and the largest of so many linear models with Gumbel's noise."""
+    rng = np.random.default_rng(n)
+    X = rng.standard_normal((rows, n), dtype=np.float32) @ correlated(rng, n, condition).astype(np.float32)
+    eta = X @ rng.normal(size=(n, count))
+    return X, (1.5 * eta / eta.std(axis=0) + rng.gumbel(size=eta.shape)).argmax(axis=1)
 
 
 def _of_condition(loss: str, n: int, condition: float, rows: int) -> Case:
@@ -150,4 +158,29 @@ WIDE = (
     ),
     Case("logistic n = 2,000", "logistic", 60_000, partial(neighbours, n=2_000, loss="logistic"), ("auto", "lbfgs")),
     Case("logistic n = 8,000", "logistic", 50_000, partial(neighbours, n=8_000, loss="logistic"), ("auto", "lbfgs")),
+)
+SHARED = (
+    *(
+        Case(
+            f"softmax of {count}, n = {n}, κ = {condition:.0e}".replace("e+0", "e"),
+            "softmax",
+            50_000,
+            partial(classes, n=n, condition=condition, count=count),
+            ("auto", "lbfgs"),
+            {"penalty": L2(1e-5)},
+        )
+        for count, n, condition in ((50, 100, 1e2), (50, 100, 1e4), (20, 300, 1e4))
+    ),
+    *(
+        replace(_of_condition(loss, n, condition, 100_000), solvers=("auto", "lbfgs"))
+        for loss, n, condition in (("huber", 30, 1e2), ("huber", 30, 1e6), ("huber", 400, 1e4), ("quantile", 30, 1e4))
+    ),
+    Case(
+        "huber n = 100, κ = 1e4, l1",
+        "huber",
+        100_000,
+        partial(conditioned, n=100, condition=1e4, loss="huber"),
+        L1_SOLVERS,
+        {"penalty": L1(1e-3)},
+    ),
 )

@@ -3,9 +3,10 @@
 `--part textbook`: squared: κ(XᵀX) = 10⁴ with eigenvalues in geometric spacing, 30 features, no intercept, columns as
 they are. Logistic: 500 features, labels that overlap. Bars: the most passes a method may take.
 
-`--part conditioned`, `ordered`, `wide`: passes to 1e-6, 1e-8 and 1e-12 of the first gradient by `solver="auto"` and,
-for contrast, by others, and how many of all passes summed a Hessian, "H"; columns that are nearly dependent, rows that
-are sorted, heavy-tailed or rare, thousands of columns. "> 250": not within so many.
+`--part conditioned`, `ordered`, `wide`, `shared`: passes to 1e-6, 1e-8 and 1e-12 of the first gradient by
+`solver="auto"` and, for contrast, by others, and how many of all passes summed a Hessian, "H"; columns that are nearly
+dependent, rows that are sorted, heavy-tailed or rare, thousands of columns, many classes and losses whose curvature
+vanishes. "> 250": not within so many.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 
 import dgd
 
-from ._conditioned import CONDITIONED, ORDERED, WIDE, Case
+from ._conditioned import CONDITIONED, ORDERED, SHARED, WIDE, Case
 from ._counted import COLUMNS, counted
 
 TOL = 1e-8
@@ -56,7 +57,7 @@ METHODS = (
 )
 
 
-PARTS = {"conditioned": CONDITIONED, "ordered": ORDERED, "wide": WIDE}
+PARTS = {"conditioned": CONDITIONED, "ordered": ORDERED, "wide": WIDE, "shared": SHARED}
 MOST = 250
 """Passes after which a method is given up."""
 MOST_WIDE = 150

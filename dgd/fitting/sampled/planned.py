@@ -7,8 +7,8 @@ from dataclasses import replace
 from dgd.data.dataset import Dataset
 from dgd.data.transforms.row_split import RowSplit
 from dgd.fitting.problem import Method
+from dgd.fitting.sampled.metric import metric_bytes, metric_sample
 from dgd.fitting.sampled.size import SampleSize, sample_size
-from dgd.fitting.sampled.wide import metric_bytes, wide_sample
 from dgd.fitting.summary.hand_over import planned_with_factor
 from dgd.passes.plan import Plan
 from dgd.passes.session import Session
@@ -32,11 +32,11 @@ def planned_with_sample(
 
     starts_anywhere: whether no θ was given to start from.
     """
-    sample = (sample_size(method, dataset) or wide_sample(method, dataset)) if starts_anywhere else None
+    sample = (sample_size(method, dataset) or metric_sample(method, dataset)) if starts_anywhere else None
     if sample is not None:
         need, matrix = method.need(dataset, precision, split), 8 * method.n_parameters**2
         if sample.metric:
-            matrices, matrix = metric_bytes(sample, getattr(running.executor, "threads", 1)), 0
+            matrices, matrix = metric_bytes(sample, getattr(running.executor, "threads", 1), method.outputs or 1), 0
         else:
             matrices = MATRICES * matrix
         held = TWICE * sample.nbytes + matrices

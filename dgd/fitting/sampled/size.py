@@ -49,7 +49,7 @@ class SampleSize:
     first_hessian: bool = False
     """Whether the first pass sums a Hessian all the same: a fit that turns back from the sample has lost nothing."""
     metric: int = 0
-    """The parameters for which a metric is made of it, in the place of a start; 0 for a start."""
+    """The rows of the matrix that is made of it, in the place of a start; 0 for a start."""
 
     def is_enough(self, method: Method, null: NullModel | None, dataset: Dataset) -> bool:
         """Whether its rows are expected to tell enough of each parameter, by the information Σh at the best constant.

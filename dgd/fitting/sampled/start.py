@@ -24,7 +24,7 @@ from dgd.passes.executor import InlineExecutor
 from dgd.solvers.base import Evaluation, Prox, Solver, no_prox
 from dgd.solvers.newton import Newton, NewtonState
 from dgd.solvers.steps.line_search import Search
-from dgd.solvers.steps.metric import Metric
+from dgd.solvers.steps.metric import DenseMetric
 
 NEWTON = Newton()
 LEAST_PART, MOST_PART = 2, 8
@@ -45,7 +45,7 @@ class SampledStart:
 
     point: Vector
     """θ_s, the minimum over the sample."""
-    metric: Metric
+    metric: DenseMetric
     """M, the Hessian over the sample, near there."""
     begun: Evaluation
     """At the best constant; F is to be lower at θ_s."""
@@ -104,7 +104,7 @@ def sampled_start(objective: Objective, found: Pass, whole: Dataset) -> SampledS
     more = newton_steps(sample, few.point, known, solved=SOLVED * few.first, most=few.count)
     if more is None or more.rejected or more.count >= few.count:
         return "its minimum is as far from that over a part of it as the best constant is"
-    metric, point = Metric.of(more.hessian), more.point
+    metric, point = DenseMetric.of(more.hessian), more.point
     if objective.penalty.is_smooth:
         point = _corrected(some, sample, begun, known, few, more, metric)
     expected = max(more.first / (part - 1), size / rows)
@@ -112,7 +112,7 @@ def sampled_start(objective: Objective, found: Pass, whole: Dataset) -> SampledS
 
 
 def _corrected(
-    some: Objective, sample: Objective, begun: Evaluation, known: Known, few: Steps, more: Steps, metric: Metric
+    some: Objective, sample: Objective, begun: Evaluation, known: Known, few: Steps, more: Steps, metric: DenseMetric
 ) -> Vector:
     """The minimum over the sample, corrected by what the first pass has found, if that brings a part's nearer to it."""
     there = over(sample, known, begun)
@@ -151,7 +151,7 @@ def newton_steps(
     return None
 
 
-def decrement(evaluation: Evaluation, metric: Metric, prox: Prox) -> float:
+def decrement(evaluation: Evaluation, metric: DenseMetric, prox: Prox) -> float:
     """λ² by a metric: ∇FᵀM⁻¹∇F; with l1 or bounds what F falls to first order on the way to the parabola's minimum."""
     seen = replace(evaluation, hessian=metric.matrix)
     return _left(NEWTON.tell(NEWTON.init(evaluation.point), seen, prox), prox)

@@ -25,7 +25,7 @@ from dgd._typing import Matrix, Vector
 from dgd.fitting.known import Known
 from dgd.fitting.objective import Objective
 from dgd.solvers.base import Evaluation, vector_norm
-from dgd.solvers.steps.metric import Metric
+from dgd.solvers.steps.metric import DenseMetric
 from dgd.solvers.steps.pairs import Pairs, inverse_times
 
 ROUNDS = 6
@@ -92,7 +92,7 @@ class Surrogate:
         found: Vector = self.sample.evaluate(point, self.known).evaluation.gradient - lacks.there + lacks.gradient
         return found if lacks.hessian is None else found + lacks.hessian @ (point - lacks.point)
 
-    def minimum(self, metric: Metric, start: Vector | None = None, pairs: Pairs = ()) -> Vector | None:
+    def minimum(self, metric: DenseMetric, start: Vector | None = None, pairs: Pairs = ()) -> Vector | None:
         """θ with ∇F̃(θ) ≈ 0, by steps of one metric from θₖ or another start; None where they do not lead there.
 
         pairs: what corrects the metric.

@@ -16,18 +16,21 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
+import numpy as np
+
 from dgd.data.dataset import Dataset
 from dgd.fitting.known import Pass
 from dgd.fitting.objective import Objective
+from dgd.fitting.sampled.columns import by_columns
 from dgd.fitting.sampled.first_step import first_step
+from dgd.fitting.sampled.metric import sampled_metric
 from dgd.fitting.sampled.start import CLOSE, SampledStart, decrement, on_rows, sampled_start
 from dgd.fitting.sampled.surrogate import Surrogate
-from dgd.fitting.sampled.wide import sampled_hessian
 from dgd.fitting.state import FitState
 from dgd.solvers import LBFGS, ConjugateGradient, Fista, Newton, QuasiNewton, Solver
 from dgd.solvers.base import State
 from dgd.solvers.quasi_newton import QuasiNewtonState, renewed
-from dgd.solvers.steps.metric import Metric
+from dgd.solvers.steps.metric import DenseMetric, ProductMetric
 
 QUICK = 20.0
 """A step by the sample's loss is to make the gradient so many times smaller: where `SLOW_STEPS` of them or more have
@@ -123,11 +126,11 @@ def _towards_minimum(state: FitState, found: Pass, solver: Solver, objective: Ob
     if isinstance(told_so, QuasiNewtonState):
         if told_so.since >= SLOW_STEPS and told_so.norm < QUICK**told_so.since * evaluation.grad_norm:
             told_so = renewed(told_so)
-        assert told_so.metric is not None
+        assert isinstance(told_so.metric, DenseMetric)
         target = surrogate.minimum(told_so.metric, pairs=told_so.pairs)
     else:
         assert evaluation.hessian is not None
-        target = surrogate.minimum(Metric.of(evaluation.hessian))
+        target = surrogate.minimum(DenseMetric.of(evaluation.hessian))
     return told_so if target is None else solver.towards(told_so, target)  # type: ignore[arg-type]
 
 
@@ -140,18 +143,21 @@ def _with_metric(state: FitState, found: Pass, solver: Any, objective: Objective
     state.solver = solver.tell(state.solver, begun, prox)
     if state.solver.status is not None or objective.grad_norm(begun, found.known) <= state.threshold:
         return cast(Solver, solver)
-    hessian = sampled_hessian(objective, found, solver)
+    metric = sampled_metric(objective, found, solver)
     state.sample = _copied(found)
-    if isinstance(hessian, str):
-        state.sample += f", and not used: {hessian}"
+    if isinstance(metric, str):
+        state.sample += f", and not used: {metric}"
         return cast(Solver, solver)
-    state.sample += ", and steps are turned by its Hessian"
+    shared = by_columns(objective.loss, objective.outputs)
+    state.sample += f", and steps are turned by {'the products of its columns' if shared else 'its Hessian'}"
     if objective.then is None:
-        state.solver = solver.with_metric(solver.init(begun.point, tol=tol), begun, Metric.of(hessian))
+        turning = metric if isinstance(metric, ProductMetric) else DenseMetric.of(metric)
+        state.solver = solver.with_metric(solver.init(begun.point, tol=tol), begun, turning)
         return cast(Solver, solver)
+    assert isinstance(metric, np.ndarray)
     state.sample += f", with the penalty by {objective.then.name}"
     then = objective.then
-    state.solver = then.tell(then.init(begun.point, tol=tol), replace(begun, hessian=hessian), prox)
+    state.solver = then.tell(then.init(begun.point, tol=tol), replace(begun, hessian=metric), prox)
     state.handed_over = True
     return then
 

@@ -11,14 +11,19 @@ LSRN.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
+
+import numpy as np
 
 from dgd._typing import Matrix, Vector
 from dgd.solvers.steps.newton_step import inverse
 
+NOTHING = 1e-12
+"""A curvature of outputs below this part of their largest is rounding of zero."""
+
 
 @dataclass(frozen=True, slots=True)
-class Metric:
+class DenseMetric:
     """M (p, p) and its inverse, symmetric; in the solver's coordinates.
 
     q outputs may share one, where a point is (p, q) in a row: each method then takes all p·q entries.
@@ -26,6 +31,9 @@ class Metric:
 
     matrix: Matrix
     inverse: Matrix
+
+    is_shape: ClassVar[bool] = False
+    """Whether how large M is says nothing, so that the last pair is asked."""
 
     @classmethod
     def of(cls, hessian: Matrix) -> Self:
@@ -43,3 +51,46 @@ class Metric:
     def _each(self, matrix: Matrix, entries: Vector) -> Vector:
         found: Vector = (matrix @ entries.reshape(len(matrix), -1)).ravel()
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class ProductMetric:
+    """M = G ⊗ S + D ⊗ 1: columns by outputs, a point being (p, q) in a row.
+
+        VᵀGV = 1    VᵀDV = diag λ    S = U diag(w) Uᵀ        M⁻¹g = V ((Vᵀ g U) / (λᵢ + wⱼ)) Uᵀ
+
+    Of G (p, p) and S (q, q) alone, never of p·q × p·q numbers. Where λᵢ + wⱼ is 0, as for a softmax's common shift,
+    M⁻¹ is that on its range.
+    """
+
+    columns: Matrix
+    """V (p, p)."""
+    outputs: Matrix
+    """U (q, q)."""
+    inverse: Matrix
+    """1/(λᵢ + wⱼ), (p, q)."""
+
+    is_shape: ClassVar[bool] = True
+
+    @classmethod
+    def of(cls, columns: Matrix, outputs: Matrix, ridge: Vector) -> Self:
+        """G, positive definite, S, positive semidefinite, and the diagonal of D."""
+        w, U = np.linalg.eigh(outputs)
+        L = np.linalg.cholesky(columns)
+        # L⁻¹ by solving: what is triangular needs no more of NumPy, and p is at most a few thousand.
+        root = np.linalg.inv(L)
+        curvature, turned = np.linalg.eigh((root * ridge) @ root.T)
+        curvatures = np.maximum(curvature, 0.0)[:, None] + np.where(w > NOTHING * abs(w).max(), w, 0.0)
+        inverse = np.divide(1.0, curvatures, out=np.zeros_like(curvatures), where=curvatures > 0)
+        return cls(np.asarray(root.T @ turned), np.asarray(U), inverse)
+
+    def solve(self, gradient: Vector) -> Vector:
+        """M⁻¹ g."""
+        V, U = self.columns, self.outputs
+        along = V.T @ gradient.reshape(self.inverse.shape) @ U
+        along *= self.inverse
+        found: Vector = (V @ along @ U.T).ravel()
+        return found
+
+
+Metric = DenseMetric | ProductMetric

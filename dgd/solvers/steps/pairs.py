@@ -32,7 +32,7 @@ class PairsState(State):
     first_value: float = 0.0
     pairs: Pairs = ()
     metric: Metric | None = None
-    """Near the Hessian, such as that of an earlier point; None: yᵀy/sᵀy of the last pair."""
+    """Near the Hessian, such as that of an earlier point, or its shape; None: yᵀy/sᵀy of the last pair."""
     search: Search | None = None
     steps: int = 0
     rejected: int = 0
@@ -120,7 +120,10 @@ def corrected(hessian: Matrix, before: Evaluation, after: Evaluation) -> Matrix:
 
 
 def inverse_times(pairs: Pairs, gradient: Vector, metric: Metric | None = None) -> Vector:
-    """B g: the BFGS formula for H⁻¹ applied through the pairs to the inverse of a metric, by default to sᵀy/yᵀy · I."""
+    """B g: the BFGS formula for H⁻¹ applied through the pairs to the inverse of a metric, by default to sᵀy/yᵀy · I.
+
+    Of a metric that is a shape to sᵀy/yᵀM⁻¹y · M⁻¹.
+    """
     q, alphas = gradient.copy(), []
     with np.errstate(over="ignore", invalid="ignore"):
         for s, y in reversed(pairs):
@@ -132,6 +135,10 @@ def inverse_times(pairs: Pairs, gradient: Vector, metric: Metric | None = None) 
             q = q * (float(s @ y) / norm / norm)
         else:
             q = metric.solve(q)
+            if metric.is_shape and pairs:
+                s, y = pairs[-1]
+                along = float(y @ metric.solve(y))
+                q = q * (float(s @ y) / along if along > 0 else 1.0)
         for (s, y), alpha in zip(pairs, reversed(alphas), strict=True):
             q = q + (alpha - float(y @ q) / float(s @ y)) * s
     return q
