@@ -15,7 +15,8 @@ from dgd.data.dataset import Chunk, Dataset
 from dgd.data.resident_chunks import ResidentMemory
 from dgd.data.roles import ROLES
 from dgd.data.transforms.selected_rows import Selection, select
-from dgd.passes.executor import Executor, InlineExecutor, for_each
+from dgd.passes.effects import for_each
+from dgd.passes.executor import Executor, InlineExecutor
 from dgd.passes.threads import ThreadExecutor
 from dgd.testing import MemoryChunks
 

@@ -80,10 +80,26 @@ class PassResult(Generic[V]):
         return replace(self, times=self.times.within(threads, seconds))
 
 
-class Effect(Protocol):
-    """What is done with each chunk, such as writing its predictions; can be pickled."""
+class _Read:
+    """What a thread has read of its part of a pass."""
 
-    def __call__(self, chunk: Chunk, buffers: Buffers) -> None: ...
+    __slots__ = ("_bytes", "_filled", "_left_out", "_resident")
+
+    def __init__(self) -> None:
+        self._bytes = self._resident = self._filled = 0
+        self._left_out: LeftOut | None = None
+
+    def add(self, chunk: Chunk) -> None:
+        """One chunk more."""
+        self._bytes += chunk.bytes_read
+        self._resident += chunk.resident
+        self._filled += chunk.filled
+        if chunk.left_out is not None:
+            self._left_out = add(self._left_out, chunk.left_out)
+
+    def result(self, value: V, times: Times) -> PassResult[V]:
+        """With what was found."""
+        return PassResult(value, self._bytes, self._resident, filled=self._filled, left_out=self._left_out, times=times)
 
 
 class Fold(Protocol[V]):
@@ -142,36 +158,6 @@ class Executor(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """A number of rows."""
-
-    count: int
-
-    def __add__(self, other: Self) -> Self:
-        return type(self)(self.count + other.count)
-
-
-@dataclass(frozen=True)
-class _Each:
-    """The chunk sum that calls an effect and counts the rows."""
-
-    effect: Effect
-
-    def __call__(self, chunk: Chunk, buffers: Buffers) -> _Rows:
-        self.effect(chunk, buffers)
-        return _Rows(chunk.X.shape[0])
-
-
-def for_each(executor: Executor, dataset: Dataset, effect: Effect) -> int:
-    """Call an effect for each chunk, in any order and in several processes; returns the number of rows.
-
-    Where a worker dies or is late the effect is called again for its chunks, perhaps while the first call runs, and the
-    first call may end after this has returned: one, two or overlapping calls must leave the same.
-    """
-    return executor.sweep(dataset, _Each(effect)).value.count
-
-
 def sweep_node(
     dataset: Chunks,
     chunk_sum: ChunkSum[S],
@@ -185,32 +171,27 @@ def sweep_node(
     share: runs the parts of a large chunk; None: this thread does.
     """
     order, before = node.chunks(dataset.n_chunks), buffers.watch.spent
-    opens = opens_parts(dataset, chunk_sum)
+    opens, read = opens_parts(dataset, chunk_sum), _Read()
 
-    def leaf(index: int) -> PassResult[S]:
+    def leaf(index: int) -> S:
         check()
         buffers.watch.goes_on = index + 1 < order.stop
         opened = sum_opened(dataset, index, chunk_sum, buffers, share, check) if opens else None
         if opened is None:
             chunk = _read(dataset, order, index - order.start, buffers)
             check()
-            found = sum_in_parts(chunk, chunk_sum, buffers, share, check)
+            found: S = sum_in_parts(chunk, chunk_sum, buffers, share, check)
         else:
             chunk, found = opened
         buffers.watch.chunks += 1
-        return PassResult(
-            found,
-            chunk.bytes_read,
-            int(chunk.resident),
-            filled=chunk.filled,
-            left_out=chunk.left_out,
-        )
+        read.add(chunk)
+        return found
 
     try:
         found = sum_node(node, dataset.n_chunks, leaf)
     finally:
         buffers.drop_ahead()
-    return replace(found, times=buffers.watch.spent - before)
+    return read.result(found, buffers.watch.spent - before)
 
 
 def fold_chunks(
@@ -222,9 +203,8 @@ def fold_chunks(
     check: Callable[[], None] = lambda: None,
 ) -> PassResult[V]:
     """The value after the last chunk. `check` is called around each read and may raise."""
-    bytes_read, resident, filled, left_out = 0, 0, 0, None
+    read, before = _Read(), buffers.watch.spent
     buffers.watch.goes_on = False
-    before = buffers.watch.spent
     try:
         for position in range(len(order)):
             check()
@@ -234,14 +214,10 @@ def fold_chunks(
             value = fold(value, chunk, buffers)
             buffers.watch.compute_seconds += time.perf_counter() - began
             buffers.watch.chunks += 1
-            bytes_read += chunk.bytes_read
-            resident += chunk.resident
-            filled += chunk.filled
-            left_out = add(left_out, chunk.left_out)
+            read.add(chunk)
     finally:
         buffers.drop_ahead()
-    times = buffers.watch.spent - before
-    return PassResult(value, bytes_read, resident, filled=filled, left_out=left_out, times=times)
+    return read.result(value, buffers.watch.spent - before)
 
 
 def _read(dataset: Chunks, order: Sequence[int], position: int, buffers: Buffers) -> Chunk:

@@ -211,7 +211,7 @@ def first_bad(block: Array, dtype: np.dtype[Any], *, missing: bool) -> tuple[int
         with np.errstate(over="ignore", invalid="ignore"):
             stored = piece.astype(dtype, copy=False)
         if dtype.kind == "f":
-            bad = ~np.isfinite(stored) & ~(missing & np.isnan(stored))
+            bad = np.isinf(stored) if missing else ~np.isfinite(stored)
         elif dtype == block.dtype:
             return None
         else:

@@ -15,8 +15,8 @@ from dgd.data.reading import ReadingOptions
 from dgd.models.inference.intervals import Intervals
 from dgd.models.prediction.each_chunk import Prediction, opened, width
 from dgd.models.prediction.model_of import model_of
+from dgd.passes.effects import for_each
 from dgd.passes.execution import Execution, execution_of
-from dgd.passes.executor import for_each
 from dgd.passes.plan import Need
 from dgd.passes.session import session
 
