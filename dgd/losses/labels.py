@@ -54,8 +54,10 @@ def class_indices(y: Array, classes: Sequence[Label], dtype: np.dtype[Any]) -> F
 
 def _whole_within(y: Array, first: Any, last: Any) -> Array:
     """Which are whole numbers from the first to the last one."""
-    within = (y >= first) & (y <= last)
-    return within & (np.floor(y) == y) if y.dtype.kind == "f" else within
+    within: Array = (y >= first) & (y <= last)
+    if y.dtype.kind == "f":
+        within &= np.floor(y) == y
+    return within
 
 
 def _plain(label: Any, call: str) -> Label:
