@@ -27,7 +27,7 @@ def workspace_bytes(dataset: Dataset, outputs: int, dtype: np.dtype[Any], *, hes
     if dataset.kinds is not None:
         return _of_kinds(dataset, dataset.kinds, outputs, hessian=hessian)
     if found is None:
-        rows = min(block_rows(n, dataset.dtype, dtype, outputs=outputs, hessian=hessian), dataset.chunk_rows)
+        rows = min(block_rows(n, dtype, outputs=outputs, hessian=hessian), dataset.chunk_rows)
         # A block's product before it is added: of X and residuals, or of X and itself, and the rows scaled for that.
         products = n * outputs + (3 * n * n + rows * n if hessian else 0)
         return BLOCKS * 8 * rows * (n + 4 * outputs) + 8 * products

@@ -16,15 +16,14 @@ import numpy as np
 from dgd.data.row_cuts import PER_COLUMN
 
 MICRO_BLOCK_BYTES = 5 * 2**20
-"""A chunk of 4 MiB and its row vectors fit. Smaller blocks make threads wait for the interpreter's lock more often."""
-CONVERTED_BLOCK_BYTES = 2 * 2**20
-"""For a block that is converted: what it is converted from passes through the cache as well."""
+"""A chunk of 4 MiB and its row vectors fit. Smaller blocks make threads wait for the interpreter's lock more often, and
+calls cost more than is saved by a block in a core's own cache, also where it is converted."""
 MICRO_BLOCK_NON_ZEROS = 2**19
 """6 MiB with their column numbers. Smaller blocks make more gradients, which are as long as a row of all columns."""
 
-NARROW_VECTOR_BYTES, NARROW_BYTES = 2**17, 2**20
-"""Of a number of each of a block's narrow rows, or of the whole block if that makes more of them: the vectors that a
-loss makes of them, a dozen, stay in a core's cache, and the calls still cost less than their work."""
+NARROW_VECTOR_BYTES = 2**18
+"""Of a number of each of a block's narrow rows: the vectors that a loss makes of them, a dozen, stay in a cache, and
+the calls cost less than their work."""
 
 CACHED_SUM_BYTES = 2**18
 """Sums up to here stay in a core's cache, where adding to them costs next to nothing."""
@@ -33,7 +32,7 @@ OUTPUTS = 16
 PRODUCT_ROWS = 1024
 HESSIAN_ROWS = 2048
 LARGEST_BLOCK_BYTES = 2**26
-SCALED_BYTES = 2**20
+SCALED_BYTES = 2**21
 """Rows times a number each, which are then multiplied by themselves."""
 MULTIPLE, MANY = 8, 64
 """Of rows, in blocks of equal length: BLAS multiplies so many together; of those of `MANY`² rows and more a multiple of
@@ -41,19 +40,14 @@ MULTIPLE, MANY = 8, 64
 
 
 @lru_cache(maxsize=256)
-def block_rows(
-    n_features: int, stored: np.dtype[Any] | None, dtype: np.dtype[Any], *, outputs: int = 1, hessian: bool = False
-) -> int:
+def block_rows(n_features: int, dtype: np.dtype[Any], *, outputs: int = 1, hessian: bool = False) -> int:
     """The rows of a micro-block: as many as its bytes hold of X and of its row vectors, and never less than 16.
 
-    Fewer of narrow rows, more where the sums are large. stored: the dtype of X, None where X is not used as it is
-    stored; hessian: whether one is summed.
+    Fewer of narrow rows, more where the sums are large. hessian: whether one is summed.
     """
-    n_bytes = MICRO_BLOCK_BYTES if stored == dtype else CONVERTED_BLOCK_BYTES
     row_bytes = dtype.itemsize * (n_features + 4 * outputs)
     wanted = min(_wanted_rows(n_features, dtype, outputs, hessian=hessian), LARGEST_BLOCK_BYTES // row_bytes)
-    narrow = max(NARROW_VECTOR_BYTES // dtype.itemsize, NARROW_BYTES // row_bytes)
-    return max(16, min(n_bytes // row_bytes, narrow), wanted)
+    return max(16, min(MICRO_BLOCK_BYTES // row_bytes, NARROW_VECTOR_BYTES // dtype.itemsize), wanted)
 
 
 def _wanted_rows(n_features: int, dtype: np.dtype[Any], outputs: int, *, hessian: bool) -> int:

@@ -146,8 +146,7 @@ class Blocks:
         rows, n = self._X.shape
         if not isinstance(self._X, np.ndarray):
             return stored_parts(self._X, 4 * outputs + cells_filled(self._X, self._centre)) or [slice(0, 0)]
-        stored = self._X.dtype if self._centre is None else None
-        return equal_parts(rows, block_rows(n, stored, self._dtype, outputs=outputs, hessian=self._hessian))
+        return equal_parts(rows, block_rows(n, self._dtype, outputs=outputs, hessian=self._hessian))
 
 
 def stored_parts(X: Csr | Mixed, row_cost: int) -> list[slice]:

@@ -12,7 +12,7 @@ from dgd.data.buffers import Buffers
 from dgd.passes.sums.block_rows import equal_parts, scaled_rows
 from dgd.passes.sums.columns import Piece
 
-PIECE_BYTES, NARROW_PIECE_BYTES = 2**20, 2**18
+PIECE_BYTES = 2**20
 TOGETHER = 4
 """Rows that BLAS multiplies together: it sums those that are left over in another order."""
 
@@ -119,8 +119,7 @@ class DenseColumns:
     def centred_sums_of(self, n: int, weight: FloatArray | None) -> Iterator[Piece]:
         """Those of the first n columns; what stands after them goes along."""
         X = self._X
-        n_bytes = NARROW_PIECE_BYTES if X.shape[1] <= FEW else PIECE_BYTES
-        step = max(16, n_bytes // (8 * max(1, X.shape[1])))
+        step = max(16, PIECE_BYTES // (8 * max(1, X.shape[1])))
         weights = np.ones(len(X)) if weight is None else weight.astype(np.float64, copy=False)
         near = True
         for start in range(0, max(len(X), 1), step):
