@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ from clusters import Cluster
 import dgd
 from dgd.fitting import auto_solver
 from dgd.fitting.sampled import metric, planned
-from dgd.losses import Huber, Loss, Poisson, Quantile, Softmax
+from dgd.losses import Huber, Loss, Poisson, Quantile, Softmax, Squared
 from dgd.penalties import L1, L2, NonNegative, Penalty
+from dgd.solvers.base import Evaluation
+from dgd.solvers.steps.line_search import Sample
 from dgd.solvers.steps.metric import ProductMetric
-from dgd.solvers.steps.pairs import Pairs, inverse_times
+from dgd.solvers.steps.pairs import PairsState, accepted, inverse_times, turned
 
 RNG = np.random.default_rng(31)
 M, N, K = 6_000, 30, 40
@@ -113,6 +116,17 @@ def test_weights_scales_rare_and_dependent_columns(name: str, monkeypatch: pytes
     np.testing.assert_allclose(raw[0], raw[1], rtol=1e-4, atol=1e-4 * abs(raw[1]).max())
 
 
+@pytest.mark.parametrize("name", ["huber", "quantile"])
+def test_of_columns_that_depend_on_each_other_no_coefficient_runs_off(name: str) -> None:
+    hour, minute = X[:, 0] // 0.2, X[:, 1]
+    columns = np.column_stack([hour, minute, 100 * hour + minute, X[:, 2:10]])
+    found, plain = (fit(columns, Y[name], loss=LOSSES[name], tol=1e-10, max_iter=3000) for fit in (dgd.fit, without))
+    assert SAID in found.explain()
+    assert found.converged
+    assert found.n_iter_ < plain.n_iter_ / 3
+    np.testing.assert_allclose(found.theta, plain.theta, atol=1e-5 * abs(plain.theta).max())
+
+
 def test_without_an_intercept_and_of_labels() -> None:
     names = np.array([f"class {k}" for k in range(K)])
     found = dgd.fit(X, names[Y["softmax"]], loss=Softmax(list(names)), penalty=L2(1e-4), fit_intercept=False)
@@ -201,6 +215,17 @@ def test_the_metric_is_the_inverse_of_the_sum_of_products() -> None:
     np.testing.assert_allclose(M_ @ ProductMetric.of(G, S, ridge).solve(g), g, rtol=1e-9)
 
 
+@pytest.mark.parametrize("ridge", [0.0, 0.5])
+def test_where_columns_depend_it_is_that_on_the_range(ridge: float) -> None:
+    rng = np.random.default_rng(5)
+    A = rng.normal(size=(9, 3)) @ rng.normal(size=(3, 5))
+    G, S = A.T @ A, definite(rng, 2)
+    whole = np.kron(G, S) + ridge * np.eye(10)
+    g = rng.normal(size=10)
+    step = ProductMetric.of(G, S, np.full(5, ridge)).solve(g)
+    np.testing.assert_allclose(step, np.linalg.pinv(whole, rcond=1e-10) @ g, rtol=1e-4)
+
+
 def test_a_shift_of_all_classes_is_no_direction() -> None:
     rng = np.random.default_rng(5)
     shares = np.array([0.2, 0.5, 0.3])
@@ -213,39 +238,87 @@ def test_a_shift_of_all_classes_is_no_direction() -> None:
     np.testing.assert_allclose(step.reshape(4, 3).sum(axis=1), 0, atol=1e-9)
 
 
-def test_the_last_pair_says_how_large_a_shape_is() -> None:
+def test_pairs_say_how_large_a_shape_is() -> None:
     rng = np.random.default_rng(5)
-    G, g = definite(rng, 6), rng.normal(size=6)
-    pairs: Pairs = tuple((s, 7 * G @ s) for s in rng.normal(size=(2, 6)))
-    (*_, (s, y)) = pairs
-    B = np.linalg.inv(G)
-    B = B * (s @ y) / (y @ B @ y)
-    for s, y in pairs:
-        V = np.eye(6) - np.outer(s, y) / (y @ s)
-        B = V @ B @ V.T + np.outer(s, s) / (y @ s)
-    metric = ProductMetric.of(G, np.eye(1), np.zeros(6))
-    np.testing.assert_allclose(inverse_times(pairs, g, metric), B @ g, rtol=1e-8)
-    np.testing.assert_allclose(7 * G @ inverse_times(pairs, g, metric), g, rtol=1e-8)
+    H, start = definite(rng, 6), rng.normal(size=6)
+    metric = ProductMetric.of(H / 7, np.eye(1), np.zeros(6))
+    evaluations = [Evaluation(point, 0.0, H @ point) for point in (start, *rng.normal(size=(3, 6)))]
+    state: PairsState = PairsState(point=start, best=evaluations[0], metric=metric)
+    for evaluation in evaluations[1:]:
+        state = accepted(state, evaluation, Sample(1.0, 0.0, 0.0), 2)
+    assert state.sizes == pytest.approx([1 / 7] * 2)
+    g = rng.normal(size=6)
+    np.testing.assert_allclose(H @ inverse_times((), g, metric, state.sizes[0]), g, rtol=1e-8)
+    np.testing.assert_allclose(H @ inverse_times(state.pairs, g, metric, state.sizes[0]), g, rtol=1e-8)
 
 
-def test_at_the_best_constant_it_is_the_hessian(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rounding_does_not_say_how_large_it_is() -> None:
     rng = np.random.default_rng(5)
-    made: list[ProductMetric] = []
+    H = definite(rng, 6)
+    noisy = replace(
+        PairsState(point=np.zeros(6)), sizes=(1.0, 1e9, 1.0), metric=ProductMetric.of(H, np.eye(1), np.zeros(6))
+    )
+    best = Evaluation(np.zeros(6), 1.0, rng.normal(size=6))
+    search = turned(replace(noisy, best=best, first_value=1.0)).search
+    assert search is not None
+    np.testing.assert_allclose(search.step * search.direction, -np.linalg.solve(H, best.gradient))
 
-    def kept(*parts: Any) -> ProductMetric:
-        made.append(real(*parts))
-        return made[-1]
 
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[np.ndarray, ...]]:
+    """Of what each metric is made: G, S and the diagonal of D."""
+    parts: list[tuple[np.ndarray, ...]] = []
     real = ProductMetric.of
+
+    def kept(*each: Any) -> ProductMetric:
+        parts.append(each)
+        return real(*each)
+
     monkeypatch.setattr(ProductMetric, "of", kept)
-    for limit in ("NEWTON_SMOOTH", "QUASI_NEWTON"):
-        monkeypatch.setattr(auto_solver, limit, 1)
-    columns, classes = X[:70, :3] + [0, 1, 2], np.arange(70) % 5 % 4
-    dgd.fit(np.repeat(columns, 2, axis=0), np.repeat(classes, 2), loss=Softmax(4), max_iter=2)
-    (metric,) = made
-    shares = np.bincount(classes) / 70
-    S = np.diag(shares) - np.outer(shares, shares)
-    Z = np.column_stack([np.ones(70), (columns - columns.mean(axis=0)) / columns.std(axis=0)])
-    D = rng.normal(size=(4, 4))
-    step = metric.solve((Z.T @ Z / 70 @ D @ S).ravel()).reshape(4, 4)
-    np.testing.assert_allclose(step, D - D.mean(axis=1, keepdims=True), rtol=1e-4)
+    for module, limit in ((auto_solver, "NEWTON_QUADRATIC"), (auto_solver, "NEWTON_SMOOTH")):
+        monkeypatch.setattr(module, limit, 1)
+    monkeypatch.setattr(auto_solver, "QUASI_NEWTON", 1)
+    monkeypatch.setattr(metric, "FALLEN", 0.0)
+    return parts
+
+
+def test_at_the_best_constant_it_is_the_hessian_whatever_the_weights(made: list[tuple[np.ndarray, ...]]) -> None:
+    rng = np.random.default_rng(5)
+    rows, weight, targets = X[:70, :3] + [0, 1, 2], rng.integers(1, 4, 70), rng.standard_t(2, size=(70, 2))
+    targets[0] = 3  # a row that counts, at the median
+    y = {"softmax": np.arange(70) % 5 % 4, "huber": targets[:, 0], "squared": targets, "many": targets}
+    losses = {"softmax": Softmax(4), "huber": Huber(0.8), "squared": Squared(), "many": Huber(0.8)}
+    mean = np.average(rows, axis=0, weights=weight)
+    scale = np.sqrt(np.average((rows - mean) ** 2, axis=0, weights=weight))
+    for name, of_row in y.items():
+        made.clear()
+        # Each row twice, of which the sample has one.
+        twice = [np.repeat(each, 2, axis=0) for each in (rows, of_row)]
+        dgd.fit(*twice, loss=losses[name], weight=np.repeat(weight, 2), penalty=L2([0.1, 0.2, 0.3]), max_iter=2)
+        ((G, S, D),) = made
+        ridge = np.array([0.1, 0.2, 0.3]) / losses[name].gradient_scale
+        Z = np.column_stack([np.ones(70), (rows - mean) / np.sqrt(scale**2 + ridge)])
+        diagonal = np.diag(Z.T * weight @ Z / weight.sum())
+        expected = Z.T * weight @ Z / weight.sum()
+        expected[np.diag_indices(4)] = np.maximum(diagonal, 0.5)
+        np.testing.assert_allclose(G, expected, atol=1e-10)
+        shares = np.bincount(y["softmax"], weight) / weight.sum()
+        constants = np.average(targets, axis=0, weights=weight)
+        within = np.average(abs(targets - constants) <= 0.8, axis=0, weights=weight)
+        S_of = {
+            "softmax": np.diag(shares) - np.outer(shares, shares),
+            "huber": within[:1, None],
+            "squared": 2 * np.eye(2),
+            "many": np.diag(within),
+        }
+        np.testing.assert_allclose(S, S_of[name], atol=1e-10)
+        np.testing.assert_allclose(D, [0, *([0.1, 0.2, 0.3] / (scale**2 + ridge))], atol=1e-10)
+
+
+def test_a_column_that_the_sample_lacks_has_a_part_of_its_variance(made: list[tuple[np.ndarray, ...]]) -> None:
+    rare = np.zeros(M)
+    rare[np.random.default_rng(5).choice(M, 3, replace=False)] = 1
+    dgd.fit(np.column_stack([X[:, 0], rare, rare[::-1], rare * X[:, 1]]), Y["huber"], loss=Huber(1.0), max_iter=2)
+    ((G, _, _),) = made
+    assert (np.diag(G) >= 0.5).all()
+    assert (np.diag(G) == 0.5).any(), "one of them is not there"

@@ -29,8 +29,6 @@ from dgd.solvers.steps.metric import ProductMetric
 
 RARE = 0.5
 """A column whose variance in the sample is below this part of that over all rows has this part."""
-LEAST = 1e-8
-"""Added to the diagonal of G, as a part of it: columns may depend on each other, or be constant in the sample."""
 
 
 def by_columns(loss: Loss, outputs: int | None) -> bool:
@@ -59,10 +57,8 @@ class Shape:
         if not depend:
             mean = np.atleast_1d(sums.parts[1] / sums.weight)
             S[np.diag_indices_from(S)] = np.where(mean > 0, mean, np.diag(S))
-        diagonal = np.diag(G).copy()
         if coordinates.standardised:
-            diagonal = np.maximum(diagonal, RARE)
-        G[np.diag_indices_from(G)] = diagonal + LEAST * diagonal.max()
+            G[np.diag_indices_from(G)] = np.maximum(np.diag(G), RARE)
         return cls(G, sample.loss.gradient_scale * S, _of_penalty(sample, known, point))
 
     def metric(self) -> ProductMetric:

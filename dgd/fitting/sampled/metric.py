@@ -30,8 +30,10 @@ from dgd.solvers import LBFGS, ConjugateGradient, Fista, QuasiNewton
 from dgd.solvers.base import Solver
 from dgd.solvers.steps.metric import ProductMetric
 
-MOST, MOST_KINKED = 8192, 4096
-"""Parameters: 512 MiB for each matrix; with l1 or bounds some parabolas are minimised for each pass."""
+MOST, FEWER = 8192, 4096
+"""Columns: 512 MiB for each matrix. With l1 or bounds some parabolas are minimised for each pass, and of products
+eigenvectors are computed.
+"""
 QUADRATIC_ROWS, ROWS = 4, 20
 """Rows of the sample for each parameter; more where curvature changes on the way."""
 LEAST_ROWS = 3
@@ -61,7 +63,7 @@ def metric_sample(method: Method, dataset: Dataset) -> SampleSize | None:
     dense = dataset.non_zeros is None and dataset.kinds is None
     if not (shared or (p > QUASI_NEWTON and dense and loss.convex)):
         return None
-    if p > (QUASI_NEWTON if not dense else MOST_KINKED if kinked else MOST):
+    if p > (QUASI_NEWTON if not dense else FEWER if kinked or shared else MOST):
         return None
     wanted = min(QUADRATIC_ROWS * p, rows // 4) if loss.quadratic else min(ROWS * p, rows // 2)
     wanted = max(wanted, min(FEW_ROWS, 10 * ROWS * p, rows // 2)) if shared else wanted

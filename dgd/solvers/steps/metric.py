@@ -16,10 +16,10 @@ from typing import ClassVar, Self
 import numpy as np
 
 from dgd._typing import Matrix, Vector
-from dgd.solvers.steps.newton_step import inverse
+from dgd.solvers.steps.newton_step import SINGULAR, inverse
 
-NOTHING = 1e-12
-"""A curvature of outputs below this part of their largest is rounding of zero."""
+LEAST = 1e-8
+"""An eigenvalue of G is no smaller than this part of the largest: what steps would be long by, gradients must tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,35 +59,39 @@ class ProductMetric:
 
         VᵀGV = 1    VᵀDV = diag λ    S = U diag(w) Uᵀ        M⁻¹g = V ((Vᵀ g U) / (λᵢ + wⱼ)) Uᵀ
 
-    Of G (p, p) and S (q, q) alone, never of p·q × p·q numbers. Where λᵢ + wⱼ is 0, as for a softmax's common shift,
-    M⁻¹ is that on its range.
+    Of G (p, p) and S (q, q) alone, never of p·q × p·q numbers. Where M is singular, as for columns
+    that depend on each other and for a softmax's common shift, M⁻¹ is that on its range.
     """
 
     columns: Matrix
-    """V (p, p)."""
+    """V (p, r), for r columns that do not depend on each other; with D for all."""
     outputs: Matrix
     """U (q, q)."""
     inverse: Matrix
-    """1/(λᵢ + wⱼ), (p, q)."""
+    """1/(λᵢ + wⱼ), (r, q)."""
 
     is_shape: ClassVar[bool] = True
 
     @classmethod
     def of(cls, columns: Matrix, outputs: Matrix, ridge: Vector) -> Self:
-        """G, positive definite, S, positive semidefinite, and the diagonal of D."""
+        """G and S, positive semidefinite, and the diagonal of D."""
+        values, Q = np.linalg.eigh(columns)
+        # Where columns depend on each other D alone says how far a step goes, and without it there is none.
+        kept = values > (-np.inf if ridge.any() else SINGULAR * len(values) * values[-1])
+        V = np.asarray(Q[:, kept] / np.sqrt(np.maximum(values[kept], LEAST * values[-1])))
+        curvature = np.zeros(V.shape[1])
+        if ridge.any():
+            curvature, turned = np.linalg.eigh((V.T * ridge) @ V)
+            V = V @ turned
         w, U = np.linalg.eigh(outputs)
-        L = np.linalg.cholesky(columns)
-        # L⁻¹ by solving: what is triangular needs no more of NumPy, and p is at most a few thousand.
-        root = np.linalg.inv(L)
-        curvature, turned = np.linalg.eigh((root * ridge) @ root.T)
-        curvatures = np.maximum(curvature, 0.0)[:, None] + np.where(w > NOTHING * abs(w).max(), w, 0.0)
+        curvatures = np.maximum(curvature, 0.0)[:, None] + np.where(w > SINGULAR * len(w) * abs(w).max(), w, 0.0)
         inverse = np.divide(1.0, curvatures, out=np.zeros_like(curvatures), where=curvatures > 0)
-        return cls(np.asarray(root.T @ turned), np.asarray(U), inverse)
+        return cls(V, np.asarray(U), inverse)
 
     def solve(self, gradient: Vector) -> Vector:
         """M⁻¹ g."""
         V, U = self.columns, self.outputs
-        along = V.T @ gradient.reshape(self.inverse.shape) @ U
+        along = V.T @ gradient.reshape(len(V), len(U)) @ U
         along *= self.inverse
         found: Vector = (V @ along @ U.T).ravel()
         return found

@@ -33,6 +33,9 @@ class PairsState(State):
     pairs: Pairs = ()
     metric: Metric | None = None
     """Near the Hessian, such as that of an earlier point, or its shape; None: yᵀy/sᵀy of the last pair."""
+    sizes: tuple[float, ...] = ()
+    """sᵀy/yᵀM⁻¹y of the last pairs, of which the median says how large M is, where that is a shape alone: noise near
+    rounding level is then no size."""
     search: Search | None = None
     steps: int = 0
     rejected: int = 0
@@ -56,15 +59,24 @@ P = TypeVar("P", bound=PairsState)
 def accepted(state: P, evaluation: Evaluation, trial: Sample, memory: int) -> P:
     """θ at the trial, and one more pair."""
     assert state.best is not None
+    found = with_pair((), state.best, evaluation)
     return replace(
         state,
-        pairs=with_pair(state.pairs, state.best, evaluation)[-memory:],
+        pairs=(*state.pairs, *found)[-memory:],
+        sizes=(*state.sizes, *_sizes(found, state.metric))[-memory:],
         point=evaluation.point,
         best=evaluation,
         learning_rate=trial.step,
         accepted=True,
         steps=state.steps + 1,
     )
+
+
+def _sizes(pairs: Pairs, metric: Metric | None) -> list[float]:
+    if metric is None or not metric.is_shape:
+        return []
+    along = [(float(s @ y), float(y @ metric.solve(y))) for s, y in pairs]
+    return [curved / turned for curved, turned in along if turned > 0]
 
 
 def rejected(state: P, search: Search) -> P:
@@ -82,7 +94,8 @@ def turned(state: P) -> P:
     best, search = state.best, None
     assert best is not None
     if state.pairs or state.metric is not None:
-        direction = -inverse_times(state.pairs, best.gradient, state.metric)
+        size = float(np.median(state.sizes)) if state.sizes else 1.0
+        direction = -inverse_times(state.pairs, best.gradient, state.metric, size)
         search = search_along(best, direction, 1.0, state.first_value)
     if search is None:
         search, state = steepest_search(best, state.first_value), replace(state, pairs=())
@@ -119,10 +132,10 @@ def corrected(hessian: Matrix, before: Evaluation, after: Evaluation) -> Matrix:
     return hessian
 
 
-def inverse_times(pairs: Pairs, gradient: Vector, metric: Metric | None = None) -> Vector:
+def inverse_times(pairs: Pairs, gradient: Vector, metric: Metric | None = None, size: float = 1.0) -> Vector:
     """B g: the BFGS formula for H⁻¹ applied through the pairs to the inverse of a metric, by default to sᵀy/yᵀy · I.
 
-    Of a metric that is a shape to sᵀy/yᵀM⁻¹y · M⁻¹.
+    size: what the inverse of the metric is multiplied by.
     """
     q, alphas = gradient.copy(), []
     with np.errstate(over="ignore", invalid="ignore"):
@@ -134,11 +147,7 @@ def inverse_times(pairs: Pairs, gradient: Vector, metric: Metric | None = None) 
             norm = vector_norm(y)
             q = q * (float(s @ y) / norm / norm)
         else:
-            q = metric.solve(q)
-            if metric.is_shape and pairs:
-                s, y = pairs[-1]
-                along = float(y @ metric.solve(y))
-                q = q * (float(s @ y) / along if along > 0 else 1.0)
+            q = size * metric.solve(q)
         for (s, y), alpha in zip(pairs, reversed(alphas), strict=True):
             q = q + (alpha - float(y @ q) / float(s @ y)) * s
     return q
