@@ -27,8 +27,9 @@ import dgd.data.tables.ingest
 from dgd.data.tables.ingest import ingest
 from dgd.data.tables.parquet_files import parquet as parquet_table
 from dgd.data.tables.text import csv_blocks
+from dgd.data.zarr import dataset_writer
 from dgd.data.zarr.dataset_writer import DatasetWriter
-from dgd.errors import ConfigurationError, DatasetNotFoundError, IncompleteDatasetError, IngestError
+from dgd.errors import ConfigurationError, DatasetNotFoundError, IncompleteDatasetError, IngestError, ValueRangeError
 
 FLIGHTS = Path(__file__).parent.parent / "examples" / "data" / "flights.csv.gz"
 
@@ -50,7 +51,7 @@ class RecordingWriter:
     def __exit__(self, kind: Any, *_: Any) -> None:
         self.committed = kind is None
 
-    def append(self, X: Any, y: Any, weight: Any, offset: Any, ids: Any) -> None:
+    def append_finite(self, X: Any, y: Any, weight: Any, offset: Any, ids: Any) -> None:
         self.blocks.append((X, y, weight))
 
     def arrays(self) -> tuple[Any, Any, Any]:
@@ -292,6 +293,17 @@ def test_the_dataset_written_holds_what_was_read(tmp_path: Path, monkeypatch: py
     assert group["X"].chunks == (7, 2)
 
 
+def test_numbers_are_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where their files are read, which says the cell of one that is not finite: the writer does not look again."""
+    monkeypatch.setattr(dgd.data.tables.ingest, "DatasetWriter", DatasetWriter)
+    looked: list[str] = []
+    monkeypatch.setattr(dataset_writer, "check_values", lambda name, *_, **__: looked.append(name))
+    ingest([file_of(tmp_path / "a.csv", "x,y,w\n1,2,3\n4,5,6\n")], tmp_path / "a.zarr", target="y", weight="w")
+    assert not looked
+    with pytest.raises(ValueRangeError, match=r"array 'weight': row 1 is -6[.]0, expected 0 or more"):
+        ingest([file_of(tmp_path / "b.csv", "x,y,w\n1,2,3\n4,5,-6\n")], tmp_path / "b.zarr", target="y", weight="w")
+
+
 def test_an_ingest_that_fails_half_way_leaves_what_is_refused_and_redone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -315,7 +327,7 @@ class MeasuringWriter(RecordingWriter):
 
     longest = arrow_bytes = 0
 
-    def append(self, X: Any, y: Any, weight: Any, offset: Any, ids: Any) -> None:
+    def append_finite(self, X: Any, y: Any, weight: Any, offset: Any, ids: Any) -> None:
         self.longest = max(self.longest, len(y))
         self.arrow_bytes = max(self.arrow_bytes, pa.total_allocated_bytes())
 

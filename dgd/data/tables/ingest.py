@@ -256,7 +256,7 @@ def _append_all(
             noted.finished(rows, left_out, block)
             continue
         if len(block.X):
-            writer.append(block.X, block.y, block.weight, block.offset, block.ids)
+            writer.append_finite(block.X, block.y, block.weight, block.offset, block.ids)
         rows += len(block.X)
         left_out += block.left_out
         if progress is not None:

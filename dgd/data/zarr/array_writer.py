@@ -243,6 +243,18 @@ def refuse_value(name: str, value: Any, dtype: np.dtype[Any], row: int, column: 
     )
 
 
+def refuse_negative(name: str, block: Array, first_row: int) -> None:
+    """Raise ValueRangeError for a number below 0."""
+    if (block < 0).any():
+        row = int((block < 0).argmax())
+        raise ValueRangeError(
+            f"array {name!r}: row {first_row + row} is {block[row]}, expected 0 or more; correct the weights, or drop "
+            f"the row",
+            array=name,
+            row=first_row + row,
+        )
+
+
 def usual_chunk_rows(features: int, dtype: np.dtype[Any]) -> int:
     """The rows of a chunk of X, where they are not given."""
     return max(1, CHUNK_BYTES // (features * dtype.itemsize))

@@ -15,14 +15,14 @@ from numpy.typing import DTypeLike
 from dgd._typing import Array
 from dgd.data.csr import Csr
 from dgd.data.rows import check_dtype
-from dgd.data.zarr.array_writer import Column, check_values, checked_compression, usual_chunk_rows
+from dgd.data.zarr.array_writer import Column, check_values, checked_compression, refuse_negative, usual_chunk_rows
 from dgd.data.zarr.commit_marker import sealed
 from dgd.data.zarr.id_writer import IdColumns, checked_ids
 from dgd.data.zarr.manifest import MANIFEST
 from dgd.data.zarr.outputs import ROOT, begin, open_output, root_of
 from dgd.data.zarr.owner import in_use
 from dgd.data.zarr.sparse_writer import SparseColumn, check_stored
-from dgd.errors import ConfigurationError, SchemaError, ValueRangeError
+from dgd.errors import ConfigurationError, SchemaError
 from dgd.errors.checks import checked_word
 
 COLUMN_ROWS = 2**16
@@ -110,11 +110,29 @@ class DatasetWriter:
 
         ids: whole numbers or texts (k) by name, which are no part of a fit, and go with predictions.
         """
+        blocks = self._blocks(X, y, weight, offset)
+        for name, block in blocks.items():
+            check = check_stored if isinstance(block, Csr) else partial(check_values, name)
+            check(block, self._dtype_of(name, block), self.rows, missing=self._keeps_missing)
+        self._write(blocks, ids)
+
+    def append_finite(
+        self, X: Array, y: Array | None, weight: Array | None, offset: Array | None, ids: Mapping[str, Any]
+    ) -> None:
+        """The same for floats of the arrays' dtypes of which it is known that all are finite, or missing and kept."""
+        self._write(self._blocks(X, y, weight, offset), ids)
+
+    def _blocks(self, X: Any, y: Any, weight: Any, offset: Any) -> dict[str, Any]:
+        """The arrays there are, by name, which fit together and to those before."""
         self._refuse_if_ended()
         given = {"y": y, "weight": weight, "offset": offset}
-        blocks: dict[str, Any] = {"X": _matrix(X)}
-        blocks |= {name: np.asarray(block) for name, block in given.items() if block is not None}
+        blocks = {"X": _matrix(X)} | {name: np.asarray(block) for name, block in given.items() if block is not None}
         self._check(blocks)
+        return blocks
+
+    def _write(self, blocks: dict[str, Any], ids: Mapping[str, Any] | None) -> None:
+        if "weight" in blocks:
+            refuse_negative("weight", blocks["weight"], self.rows)
         carried = checked_ids(ids, blocks["X"].shape[0], self._ids, first=not self._columns)
         # If the disk fails from here on, the arrays no longer have the same rows.
         self._ended = "a block could not be written"
@@ -228,16 +246,6 @@ class DatasetWriter:
             if name != "X" and block.shape != (X.shape[0], *self._tail(name, block)):
                 expected = (X.shape[0], *self._tail(name, block))
                 raise SchemaError(f"{name} has shape {block.shape}, expected {expected}", array=name)
-            check = check_stored if isinstance(block, Csr) else partial(check_values, name)
-            check(block, self._dtype_of(name, block), self.rows, missing=self._keeps_missing)
-        if "weight" in blocks and (blocks["weight"] < 0).any():
-            row = int((blocks["weight"] < 0).argmax())
-            raise ValueRangeError(
-                f"array 'weight': row {self.rows + row} is {blocks['weight'][row]}, expected 0 or more; correct the "
-                f"weights, or drop the row",
-                array="weight",
-                row=self.rows + row,
-            )
 
     def _tail(self, name: str, block: Array) -> tuple[int, ...]:
         """The shape of one row: that of the first block; a first y or offset may have a column for each output."""
