@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from functools import reduce
 from operator import add
 from typing import Any, ClassVar
@@ -12,6 +13,7 @@ from sums import gradient_sum
 
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk
+from dgd.fitting.null_model import _TargetSum
 from dgd.losses import Logistic, Loss, Softmax, Squared
 from dgd.losses import softmax as softmax_module
 from dgd.passes.sums import block_rows as rows_module
@@ -158,10 +160,10 @@ def test_moments_keep_their_digits_wherever_the_mean_is(
     monkeypatch.setattr(dense_module, "PIECE_BYTES", 8 * 3 * 100)
     centred: list[int] = []
     exact = dense_module._centred
-    monkeypatch.setattr(dense_module, "_centred", lambda X, w: centred.append(len(X)) or exact(X, w))
+    monkeypatch.setattr(dense_module, "_centred", lambda X, *other: centred.append(len(X)) or exact(X, *other))
     tried: list[int] = []
     quick = dense_module._near_zero
-    monkeypatch.setattr(dense_module, "_near_zero", lambda X, w, n: tried.append(len(X)) or quick(X, w, n))
+    monkeypatch.setattr(dense_module, "_near_zero", lambda X, *other: tried.append(len(X)) or quick(X, *other))
     rng = np.random.default_rng(8)
     w = rng.random(1000) if weighted else None
     for mean, rows in ((0.0, 0), (2.0, 0), (30.0, 1000), (1e5, 1000)):
@@ -255,3 +257,16 @@ def test_what_a_part_has_made_of_a_loss_is_made_once() -> None:
                 alone = RowSums(Logistic(), *theta, (part,))(chunk, Buffers()).parts[0]
                 for name in ("values", "squares", "gradient"):
                     np.testing.assert_array_equal(getattr(total, name, None), getattr(alone, name, None))
+
+
+def test_the_moments_of_targets_take_their_memory_once() -> None:
+    rows, buffers = 70_000, Buffers()
+    y = np.random.default_rng(10).normal(size=rows)
+    chunk_sum, chunk = _TargetSum(Squared(), None), Chunk(0, 0, np.ones((rows, 1)), y, None, 0)
+    first = chunk_sum(chunk, buffers)
+    tracemalloc.start()
+    try:
+        assert chunk_sum(chunk, buffers).moments.mean == first.moments.mean
+        assert tracemalloc.get_traced_memory()[1] < rows
+    finally:
+        tracemalloc.stop()

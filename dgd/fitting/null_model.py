@@ -130,15 +130,15 @@ class _TargetSum:
         y, q = self.loss.encode(chunk.y, FLOAT64), self.loss.n_outputs(chunk.y.shape)
         if y.ndim == 1 and q is not None:
             y = (y[:, None] == np.arange(q)).astype(np.float64)
-        weight = checked_weight(chunk, FLOAT64)
+        weight, buffers = checked_weight(chunk, FLOAT64), buffers.within("targets")
         with np.errstate(all="ignore"):
-            moments = block_moments(columns(y), weight)
+            moments = block_moments(columns(y), weight, buffers)
             if chunk.offset is None:
                 return _TargetSums(len(y), moments)
             offset = columns(chunk.offset.astype(np.float64, copy=False))
             log_weight = 0.0 if weight is None else np.log(weight)[:, None]
             exposure = np.logaddexp.reduce(log_weight + offset, axis=0)
-            return _TargetSums(len(y), moments, block_moments(offset, weight), exposure)
+            return _TargetSums(len(y), moments, block_moments(offset, weight, buffers), exposure)
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,13 +120,15 @@ class DenseColumns:
         """Those of the first n columns; what stands after them goes along."""
         X = self._X
         step = max(16, PIECE_BYTES // (8 * max(1, X.shape[1])))
-        weights = np.ones(len(X)) if weight is None else weight.astype(np.float64, copy=False)
-        near = True
+        near, ones = True, self._buffers.take("ones", (min(step, len(X)),), np.float64)
+        ones.fill(1.0)
         for start in range(0, max(len(X), 1), step):
-            some = X[start : start + step], weights[start : start + step]
-            piece = _near_zero(*some, n) if near else None
+            values = X[start : start + step].astype(np.float64, copy=False)
+            w = ones[: len(values)] if weight is None else weight[start : start + step].astype(np.float64, copy=False)
+            found = self._buffers.take("squares", values.shape, np.float64)
+            piece = _near_zero(values, w, n, found) if near else None
             near = piece is not None
-            total, mean, squares = _centred(*some) if piece is None else piece
+            total, mean, squares = _centred(values, w, found) if piece is None else piece
             yield total, mean[:n], squares[:n]
 
     def rows(self, some: slice) -> DenseColumns:
@@ -138,7 +140,7 @@ class DenseColumns:
         return self._X
 
 
-def _near_zero(block: Array, w: Vector, n: int) -> Piece | None:
+def _near_zero(values: Array, w: Vector, n: int, found: Array) -> Piece | None:
     """The same from Σwx and Σwx², which spares the differences; None where one of n means is too far from 0 for that.
 
     Within `NEAR` spreads of 0 the difference of both has lost `NEAR`² roundings.
@@ -146,31 +148,29 @@ def _near_zero(block: Array, w: Vector, n: int) -> Piece | None:
     total = float(w.sum())
     if total == 0.0:
         return None
-    values = block.astype(np.float64, copy=False)
     mean = np.dot(w, values) / total
-    of_mean, squares = mean * mean * total, np.dot(w, values * values)
+    of_mean, squares = mean * mean * total, np.dot(w, np.multiply(values, values, out=found))
     squares -= of_mean
     return (total, mean, squares) if (of_mean <= NEAR**2 * squares)[:n].all() else None
 
 
-def _centred(block: Array, w: Vector) -> Piece:
+def _centred(values: Array, w: Vector, found: Array) -> Piece:
+    """found: memory for the differences."""
     total = float(w.sum())
     if total == 0.0:
-        return 0.0, np.zeros(block.shape[1]), np.zeros(block.shape[1])
-    values = block.astype(np.float64, copy=False)
+        return 0.0, np.zeros(values.shape[1]), np.zeros(values.shape[1])
     mean = np.dot(w, values) / total
-    centred = _less(values, mean)
+    centred = _less(values, mean, found)
     return total, mean, np.dot(w, np.multiply(centred, centred, out=centred))
 
 
-def _less(values: Array, row: Vector) -> Array:
+def _less(values: Array, row: Vector, found: Array) -> Array:
     """Rows less a row, of a few columns many at a time."""
     rows, n = values.shape
     if not 1 < n <= FEW:
-        return values - row
+        return np.subtract(values, row, out=found)
     many = WIDE // n
     whole = rows // many * many
-    found = np.empty((rows, n))
     together = whole // many, many * n
     np.subtract(values[:whole].reshape(together), np.tile(row, many), out=found[:whole].reshape(together))
     np.subtract(values[whole:], row, out=found[whole:])

@@ -73,7 +73,7 @@ class TargetMoments(Part):
         if y.ndim < block.raw.ndim:
             y = (y[:, None] == np.arange(block.raw.shape[1])).astype(y.dtype)
         return TargetSums(
-            moments=block_moments(columns(y), w),
+            moments=block_moments(columns(y), w, block.buffers),
             saturated=float(saturated.sum() if w is None else (saturated * w).sum()),
         )
 
@@ -83,9 +83,9 @@ def columns(values: Array) -> Array:
     return values[:, None] if values.ndim == 1 else values
 
 
-def block_moments(block: Array, weight: Array | None) -> Moments:
-    """Mean and squared deviations of an array's columns, in float64."""
-    return _joined(DenseColumns(block, Buffers()), weight)
+def block_moments(block: Array, weight: Array | None, buffers: Buffers | None = None) -> Moments:
+    """Mean and squared deviations of an array's columns, in float64; buffers: those of the thread, for many blocks."""
+    return _joined(DenseColumns(block, buffers or Buffers()), weight)
 
 
 def _joined(columns: Columns, weight: Array | None) -> Moments:
