@@ -21,7 +21,7 @@ from dgd.penalties import L1, L2, Box, ElasticNet, NonNegative, Penalty
 from dgd.solvers.base import Evaluation, Kinks, Prox, Status, vector_norm
 from dgd.solvers.newton import Newton
 from dgd.solvers.steps.line_search import FLAT, ProximalSearch
-from dgd.solvers.steps.quadratic_model import quadratic_minimum
+from dgd.solvers.steps.quadratic_model import _of_any, _of_few, quadratic_minimum
 
 Array = np.ndarray
 
@@ -441,11 +441,13 @@ def test_a_hessian_of_zero_leaves_steps_along_the_gradient() -> None:
         (Squared(), L1(0.1), 1000, "summary"),
         (Squared(), NonNegative(), 1001, "fista"),
         (Logistic(), L1(0.1), 300, "newton"),
-        (Logistic(), Box(lower=0.0), 301, "fista"),
+        (Logistic(), Box(lower=0.0), 301, "quasi-newton"),
+        (Logistic(), Box(lower=0.0), 1001, "fista"),
         (Huber(), L1(0.1), 3, "fista"),
         (Huber(), L2(0.1), 3, "lbfgs"),
         (Squared(), L2(0.1), 1001, "cg"),
-        (Logistic(), L2(0.1), 301, "lbfgs"),
+        (Logistic(), L2(0.1), 301, "quasi-newton"),
+        (Logistic(), L2(0.1), 1001, "lbfgs"),
     ],
 )
 def test_auto_takes_newton_with_a_prox_too(loss: Any, penalty: Penalty, p: int, name: str) -> None:
@@ -464,3 +466,20 @@ def test_norms_in_the_tests_own_oracle() -> None:
         g, H = parabola(*regression(40, 12))
         z = coordinate_descent(g, H, penalty)
         assert vector_norm(penalty.subgradient(z, g + H @ z)) <= 1e-13
+
+
+@pytest.mark.parametrize("missing", [1, 2, 3])
+def test_few_null_directions_are_found_as_by_all_eigenvectors(missing: int) -> None:
+    rng = np.random.default_rng(missing)
+    A = rng.normal(size=(70, 70 - missing)) * np.geomspace(1e-2, 1, 70 - missing)
+    S, b = A @ A.T, rng.normal(size=70)
+    few, every = _of_few(S, b), _of_any(S, b)
+    assert few is not None
+    np.testing.assert_allclose(few[0], every[0], rtol=1e-6, atol=1e-9 * abs(every[0]).max())
+    np.testing.assert_allclose(few[1] @ few[1].T, every[1] @ every[1].T, atol=1e-9)
+
+
+@pytest.mark.parametrize("values", [np.ones(70), np.r_[np.zeros(5), np.ones(65)], np.r_[0, 1e-10, np.ones(68)]])
+def test_null_directions_are_left_to_eigenvectors_where_they_are_not_few_and_apart(values: np.ndarray) -> None:
+    Q, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(70, 70)))
+    assert _of_few(Q * values @ Q.T, Q[:, -1]) is None

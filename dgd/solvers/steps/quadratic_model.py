@@ -45,6 +45,12 @@ SOLVED = 1e-3
 """The residual, as a part of the right side, of a system that is not singular."""
 SINGULAR = 16 * EPS
 """An eigenvalue below this part of the largest, for each coordinate, is rounding of zero."""
+MANY, FEW, ITERATIONS = 64, 4, 4
+"""Coordinates of which all eigenvectors take longer than an inverse, null directions looked for, and how often."""
+SHIFT, APART = 1e-12, 1e3
+"""Added to S before it is inverted, as a part of its norm; the least other eigenvalue is so many times that."""
+SOLVED_WELL = 1e-6
+"""The residual of such a system."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,15 +223,45 @@ def _directions(S: Matrix, b: Vector, D: Vector, noise: float) -> tuple[Vector, 
                 return newton, np.zeros_like(b)
     except np.linalg.LinAlgError:
         pass
-    values, vectors = np.linalg.eigh(S)
-    along = b @ vectors
-    kept = values > SINGULAR * len(S) * max(float(values[-1]), 0.0)
-    step = vectors[:, kept] @ (along[kept] / values[kept]) / D
-    basis = vectors[:, ~kept] / D[:, None]
+    solution, N = _of_few(S, b) or _of_any(S, b)
+    step, basis = solution / D, N / D[:, None]
     basis, _ = np.linalg.qr(basis / np.linalg.norm(basis, axis=0))
     newton = (step - basis @ (step @ basis)) * D
-    null = vectors[:, ~kept] @ along[~kept]
+    null = N @ (b @ N)
     return newton, null if vector_norm(null) > noise else np.zeros_like(b)
+
+
+def _of_any(S: Matrix, b: Vector) -> tuple[Vector, Matrix]:
+    """S⁺ b and a basis of the null space, by all eigenvectors."""
+    values, vectors = np.linalg.eigh(S)
+    kept = values > SINGULAR * len(S) * max(float(values[-1]), 0.0)
+    return vectors[:, kept] @ (b @ vectors[:, kept] / values[kept]), vectors[:, ~kept]
+
+
+def _of_few(S: Matrix, b: Vector) -> tuple[Vector, Matrix] | None:
+    """The same where the null space has few dimensions and no other eigenvalue is near 0, by inverse iteration.
+
+    As of a softmax, the intercepts of which can all be shifted. None where it is not so, or for few coordinates.
+    """
+    if len(S) < MANY:
+        return None
+    greatest = float(abs(S).sum(axis=1).max())
+    inverse = np.linalg.inv(S + SHIFT * greatest * np.eye(len(S)))
+    V = np.random.default_rng(0).normal(size=(len(S), FEW))
+    for _ in range(ITERATIONS):
+        V, _ = np.linalg.qr(inverse @ V)
+    values, turned = np.linalg.eigh(V.T @ S @ V)
+    null = values <= SINGULAR * len(S) * greatest
+    if null.all() or not null.any() or values[~null].min() < APART * SHIFT * greatest:
+        return None
+    N = V @ turned[:, null]
+    b = b - N @ (b @ N)
+    solution = np.zeros_like(b)
+    for _ in range(ITERATIONS):
+        solution = solution + inverse @ (b - S @ solution)
+        solution = solution - N @ (solution @ N)
+    solved = vector_norm(b - S @ solution) <= SOLVED_WELL * vector_norm(b)
+    return (solution, N) if solved else None
 
 
 def _kinks_met(problem: Quadratic, face: Face, d: Vector) -> Vector:
