@@ -29,6 +29,7 @@ from dgd.errors import ConfigurationError
 from dgd.losses.base import NumberLoss, Targets, numbers
 from dgd.losses.entropy import y_log_y
 from dgd.losses.labels import Label, class_indices, plain_labels
+from dgd.losses.sums import sum_of_logs, total
 
 BY_ROW = 64
 """So many classes lie row by row: sums over a row then take no longer than sums along the rows."""
@@ -101,7 +102,7 @@ class Softmax(NumberLoss):
 
     def value(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
         """−log p_y of each row."""
-        return _value_and_unscaled(raw_prediction, y)[0]
+        return _unscaled(raw_prediction, y).value
 
     def derivative(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
         """p − onehot(y)."""
@@ -109,11 +110,18 @@ class Softmax(NumberLoss):
 
     def value_and_derivative(self, raw_prediction: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Both, from one e^η."""
-        value, exps, at, others, total = _value_and_unscaled(raw_prediction, y)
-        axis = _axis(raw_prediction)
-        exps /= np.expand_dims(total, axis)
-        exps.reshape(-1)[at] = -others / total
-        return value, exps if axis else exps.T
+        found = _unscaled(raw_prediction, y)
+        return found.value, found.derivative(_axis(raw_prediction))
+
+    def sum_and_derivative(
+        self, raw_prediction: FloatArray, y: FloatArray, weight: Array | None
+    ) -> tuple[float, FloatArray]:
+        """Without weights, Σ log(o + e_y) and Σ (η_y − max η) apart: a logarithm of a number that is not near 1."""
+        if weight is not None:
+            return super().sum_and_derivative(raw_prediction, y, weight)
+        found = _unscaled(raw_prediction, y)
+        value = sum_of_logs(found.total, found.above_1) - total(found.own_below)
+        return value, found.derivative(_axis(raw_prediction))
 
     def second_derivative(self, raw_prediction: FloatArray, y: FloatArray) -> FloatArray:
         """diag(p) − p pᵀ of each row, (rows, K, K); each of its rows sums to 0, which gives the diagonal."""
@@ -156,10 +164,41 @@ def _below_greatest(raw_prediction: FloatArray) -> FloatArray:
     return below
 
 
-def _value_and_unscaled(
-    raw_prediction: FloatArray, y: FloatArray
-) -> tuple[FloatArray, FloatArray, NDArray[np.intp], FloatArray, FloatArray]:
-    """The value; e with 0 at y, as it lies inside; the flat indices of y in it; o; o + e_y. NaN where y is no index."""
+@dataclass(frozen=True, slots=True)
+class _Unscaled:
+    """Of each row e, with 0 at y, as it lies inside; and what else is made of it. NaN where y is no index."""
+
+    exps: FloatArray
+    at: NDArray[np.intp]
+    """The flat indices of y in it."""
+    own_below: FloatArray
+    """η_y − max η."""
+    others: FloatArray
+    """o."""
+    own: FloatArray
+    """e_y."""
+    total: FloatArray
+    """o + e_y."""
+
+    @property
+    def above_1(self) -> FloatArray:
+        """o + e_y − 1, of which nothing cancels: the greatest of all e is 1."""
+        return self.others + (self.own - 1)
+
+    @property
+    def value(self) -> FloatArray:
+        """log(1 + (o + e_y − 1)) − (η_y − max η)."""
+        return np.subtract(np.log1p(self.above_1), self.own_below)
+
+    def derivative(self, axis: int) -> FloatArray:
+        """e / (o + e_y), at y −o / (o + e_y), in the memory of e."""
+        exps = self.exps
+        np.divide(exps, np.expand_dims(self.total, axis), out=exps)
+        exps.reshape(-1)[self.at] = -self.others / self.total
+        return exps if axis else exps.T
+
+
+def _unscaled(raw_prediction: FloatArray, y: FloatArray) -> _Unscaled:
     exps, axis = _below_greatest(raw_prediction), _axis(raw_prediction)
     rows, n_classes = raw_prediction.shape
     index = np.fmin(np.fmax(y, 0), n_classes - 1).astype(np.intp)
@@ -171,6 +210,4 @@ def _value_and_unscaled(
     flat[at] = 0
     others = exps.sum(axis=axis)
     others[index != y] = np.nan
-    value = np.log1p(others + (own - 1))
-    value -= own_below
-    return value, exps, at, others, others + own
+    return _Unscaled(exps, at, own_below, others, own, others + own)

@@ -54,6 +54,12 @@ def sum_of_log1p(t: FloatArray, above: FloatArray) -> float:
     return found if whole == len(t) else found + total(np.log1p(t[whole:]))
 
 
+def sum_of_logs(above: FloatArray, t: FloatArray) -> float:
+    """Σ log(1 + tᵢ) for tᵢ ≥ 0, to 20 roundings of its value; NaN where one is. above: 1 + t, rounded."""
+    found = total(np.log(above))
+    return total(np.log1p(t)) if found < LARGE * len(t) else found
+
+
 def _from_small(grouped: FloatArray) -> float:
     """The same of whole groups, a row for each place in a group, however small all are."""
     while len(grouped) > 1:
