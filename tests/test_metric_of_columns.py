@@ -11,6 +11,7 @@ import pytest
 from clusters import Cluster
 
 import dgd
+from dgd.estimators import QuantileRegressor
 from dgd.fitting import auto_solver
 from dgd.fitting.sampled import metric, planned
 from dgd.losses import Huber, Loss, Poisson, Quantile, Softmax, Squared
@@ -125,6 +126,22 @@ def test_of_columns_that_depend_on_each_other_no_coefficient_runs_off(name: str)
     assert found.converged
     assert found.n_iter_ < plain.n_iter_ / 3
     np.testing.assert_allclose(found.theta, plain.theta, atol=1e-5 * abs(plain.theta).max())
+
+
+@pytest.mark.parametrize("name", ["softmax", "huber"])
+def test_from_a_start_that_is_given_too(name: str) -> None:
+    options: dict[str, Any] = {"loss": LOSSES[name], "penalty": L2(1e-2), "tol": 1e-9}
+    first = dgd.fit(X, Y[name], **options)
+    near = dgd.fit(X, Y[name], **options, theta0=first.theta + 0.1)
+    assert SAID in near.explain()
+    assert near.converged
+    assert near.n_iter_ <= 40
+    np.testing.assert_allclose(near.coef_, first.coef_, atol=1e-6 * abs(first.coef_).max())
+
+
+def test_the_quantile_regressor_makes_its_kink_sharp_in_few_passes() -> None:
+    found = QuantileRegressor(alpha=0).fit(X, Y["quantile"])
+    assert found.n_iter_ <= 500
 
 
 def test_without_an_intercept_and_of_labels() -> None:

@@ -1,12 +1,12 @@
 """A metric of what columns have in common, by a sample: for outputs that share them, and where curvature vanishes.
 
-    M = G ⊗ S + D        G = Σw xxᵀ/Σw over the sample, S the loss's second derivative, D the penalty's
+    M = G ⊗ S + D        G = Σw xxᵀ/Σw over the sample, S the loss's second derivative by η, D the penalty's
 
-At the best constant all rows have the same S, without an offset: a softmax of K classes with n columns has the Hessian
-(diag π − ππᵀ) ⊗ G there, exactly, which takes n² + K² numbers in the place of n²K². Of outputs that do not depend on
-each other S is diagonal, the mean over the sample: huber's vanishes far from the data. On the way curvature changes,
-more in size than in shape; the last step and its gradients say how large it is (`pairs`). So passes are as few as on
-columns that do not depend on each other.
+S is the mean over the sample where the fit begins: diagonal of outputs that do not depend on each other. Of a softmax
+at the best constant it is diag π − ππᵀ for all rows, without an offset: G ⊗ S is the Hessian exactly, in n² + K²
+numbers and not n²K². Huber's vanishes far from the data. On the way curvature changes, more in size than in shape; the
+last steps and their gradients say how large it is (`pairs`). So passes are as few as on columns that do not depend on
+each other.
 
 Böhning (1992), Multinomial logistic regression algorithm, bounds the Hessian by such a product; Martens and Grosse
 (2015), Optimizing neural networks with Kronecker-factored approximate curvature.
@@ -46,17 +46,18 @@ class Shape:
 
     @classmethod
     def of(cls, sample: Objective, found: Pass) -> Self:
-        """That at the best constant, where a pass has been made."""
+        """That where the first pass has been made."""
         known, point = found.known, found.evaluation.point
         theta, coordinates = known.coordinates.to_user(point), known.coordinates
-        depend = sample.loss.shift_is_free
-        parts = (Gram(),) if depend else (Gram(), Curvature())
-        sums = sample.executor.sweep(sample.dataset, sample.row_sums(known, theta, parts, precision="double")).value
-        G = coordinates.hessian(sums.parts[0].values / sums.weight)
-        S = _of_outputs(sample.loss, theta[0] if sample.fit_intercept else np.zeros(sample.outputs or 1))
-        if not depend:
-            mean = np.atleast_1d(sums.parts[1] / sums.weight)
-            S[np.diag_indices_from(S)] = np.where(mean > 0, mean, np.diag(S))
+        asked = sample.row_sums(known, theta, (Gram(), Curvature()), precision="double")
+        sums = sample.executor.sweep(sample.dataset, asked).value
+        products, curvature = sums.parts
+        G, S = coordinates.hessian(products.values / sums.weight), curvature / sums.weight
+        flat = np.diag(S) <= 0
+        if flat.any() and not sample.loss.shift_is_free:
+            # No row of the sample has any: that of a row which is predicted as it is.
+            raw = np.zeros((1, len(S)))
+            S[flat, flat] = sample.loss.second_derivative(raw, raw)[0, flat]
         if coordinates.standardised:
             G[np.diag_indices_from(G)] = np.maximum(np.diag(G), RARE)
         return cls(G, sample.loss.gradient_scale * S, _of_penalty(sample, known, point))
@@ -70,14 +71,6 @@ class Shape:
         M: Matrix = self.columns * self.outputs
         M[np.diag_indices_from(M)] += self.penalty
         return M
-
-
-def _of_outputs(loss: Loss, constant: Vector) -> Matrix:
-    """S (q, q) of a row at that raw prediction, and a target as it is expected there."""
-    raw = np.atleast_1d(constant)[None, :]
-    second = loss.second_derivative(raw, loss.response(raw))[0]
-    found: Matrix = np.array(second if second.ndim == 2 else np.diag(second), dtype=np.float64)
-    return found
 
 
 def _of_penalty(objective: Objective, known: Known, point: Vector) -> Vector:

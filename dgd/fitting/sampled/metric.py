@@ -1,4 +1,4 @@
-"""A metric where a Hessian of all rows is out of the question: that of a sample, at the best constant.
+"""A metric where a Hessian of all rows is out of the question: that of a sample, where the fit begins.
 
 Of columns that are too many it is the Hessian over the sample; of outputs that share their columns, and where curvature
 vanishes, a product of columns and outputs (`columns`). With l1 or bounds it is the parabola with which quasi-newton

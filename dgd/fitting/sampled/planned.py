@@ -30,9 +30,9 @@ def planned_with_sample(
 ) -> tuple[Plan, str, SampleSize | None]:
     """The plan, why no pass may sum an R factor, and the sample that the first pass takes, if there is room for it.
 
-    starts_anywhere: whether no θ was given to start from.
+    starts_anywhere: whether no θ was given to start from, so that a sample may say where.
     """
-    sample = (sample_size(method, dataset) or metric_sample(method, dataset)) if starts_anywhere else None
+    sample = (sample_size(method, dataset) if starts_anywhere else None) or metric_sample(method, dataset)
     if sample is not None:
         need, matrix = method.need(dataset, precision, split), 8 * method.n_parameters**2
         if sample.metric:

@@ -1,4 +1,4 @@
-"""The sum of a loss's second derivatives, output by output."""
+"""The sum of a loss's second derivatives by what the columns predict."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from dgd.passes.sums.row_sums import Part
 
 
 class Curvature(Part):
-    """Σ w l″(η, y), a number, or (q,) where outputs do not depend on each other."""
+    """Σ w l″(η, y), (q, q): diagonal but for a softmax, Σ w (diag p − ppᵀ)."""
 
     def __call__(self, block: Block, loss: Loss) -> Any:
+        weight = np.ones(len(block.raw)) if block.weight is None else block.weight
+        if loss.shift_is_free:
+            p = loss.response(block.raw)
+            return np.diag(weight @ p) - (p.T * weight) @ p
         second = loss.second_derivative(block.raw, block.y)
-        if block.weight is not None:
-            second = (second.T * block.weight).T
-        return second.sum(axis=0, dtype=np.float64)
+        return np.diag(np.atleast_1d(weight @ second))

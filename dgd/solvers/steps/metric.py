@@ -21,6 +21,9 @@ from dgd.solvers.steps.newton_step import SINGULAR, inverse
 LEAST = 1e-8
 """An eigenvalue of G is no smaller than this part of the largest: what steps would be long by, gradients must tell."""
 
+SHIFTED = 1e-3
+"""That of S which is 0, with a penalty: of a common shift gradients say next to nothing, and steps are to be short."""
+
 
 @dataclass(frozen=True, slots=True)
 class DenseMetric:
@@ -84,7 +87,8 @@ class ProductMetric:
             curvature, turned = np.linalg.eigh((V.T * ridge) @ V)
             V = V @ turned
         w, U = np.linalg.eigh(outputs)
-        curvatures = np.maximum(curvature, 0.0)[:, None] + np.where(w > SINGULAR * len(w) * abs(w).max(), w, 0.0)
+        w = np.where(w > SINGULAR * len(w) * w[-1], w, SHIFTED * w[-1] if ridge.any() else 0.0)
+        curvatures = np.maximum(curvature, 0.0)[:, None] + w
         inverse = np.divide(1.0, curvatures, out=np.zeros_like(curvatures), where=curvatures > 0)
         return cls(V, np.asarray(U), inverse)
 
