@@ -5,12 +5,14 @@ from __future__ import annotations
 import tracemalloc
 from functools import reduce
 from operator import add
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 from sums import gradient_sum
 
+import dgd
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Chunk
 from dgd.fitting.null_model import _TargetSum
@@ -23,7 +25,7 @@ from dgd.passes.sums.block_rows import block_rows, equal_parts
 from dgd.passes.sums.columns import merged
 from dgd.passes.sums.dense_columns import DenseColumns
 from dgd.passes.sums.gradient import AtNull
-from dgd.passes.sums.hessian import Expected, Hessian
+from dgd.passes.sums.hessian import Expected, Hessian, block_hessian
 from dgd.passes.sums.moments import ColumnMoments
 from dgd.passes.sums.padded_columns import PaddedColumns
 from dgd.passes.sums.row_sums import RowSums
@@ -204,6 +206,29 @@ def test_rows_of_equal_curvature_are_multiplied_as_they_are(
     s = Logistic().second_derivative(X @ coef + 0.5, y) * (1.0 if w is None else w)
     np.testing.assert_allclose(found, A.T @ (A * s[:, None]), rtol=1e-12, atol=1e-13)
     assert scaled == [weighted or constant != 0.0]
+
+
+@pytest.mark.parametrize("kind", [DenseColumns, PaddedColumns])
+def test_equal_curvature_does_not_let_squares_overflow(kind: type[DenseColumns]) -> None:
+    X = np.full((4, 3), 1e200)
+    columns = kind(X, Buffers()) if kind is DenseColumns else kind(np.hstack([X, np.ones((4, 1))]), Buffers())
+    with np.errstate(over="ignore"):
+        assert not block_hessian(columns, np.full(4, 0.25), np.zeros(4)).any(), "as of a fill value where weights are 0"
+        assert np.isfinite(block_hessian(columns, np.full(4, 1e-200), None)).all()
+
+
+@pytest.mark.parametrize("loss", ["logistic", "huber"])
+def test_a_chunk_without_weight_may_hold_any_number(loss: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1200, 3))
+    y, w = (X[:, 0] + rng.logistic(size=1200) > 0).astype(float), np.ones(1200)
+    expected = dgd.fit(np.delete(X, slice(200, 400), 0), np.delete(y, slice(200, 400)), loss=loss)
+    w[200:400], X[200:400] = 0, 1e200
+    with dgd.DatasetWriter(tmp_path / "d.zarr", chunk_rows=200) as writer:
+        writer.append(X, y, w)
+    found = dgd.fit(tmp_path / "d.zarr", weight="weight", loss=loss)
+    assert found.converged
+    np.testing.assert_allclose(found.theta, expected.theta, rtol=1e-6, atol=1e-8)
 
 
 class Counted(Logistic):

@@ -139,9 +139,9 @@ class TestPlan:
         assert (found.rows, found.features, found.chunks, found.chunk_rows) == (1003, 5, 21, 50)
 
     def test_line_and_table_say_what_a_person_wants_to_know(self, store: str) -> None:
-        found = dgd.plan(store, solver="gd", threads=2, execution=dgd.Execution(memory_limit=2**30))
+        found = dgd.plan(store, solver="gd", threads=2, execution=dgd.Execution(memory_limit=2**32))
         assert "1,003 rows × 5 features in 21 chunks; a pass reads 49.4 KiB" in found.line()
-        assert found.line().endswith("MiB of 1 GiB allowed")
+        assert found.line().endswith("iB of 4 GiB allowed")
         table = [(line[:16].rstrip(), line[16:]) for line in found.table().splitlines()]
         assert len(table) == 14
         assert ("reading", found.reading_line()) in table

@@ -15,6 +15,7 @@ from dgd.estimators import QuantileRegressor
 from dgd.fitting import auto_solver
 from dgd.fitting.sampled import metric, planned
 from dgd.losses import Huber, Loss, Poisson, Quantile, Softmax, Squared
+from dgd.passes.sums.curvature import Curvature
 from dgd.penalties import L1, L2, NonNegative, Penalty
 from dgd.solvers.base import Evaluation
 from dgd.solvers.steps.line_search import Sample
@@ -126,6 +127,13 @@ def test_of_columns_that_depend_on_each_other_no_coefficient_runs_off(name: str)
     assert found.converged
     assert found.n_iter_ < plain.n_iter_ / 3
     np.testing.assert_allclose(found.theta, plain.theta, atol=1e-5 * abs(plain.theta).max())
+
+
+def test_of_what_is_not_finite_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Curvature, "__call__", lambda *_: np.full((1, 1), np.nan))
+    found = dgd.fit(X, Y["huber"], loss=Huber(1.0))
+    assert "not used: its curvature is not finite" in found.explain()
+    assert found.converged
 
 
 @pytest.mark.parametrize("name", ["softmax", "huber"])

@@ -220,6 +220,22 @@ def test_the_same_file_is_not_hashed_again(tmp_path: Path, monkeypatch: pytest.M
     assert sum(hashed) == 2 * X_BYTES
 
 
+def test_a_file_that_changes_while_it_is_opened_is_not_the_known_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settled: None
+) -> None:
+    path = written(tmp_path / "a.zarr", "plain")
+    dataset, pread = dgd.open_dataset(path), os.pread
+    swept(dataset, ThreadExecutor(2))
+
+    def changing(*given: Any) -> bytes:
+        _flipped(path / "X" / "c" / "0" / "0")
+        return pread(*given)
+
+    monkeypatch.setattr(os, "pread", changing)
+    with pytest.raises(DatasetChangedError, match="is not what was read before"):
+        swept(dataset, ThreadExecutor(2))
+
+
 def test_a_bad_value_is_named_by_its_row(tmp_path: Path) -> None:
     X, _ = data()
     X[5 * PART_ROWS + 2, 1] = np.nan

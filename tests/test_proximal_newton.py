@@ -479,7 +479,9 @@ def test_few_null_directions_are_found_as_by_all_eigenvectors(missing: int) -> N
     np.testing.assert_allclose(few[1] @ few[1].T, every[1] @ every[1].T, atol=1e-9)
 
 
-@pytest.mark.parametrize("values", [np.ones(70), np.r_[np.zeros(5), np.ones(65)], np.r_[0, 1e-10, np.ones(68)]])
+@pytest.mark.parametrize(
+    "values", [np.zeros(70), np.ones(70), np.r_[np.zeros(5), np.ones(65)], np.r_[0, 1e-10, np.ones(68)]]
+)
 def test_null_directions_are_left_to_eigenvectors_where_they_are_not_few_and_apart(values: np.ndarray) -> None:
     Q, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(70, 70)))
     assert _of_few(Q * values @ Q.T, Q[:, -1]) is None

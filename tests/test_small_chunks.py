@@ -1,6 +1,7 @@
 """Small stored chunks are read and summed several at a time: the rows, the bits, the places and the errors stay."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 from threading import Event, Thread
@@ -216,6 +217,40 @@ def test_threads_read_small_files_in_turns(
     second.join()
     assert waited == waits
     assert not waits or buffers.watch.read_seconds >= 0.2
+
+
+def test_a_known_file_that_is_written_to_while_it_is_read_is_not_the_known_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "JUST_NOW", -(10**9))
+    X, y = data()
+    path, read = written(tmp_path / "data.zarr", X, y, **PLAIN), straight.read_file
+    rows = dgd.open_dataset(path).X
+    rows.read(0, CHUNK_ROWS, Buffers())
+
+    def changing(*given: Any) -> int:
+        (path / "X" / "c" / "0" / "0").write_bytes(b"\0" * (8 * CHUNK_ROWS * N))
+        return read(*given)
+
+    monkeypatch.setattr(straight, "read_file", changing)
+    with pytest.raises(DatasetChangedError, match="is not what was read before"):
+        rows.read(0, CHUNK_ROWS, Buffers())
+
+
+FORKED = """
+import os
+from dgd.data.zarr import gathering
+gathering._turn.acquire()
+child = os.fork()
+if not child:
+    os._exit(gathering._turn.locked())
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_forked_child_waits_for_nobodys_turn() -> None:
+    done = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True, check=True)
+    assert done.stdout == "0\n"
 
 
 def test_chunks_with_more_columns_than_the_array_are_not_read_straight(tmp_path: Path) -> None:

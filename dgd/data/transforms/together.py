@@ -21,7 +21,7 @@ from dgd.data.dataset import Dataset
 from dgd.data.rows import Footprint, RowsOfRows, as_made
 
 TOGETHER_BYTES = 2**22
-"""At most so many of X: it stays in a core's cache while it is summed."""
+"""At most so many of X: about a micro-block, so that what is done once for each chunk is done once for that."""
 LEAST_LEFT = 32
 """So many chunks are left at least: all threads and workers have some."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -24,18 +25,28 @@ TURN_SECONDS = 0.01
 _turn = Lock()
 
 
+def _begin_anew() -> None:
+    """In a child that was forked while another thread had its turn, nobody would give that back."""
+    global _turn
+    _turn = Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
+
+
 def gathered(rows: ZarrRows, start: int, stop: int, buffers: Buffers) -> tuple[Array, int]:
     """The rows from start to stop, which lie in more than one chunk, and the stored bytes read for them."""
     if rows.straight is None or rows.straight.n_bytes > SMALL_BYTES or hints_in(buffers).are_given:
         return _gathered(rows, start, stop, buffers)
-    began = time.monotonic()
-    has_turn = _turn.acquire(timeout=TURN_SECONDS)
-    buffers.watch.read_seconds += time.monotonic() - began
+    began, turn = time.monotonic(), _turn
+    has_turn = turn.acquire(timeout=TURN_SECONDS)
     try:
+        buffers.watch.read_seconds += time.monotonic() - began
         return _gathered(rows, start, stop, buffers)
     finally:
         if has_turn:
-            _turn.release()
+            turn.release()
 
 
 def _gathered(rows: ZarrRows, start: int, stop: int, buffers: Buffers) -> tuple[Array, int]:

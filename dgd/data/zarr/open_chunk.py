@@ -40,7 +40,8 @@ class OpenFile:
 class OpenChunk:
     """The rows of a chunk, in its open file; a slice of them is read by who needs it.
 
-    known: of which version the file was found to be as it must be; mark: the crc32c that it ends with, if it does.
+    status: of the file as it was opened, version: what that is; is_known: whether that is the one which was found to be
+    as it must be; mark: the crc32c that it ends with, if it does.
     """
 
     def __init__(
@@ -49,15 +50,14 @@ class OpenChunk:
         file: OpenFile,
         shape: tuple[int, ...],
         dtype: np.dtype[Any],
-        *,
+        status: os.stat_result,
         mark: bytes,
+        *,
         version: int,
-        known: int,
+        is_known: bool,
     ) -> None:
         self._piece, self._file, self.shape, self.dtype = piece, file, shape, dtype
-        self._status = _identity(file.number)
-        self._version = version
-        self._is_known = version != 0 and version == known
+        self._status, self._version, self._is_known = _identity(status), version, is_known
         self._mark = mark
         self._found: dict[int, tuple[int, int]] = {}
         """Of each part that was read, by its first byte: the crc32c and the bytes."""
@@ -107,7 +107,7 @@ class OpenChunk:
     def was_whole(self) -> bool:
         """Whether all rows that were read are those of one chunk as it must be; it is then held to its checksum."""
         checksums, index = self._piece.checksums, self._piece.index
-        if _identity(self._file.number) != self._status:
+        if _identity(os.fstat(self._file.number)) != self._status:
             return False
         if self._is_known and not self._mark:
             return True
@@ -135,7 +135,6 @@ class OpenRows:
         return self._chunk.read(self._start, self._stop, buffers)
 
 
-def _identity(file: int) -> tuple[int, ...]:
+def _identity(status: os.stat_result) -> tuple[int, ...]:
     """What changes with what a file holds."""
-    status = os.fstat(file)
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns

@@ -72,7 +72,8 @@ class Straight:
         except (OSError, ReadError):
             return None
         piece = Piece(self._rows, index)
-        return OpenChunk(piece, file, self.shape, self._dtype, mark=mark, version=version, known=known)
+        is_known = version != 0 and version == known
+        return OpenChunk(piece, file, self.shape, self._dtype, status, mark, version=version, is_known=is_known)
 
     def chunk(self, index: int, buffers: Buffers) -> tuple[Array, int] | None:
         """The rows of a chunk and its stored bytes; None where it is large, or is to be read as others are."""
@@ -116,11 +117,14 @@ class Straight:
         except OSError:
             return None
         try:
-            version = version_of(os.fstat(file))
+            status = os.fstat(file)
+            version = version_of(status)
             if not version or version != known:
                 check_inside(file, path, self._store)
             wanted = len(memory) + len(mark)
             done = read_file(file, [memory, mark, BEYOND], wanted, key, hints_in(buffers))
+            if not mark and version == known and os.fstat(file).st_mtime_ns != status.st_mtime_ns:
+                return None  # it was written to meanwhile, and no checksum says so
             return version if done == wanted else None
         except (OSError, ReadError):
             return None

@@ -28,7 +28,7 @@ from dgd.passes.sums.hessian import Gram
 from dgd.solvers.steps.metric import ProductMetric
 
 RARE = 0.5
-"""A column whose variance in the sample is below this part of that over all rows has this part."""
+"""A column whose variance in the sample is below this part of what it is on the whole is nearly missing from it."""
 
 
 def by_columns(loss: Loss, outputs: int | None) -> bool:
@@ -61,6 +61,11 @@ class Shape:
         if coordinates.standardised:
             G[np.diag_indices_from(G)] = np.maximum(np.diag(G), RARE)
         return cls(G, sample.loss.gradient_scale * S, _of_penalty(sample, known, point))
+
+    @property
+    def finite(self) -> bool:
+        """Whether it is made of numbers."""
+        return all(bool(np.isfinite(each).all()) for each in (self.columns, self.outputs, self.penalty))
 
     def metric(self) -> ProductMetric:
         """Of products alone."""

@@ -20,7 +20,7 @@ from dgd.data.sampled_rows import Sampling
 from dgd.fitting.known import Known, Pass
 from dgd.fitting.objective import Objective
 from dgd.fitting.problem import Method
-from dgd.fitting.sampled.columns import Shape, by_columns
+from dgd.fitting.sampled.columns import RARE, Shape, by_columns
 from dgd.fitting.sampled.size import QUASI_NEWTON, SampleSize
 from dgd.fitting.sampled.start import on_rows
 from dgd.passes.parts import ROWS_PER_COLUMN
@@ -47,8 +47,6 @@ TURNED = 4
 """Of points, while one is turned by a metric of columns and outputs."""
 TRIED, FALLEN = 24, 1e-4
 """Passes over the sample in which gradients must fall to this part, or the metric is made."""
-RARE = 0.5
-"""A column whose curvature is below this part of what it is on the whole is nearly missing from the sample."""
 
 
 def metric_sample(method: Method, dataset: Dataset) -> SampleSize | None:
@@ -103,6 +101,8 @@ def sampled_metric(objective: Objective, found: Pass, solver: Solver) -> Product
         return "gradients fall quickly without its curvature"
     if shared:
         shape = Shape.of(sample, found)
+        if not shape.finite:
+            return "its curvature is not finite"
         return shape.metric() if objective.then is None else shape.matrix()
     H = sample.evaluate(point, known, hessian=True).evaluation.hessian
     if H is None or not np.isfinite(H).all():

@@ -85,8 +85,8 @@ class Blocks:
 
     coef: (n,) or (n, q); intercept: a number or (q,); encode: makes the targets what the arithmetic needs, None for
     rows without targets; dtype: of the arithmetic; centre: what is subtracted from columns and targets, whose coef
-    and intercept are then given; hessian: whether one is summed; second: whether
-    second derivatives are taken. Raises ValueRangeError for a negative weight.
+    and intercept are then given; hessian: whether one is summed; second: whether second derivatives are taken. Raises
+    ValueRangeError for a negative weight.
     """
 
     def __init__(

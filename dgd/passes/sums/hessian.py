@@ -127,8 +127,10 @@ def block_hessian(
 def _add(columns: Columns, s: Array | None, total: Vector, *, convex: bool) -> None:
     """Symmetric to the bit, also where s may be negative. At a constant prediction all rows may have the same s."""
     if s is not None and len(s) and s[0] == s[-1] and (s == s[0]).all():
-        total += columns.gram(None) * float(s[0])
-        return
+        gram = columns.gram(None)
+        if np.isfinite(gram).all():  # else the squares overflow that are multiplied by s
+            total += gram * float(s[0])
+            return
     if convex or s is None:
         columns.add_gram(s, total)
         return

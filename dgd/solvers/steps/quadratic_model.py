@@ -246,6 +246,8 @@ def _of_few(S: Matrix, b: Vector) -> tuple[Vector, Matrix] | None:
     if len(S) < MANY:
         return None
     greatest = float(abs(S).sum(axis=1).max())
+    if not 0 < greatest < np.inf:
+        return None
     inverse = np.linalg.inv(S + SHIFT * greatest * np.eye(len(S)))
     V = np.random.default_rng(0).normal(size=(len(S), FEW))
     for _ in range(ITERATIONS):
