@@ -57,7 +57,9 @@ def advice(folder: Path) -> tuple[str, str]:
 
 @case("S3.5", "ingest of s3://…", before="no such file")
 def remote_table(folder: Path) -> tuple[str, str]:
-    return refused(lambda: dgd.ingest(["s3://b/t.csv"], folder / "a.zarr", target="y"), "is a URL", "download it first")
+    return refused(
+        lambda: dgd.ingest(["s3://b/t.csv"], folder / "a.zarr", target="y"), "needs fsspec", "download it yourself"
+    )
 
 
 @case("S3.6", "a;b: a table whose cells are separated by ';'", before="row 1 has 2 cells, the header has 1")
