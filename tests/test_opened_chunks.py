@@ -24,6 +24,7 @@ from dgd.losses import Squared
 from dgd.passes import parts
 from dgd.passes.executor import InlineExecutor
 from dgd.passes.threads import ThreadExecutor
+from tests.spoilt import flipped, linked, longer
 from tests.sums import gradient_sum
 
 ROWS, N, PART_ROWS = 700, 3, 64
@@ -149,36 +150,19 @@ def test_a_short_last_chunk_is_read_whole(tmp_path: Path, monkeypatch: pytest.Mo
     assert calls == {"parts": 10, "whole": 3}
 
 
-def _longer(file: Path) -> None:
-    file.write_bytes(file.read_bytes() + b"\0")
-
-
-def _flipped(file: Path) -> None:
-    found = bytearray(file.read_bytes())
-    found[3] ^= 1
-    file.write_bytes(found)
-
-
 def _not_a_number(file: Path) -> None:
     found = bytearray(file.read_bytes())
     found[800:808] = b"\xff" * 8
     file.write_bytes(found)
 
 
-def _linked(file: Path) -> None:
-    elsewhere = file.parents[4] / "elsewhere"
-    elsewhere.write_bytes(file.read_bytes())
-    file.unlink()
-    file.symlink_to(elsewhere)
-
-
 SPOILT: list[tuple[Any, str, Any, str]] = [
     (Path.unlink, "plain", MissingChunkError, "chunk c/0/0 .rows 0 to 699. is not in the store"),
-    (_longer, "plain", CorruptChunkError, "chunk c/0/0 .* expected at most 16,800"),
-    (_flipped, "checksum", CorruptChunkError, "chunk c/0/0 .* crc32c"),
+    (longer, "plain", CorruptChunkError, "chunk c/0/0 .* expected at most 16,800"),
+    (flipped, "checksum", CorruptChunkError, "chunk c/0/0 .* crc32c"),
     (_not_a_number, "checksum", CorruptChunkError, "chunk c/0/0 .* crc32c"),
-    (_flipped, "plain", DatasetChangedError, "chunk c/0/0 .* is not what was read before"),
-    (_linked, "plain", ReadError, "chunk c/0/0 .* leads out of the store"),
+    (flipped, "plain", DatasetChangedError, "chunk c/0/0 .* is not what was read before"),
+    (linked, "plain", ReadError, "chunk c/0/0 .* leads out of the store"),
 ]
 
 
@@ -228,7 +212,7 @@ def test_a_file_that_changes_while_it_is_opened_is_not_the_known_one(
     swept(dataset, ThreadExecutor(2))
 
     def changing(*given: Any) -> bytes:
-        _flipped(path / "X" / "c" / "0" / "0")
+        flipped(path / "X" / "c" / "0" / "0")
         return pread(*given)
 
     monkeypatch.setattr(os, "pread", changing)

@@ -19,7 +19,7 @@ from dgd.solvers import Evaluation, QuasiNewton, Status
 from dgd.solvers.base import Prox, no_prox
 from dgd.solvers.steps.metric import DenseMetric
 from dgd.solvers.steps.newton_step import inverse, newton_step
-from dgd.solvers.steps.pairs import Pairs, corrected, inverse_times, with_pair
+from dgd.solvers.steps.pairs import Pairs, corrected, inverse_times, pair_between
 
 RNG = np.random.default_rng(12)
 
@@ -177,7 +177,7 @@ def test_a_hessian_corrected_by_pairs_has_the_inverse_corrected_by_them() -> Non
     metric, before = DenseMetric.of(H), Evaluation(np.zeros(6), 0.0, np.zeros(6))
     for point in RNG.normal(size=(4, 6)):
         after = Evaluation(point, 0.0, A @ A.T @ point)
-        H, pairs, before = corrected(H, before, after), with_pair(pairs, before, after), after
+        H, pairs, before = corrected(H, before, after), (*pairs, *pair_between(before, after)), after
     np.testing.assert_allclose(H @ inverse_times(pairs, g, metric), g, rtol=1e-10)
     concave = Evaluation(before.point + 1, 0.0, before.gradient - 1)
     assert corrected(H, before, concave) is H

@@ -27,6 +27,7 @@ from dgd.losses import Squared
 from dgd.passes.executor import InlineExecutor, sweep_node
 from dgd.passes.threads import ThreadExecutor
 from dgd.passes.tree import Node, cut_level
+from tests.spoilt import flipped, linked, longer
 from tests.sums import gradient_sum
 
 CHUNKS, CHUNK_ROWS, N = 24, 5, 3
@@ -288,32 +289,15 @@ def test_a_bad_value_is_named_by_its_stored_chunk(tmp_path: Path) -> None:
     assert caught.value.rows == (35, 40)
 
 
-def _longer(file: Path) -> None:
-    file.write_bytes(file.read_bytes() + b"\0")
-
-
-def _flipped(file: Path) -> None:
-    found = bytearray(file.read_bytes())
-    found[3] ^= 1
-    file.write_bytes(found)
-
-
-def _linked(file: Path) -> None:
-    elsewhere = file.parents[4] / "elsewhere"
-    elsewhere.write_bytes(file.read_bytes())
-    file.unlink()
-    file.symlink_to(elsewhere)
-
-
 @pytest.mark.each(1)
 @pytest.mark.parametrize(
     ("spoil", "layout", "error", "says"),
     [
         (Path.unlink, "plain", MissingChunkError, "chunk c/6/0 .rows 30 to 34. is not in the store"),
-        (_longer, "plain", CorruptChunkError, "chunk c/6/0 .* expected at most 120"),
-        (_flipped, "checksum", CorruptChunkError, "chunk c/6/0 .* crc32c"),
-        (_flipped, "plain", DatasetChangedError, "chunk c/6/0 .* is not what was read before"),
-        (_linked, "plain", ReadError, "chunk c/6/0 .* leads out of the store"),
+        (longer, "plain", CorruptChunkError, "chunk c/6/0 .* expected at most 120"),
+        (flipped, "checksum", CorruptChunkError, "chunk c/6/0 .* crc32c"),
+        (flipped, "plain", DatasetChangedError, "chunk c/6/0 .* is not what was read before"),
+        (linked, "plain", ReadError, "chunk c/6/0 .* leads out of the store"),
     ],
 )
 def test_a_bad_chunk_among_others_is_named(spoil: Any, layout: str, error: Any, says: str, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from dgd.errors import ConfigurationError
 from dgd.solvers.base import Evaluation, Prox, Solver, Status, no_prox, vector_norm
 from dgd.solvers.conjugate_gradient import ConjugateGradient, ConjugateState
 from dgd.solvers.steps.metric import Metric
-from dgd.solvers.steps.pairs import PairsState, accepted, rejected, stalled, turned, with_pair
+from dgd.solvers.steps.pairs import PairsState, accepted, pair_between, rejected, stalled, turned
 
 QUADRATIC = 1e-8
 """How well an evaluation fits a quadratic, relatively to the quadratic term, to be called one."""
@@ -123,7 +123,7 @@ def _conjugate(state: LBFGSState, conjugate: ConjugateState, evaluation: Evaluat
     state = replace(
         state,
         conjugate=None,
-        pairs=with_pair((), best, evaluation) if evaluation.finite else (),
+        pairs=pair_between(best, evaluation) if evaluation.finite else (),
         best=lower,
         point=lower.point,
         learning_rate=vector_norm(evaluation.point - best.point) / best.grad_norm if lowered else 0.0,

@@ -59,7 +59,7 @@ P = TypeVar("P", bound=PairsState)
 def accepted(state: P, evaluation: Evaluation, trial: Sample, memory: int) -> P:
     """θ at the trial, and one more pair."""
     assert state.best is not None
-    found = with_pair((), state.best, evaluation)
+    found = pair_between(state.best, evaluation)
     return replace(
         state,
         pairs=(*state.pairs, *found)[-memory:],
@@ -110,21 +110,19 @@ def stalled(state: P) -> P:
     return replace(state, learning_rate=0.0, accepted=False, status=Status.STALLED, note=state.said)
 
 
-def with_pair(pairs: Pairs, before: Evaluation, after: Evaluation) -> Pairs:
-    """The pairs with one more, unless its curvature is not positive beyond rounding."""
+def pair_between(before: Evaluation, after: Evaluation) -> Pairs:
+    """The one pair, or none where its curvature is not positive beyond rounding."""
     step = after.point - before.point
     length = vector_norm(step)
     if length == 0:
-        return pairs
+        return ()
     s, y = step / length, (after.gradient - before.gradient) / length
-    if not float(s @ y) > LEAST_CURVATURE * vector_norm(y):
-        return pairs
-    return (*pairs, (s, y))
+    return ((s, y),) if float(s @ y) > LEAST_CURVATURE * vector_norm(y) else ()
 
 
 def corrected(hessian: Matrix, before: Evaluation, after: Evaluation) -> Matrix:
     """A Hessian corrected by a pair, H − (Hs)(Hs)ᵀ/sᵀHs + yyᵀ/yᵀs, what `inverse_times` is the inverse of."""
-    for s, y in with_pair((), before, after):
+    for s, y in pair_between(before, after):
         Hs = hessian @ s
         along = float(s @ Hs)
         if along > 0:
