@@ -91,22 +91,38 @@ def test_the_gradient_of_a_block_is_added_to_a_sum(outputs: int, dtype: np.dtype
     np.testing.assert_allclose(total, 1 + X.T.astype(F8) @ r, rtol=1e-4 if dtype == F4 else 1e-12, atol=1e-6)
 
 
+@pytest.mark.parametrize("n", [1, 6, 32, 33])
+@pytest.mark.parametrize("dtype", [F4, F8], ids=str)
 @pytest.mark.parametrize("weighted", [False, True])
 def test_a_gram_in_parts_is_that_of_the_naive_formula_and_symmetric(
-    weighted: bool, monkeypatch: pytest.MonkeyPatch
+    n: int, dtype: np.dtype, weighted: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rows_module, "SCALED_BYTES", 8 * 6 * 8)
+    for name in ("SCALED_BYTES", "NARROW_SCALED_BYTES"):
+        monkeypatch.setattr(rows_module, name, dtype.itemsize * n * 8)
     rng = np.random.default_rng(3)
-    X, before = rng.normal(size=(43, 6)), rng.normal(size=7)
-    s = rng.uniform(size=43) if weighted else None
+    X, before = rng.normal(size=(43, n)).astype(dtype), rng.normal(size=n + 1)
+    s = rng.uniform(size=43).astype(dtype) if weighted else None
     total = np.outer(before, before)
     kept = X.copy()
     DenseColumns(X, Buffers()).add_gram(s, total)
-    A = np.column_stack([np.ones(43), X])
+    A = np.column_stack([np.ones(43), X]).astype(F8)
     naive = np.outer(before, before) + A.T @ (A if s is None else A * s[:, None])
-    np.testing.assert_allclose(total, naive, rtol=1e-12, atol=1e-12)
+    near = 1e-12 if dtype == F8 else 1e-5
+    np.testing.assert_allclose(total, naive, rtol=near, atol=near)
     assert (total == total.T).all()
     assert (kept == X).all()
+
+
+def test_few_columns_are_multiplied_by_a_copy_in_small_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, dot = [], np.dot
+    monkeypatch.setattr(dense_module.np, "dot", lambda a, b, **to: made.append((a, b)) or dot(a, b, **to))
+    for n, step in ((15, 4369), (32, 976)):
+        for s in (None, np.ones(20_000)):
+            made.clear()
+            dense_module.narrow_gram(np.ones((20_000, n)), s, Buffers())
+            assert sum(len(b) for _, b in made) == 20_000
+            assert max(len(b) for _, b in made) <= step
+            assert not any(np.shares_memory(a, b) for a, b in made)
 
 
 @pytest.mark.parametrize("loss", [Squared(), Logistic(), Softmax(3)], ids=lambda loss: loss.name)
@@ -156,8 +172,9 @@ def test_rows_centred_many_at_a_time_have_the_bits_of_each_by_itself(rows: int, 
 
 @pytest.mark.parametrize("padded", [False, True])
 @pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("multiplied", [False, True])
 def test_moments_keep_their_digits_wherever_the_mean_is(
-    padded: bool, weighted: bool, monkeypatch: pytest.MonkeyPatch
+    padded: bool, weighted: bool, multiplied: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dense_module, "PIECE_BYTES", 8 * 3 * 100)
     centred: list[int] = []
@@ -171,6 +188,8 @@ def test_moments_keep_their_digits_wherever_the_mean_is(
     for mean, rows in ((0.0, 0), (2.0, 0), (30.0, 1000), (1e5, 1000)):
         X = rng.normal([0.0, 0.0, mean], [0.0, 1.0, 1.0], (1000, 3))
         columns = PaddedColumns.of(X, F8, Buffers(), None) if padded else DenseColumns(X, Buffers())
+        if multiplied:
+            columns.gram(None)
         centred.clear()
         tried.clear()
         total, found, squares = reduce(merged, columns.centred_sums(w))
@@ -181,6 +200,21 @@ def test_moments_keep_their_digits_wherever_the_mean_is(
         np.testing.assert_allclose(squares, weight @ (X - expected) ** 2, rtol=1e-11)
         assert sum(centred) == rows
         assert len(tried) == 1 or not rows
+        assert bool(tried) == (rows > 0 or weighted or not multiplied)
+
+
+def test_the_products_of_a_first_pass_have_the_moments_in_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[tuple[int, ...]] = []
+    for name in ("_near_zero", "_centred"):
+        made = getattr(dense_module, name)
+        monkeypatch.setattr(dense_module, name, lambda X, *on, made=made: looked.append(X.shape[1]) or made(X, *on))
+    rng = np.random.default_rng(5)
+    X = rng.normal(size=(500, 6))
+    y = X[:, 0] + rng.normal(size=500) > 0
+    for options, columns in (({}, {1}), ({"precision": "single"}, {1, 6}), ({"solver": "lbfgs"}, {1, 6})):
+        looked.clear()
+        dgd.fit(X, y, loss="logistic", max_iter=1, **options)
+        assert set(looked) == columns
 
 
 @pytest.mark.parametrize("n", [6, 7])

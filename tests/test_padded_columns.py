@@ -29,7 +29,8 @@ NEAR = {F4: {"rtol": 1e-4, "atol": 1e-3}, F8: {"rtol": 1e-11, "atol": 1e-11}}
 def test_every_product_is_that_of_the_columns_alone(
     dtype: np.dtype, stored: str, centred: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rows_module, "SCALED_BYTES", 4 * 8 * 24)
+    for name in ("SCALED_BYTES", "NARROW_SCALED_BYTES"):
+        monkeypatch.setattr(rows_module, name, 4 * 8 * 24)
     rng = np.random.default_rng(1)
     X = (8 * rng.normal(size=(91, 7))).astype(stored)
     centre = Centre(np.arange(7.0)) if centred else None

@@ -177,9 +177,10 @@ class Objective:
         hessian = hessian and (sampling is None or self.first_hessian)
         sums_hessian = hessian and not (self.loss.quadratic and known.hessian is not None)
         parts: tuple[Part, ...] = (LossAndGradient(),)
+        # Of columns that were multiplied by themselves the moments are there.
+        parts += (Hessian(),) if sums_hessian else ()
         parts += (ColumnMoments(),) if first and (point is None or self.measures_standardised) else ()
         parts += (TargetMoments(), self._at_null(theta)) if first else ()
-        parts += (Hessian(),) if sums_hessian else ()
         sums = replace(self.row_sums(known, theta, parts, precision=self.precision), sampling=sampling)
         return Question(sums, theta, point, known, hessian)
 

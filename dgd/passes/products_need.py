@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dgd.passes.plan import Need
+from dgd.passes.sums.block_rows import NARROW, NARROW_SCALED_BYTES
 from dgd.passes.sums.gram_sum import gram_rows
 
 
@@ -28,13 +29,14 @@ def products_need(
     rows = min(gram_rows(n_features, dtype), chunk_rows)
     products = 8 * (n_features + 1) * (n_features + 1 + targets)
     block = dtype.itemsize * rows * (n_features + targets)
+    copied = NARROW_SCALED_BYTES if n_features <= NARROW else 0
     return Need(
         precision=precision,
         outputs=targets if passes > 1 else 1,
         hessian_bytes=parts * products,
         # A block, its copy times the weights' roots, and the products of a block before they are added; of a factor two
         # or a block and one, which LAPACK copies twice.
-        block_bytes=3 * max(block + products, 2 * products) if factors else 2 * block + 2 * products,
+        block_bytes=3 * max(block + products, 2 * products) if factors else 2 * block + 2 * products + copied,
         # Targets as numbers, their differences, and the weights' roots.
         bytes_per_row=8 * targets + (8 if dtype.itemsize == 8 else 12) * (targets + 1),
         held_bytes=2 * apart * products,

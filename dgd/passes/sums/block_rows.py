@@ -34,6 +34,9 @@ HESSIAN_ROWS = 2048
 LARGEST_BLOCK_BYTES = 2**26
 SCALED_BYTES = 2**21
 """Rows times a number each, which are then multiplied by themselves."""
+NARROW, SMALL_PRODUCT, NARROW_SCALED_BYTES = 32, 10**6, 2**19
+"""Columns up to which rows times scaled rows are quicker than rows times themselves; the multiplications up to which
+OpenBLAS makes such a product without copying what is multiplied; and the bytes of scaled rows, in a cache."""
 MULTIPLE, MANY = 8, 64
 """Of rows, in blocks of equal length: BLAS multiplies so many together; of those of `MANY`² rows and more a multiple of
 `MANY`, which a sum of logarithms takes together."""
@@ -62,6 +65,12 @@ def scaled_rows(n_features: int, dtype: np.dtype[Any]) -> int:
     """The rows that are multiplied by themselves at a time."""
     in_cache = SCALED_BYTES // (dtype.itemsize * max(1, n_features))
     return max(MULTIPLE, in_cache, min(_wanted_rows(n_features, dtype, 1, hessian=True), HESSIAN_ROWS))
+
+
+def narrow_rows(n_features: int, dtype: np.dtype[Any]) -> int:
+    """The rows of at most `NARROW` columns that are multiplied by scaled ones at a time."""
+    n = max(1, n_features)
+    return max(MULTIPLE, min(NARROW_SCALED_BYTES // (dtype.itemsize * n), SMALL_PRODUCT // n**2))
 
 
 def equal_parts(rows: int, most: int) -> list[slice]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from dgd._typing import Array, FloatArray, Vector
 from dgd.data.buffers import Buffers
-from dgd.passes.sums.block_rows import equal_parts, scaled_rows
+from dgd.passes.sums.block_rows import NARROW, equal_parts, narrow_rows, scaled_rows
 from dgd.passes.sums.columns import Piece
 
 PIECE_BYTES = 2**20
@@ -31,6 +31,8 @@ class DenseColumns:
 
     def __init__(self, X: FloatArray, buffers: Buffers) -> None:
         self._X, self._buffers = X, buffers
+        self._products: Vector | None = None
+        """[1 X]ᵀ[1 X], once it was made."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -83,6 +85,8 @@ class DenseColumns:
         p = self._X.shape[1] + 1
         gram = np.zeros((p, p))
         self.add_gram(s, gram)
+        if s is None:
+            self._products = gram
         return gram
 
     def add_gram(self, s: FloatArray | None, total: Vector) -> None:
@@ -91,6 +95,10 @@ class DenseColumns:
         Rows are scaled some at a time, in a cache where the sum is not too large for it.
         """
         X, (rows, n) = self._X, self._X.shape
+        if n <= NARROW:
+            total[1:, 1:] += narrow_gram(X, s, self._buffers)
+            _add_border(total, np.ones(rows, X.dtype) if s is None else s, X)
+            return
         step = scaled_rows(n, X.dtype)
         root = None if s is None else np.sqrt(s)[:, None]
         scaled = self._buffers.take("scaled", (min(step, rows), n), X.dtype)
@@ -114,11 +122,16 @@ class DenseColumns:
 
     def centred_sums(self, weight: FloatArray | None) -> Iterator[Piece]:
         """In pieces that stay in a core's cache."""
-        return self.centred_sums_of(self._X.shape[1], weight)
+        return self.centred_sums_of(self._X.shape[1], weight, self._products)
 
-    def centred_sums_of(self, n: int, weight: FloatArray | None) -> Iterator[Piece]:
-        """Those of the first n columns; what stands after them goes along."""
+    def centred_sums_of(self, n: int, weight: FloatArray | None, products: Vector | None) -> Iterator[Piece]:
+        """Those of the first n columns; what stands after them goes along. products: [1 X]ᵀ[1 X], if it was made."""
         X = self._X
+        if products is not None and weight is None and X.dtype == np.float64:
+            piece = near_zero(products[0, 0], products[0, 1:], products.diagonal()[1:])
+            if piece is not None:
+                yield piece
+                return
         step = max(16, PIECE_BYTES // (8 * max(1, X.shape[1])))
         near, ones = True, self._buffers.take("ones", (min(step, len(X)),), np.float64)
         ones.fill(1.0)
@@ -140,18 +153,44 @@ class DenseColumns:
         return self._X
 
 
-def _near_zero(values: Array, w: Vector, n: int, found: Array) -> Piece | None:
-    """The same from Σwx and Σwx², which spares the differences; None where one of n means is too far from 0 for that.
+def narrow_gram(X: FloatArray, s: FloatArray | None, buffers: Buffers) -> Vector:
+    """Xᵀ diag(s) X of at most `NARROW` columns, symmetric to the bit; as many rows at a time as are a small product.
+
+    Without s rows are copied: a matrix with itself BLAS would multiply the slower way.
+    """
+    rows, n = X.shape
+    step = narrow_rows(n, X.dtype)
+    memory = buffers.take("scaled", (min(step, rows), n), X.dtype)
+    product, found = buffers.take("product of columns", (n, n), X.dtype), np.zeros((n, n))
+    for some in equal_parts(rows, step):
+        part = X[some]
+        other = memory[: len(part)]
+        if s is None:
+            other[...] = part
+        else:
+            np.multiply(part, s[some, None], out=other)
+        found += np.dot(part.T, other, out=product)
+    found /= 2
+    return found + found.T
+
+
+def near_zero(total: float, sums: Vector, squares: Vector) -> Piece | None:
+    """The means and squared deviations from Σw, Σwx and Σwx²; None where a mean is too far from 0 for that.
 
     Within `NEAR` spreads of 0 the difference of both has lost `NEAR`² roundings.
     """
-    total = float(w.sum())
     if total == 0.0:
         return None
-    mean = np.dot(w, values) / total
-    of_mean, squares = mean * mean * total, np.dot(w, np.multiply(values, values, out=found))
-    squares -= of_mean
-    return (total, mean, squares) if (of_mean <= NEAR**2 * squares)[:n].all() else None
+    mean = sums / total
+    of_mean = mean * mean * total
+    squares = squares - of_mean
+    return (total, mean, squares) if (of_mean <= NEAR**2 * squares).all() else None
+
+
+def _near_zero(values: Array, w: Vector, n: int, found: Array) -> Piece | None:
+    """The same of n columns, which spares the differences."""
+    squares = np.dot(w, np.multiply(values, values, out=found))
+    return near_zero(float(w.sum()), np.dot(w, values)[:n], squares[:n])
 
 
 def _centred(values: Array, w: Vector, found: Array) -> Piece:

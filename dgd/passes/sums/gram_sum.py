@@ -17,8 +17,10 @@ from dgd.data.mixed import Cells, Mixed
 from dgd.data.transforms.missing import gathered
 from dgd.losses import Squared
 from dgd.passes.sums.bad_rows import check_finite, check_targets, checked_weight
+from dgd.passes.sums.block_rows import NARROW
 from dgd.passes.sums.blocks import FLOAT64, as_block, cells_filled, columns_of, stored_parts
 from dgd.passes.sums.columns import Columns
+from dgd.passes.sums.dense_columns import narrow_gram
 from dgd.passes.sums.gram import Gram, added
 from dgd.passes.sums.moments import columns
 
@@ -150,9 +152,13 @@ def _summed(
             block = as_block(X.dense(part.start, part.stop, buffers), dtype, buffers, centre)
             if weight is not None:
                 block = np.multiply(block, root[part, None], out=buffers.take("weighted", block.shape, dtype))
-            # The first product is the sum; others are made in memory that is used again.
-            into = buffers.take("product", (n, n), dtype) if totals else np.empty((n, n), dtype)
-            found = np.dot(block.T, block, out=into), np.dot(block.T, z[part]), np.dot(root[part], block)
+            if n <= NARROW:
+                product = narrow_gram(block, None, buffers)
+            else:
+                # The first product is the sum; others are made in memory that is used again.
+                into = buffers.take("product", (n, n), dtype) if totals else np.empty((n, n), dtype)
+                product = np.dot(block.T, block, out=into)
+            found = product, np.dot(block.T, z[part]), np.dot(root[part], block)
         totals = added_up(totals, found)
     products, cross, sums = totals or (np.zeros((n, n)), np.zeros((n, q)), np.zeros(n))
     weight_sum = float(rows) if weight is None else float(weight.sum(dtype=np.float64))
