@@ -177,8 +177,7 @@ class Objective:
         hessian = hessian and (sampling is None or self.first_hessian)
         sums_hessian = hessian and not (self.loss.quadratic and known.hessian is not None)
         parts: tuple[Part, ...] = (LossAndGradient(),)
-        # Of columns that were multiplied by themselves the moments are there.
-        parts += (Hessian(),) if sums_hessian else ()
+        parts += (Hessian(),) if sums_hessian else ()  # first, for columns that were multiplied have their moments
         parts += (ColumnMoments(),) if first and (point is None or self.measures_standardised) else ()
         parts += (TargetMoments(), self._at_null(theta)) if first else ()
         sums = replace(self.row_sums(known, theta, parts, precision=self.precision), sampling=sampling)
