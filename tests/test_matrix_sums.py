@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tracemalloc
 from functools import reduce
 from operator import add
@@ -117,12 +118,22 @@ def test_few_columns_are_multiplied_by_a_copy_in_small_products(monkeypatch: pyt
     made, dot = [], np.dot
     monkeypatch.setattr(dense_module.np, "dot", lambda a, b, **to: made.append((a, b)) or dot(a, b, **to))
     for n, step in ((15, 4369), (32, 976)):
-        for s in (None, np.ones(20_000)):
+        for s, dtype in itertools.product((None, np.ones(20_000)), (F4, F8)):
             made.clear()
-            dense_module.narrow_gram(np.ones((20_000, n)), s, Buffers())
+            dense_module.narrow_gram(np.ones((20_000, n), dtype), s, Buffers())
             assert sum(len(b) for _, b in made) == 20_000
-            assert max(len(b) for _, b in made) <= step
+            assert max(len(b) for _, b in made) <= (step if dtype == F8 else min(step, 1024))
             assert not any(np.shares_memory(a, b) for a, b in made)
+
+
+@pytest.mark.parametrize("n", [2, 4, 8, 9, 16, 32])
+def test_products_in_single_keep_their_digits(n: int) -> None:
+    """Of numbers that are rounded the same way each time."""
+    X = np.random.default_rng(n).integers(0, 2, size=(40_000, n)).astype(F4) * F4.type(0.1)
+    exact = X.astype(F8).T @ X.astype(F8)
+    for columns in (DenseColumns(X, Buffers()), PaddedColumns.of(X, F4, Buffers(), None)):
+        found = columns.gram(None)[1:, 1:]
+        np.testing.assert_allclose(found, exact, rtol=1e-5)
 
 
 @pytest.mark.parametrize("loss", [Squared(), Logistic(), Softmax(3)], ids=lambda loss: loss.name)

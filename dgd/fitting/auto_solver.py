@@ -14,7 +14,8 @@
                                                 on the driver, between passes, so that there are no more of them
                                      quasi-newton  likewise, about 10
                                      fista      beyond, and for huber: the accelerated method with a prox; where it
-                                                crawls, quasi-newton by what a sample says likewise: about 15
+                                                crawls, quasi-newton by what a sample says likewise: about 15, of
+                                                many outputs 20 to 60
 
 The cost of a method is its passes; summing a Hessian makes a pass slower by about p/100 from memory, less from disk.
 """

@@ -8,7 +8,8 @@ algorithm 7.4 with H₀ = H⁻¹; Morales and Nocedal (2000), Automatic precondi
 updating. The line search is that of `lbfgs`.
 
 With l1 and bounds all pairs correct H, and each step goes to the minimum of the parabola with them, made on the driver:
-Lee, Sun and Saunders (2014), Proximal Newton-type methods for minimizing composite functions.
+Lee, Sun and Saunders (2014), Proximal Newton-type methods for minimizing composite functions. In the place of H there
+may be a product of columns and outputs, which the last `memory` pairs correct.
 """
 
 from __future__ import annotations
@@ -20,8 +21,18 @@ from dgd._typing import Matrix, Vector
 from dgd.errors import ConfigurationError
 from dgd.solvers.base import Evaluation, Prox, Solver, Status, no_prox
 from dgd.solvers.steps.line_search import ProximalSearch, search_along, search_towards
-from dgd.solvers.steps.metric import DenseMetric
-from dgd.solvers.steps.pairs import PairsState, accepted, corrected, rejected, stalled, turned
+from dgd.solvers.steps.metric import DenseMetric, ProductMetric
+from dgd.solvers.steps.pairs import (
+    PairsState,
+    accepted,
+    corrected,
+    median_size,
+    pair_between,
+    rejected,
+    sizes_of,
+    stalled,
+    turned,
+)
 from dgd.solvers.steps.quadratic_model import model_minimum
 
 CRAWLING = 5
@@ -49,6 +60,7 @@ class QuasiNewtonState(PairsState):
     def said(self) -> str:
         """With the Hessians that were summed."""
         hessians = "1 Hessian" if self.hessians == 1 else f"{self.hessians} Hessians"
+        hessians = hessians if self.hessians or self.metric is None else "products of the columns"
         more = f"; {self.unsolved} of the steps by a parabola whose minimum was not found" if self.unsolved else ""
         return f"{self.steps} steps by {hessians} and {self.trials_said}{more}"
 
@@ -99,13 +111,20 @@ class QuasiNewton(Solver):
         if state.best is None:
             return _first(state, evaluation, prox)
         if state.towards is not None:
-            return _told(state, state.towards, evaluation, prox)
+            return _told(state, state.towards, evaluation, prox, self.memory)
         assert search is not None
         trial = search.sample(evaluation)
         if not search.accepts(trial):
             return rejected(state, search.after(trial))
         state = accepted(replace(state, since=state.since + 1), evaluation, trial, self.memory)
         return stalled(state) if state.progress.stalled else turned(_with_metric(state, evaluation))
+
+    def with_metric(
+        self, state: QuasiNewtonState, evaluation: Evaluation, metric: ProductMetric, prox: Prox
+    ) -> QuasiNewtonState:
+        """With l1 or bounds: the first evaluation told, and a product in the place of its Hessian."""
+        state = replace(state, best=evaluation, first_value=evaluation.value, accepted=False, metric=metric)
+        return _aimed(state, evaluation, prox)
 
     def towards(self, state: QuasiNewtonState, target: Vector) -> QuasiNewtonState:
         """Where no trial has been made since the last step: try a point of which more is known than by the metric."""
@@ -129,17 +148,27 @@ def _first(state: QuasiNewtonState, evaluation: Evaluation, prox: Prox) -> Quasi
     return turned(_with_metric(state, evaluation))
 
 
-def _told(state: QuasiNewtonState, search: ProximalSearch, evaluation: Evaluation, prox: Prox) -> QuasiNewtonState:
+def _told(
+    state: QuasiNewtonState, search: ProximalSearch, evaluation: Evaluation, prox: Prox, memory: int
+) -> QuasiNewtonState:
     """With l1 or bounds: at the trial, with the next step from there, or with a shorter one."""
+    best = state.best
+    assert best is not None
     if not search.descends(evaluation):
         search = search.shorter(evaluation, prox)
         state = replace(state, towards=search, rejected=state.rejected + 1, learning_rate=0.0, accepted=False)
-        return replace(state, note=state.said) if search.moves and not state.progress.stalled else stalled(state)
-    assert state.best is not None
-    assert state.model is not None
+        if state.progress.stalled:
+            return stalled(state)
+        if search.moves:
+            return replace(state, note=state.said)
+        return _aimed(replace(state, pairs=()), best, prox) if state.pairs else stalled(state)
     model = state.model
-    if evaluation.hessian is None and len(model) == len(state.point):
-        model = corrected(model, state.best, evaluation)
+    if isinstance(state.metric, ProductMetric):
+        found = pair_between(best, evaluation)
+        pairs, sizes = (*state.pairs, *found), (*state.sizes, *sizes_of(found, state.metric))
+        state = replace(state, pairs=pairs[-memory:], sizes=sizes[-memory:])
+    elif model is not None and evaluation.hessian is None and len(model) == len(state.point):
+        model = corrected(model, best, evaluation)
     state = replace(
         state,
         model=model,
@@ -156,9 +185,14 @@ def _told(state: QuasiNewtonState, search: ProximalSearch, evaluation: Evaluatio
 def _aimed(state: QuasiNewtonState, best: Evaluation, prox: Prox) -> QuasiNewtonState:
     """A search to the minimum of the parabola with l1 and bounds."""
     assert prox.kinks is not None, "quasi-newton was given a penalty without its kinks"
-    assert state.model is not None
-    target, found = model_minimum(best, state.model, prox.kinks)
-    state = replace(state, unsolved=state.unsolved + (not found))
+    if isinstance(state.metric, ProductMetric):
+        from dgd.solvers.steps.product_parabola import product_minimum
+
+        target = product_minimum(best, state.metric, state.pairs, median_size(state.sizes), prox.kinks)
+    else:
+        assert state.model is not None
+        target, found = model_minimum(best, state.model, prox.kinks)
+        state = replace(state, unsolved=state.unsolved + (not found))
     towards = search_towards(target, best, state.first_value)
     return stalled(state) if towards is None else replace(state, towards=towards, note=state.said)
 

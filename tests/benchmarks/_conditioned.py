@@ -172,6 +172,14 @@ SHARED = (
         )
         for count, n, condition in ((50, 100, 1e2), (50, 100, 1e4), (20, 300, 1e4))
     ),
+    Case(
+        "softmax of 50, n = 100, κ = 1e4, l1",
+        "softmax",
+        50_000,
+        partial(classes, n=100, condition=1e4, count=50),
+        L1_SOLVERS,
+        {"penalty": L1(1e-4)},
+    ),
     *(
         replace(_of_condition(loss, n, condition, 100_000), solvers=("auto", "lbfgs"))
         for loss, n, condition in (("huber", 30, 1e2), ("huber", 30, 1e6), ("huber", 400, 1e4), ("quantile", 30, 1e4))

@@ -43,8 +43,10 @@ FACTORED, FACTORED_KINKED = 6, 9
 """Matrices alive at once while a metric is made of its Hessian, or that is brought to the solver's coordinates; with
 l1 or bounds where a singular parabola is minimised.
 """
-TURNED = 4
-"""Of points, while one is turned by a metric of columns and outputs."""
+TURNED, CORRECTED = 4, 30
+"""Of points, while one is turned by a metric of columns and outputs; with l1 or bounds, the pairs that correct it."""
+MINIMISED = 4 * CORRECTED + 12
+"""Points while its parabola is minimised: pairs, what they make of it, and those of a round."""
 TRIED, FALLEN = 24, 1e-4
 """Passes over the sample in which gradients must fall to this part, or the metric is made."""
 
@@ -56,7 +58,7 @@ def metric_sample(method: Method, dataset: Dataset) -> SampleSize | None:
     crawls = isinstance(method.solver, Fista if kinked else (LBFGS, ConjugateGradient))
     if not (crawls and method.choice.automatic) or method.by_the_book:
         return None
-    if kinked and not (method.penalty.has_kinks and method.outputs is None):
+    if kinked and not method.penalty.has_kinks:
         return None
     dense = dataset.non_zeros is None and dataset.kinds is None
     if not (shared or (p > QUASI_NEWTON and dense and loss.convex)):
@@ -69,7 +71,9 @@ def metric_sample(method: Method, dataset: Dataset) -> SampleSize | None:
         return None
     sampling = Sampling(max(2, rows // wanted))
     count = sampling.count(rows)
-    then = QuasiNewton(again=False) if kinked else None
+    then = None
+    if kinked:
+        then = QuasiNewton(again=False) if method.outputs is None else QuasiNewton(again=False, memory=CORRECTED)
     return SampleSize(sampling, count, count * dataset.row_bytes, then, metric=p)
 
 
@@ -82,7 +86,8 @@ def metric_bytes(sample: SampleSize, threads: int, outputs: int) -> int:
     threads = min(threads, leaves)
     blocks = BLOCKS * 8 * HESSIAN_ROWS * sample.metric
     factored = FACTORED if sample.then is None else FACTORED_KINKED
-    of_outputs = 8 * (FACTORED * outputs**2 + TURNED * outputs * sample.metric) if outputs > 1 else 0
+    points = TURNED if sample.then is None else MINIMISED
+    of_outputs = 8 * (FACTORED * outputs**2 + points * outputs * (sample.metric + 1)) if outputs > 1 else 0
     return matrix * max(2 * threads + leaves.bit_length(), factored + threads) + threads * blocks + of_outputs
 
 
@@ -103,7 +108,7 @@ def sampled_metric(objective: Objective, found: Pass, solver: Solver) -> Product
         shape = Shape.of(sample, found)
         if not shape.finite:
             return "its curvature is not finite"
-        return shape.metric() if objective.then is None else shape.matrix()
+        return shape.matrix() if objective.then is not None and objective.outputs is None else shape.metric()
     H = sample.evaluate(point, known, hessian=True).evaluation.hessian
     if H is None or not np.isfinite(H).all():
         return "its curvature is not finite"

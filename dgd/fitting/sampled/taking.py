@@ -16,8 +16,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-import numpy as np
-
 from dgd.data.dataset import Dataset
 from dgd.fitting.known import Pass
 from dgd.fitting.objective import Objective
@@ -154,10 +152,14 @@ def _with_metric(state: FitState, found: Pass, solver: Any, objective: Objective
         turning = metric if isinstance(metric, ProductMetric) else DenseMetric.of(metric)
         state.solver = solver.with_metric(solver.init(begun.point, tol=tol), begun, turning)
         return cast(Solver, solver)
-    assert isinstance(metric, np.ndarray)
-    state.sample += f", with the penalty by {objective.then.name}"
     then = objective.then
-    state.solver = then.tell(then.init(begun.point, tol=tol), replace(begun, hessian=metric), prox)
+    state.sample += f", with the penalty by {then.name}"
+    first = then.init(begun.point, tol=tol)
+    if isinstance(metric, ProductMetric):
+        assert isinstance(then, QuasiNewton)
+        state.solver = then.with_metric(first, begun, metric, prox)
+    else:
+        state.solver = then.tell(first, replace(begun, hessian=metric), prox)
     state.handed_over = True
     return then
 

@@ -37,6 +37,8 @@ SCALED_BYTES = 2**21
 NARROW, SMALL_PRODUCT, NARROW_SCALED_BYTES = 32, 10**6, 2**19
 """Columns up to which rows times scaled rows are quicker than rows times themselves; the multiplications up to which
 OpenBLAS makes such a product without copying what is multiplied; and the bytes of scaled rows, in a cache."""
+NARROWEST_SINGLE, SINGLE_ROWS = 8, 1024
+"""In float32, columns up to which they are no quicker, and the rows at most: they are added one after the other."""
 MULTIPLE, MANY = 8, 64
 """Of rows, in blocks of equal length: BLAS multiplies so many together; of those of `MANY`² rows and more a multiple of
 `MANY`, which a sum of logarithms takes together."""
@@ -67,10 +69,16 @@ def scaled_rows(n_features: int, dtype: np.dtype[Any]) -> int:
     return max(MULTIPLE, in_cache, min(_wanted_rows(n_features, dtype, 1, hessian=True), HESSIAN_ROWS))
 
 
+def is_narrow(n_features: int, dtype: np.dtype[Any]) -> bool:
+    """Whether rows are multiplied by scaled ones."""
+    return n_features <= NARROW and (dtype.itemsize == 8 or n_features > NARROWEST_SINGLE)
+
+
 def narrow_rows(n_features: int, dtype: np.dtype[Any]) -> int:
-    """The rows of at most `NARROW` columns that are multiplied by scaled ones at a time."""
+    """The rows that are multiplied by scaled ones at a time."""
     n = max(1, n_features)
-    return max(MULTIPLE, min(NARROW_SCALED_BYTES // (dtype.itemsize * n), SMALL_PRODUCT // n**2))
+    rows = min(NARROW_SCALED_BYTES // (dtype.itemsize * n), SMALL_PRODUCT // n**2)
+    return max(MULTIPLE, rows if dtype.itemsize == 8 else min(rows, SINGLE_ROWS))
 
 
 def equal_parts(rows: int, most: int) -> list[slice]:

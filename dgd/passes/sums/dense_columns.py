@@ -9,7 +9,7 @@ import numpy as np
 
 from dgd._typing import Array, FloatArray, Vector
 from dgd.data.buffers import Buffers
-from dgd.passes.sums.block_rows import NARROW, equal_parts, narrow_rows, scaled_rows
+from dgd.passes.sums.block_rows import equal_parts, is_narrow, narrow_rows, scaled_rows
 from dgd.passes.sums.columns import Piece
 
 PIECE_BYTES = 2**20
@@ -31,8 +31,8 @@ class DenseColumns:
 
     def __init__(self, X: FloatArray, buffers: Buffers) -> None:
         self._X, self._buffers = X, buffers
-        self._products: Vector | None = None
-        """[1 X]ᵀ[1 X], once it was made."""
+        self._raw_sums: Piece | None = None
+        """The rows, and of each column Σx and Σx², once products of columns were made."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -86,7 +86,7 @@ class DenseColumns:
         gram = np.zeros((p, p))
         self.add_gram(s, gram)
         if s is None:
-            self._products = gram
+            self._raw_sums = raw_sums(gram)
         return gram
 
     def add_gram(self, s: FloatArray | None, total: Vector) -> None:
@@ -95,15 +95,15 @@ class DenseColumns:
         Rows are scaled some at a time, in a cache where the sum is not too large for it.
         """
         X, (rows, n) = self._X, self._X.shape
-        if n <= NARROW:
+        step, weights = scaled_rows(n, X.dtype), np.ones(rows, X.dtype) if s is None else s
+        if is_narrow(n, X.dtype):
             total[1:, 1:] += narrow_gram(X, s, self._buffers)
-            _add_border(total, np.ones(rows, X.dtype) if s is None else s, X)
+            for some in equal_parts(rows, step):
+                _add_border(total, weights[some], X[some])
             return
-        step = scaled_rows(n, X.dtype)
         root = None if s is None else np.sqrt(s)[:, None]
         scaled = self._buffers.take("scaled", (min(step, rows), n), X.dtype)
         product = self._buffers.take("product of columns", (n, n), X.dtype)
-        weights = np.ones(rows, X.dtype) if s is None else s
         for some in equal_parts(rows, step):
             part = X[some]
             _add_border(total, weights[some], part)
@@ -122,13 +122,13 @@ class DenseColumns:
 
     def centred_sums(self, weight: FloatArray | None) -> Iterator[Piece]:
         """In pieces that stay in a core's cache."""
-        return self.centred_sums_of(self._X.shape[1], weight, self._products)
+        return self.centred_sums_of(self._X.shape[1], weight, self._raw_sums)
 
-    def centred_sums_of(self, n: int, weight: FloatArray | None, products: Vector | None) -> Iterator[Piece]:
-        """Those of the first n columns; what stands after them goes along. products: [1 X]ᵀ[1 X], if it was made."""
+    def centred_sums_of(self, n: int, weight: FloatArray | None, raw: Piece | None) -> Iterator[Piece]:
+        """Those of the first n columns; what stands after them goes along. raw: Σx and Σx², if they were summed."""
         X = self._X
-        if products is not None and weight is None and X.dtype == np.float64:
-            piece = near_zero(products[0, 0], products[0, 1:], products.diagonal()[1:])
+        if raw is not None and weight is None and X.dtype == np.float64:
+            piece = near_zero(*raw)
             if piece is not None:
                 yield piece
                 return
@@ -153,8 +153,13 @@ class DenseColumns:
         return self._X
 
 
+def raw_sums(gram: Vector) -> Piece:
+    """Σ1, Σx and Σx² of [1 X]ᵀ[1 X]."""
+    return float(gram[0, 0]), gram[0, 1:].copy(), gram.diagonal()[1:].copy()
+
+
 def narrow_gram(X: FloatArray, s: FloatArray | None, buffers: Buffers) -> Vector:
-    """Xᵀ diag(s) X of at most `NARROW` columns, symmetric to the bit; as many rows at a time as are a small product.
+    """Xᵀ diag(s) X of few columns, symmetric to the bit; as many rows at a time as are a small product.
 
     Without s rows are copied: a matrix with itself BLAS would multiply the slower way.
     """

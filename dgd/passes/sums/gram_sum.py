@@ -17,7 +17,7 @@ from dgd.data.mixed import Cells, Mixed
 from dgd.data.transforms.missing import gathered
 from dgd.losses import Squared
 from dgd.passes.sums.bad_rows import check_finite, check_targets, checked_weight
-from dgd.passes.sums.block_rows import NARROW
+from dgd.passes.sums.block_rows import is_narrow
 from dgd.passes.sums.blocks import FLOAT64, as_block, cells_filled, columns_of, stored_parts
 from dgd.passes.sums.columns import Columns
 from dgd.passes.sums.dense_columns import narrow_gram
@@ -152,7 +152,7 @@ def _summed(
             block = as_block(X.dense(part.start, part.stop, buffers), dtype, buffers, centre)
             if weight is not None:
                 block = np.multiply(block, root[part, None], out=buffers.take("weighted", block.shape, dtype))
-            if n <= NARROW:
+            if is_narrow(n, dtype):
                 product = narrow_gram(block, None, buffers)
             else:
                 # The first product is the sum; others are made in memory that is used again.

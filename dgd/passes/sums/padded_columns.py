@@ -17,10 +17,10 @@ import numpy as np
 from dgd._typing import Array, FloatArray, Vector
 from dgd.data.buffers import Buffers
 from dgd.data.centre import Centre
-from dgd.passes.sums.block_rows import NARROW, equal_parts, scaled_rows
+from dgd.passes.sums.block_rows import equal_parts, is_narrow, scaled_rows
 from dgd.passes.sums.columns import Piece
 from dgd.passes.sums.conversion import convert
-from dgd.passes.sums.dense_columns import DenseColumns, narrow_gram
+from dgd.passes.sums.dense_columns import DenseColumns, narrow_gram, raw_sums
 
 TOGETHER = 4
 """Columns that BLAS multiplies together."""
@@ -39,7 +39,7 @@ class PaddedColumns:
     def __init__(self, padded: FloatArray, buffers: Buffers) -> None:
         self._padded, self._n, self._buffers = padded, padded.shape[1] - 1, buffers
         self._whole = DenseColumns(padded, buffers)
-        self._products: Vector | None = None
+        self._raw_sums: Piece | None = None
 
     @classmethod
     def of(cls, X: Array, dtype: np.dtype[Any], buffers: Buffers, centre: Centre | None) -> PaddedColumns:
@@ -85,13 +85,13 @@ class PaddedColumns:
         gram = np.zeros((self._n + 1, self._n + 1))
         self.add_gram(s, gram)
         if s is None:
-            self._products = gram
+            self._raw_sums = raw_sums(gram)
         return gram
 
     def add_gram(self, s: FloatArray | None, total: Vector) -> None:
         """Add [1 X]ᵀ diag(s) [1 X] to a sum; rows are scaled some at a time."""
         rows, wide = self._padded.shape
-        if wide <= NARROW:
+        if is_narrow(wide, self.dtype):
             self._add(narrow_gram(self._padded, s, self._buffers), total)
             return
         step = scaled_rows(wide, self.dtype)
@@ -113,7 +113,7 @@ class PaddedColumns:
 
     def centred_sums(self, weight: FloatArray | None) -> Iterator[Piece]:
         """In pieces that stay in a core's cache."""
-        return self._whole.centred_sums_of(self._n, weight, self._products)
+        return self._whole.centred_sums_of(self._n, weight, self._raw_sums)
 
     def rows(self, some: slice) -> PaddedColumns:
         """Some of the rows."""

@@ -72,6 +72,8 @@ class ProductMetric:
     """U (q, q)."""
     inverse: Matrix
     """1/(λᵢ + wⱼ), (r, q)."""
+    factors: tuple[Matrix, Matrix, Vector]
+    """G, S and the diagonal of D."""
 
     is_shape: ClassVar[bool] = True
 
@@ -90,7 +92,7 @@ class ProductMetric:
         w = np.where(w > SINGULAR * len(w) * w[-1], w, SHIFTED * w[-1] if ridge.any() else 0.0)
         curvatures = np.maximum(curvature, 0.0)[:, None] + w
         inverse = np.divide(1.0, curvatures, out=np.zeros_like(curvatures), where=curvatures > 0)
-        return cls(V, np.asarray(U), inverse)
+        return cls(V, np.asarray(U), inverse, (columns, outputs, ridge))
 
     def solve(self, gradient: Vector) -> Vector:
         """M⁻¹ g."""
@@ -98,6 +100,20 @@ class ProductMetric:
         along = V.T @ gradient.reshape(len(V), len(U)) @ U
         along *= self.inverse
         found: Vector = (V @ along @ U.T).ravel()
+        return found
+
+    def times(self, step: Vector) -> Vector:
+        """M d."""
+        G, S, ridge = self.factors
+        entries = step.reshape(len(G), len(S))
+        found = G @ entries @ S
+        found += ridge[:, None] * entries
+        return found.ravel()
+
+    def diagonal(self) -> Vector:
+        """That of M."""
+        G, S, ridge = self.factors
+        found: Vector = (np.outer(np.diag(G), np.diag(S)) + ridge[:, None]).ravel()
         return found
 
 

@@ -63,7 +63,7 @@ def accepted(state: P, evaluation: Evaluation, trial: Sample, memory: int) -> P:
     return replace(
         state,
         pairs=(*state.pairs, *found)[-memory:],
-        sizes=(*state.sizes, *_sizes(found, state.metric))[-memory:],
+        sizes=(*state.sizes, *sizes_of(found, state.metric))[-memory:],
         point=evaluation.point,
         best=evaluation,
         learning_rate=trial.step,
@@ -72,11 +72,17 @@ def accepted(state: P, evaluation: Evaluation, trial: Sample, memory: int) -> P:
     )
 
 
-def _sizes(pairs: Pairs, metric: Metric | None) -> list[float]:
+def sizes_of(pairs: Pairs, metric: Metric | None) -> list[float]:
+    """sᵀy/yᵀM⁻¹y of pairs, of a metric that is a shape alone."""
     if metric is None or not metric.is_shape:
         return []
     along = [(float(s @ y), float(y @ metric.solve(y))) for s, y in pairs]
     return [curved / turned for curved, turned in along if turned > 0]
+
+
+def median_size(sizes: tuple[float, ...]) -> float:
+    """What the inverse of a shape is multiplied by; 1 where nothing is known."""
+    return float(np.median(sizes)) if sizes else 1.0
 
 
 def rejected(state: P, search: Search) -> P:
@@ -94,8 +100,7 @@ def turned(state: P) -> P:
     best, search = state.best, None
     assert best is not None
     if state.pairs or state.metric is not None:
-        size = float(np.median(state.sizes)) if state.sizes else 1.0
-        direction = -inverse_times(state.pairs, best.gradient, state.metric, size)
+        direction = -inverse_times(state.pairs, best.gradient, state.metric, median_size(state.sizes))
         search = search_along(best, direction, 1.0, state.first_value)
     if search is None:
         search, state = steepest_search(best, state.first_value), replace(state, pairs=())
