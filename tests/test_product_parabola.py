@@ -15,7 +15,7 @@ from dgd.data.sampled_rows import Sampling
 from dgd.fitting.sampled import metric as sampled
 from dgd.fitting.sampled.size import SampleSize
 from dgd.losses import Softmax
-from dgd.penalties import L1, Box, ElasticNet, NonNegative, Penalty
+from dgd.penalties import L1, L2, Box, ElasticNet, NonNegative, Penalty
 from dgd.solvers import LBFGS, QuasiNewton
 from dgd.solvers.base import Evaluation, Kinks
 from dgd.solvers.steps import product_parabola as parabola
@@ -68,6 +68,15 @@ def test_of_weights_scales_and_without_an_intercept() -> None:
     )
     assert plain.converged
     assert plain.n_iter_ <= 60
+
+
+@pytest.mark.parametrize("penalty", [L1(1e-3), L2(1e-3)], ids=lambda penalty: penalty.name)
+def test_from_where_probabilities_are_0_and_1(penalty: Penalty) -> None:
+    far = 10 * np.random.default_rng(9).normal(size=(X.shape[1] + 1, K))
+    found = dgd.fit(X, Y["softmax"], loss=Softmax(K), penalty=penalty, theta0=far, tol=1e-6, max_iter=250)
+    assert SAID in found.explain()
+    assert found.converged
+    assert least("softmax", found, penalty) <= 1e-5
 
 
 @pytest.mark.parametrize("name", OUTPUTS)

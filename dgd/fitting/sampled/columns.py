@@ -2,11 +2,11 @@
 
     M = G ⊗ S + D        G = Σw xxᵀ/Σw over the sample, S the loss's second derivative by η, D the penalty's
 
-S is the mean over the sample where the fit begins: diagonal of outputs that do not depend on each other. Of a softmax
-at the best constant it is diag π − ππᵀ for all rows, without an offset: G ⊗ S is the Hessian exactly, in n² + K²
-numbers and not n²K². Huber's vanishes far from the data. On the way curvature changes, more in size than in shape; the
-last steps and their gradients say how large it is (`pairs`). So passes are as few as on columns that do not depend on
-each other.
+S is the mean over the sample at the best constant, wherever the fit begins: at a point far off it may be near 0 for
+some outputs and not for others. It is diagonal of outputs that do not depend on each other; of a softmax it is
+diag π − ππᵀ for all rows, without an offset: G ⊗ S is the Hessian exactly, in n² + K² numbers and not n²K². Huber's
+vanishes far from the data. On the way curvature changes, more in size than in shape; the last steps and their gradients
+say how large it is (`pairs`). So passes are as few as on columns that do not depend on each other.
 
 Böhning (1992), Multinomial logistic regression algorithm, bounds the Hessian by such a product; Martens and Grosse
 (2015), Optimizing neural networks with Kronecker-factored approximate curvature.
@@ -46,10 +46,9 @@ class Shape:
 
     @classmethod
     def of(cls, sample: Objective, found: Pass) -> Self:
-        """That where the first pass has been made."""
-        known, point = found.known, found.evaluation.point
-        theta, coordinates = known.coordinates.to_user(point), known.coordinates
-        asked = sample.row_sums(known, theta, (Gram(), Curvature()), precision="double")
+        """With D where the first pass has been made."""
+        known, point, coordinates = found.known, found.evaluation.point, found.known.coordinates
+        asked = sample.row_sums(known, sample.start(None), (Gram(), Curvature()), precision="double")
         sums = sample.executor.sweep(sample.dataset, asked).value
         products, curvature = sums.parts
         G, S = coordinates.hessian(products.values / sums.weight), curvature / sums.weight
