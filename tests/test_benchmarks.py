@@ -247,7 +247,7 @@ class TestLimits:
             return result
 
         monkeypatch.setattr(limits, "descent", spied)
-        rows = limits.measure(rows=250, pairs=2, place=tmp_path)
+        rows = limits.measure(rows=250, pairs=2, place=tmp_path, settled=0)
         assert [row["line"] for row in rows] == [line.name for line in limits.LINES]
         for row, line, (precision, shares) in zip(rows, limits.LINES, asked, strict=True):
             assert shares == [1.0 if line.kind == "resident" else 0.0] * 3, line.name

@@ -95,6 +95,10 @@ COMPRESSORS: dict[str, tuple[Any, ...]] = {
 KINDS = tuple(dict.fromkeys(line.kind for line in LINES))
 
 
+SETTLED = 2.2
+"""Seconds after writing: files that are younger may change unnoticed, and dgd hashes them in every pass."""
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What can be chosen on the command line, the options of `measure`."""
     parser.add_argument("--rows", type=int, default=ROWS, help=f"of {FEATURES} features")
@@ -104,7 +108,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def measure(
-    *, rows: int = ROWS, pairs: int = PAIRS, place: Path | None = None, only: Sequence[str] = KINDS
+    *,
+    rows: int = ROWS,
+    pairs: int = PAIRS,
+    place: Path | None = None,
+    only: Sequence[str] = KINDS,
+    settled: float = SETTLED,
 ) -> list[dict[str, Any]]:
     """The table; a store at a time is on the disk."""
     X, y = data(rows)
@@ -120,6 +129,7 @@ def measure(
             print(f"limits: {rows:,} × {FEATURES}, {shown}", file=sys.stderr, flush=True)
             if stored:
                 with store_of(Path(made) / "data.zarr", X, y, codec=codec, dtype=dtype) as store:
+                    time.sleep(settled)
                     found += [row(line, pool, X, y, pairs=pairs, store=store) for line in lines]
             else:
                 found += [row(line, pool, X, y, pairs=pairs) for line in lines]

@@ -37,7 +37,7 @@ from threadpoolctl import threadpool_limits
 import dgd
 
 from ._bare import THREADS, Chunks, Gradient, StoreLoop
-from .limits import descent, in_pairs, timed
+from .limits import SETTLED, descent, in_pairs, timed
 
 Array = NDArray[Any]
 ROWS, FEATURES, WIDE = 800_000, 64, 256
@@ -56,8 +56,6 @@ BARS = {
     "predict": 1.3, "batch 32": None,
 }  # fmt: skip
 BATCH, BATCH_ROWS = 32, 100_000
-SETTLED = 2.2
-"""Seconds after writing: files that are younger may change unnoticed, and dgd hashes them in every pass."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
