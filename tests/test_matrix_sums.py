@@ -340,3 +340,21 @@ def test_the_moments_of_targets_take_their_memory_once() -> None:
         assert tracemalloc.get_traced_memory()[1] < rows
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("n", [1, 2, 63, 64, 100, 2048, 2049])
+@pytest.mark.parametrize("dtype", [F4, F8], ids=str)
+def test_each_row_has_its_product_whatever_rows_are_beside_it(n: int, dtype: np.dtype) -> None:
+    rng = np.random.default_rng(n)
+    X, coef = rng.normal(size=(37, n)).astype(dtype), rng.normal(size=n).astype(dtype)
+    whole, some = np.empty(37, dtype), np.empty(5, dtype)
+    DenseColumns(X, Buffers()).times(coef, whole)
+    exact = X.astype(np.longdouble) @ coef.astype(np.longdouble)
+    size = abs(X.astype(F8)) @ abs(coef.astype(F8))
+    assert (abs(whole - exact) <= 8 * np.finfo(dtype).eps * size).all()
+    DenseColumns(X[11:16], Buffers()).times(coef, some)
+    if dtype == F8:
+        np.testing.assert_array_equal(some, whole[11:16])
+    X[3, n - 1] = np.nan
+    DenseColumns(X, Buffers()).times(np.zeros(n, dtype), whole)
+    assert np.isnan(whole).nonzero()[0].tolist() == [3]
