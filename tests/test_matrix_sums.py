@@ -342,7 +342,7 @@ def test_the_moments_of_targets_take_their_memory_once() -> None:
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("n", [1, 2, 63, 64, 100, 2048, 2049])
+@pytest.mark.parametrize("n", [1, 2, 49, 50, 99, 100, 2048, 4096, 4097])
 @pytest.mark.parametrize("dtype", [F4, F8], ids=str)
 def test_each_row_has_its_product_whatever_rows_are_beside_it(n: int, dtype: np.dtype) -> None:
     rng = np.random.default_rng(n)

@@ -16,9 +16,9 @@ PIECE_BYTES = 2**20
 TOGETHER = 4
 """Rows that BLAS multiplies together: it sums those that are left over in another order."""
 
-BY_ROW = 64, 2048
-"""Columns from which, and up to which, a product for each row reads X from memory half as fast again as BLAS's of all
-rows, which takes four of them at a time."""
+BY_ROW = 400, 2**14
+"""Bytes of a row from which, and up to which, a product for each row reads X from memory half as fast again as that of
+all rows by BLAS, which takes four at a time. Shorter rows that are in a cache already take longer."""
 
 FEW, WIDE = 32, 256
 """Columns that a row is subtracted from in rows so wide: NumPy's loop over each row costs more than its work."""
@@ -54,7 +54,7 @@ class DenseColumns:
             # BLAS skips a coefficient of zero here, and with it a NaN.
             np.multiply(self._X if coef.ndim == 2 else self._X[:, 0], coef[0], out=out)
             return
-        if coef.ndim == 1 and BY_ROW[0] <= len(coef) <= BY_ROW[1]:
+        if coef.ndim == 1 and BY_ROW[0] <= coef.nbytes <= BY_ROW[1]:
             np.vecdot(self._X, coef, out=out)
             return
         whole = len(self._X) // TOGETHER * TOGETHER
