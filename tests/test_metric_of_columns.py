@@ -195,9 +195,12 @@ def test_where_no_row_of_the_sample_has_curvature_there_is_a_metric_all_the_same
     assert found.loss == pytest.approx(plain.loss, rel=1e-9)
 
 
-@pytest.mark.parametrize("name", ["softmax", "huber"])
-def test_threads_and_a_resumed_fit_have_the_same_bits(name: str, tmp_path: Path) -> None:
-    options: dict[str, Any] = {"loss": LOSSES[name], "tol": 1e-6}
+@pytest.mark.parametrize(
+    ("name", "penalty"),
+    [("softmax", None), ("huber", None), ("softmax", L1(1e-3)), ("poisson", L1(1e-3)), ("many", L1(1e-3))],
+)
+def test_threads_and_a_resumed_fit_have_the_same_bits(name: str, penalty: Penalty | None, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"loss": LOSSES[name], "penalty": penalty, "tol": 1e-6}
     one = dgd.fit(X, Y[name], threads=1, **options)
     path = tmp_path / "fit.checkpoint"
     dgd.fit(X, Y[name], threads=2, **options, max_iter=4, checkpoint=path, checkpoint_every="pass")
@@ -208,11 +211,12 @@ def test_threads_and_a_resumed_fit_have_the_same_bits(name: str, tmp_path: Path)
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("tiny_data_are_divided_too")
-def test_two_workers_have_the_bits_of_a_thread(tmp_path: Path, two_workers: Cluster) -> None:
+@pytest.mark.parametrize("penalty", [None, L1(1e-3)])
+def test_two_workers_have_the_bits_of_a_thread(penalty: Penalty | None, tmp_path: Path, two_workers: Cluster) -> None:
     with dgd.DatasetWriter(tmp_path / "d.zarr", chunk_rows=700) as writer:
         writer.append(X, Y["softmax"])
     here, there = (
-        dgd.fit(tmp_path / "d.zarr", loss=Softmax(K), tol=1e-6, **where)
+        dgd.fit(tmp_path / "d.zarr", loss=Softmax(K), penalty=penalty, tol=1e-6, **where)
         for where in ({"threads": 1}, {"client": two_workers.client})
     )
     assert SAID in there.explain()

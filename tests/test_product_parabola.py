@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from clusters import Cluster
 from test_metric_of_columns import LOSSES, SAID, K, M, X, Y, definite, without
 
 import dgd
@@ -77,30 +75,6 @@ def test_from_where_probabilities_are_0_and_1(penalty: Penalty) -> None:
     assert SAID in found.explain()
     assert found.converged
     assert least("softmax", found, penalty) <= 1e-5
-
-
-@pytest.mark.parametrize("name", OUTPUTS)
-def test_threads_and_a_resumed_fit_have_the_same_bits(name: str, tmp_path: Path) -> None:
-    options: dict[str, Any] = {"loss": LOSSES[name], "penalty": L1(1e-3), "tol": 1e-6}
-    one = dgd.fit(X, Y[name], threads=1, **options)
-    path = tmp_path / "fit.checkpoint"
-    dgd.fit(X, Y[name], threads=2, **options, max_iter=6, checkpoint=path, checkpoint_every="pass")
-    resumed = dgd.resume(path, X, Y[name], max_iter=1000)
-    assert SAID in resumed.explain()
-    np.testing.assert_array_equal(resumed.theta, one.theta)
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("tiny_data_are_divided_too")
-def test_two_workers_have_the_bits_of_a_thread(tmp_path: Path, two_workers: Cluster) -> None:
-    with dgd.DatasetWriter(tmp_path / "d.zarr", chunk_rows=700) as writer:
-        writer.append(X, Y["softmax"])
-    here, there = (
-        dgd.fit(tmp_path / "d.zarr", loss=Softmax(K), penalty=L1(1e-3), tol=1e-6, **where)
-        for where in ({"threads": 1}, {"client": two_workers.client})
-    )
-    assert SAID in there.explain()
-    assert there.theta.tobytes() == here.theta.tobytes()
 
 
 def test_points_of_a_parabola_are_planned() -> None:

@@ -71,9 +71,7 @@ def metric_sample(method: Method, dataset: Dataset) -> SampleSize | None:
         return None
     sampling = Sampling(max(2, rows // wanted))
     count = sampling.count(rows)
-    then = None
-    if kinked:
-        then = QuasiNewton(again=False) if method.outputs is None else QuasiNewton(again=False, memory=CORRECTED)
+    then = QuasiNewton(again=False, memory=CORRECTED) if kinked else None
     return SampleSize(sampling, count, count * dataset.row_bytes, then, metric=p)
 
 

@@ -161,7 +161,7 @@ class DenseColumns:
 
 
 def raw_sums(gram: Vector) -> Piece:
-    """Σ1, Σx and Σx² of [1 X]ᵀ[1 X]."""
+    """Σ1, Σx and Σx² of [1 X]ᵀ[1 X]; copies, which do not hold the matrix."""
     return float(gram[0, 0]), gram[0, 1:].copy(), gram.diagonal()[1:].copy()
 
 
