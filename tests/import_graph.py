@@ -67,6 +67,8 @@ HOMES = {
     "matplotlib": "fitting/plots",
     "threadpoolctl": "passes/blas.py",
     "psutil": "passes/memory.py",
+    "numba": "passes/sums/compiled",
+    "llvmlite": "passes/sums/compiled",
     "tornado": "passes/cluster/pages.py",
     "prometheus_client": "passes/cluster/pages.py",
 }

@@ -321,10 +321,12 @@ def test_bits(own: dict[str, Any]) -> None:
         return found
 
     assert bits(worker(own)).severity == "ok"
-    kernels = bits(worker(own), worker(own, 2, blas="openblas 9 Nehalem"))
+    kernels = bits(worker(own), worker(own, 2, blas="openblas 9 Nehalem", compiler="numba 9 m1"))
     assert kernels.severity == "warning"
-    assert "openblas 9 Nehalem (worker tcp://10.0.0.1:2)" in kernels.found
+    assert "openblas 9 Nehalem, numba 9 m1 (worker tcp://10.0.0.1:2)" in kernels.found
     assert "--same-bits require" in kernels.fix
+    assert "NUMBA_DISABLE_JIT=1" in kernels.fix
+    assert "NUMBA" not in bits(worker(own), worker(own, 2, blas="openblas 9 Nehalem")).fix
     loops = bits(worker(own), worker(own, 2, simd=[*own["simd"], "X86_V9"]))
     assert loops.found.startswith("worker tcp://10.0.0.1:2 and this process have unlike processors (X86_V9)")
 

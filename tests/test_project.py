@@ -37,7 +37,7 @@ def test_dependencies_are_few_and_chosen() -> None:
         "numpy", "dask", "distributed", "zarr", "numcodecs", "threadpoolctl", "click", "crc32c", "psutil",
     }  # fmt: skip
     assert set(PYPROJECT["project"]["optional-dependencies"]) == {
-        "ingest", "onnx", "plots", "sklearn", "sparse", "all", "docs", "test",
+        "fast", "ingest", "onnx", "plots", "sklearn", "sparse", "all", "docs", "test",
     }  # fmt: skip
 
 

@@ -69,6 +69,8 @@ class Objective:
     """Whether that pass sums a Hessian as well, where it is asked for one."""
     then: Solver | None = None
     """What goes on from their minimum; None: the solver of the fit."""
+    compiled: bool = False
+    """Whether compiled code sums what it can."""
 
     def __post_init__(self) -> None:
         check_penalty(self.penalty, self.dataset.shape[1], self.outputs, intercept=self.fit_intercept)
@@ -168,7 +170,7 @@ class Objective:
         if self.fit_intercept:
             intercept, theta = theta[0] if theta.ndim == 2 else float(theta[0]), theta[1:]
         own = self.centres and known.passes == 0
-        return RowSums(self.loss, intercept, theta, parts, precision, known.centre, own)
+        return RowSums(self.loss, intercept, theta, parts, precision, known.centre, own, compiled=self.compiled)
 
     def ask(self, theta: Vector, point: Vector | None, known: Known, *, hessian: bool = False) -> Question:
         """What a pass is to sum at θ; `point` is θ in the solver's coordinates, None where this pass finds them."""
@@ -195,9 +197,8 @@ class Objective:
         """The evaluation that the sums of a pass make, and what is known after it."""
         assert isinstance(question.sums, RowSums)
         theta, point, known = question.theta, question.point, question.known
-        both = isinstance(result.value, BothSums)
-        sums: Sums = result.value.training if both else result.value
-        held_out: Sums | None = result.value.held_out if both else None
+        value: Any = result.value
+        sums, held_out = (value.training, value.held_out) if isinstance(value, BothSums) else (value, None)
         check_counts(sums.weight, result.left_out, self.dataset.feature_names)
         if question.sums.own:
             sums, known, theta = self._centred(sums, known, theta)
@@ -233,8 +234,8 @@ class Objective:
 
     def measured(self, known: Known, null: NullSums, gradient: Vector, scale: float) -> Known:
         """With the norm of the gradient at the best constant, and of what rounding makes of a gradient."""
-        how = Measure(self.penalty, self.dataset.shape[0], self.precision, centred=self.centres)
-        return how.known(known, null, gradient, scale)
+        measure = Measure(self.penalty, self.dataset.shape[0], self.precision, centred=self.centres)
+        return measure.known(known, null, gradient, scale)
 
     def evaluation(self, point: Vector, mean: float, gradient: Vector, known: Known, *, hessian: bool) -> Evaluation:
         """F and its gradient, from the mean loss and its gradient in the solver's coordinates."""
@@ -269,8 +270,7 @@ class Objective:
 
     def _at_null(self, theta: Vector) -> AtNull:
         null = self.start(None)
-        own = (theta == null).all()
-        return AtNull(None if own else null[0] if self.fit_intercept else 0.0)
+        return AtNull(None if (theta == null).all() else null[0] if self.fit_intercept else 0.0)
 
     def grad_norm(self, evaluation: Evaluation, known: Known) -> float:
         """The norm of the gradient, or of the least subgradient, as it is measured."""

@@ -25,6 +25,8 @@ from dgd.fitting.auto_solver import Choice, check_method, choose
 from dgd.losses import Loss, Squared
 from dgd.passes.plan import Need
 from dgd.passes.products_need import products_need
+from dgd.passes.sums.compiled.compiler import compiler
+from dgd.passes.sums.compiled.use import COMPILER_BYTES, compiles
 from dgd.penalties import Penalty
 from dgd.penalties.parts import check_penalty, differs_by_output
 from dgd.penalties.separable import Separable
@@ -73,9 +75,14 @@ class Method:
         """The rows as its passes read them: small chunks together, but steps within a pass go chunk by chunk."""
         return dataset if self.solver.is_stochastic else small_together(dataset)
 
+    def compiles(self, dataset: Dataset) -> bool:
+        """Whether compiled code sums what it can."""
+        return compiles(dataset, self.loss)
+
     def need(self, dataset: Dataset, precision: str, split: RowSplit | None = None, *, factor: bool = False) -> Need:
         """What the passes of a fit need. factor: with room for an R factor, where it sums products."""
         p, q = self.n_parameters // (self.outputs or 1), self.outputs or 1
+        compiled = self.compiles(dataset)
         shared = self.loss.quadratic and not differs_by_output(self.penalty)
         hessian_bytes = 8 * (p * p if shared else self.n_parameters**2)
         in_two = self.solver.wants_hessian and self.loss.quadratic and self.penalty.is_smooth
@@ -86,6 +93,8 @@ class Method:
             outputs=self.outputs or 1,
             hessian_bytes=hessian_bytes if self.solver.wants_hessian else 0,
             bytes_per_row=0 if split is None else dataset.row_bytes,
+            held_bytes=COMPILER_BYTES if compiled else 0,
+            compiler=compiler() if compiled else "",
             passes=2 if in_two else MANY,
             in_order=self.solver.is_stochastic,
         )

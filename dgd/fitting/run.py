@@ -96,6 +96,7 @@ def run(
             sampling=None if sample is None else sample.sampling,
             first_hessian=sample is None or sample.first_hessian,
             then=None if sample is None else sample.then,
+            compiled=method.compiles(dataset),
             validation=running.reading(task.held_out, cost) if isinstance(task.held_out, Dataset) else task.held_out,
         )
         given = checked_start(theta0, objective.theta_shape)

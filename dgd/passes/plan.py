@@ -59,6 +59,8 @@ class Need:
     """Of rows, each of which has sums of its own."""
     in_order: bool = False
     """Whether a pass goes from chunk to chunk: on a cluster it is one task, on any worker."""
+    compiler: str = ""
+    """What makes the code that sums, if not NumPy and BLAS do."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,8 @@ class Plan:
     """What is said of a sample of the rows that the first pass copies aside, if one is."""
     sample_bytes: int = 0
     """What it takes; part of `base_bytes`."""
+    compiler: str = ""
+    """What makes the code that sums, if not NumPy and BLAS do."""
 
     def _cells(self) -> str:
         """What there is to read, in a few words."""
@@ -223,6 +227,7 @@ class Plan:
             ("partial sums", size(self.partial_bytes)),
             ("base", f"{size(self.base_bytes)} before anything is read"),
             *([("sample", self.sample)] if self.sample else []),
+            *([("compiled by", self.compiler)] if self.compiler else []),
             ("reading", self.reading_line()),
             ("resident", f"{self.resident_chunks:,} chunks ({self.resident_share:.0%}), {size(self.resident_bytes)}"),
             ("memory", f"{size(self.memory_bytes)} a process = {self.threads} × {size(per_thread)} + {rest}"),
@@ -284,6 +289,7 @@ def make_plan(dataset: Dataset, resources: Resources, need: Need, *, resident: s
         non_zeros_exact=stored is None or stored.exact,
         density=None if stored is None else stored.density(dataset.shape),
         kinds="" if dataset.kinds is None else str(dataset.kinds),
+        compiler=need.compiler,
     )
     rereads = need.passes > FEW or (need.passes > 1 and not isinstance(resident, str))
     if not rereads or (need.in_order and not resources.shares_memory):

@@ -56,11 +56,19 @@ class Kind:
 
 
 def our_pass(
-    machine: Machine, X: Any, y: Any, loss: Loss, coef: Array, parts: Sequence[Part] = (), *, precision: str = "double"
+    machine: Machine,
+    X: Any,
+    y: Any,
+    loss: Loss,
+    coef: Array,
+    parts: Sequence[Part] = (),
+    *,
+    precision: str = "double",
+    compiled: bool = False,
 ) -> Pass:
     """A pass of dgd that sums loss and gradient, and further parts, at coef: (n,) or (n, q)."""
     intercept = np.zeros(coef.shape[1:]) if coef.ndim == 2 else 0.0
-    sums = RowSums(loss, intercept, coef.astype(np.float64), (LossAndGradient(), *parts), precision)
+    sums = RowSums(loss, intercept, coef.astype(np.float64), (LossAndGradient(), *parts), precision, compiled=compiled)
     return partial(machine.executor.sweep, dgd.open_dataset(X, y), sums)
 
 

@@ -30,6 +30,7 @@ from dgd.fitting.run import Task
 from dgd.fitting.state import FitState
 from dgd.fitting.verdict.stopping import Stopping
 from dgd.passes.blas import blas_kernel
+from dgd.passes.sums.compiled.compiler import compiler
 from dgd.solvers.base import Solver
 
 Place = str | list[str] | None
@@ -189,7 +190,13 @@ def header_of(
 
 def bits() -> dict[str, str]:
     """What the last bits of a result depend on, besides the data and the problem."""
-    return {"dgd": __version__, "numpy": np.__version__, "BLAS": blas_kernel(), "machine": platform.machine()}
+    return {
+        "dgd": __version__,
+        "numpy": np.__version__,
+        "BLAS": blas_kernel(),
+        "compiler": compiler() or "none",
+        "machine": platform.machine(),
+    }
 
 
 def described(dataset: Dataset) -> list[dict[str, Any]]:

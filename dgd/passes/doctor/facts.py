@@ -19,7 +19,7 @@ from dgd.passes.blas import blas_threads
 from dgd.passes.cluster.software import software
 
 PACKAGES = ("zarr", "dask", "distributed")
-VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_CORETYPE")
+VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_CORETYPE", "NUMBA_DISABLE_JIT")
 
 
 def facts(folders: Iterable[str]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dgd.errors.words import counted
 from dgd.passes.cluster.software import kernel
 from dgd.passes.doctor.finding import FAULT, OK, WARNING, Finding, named
 from dgd.passes.doctor.process import SCHEDULER, Process, grouped, names_of
+from dgd.passes.sums.compiled.compiler import SWITCH
 
 PACKAGES = {"numpy": "NumPy", "zarr": "zarr", "dask": "dask", "distributed": "distributed"}
 
@@ -91,6 +92,8 @@ def _bits(here: Process, workers: Sequence[Process]) -> list[Finding]:
             "leave unlike workers out with --same-bits require, or set OPENBLAS_CORETYPE (say Haswell) alike for all "
             "of them and here"
         )
+        if len({each.facts["compiler"] for each in known}) > 1:
+            fix += f", with the same numba or {SWITCH}=1 (it sums data from 512 MiB on)"
         text = f"sums may have other last bits: {' and '.join(each)}"
         found.append(Finding(WARNING, "BLAS", text, fix, names_of(known)))
     elif len(simd) > 1:

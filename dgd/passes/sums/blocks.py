@@ -41,6 +41,20 @@ Encode = Callable[[Array, np.dtype[Any]], FloatArray]
 
 
 @dataclass(frozen=True, slots=True)
+class Summed:
+    """Sums of a block's rows that were made with its raw prediction, in float64."""
+
+    loss: float
+    """Σ w·value."""
+    gradient: Vector
+    """Σr and Xᵀr, (n + 1,)."""
+    gram: Vector | None
+    """[1 X]ᵀ diag(w·second) [1 X], (n + 1, n + 1)."""
+    moments: Vector | None
+    """Σ wx and Σ wx², (2, n)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """Some rows of a chunk. Columns and raw prediction lie in buffers, and are valid until the next block."""
 
@@ -57,19 +71,19 @@ class Block:
     groups: Array | None = None
     second: bool = False
     """Whether a part takes the loss's second derivatives: who makes the first ones makes both."""
-    made: dict[str, tuple[object, Array]] = field(default_factory=dict)
-    """What a part has made of a loss and left to those after it, by name."""
+    made: dict[str, tuple[object, Any]] = field(default_factory=dict)
+    """What was made of a loss and left to the parts that come, by name."""
 
     @property
     def X(self) -> Array:
         """All cells."""
         return self.columns.array()
 
-    def leave(self, name: str, loss: object, values: Array) -> None:
-        """Leave to other parts what was made of a loss; nobody changes it."""
-        self.made[name] = loss, values
+    def leave(self, name: str, loss: object, made: Any) -> None:
+        """Leave to other parts what was made of a loss: an array that nobody changes, or the `Summed`."""
+        self.made[name] = loss, made
 
-    def taken(self, name: str, loss: object) -> Array | None:
+    def taken(self, name: str, loss: object) -> Any:
         """What was left of that loss; None where nothing was."""
         of, values = self.made.get(name, (None, None))
         return values if of is loss else None
@@ -103,50 +117,55 @@ class Blocks:
         second: bool = False,
     ) -> None:
         self._hessian, self._second = hessian, second
-        self._X, self._buffers, self._dtype = chunk.X, buffers, dtype
-        self._centre = None if centre is None or centre.columns is None else centre
-        self._coef = np.ascontiguousarray(coef, dtype=dtype)
-        self._intercept = np.asarray(intercept, dtype=dtype)
-        self._y = None if encode is None or chunk.y is None else encoded_targets(chunk.y, encode, dtype, centre)
-        self._weight = checked_weight(chunk, dtype)
+        self.X, self.buffers, self.dtype = chunk.X, buffers, dtype
+        self.centre = None if centre is None or centre.columns is None else centre
+        self.coef = np.ascontiguousarray(coef, dtype=dtype)
+        self.intercept = np.asarray(intercept, dtype=dtype)
+        self.y = None if encode is None or chunk.y is None else encoded_targets(chunk.y, encode, dtype, centre)
+        self.weight = checked_weight(chunk, dtype)
         self._groups = checked_groups(chunk)
-        self._offset = None if chunk.offset is None else chunk.offset.astype(dtype, copy=False)
+        self.offset = None if chunk.offset is None else chunk.offset.astype(dtype, copy=False)
 
     @property
     def weight_sum(self) -> float:
         """Σw; the number of rows where there are no weights."""
-        return float(len(self._X)) if self._weight is None else float(self._weight.sum(dtype=np.float64))
+        return float(len(self.X)) if self.weight is None else float(self.weight.sum(dtype=np.float64))
 
     def __iter__(self) -> Iterator[Block]:
-        outputs = self._coef.shape[1:]
-        parts = self._parts(math.prod(outputs))
+        outputs = self.coef.shape[1:]
+        parts = self.parts()
         longest = max(part.stop - part.start for part in parts)
-        memory = self._buffers.take("raw prediction", (longest, *outputs), self._dtype)
+        memory = self.buffers.take("raw prediction", (longest, *outputs), self.dtype)
         for part in parts:
-            columns = self._columns(self._X[part])
+            columns = self.columns(part)
             raw = memory[: part.stop - part.start]
-            columns.times(self._coef, raw)
-            raw += self._intercept
-            offset = None if self._offset is None else self._offset[part]
-            if offset is not None:
-                raw += offset
-            y = None if self._y is None else self._y[part]
-            weight = None if self._weight is None else self._weight[part]
-            groups = None if self._groups is None else self._groups[part]
-            yield Block(part, columns, raw, y, weight, offset, self._buffers, groups, self._second)
+            columns.times(self.coef, raw)
+            raw += self.intercept
+            if self.offset is not None:
+                raw += self.offset[part]
+            yield self.block(part, columns, raw)
 
-    def _columns(self, X: Cells) -> Columns:
+    def block(self, part: slice, columns: Columns, raw: Array) -> Block:
+        """Those of its rows."""
+        y = None if self.y is None else self.y[part]
+        weight = None if self.weight is None else self.weight[part]
+        offset = None if self.offset is None else self.offset[part]
+        groups = None if self._groups is None else self._groups[part]
+        return Block(part, columns, raw, y, weight, offset, self.buffers, groups, self._second)
+
+    def columns(self, part: slice) -> Columns:
         """Rows of X; for their products with themselves beside a column of ones, where that is quicker."""
+        X = self.X[part]
         if self._hessian and isinstance(X, np.ndarray) and pays(X.shape[1]):
-            return PaddedColumns.of(X, self._dtype, self._buffers, self._centre)
-        return columns_of(X, self._dtype, self._buffers, self._centre)
+            return PaddedColumns.of(X, self.dtype, self.buffers, self.centre)
+        return columns_of(X, self.dtype, self.buffers, self.centre)
 
-    def _parts(self, outputs: int) -> list[slice]:
+    def parts(self) -> list[slice]:
         """The rows of each block. Without rows there is one empty block, so that every sum has its zero."""
-        rows, n = self._X.shape
-        if not isinstance(self._X, np.ndarray):
-            return stored_parts(self._X, 4 * outputs + cells_filled(self._X, self._centre)) or [slice(0, 0)]
-        return equal_parts(rows, block_rows(n, self._dtype, outputs=outputs, hessian=self._hessian))
+        (rows, n), outputs = self.X.shape, math.prod(self.coef.shape[1:])
+        if not isinstance(self.X, np.ndarray):
+            return stored_parts(self.X, 4 * outputs + cells_filled(self.X, self.centre)) or [slice(0, 0)]
+        return equal_parts(rows, block_rows(n, self.dtype, outputs=outputs, hessian=self._hessian))
 
 
 def stored_parts(X: Csr | Mixed, row_cost: int) -> list[slice]:

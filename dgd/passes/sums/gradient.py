@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -46,12 +46,19 @@ class LossGradient(OfColumns):
 class LossAndGradient(Part):
     """The loss and its gradient at θ."""
 
+    of_sums: ClassVar[bool] = True
+
     def __call__(self, block: Block, loss: Loss) -> LossGradient:
+        if block.made and (summed := block.taken("sums", loss)) is not None:
+            return LossGradient(summed.loss, summed.gradient)
         return self.more(LossGradient(0.0, no_gradient(block)), block, loss)
 
     def more(self, total: LossGradient, block: Block, loss: Loss) -> LossGradient:
         """In the memory of `total`."""
         gradient = total.gradient
+        if block.made and (summed := block.taken("sums", loss)) is not None:
+            gradient += summed.gradient
+            return LossGradient(total.loss + summed.loss, gradient)
         if block.raw.ndim == 1:
             found, derivative = _of_rows(block, loss)
             add_gradient(block, derivative, gradient)
@@ -110,7 +117,7 @@ class AtNull(Part):
             if block.offset is not None:
                 raw += block.offset
         elif (left := block.taken("derivative", loss)) is not None:
-            return left
+            return np.asarray(left)
         return _weighted(block, loss.derivative(raw, block.y))
 
     def of_chunk(self, total: NullSums) -> NullSums:
@@ -122,7 +129,7 @@ class AtNull(Part):
 
 def no_gradient(block: Block) -> Array:
     """The sum of no rows, in the arithmetic's dtype: (n + 1,) or (n + 1, q)."""
-    return np.zeros((block.columns.shape[1] + 1, *block.raw.shape[1:]), block.columns.dtype)
+    return np.zeros((block.columns.shape[1] + 1, *block.raw.shape[1:]), block.raw.dtype)
 
 
 def add_gradient(block: Block, derivative: Array, gradient: Array) -> None:

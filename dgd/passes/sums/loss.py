@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 from dgd.losses import Loss
 from dgd.losses.sums import weighted_sum
@@ -13,7 +14,11 @@ from dgd.passes.sums.row_sums import Part
 class LossOnly(Part):
     """Σ w·value at θ."""
 
+    of_sums: ClassVar[bool] = True
+
     def __call__(self, block: Block, loss: Loss) -> float:
+        if block.made and (summed := block.taken("sums", loss)) is not None:
+            return float(summed.loss)
         return weighted_sum(loss.value(block.raw, block.y), block.weight)
 
     def finite(self, total: float) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from dgd.data.buffers import Buffers
 from dgd.losses import Loss
 from dgd.passes.sums.blocks import Block
 from dgd.passes.sums.columns import Columns, merged
-from dgd.passes.sums.dense_columns import DenseColumns
+from dgd.passes.sums.dense_columns import DenseColumns, near_zero
 from dgd.passes.sums.row_sums import OfColumns, Part
 
 
@@ -48,7 +48,13 @@ class Moments(OfColumns):
 class ColumnMoments(Part):
     """The moments of the columns of X."""
 
+    moments: ClassVar[bool] = True
+
     def __call__(self, block: Block, loss: Loss) -> Moments:
+        if block.made and (summed := block.taken("sums", loss)) is not None and summed.moments is not None:
+            total = float(len(block.raw)) if block.weight is None else float(block.weight.sum(dtype=np.float64))
+            if (piece := near_zero(total, *summed.moments)) is not None:
+                return Moments(*piece)
         return _joined(block.columns, block.weight)
 
 

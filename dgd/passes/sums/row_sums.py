@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from operator import add
@@ -26,6 +26,7 @@ from dgd.data.sampled_rows import SampledRows, Sampling
 from dgd.losses import Loss
 from dgd.passes.sums.bad_rows import check_finite, check_targets
 from dgd.passes.sums.blocks import Block, Blocks
+from dgd.passes.sums.compiled.rows import summed_blocks
 from dgd.passes.tree import absorbed
 
 
@@ -47,6 +48,12 @@ class Part(Protocol):
 
     second: ClassVar[bool] = False
     """Whether it takes the loss's second derivatives."""
+
+    moments: ClassVar[bool] = False
+    """Whether it takes those of the columns."""
+
+    of_sums: ClassVar[bool] = False
+    """Whether it takes nothing but the block's sums, where they were made with the raw prediction."""
 
     def __call__(self, block: Block, loss: Loss) -> Any:
         """The sum over a block's rows: anything that can be added."""
@@ -120,6 +127,8 @@ class RowSums:
     """Whether each chunk finds the centre of its columns for itself; θ is then that of X as it is."""
     sampling: Sampling | None = None
     """Which rows are copied aside, if any are."""
+    compiled: bool = False
+    """Whether compiled code makes what parts take of it, in a process that has a compiler."""
 
     over_rows: ClassVar[bool] = True
     """A large chunk may be summed in parts."""
@@ -148,7 +157,7 @@ class RowSums:
                 hessian=self.hessian,
                 second=any(part.second for part in self.parts) and not self.loss.quadratic,
             )
-            for block in blocks:
+            for block in self._summed(blocks) if self.compiled else blocks:
                 if totals:
                     parts = zip(self.parts, totals, strict=True)
                     totals = [part.more(total, block, self.loss) for part, total in parts]
@@ -162,3 +171,12 @@ class RowSums:
             check_targets(chunk, self.loss)
         sample = None if self.sampling is None else SampledRows((self.sampling.of(chunk),))
         return Sums(weight, tuple(totals), centre.columns if self.own and centre is not None else None, sample)
+
+    def _summed(self, blocks: Blocks) -> Iterable[Block]:
+        return summed_blocks(
+            blocks,
+            self.loss,
+            gram=any(part.hessian and part.second for part in self.parts),
+            moments=any(part.moments for part in self.parts),
+            alone=all(part.of_sums for part in self.parts),
+        )

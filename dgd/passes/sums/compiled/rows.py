@@ -1,0 +1,87 @@
+"""Blocks of rows whose sums compiled code has made.
+
+It reads numbers of 1, 2 and 4 bytes and float64 as they are stored, in C order; others are converted block by block,
+with the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, cast
+
+import numpy as np
+
+from dgd._typing import Array
+from dgd.losses import Loss
+from dgd.passes.sums.blocks import Block, Blocks, Summed, as_block
+from dgd.passes.sums.columns import Columns
+from dgd.passes.sums.compiled.compiler import compiler, kernel
+from dgd.passes.sums.compiled.kinds import KINDS
+
+READ_AS_STORED = {np.dtype(name) for name in ("f4", "f8", "i1", "u1", "i2", "u2", "i4", "u4")}
+
+
+def summed_blocks(
+    blocks: Blocks, loss: Loss, *, gram: bool = False, moments: bool = False, alone: bool = False
+) -> Iterable[Block]:
+    """The blocks, with their sums where the loop makes them and this process has a compiler for it.
+
+    gram: whether products of columns are wanted as well, where columns are few; moments: likewise Σ wx and Σ wx²;
+    alone: whether nothing but sums is: raw predictions are then left out.
+    """
+    found = isinstance(blocks.X, np.ndarray) and blocks.coef.ndim == 1 and blocks.y is not None and type(loss) in KINDS
+    return _summed(blocks, loss, gram=gram, moments=moments, alone=alone) if found and compiler() else blocks
+
+
+def _summed(blocks: Blocks, loss: Loss, *, gram: bool, moments: bool, alone: bool) -> Iterator[Block]:
+    code, coef, dtype, buffers = kernel(), blocks.coef, blocks.dtype, blocks.buffers
+    n, none = len(coef), coef[:0]
+    p = n + 1 if gram and n <= code.NARROW else 0
+    y, weight, offset = (
+        _to_read(none if each is None else np.require(each, requirements=["C", "ALIGNED"]))
+        for each in (blocks.y, blocks.weight, blocks.offset)
+    )
+    problem = KINDS[type(loss)], float(getattr(loss, "delta", 0.0)), _to_read(coef), dtype.type(blocks.intercept)
+    memory = buffers.take("memory of the loop", (code.numbers_needed(n),), dtype)
+    bits = memory[: code.MOST_ROWS].view(f"i{dtype.itemsize}")
+    parts = blocks.parts()
+    longest = 0 if alone else max(part.stop - part.start for part in parts)
+    of_rows = buffers.take("of rows", (3, longest), dtype)
+    for part in parts:
+        X = _to_read(_readable(blocks.X[part], blocks))
+        of_block = of_rows[:, : len(X)]
+        sums = np.zeros(n + 1), np.zeros((p, p)), np.zeros((2, n if moments else 0))
+        value = code.sum_rows(*problem, X, y[part], weight[part], offset[part], of_block, *sums, memory, bits)
+        block = blocks.block(part, cast(Columns, WhenAsked(blocks, part)), of_block[0])
+        if not alone:
+            block.leave("derivative", loss, of_block[1])
+            block.leave("second", loss, of_block[2])
+        block.leave("sums", loss, Summed(float(value), sums[0], sums[1] if p else None, sums[2] if moments else None))
+        yield block
+
+
+class WhenAsked:
+    """The columns of a block, converted when somebody asks for more than their shape."""
+
+    def __init__(self, blocks: Blocks, part: slice) -> None:
+        self.shape, self.dtype = (part.stop - part.start, len(blocks.coef)), blocks.dtype
+        self._make: Any = lambda: blocks.columns(part)
+        self._found: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        if self._found is None:
+            self._found = self._make()
+        return getattr(self._found, name)
+
+
+def _readable(X: Any, blocks: Blocks) -> Array:
+    """Rows that the loop reads as they are."""
+    plain = X.dtype in READ_AS_STORED and X.flags.c_contiguous and X.flags.aligned
+    return X if plain and blocks.centre is None else as_block(X, blocks.dtype, blocks.buffers, blocks.centre)
+
+
+def _to_read(array: Array) -> Array:
+    """A view that cannot be written to: numba makes other code for arrays that can."""
+    found = array.view()
+    found.flags.writeable = False
+    return found

@@ -1,0 +1,328 @@
+"""Sums by compiled code: those of NumPy and of a naive oracle, the same bits wherever rows lie, and refusals."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from sums import gradient_sum
+
+import dgd
+from dgd.data.buffers import Buffers
+from dgd.data.centre import Centre
+from dgd.data.dataset import Chunk
+from dgd.errors import DataError
+from dgd.losses import Gamma, Huber, Logistic, Loss, Poisson, Squared, SquaredHinge
+from dgd.passes.sums.compiled import use
+from dgd.passes.sums.compiled.compiler import compiler, kernel
+from dgd.passes.sums.compiled.kinds import KINDS
+from dgd.passes.sums.gradient import AtNull
+from dgd.passes.sums.hessian import Hessian
+from dgd.passes.sums.moments import ColumnMoments, TargetMoments
+from dgd.passes.sums.row_sums import RowSums
+
+LOSSES: tuple[Loss, ...] = (Squared(), Huber(delta=0.7), Logistic(), Poisson(), Gamma(), SquaredHinge())
+NEAR = {"double": 1e-12, "single": 2e-5}
+
+
+def chunk_of(X: np.ndarray, loss: Loss, *, weighted: bool = False, offset: bool = False, seed: int = 0) -> Chunk:
+    rng, rows = np.random.default_rng(seed), len(X)
+    y = rng.integers(0, 2, rows).astype(float) if isinstance(loss, Logistic | SquaredHinge) else 0.1 + rng.random(rows)
+    weight = rng.random(rows) * (rng.random(rows) < 0.9) if weighted else None
+    return Chunk(0, 0, X, y, weight, 0, offset=rng.normal(size=rows) if offset else None)
+
+
+def both(sums: RowSums, chunk: Chunk) -> tuple[Any, Any]:
+    """The parts by compiled code, and without."""
+    compiled, plain = (replace(sums, compiled=each)(chunk, Buffers()).parts for each in (True, False))
+    return compiled, plain
+
+
+def naive(chunk: Chunk, loss: Loss, intercept: float, coef: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """Loss, gradient and Hessian of the rows, one after the other, by the formulas of the losses."""
+    value, gradient, hessian = 0.0, np.zeros(1 + len(coef)), np.zeros((1 + len(coef),) * 2)
+    for i, row in enumerate(chunk.X):
+        x, y = np.concatenate([[1.0], np.asarray(row, float)]), float(chunk.y[i])
+        eta = math.fsum(x[1:] * coef) + intercept + (0.0 if chunk.offset is None else chunk.offset[i])
+        w = 1.0 if chunk.weight is None else chunk.weight[i]
+        of_row, first, second = formula(loss, eta, y)
+        value += w * of_row
+        gradient += w * first * x
+        hessian += w * second * np.outer(x, x)
+    return value, gradient, hessian
+
+
+def formula(loss: Loss, eta: float, y: float) -> tuple[float, float, float]:
+    """Value and derivatives of a row, of which those of `gradient_scale` 2 are halved."""
+    r = eta - y
+    if isinstance(loss, Squared):
+        return r * r, r, 1.0
+    if isinstance(loss, Huber):
+        inside = abs(r) <= loss.delta
+        return (0.5 * r * r, r, 1.0) if inside else (
+            loss.delta * (abs(r) - loss.delta / 2), math.copysign(loss.delta, r), 0.0
+        )  # fmt: skip
+    if isinstance(loss, Logistic):
+        p = 1 / (1 + math.exp(-eta))
+        return math.log1p(math.exp(-abs(eta))) + max(eta, 0) - y * eta, p - y, p * (1 - p)
+    if isinstance(loss, Poisson):
+        return math.exp(eta) - y * eta, math.exp(eta) - y, math.exp(eta)
+    if isinstance(loss, Gamma):
+        return y * math.exp(-eta) + eta, 1 - y * math.exp(-eta), y * math.exp(-eta)
+    s = 2 * y - 1
+    short = max(0.0, 1 - s * eta)
+    return short**2, -s * short, float(short > 0)
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
+@pytest.mark.parametrize("precision", ["double", "single"])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("offset", [False, True])
+def test_they_are_those_of_an_oracle(loss: Loss, precision: str, weighted: bool, offset: bool) -> None:
+    rng = np.random.default_rng(3)
+    for rows, n in ((1, 1), (3, 2), (4, 0), (5, 31), (131, 15), (77, 32), (66, 33)):
+        chunk = chunk_of(rng.normal(size=(rows, n)), loss, weighted=weighted, offset=offset)
+        coef = rng.normal(size=n) / max(1, n) ** 0.5
+        sums = replace(gradient_sum(loss, 0.3, coef, Hessian(), precision=precision), compiled=True)
+        found, hessian = sums(chunk, Buffers()).parts
+        value, gradient, expected = naive(chunk, loss, 0.3, coef)
+        near = {"rtol": NEAR[precision], "atol": NEAR[precision] * rows}
+        np.testing.assert_allclose(found.loss, value, **near)
+        np.testing.assert_allclose(found.gradient, gradient, **near)
+        np.testing.assert_allclose(hessian.values, expected, **near)
+        assert (hessian.values == hessian.values.T).all()
+        assert found.gradient.dtype == hessian.values.dtype == np.float64
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
+@pytest.mark.parametrize("stored", ["f8", "f4", "f2", "i1", "u2", "i8", "?", ">f4"])
+@pytest.mark.parametrize("centred", [False, True])
+def test_a_first_pass_is_that_of_numpy(loss: Loss, stored: str, centred: bool) -> None:
+    """All its parts, of what is stored in any way, of few columns and of many."""
+    rng = np.random.default_rng(4)
+    for rows, n in ((0, 3), (1001, 5), (777, 40)):
+        X = (3 * rng.normal(size=(rows, n))).astype(stored)
+        centre = Centre(np.arange(n) % 2 * 1.5) if centred and stored != "?" else None
+        parts = Hessian(), ColumnMoments(), TargetMoments(), AtNull(None)
+        sums = replace(gradient_sum(loss, 0.1, rng.normal(size=n) / 200, *parts), centre=centre)
+        compiled, plain = both(sums, chunk_of(X, loss, weighted=True))
+        near = {"rtol": 1e-11, "atol": 1e-9}
+        for found, expected in zip(compiled, plain, strict=True):
+            for name in expected.__slots__:
+                if isinstance(expected_value := getattr(expected, name), float | np.ndarray):
+                    np.testing.assert_allclose(getattr(found, name), expected_value, **near, err_msg=name)
+        np.testing.assert_allclose(compiled[3].moments.mean, plain[3].moments.mean, **near)
+
+
+def test_bits_do_not_depend_on_how_the_rows_lie() -> None:
+    rng = np.random.default_rng(5)
+    for n in (7, 90):
+        X = rng.normal(size=(4000, n)).astype(np.float32)
+        chunk = chunk_of(X, Logistic())
+        frozen = X.copy()
+        frozen.flags.writeable = False
+        for precision in ("double", "single"):
+            sums = gradient_sum(Logistic(), 0.1, np.linspace(-1, 1, n), Hessian(), ColumnMoments(), precision=precision)
+            sums = replace(sums, compiled=True)
+            expected = sums(chunk, Buffers()).parts
+            alone = replace(sums, parts=sums.parts[:1])(chunk, Buffers()).parts[0]
+            assert (alone.gradient == expected[0].gradient).all()
+            assert alone.loss == expected[0].loss
+            for other in (np.asfortranarray(X), X.astype(">f4"), frozen, np.repeat(X, 2, axis=1)[:, ::2]):
+                found = sums(replace(chunk, X=other), Buffers()).parts
+                assert found[0].loss == expected[0].loss
+                assert (found[0].gradient == expected[0].gradient).all()
+                assert (found[1].values == expected[1].values).all()
+
+
+def test_single_keeps_its_digits_over_many_rows() -> None:
+    """Rows are added up by the hundred, and these in float64."""
+    X = np.full((200_000, 2), 0.1, np.float32)
+    chunk = Chunk(0, 0, X, np.zeros(len(X), np.float32), None, 0)
+    sums = replace(gradient_sum(Squared(), 1.0, np.zeros(2), Hessian(), precision="single"), compiled=True)
+    found, hessian = sums(chunk, Buffers()).parts
+    np.testing.assert_allclose(found.gradient, [2e5, 2e4, 2e4], rtol=1e-6)
+    np.testing.assert_allclose(hessian.values, 2e5 * np.outer([1, 0.1, 0.1], [1, 0.1, 0.1]), rtol=3e-7)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_exponentials_and_logarithms(dtype: str) -> None:
+    code = losses_module()
+    limit, top = (87.0, 88.3) if dtype == "f4" else (708.0, 709.4)
+    rng, eps = np.random.default_rng(6), np.finfo(dtype).eps
+    x = np.concatenate([[0.0, -0.0, 1.0, -1.0], rng.uniform(-limit, top, 3000), rng.normal(size=3000) * 1e-3])
+    x = x.astype(dtype)
+    np.testing.assert_allclose(exp(code, x), np.exp(x.astype("g")).astype("f8"), rtol=2 * eps)
+    special = np.array([np.inf, 1000.0, np.nan, -np.inf, -1000.0], dtype)
+    found = exp(code, special)
+    assert (found[:2] == np.inf).all()
+    assert np.isnan(found[2])
+    assert (found[3:] == 0).all()
+    t = np.concatenate([[0.0, 1.0], rng.random(3000), 10.0 ** -rng.uniform(0, 30, 3000)]).astype(dtype)
+    value = np.zeros_like(t)
+    code._add_log1p(t / (2 + t), len(t), value)
+    np.testing.assert_allclose(value, np.log1p(t.astype("g")).astype("f8"), rtol=4 * eps)
+
+
+def losses_module() -> ModuleType:
+    kernel()
+    return sys.modules["dgd.passes.sums.compiled.losses"]
+
+
+def exp(code: ModuleType, x: np.ndarray) -> np.ndarray:
+    found, power = x.copy(), np.empty_like(x)
+    code._exp(found, len(x), power, power.view(f"i{x.itemsize}"))
+    return found
+
+
+@pytest.mark.parametrize("loss", [Logistic(), Poisson(), Gamma()], ids=lambda loss: loss.name)
+def test_large_predictions_overflow_as_those_of_numpy_do(loss: Loss) -> None:
+    for eta in (800.0, -800.0, 1e300, -1e300):
+        chunk = Chunk(0, 0, np.array([[eta]]), np.array([1.0]), None, 0)
+        compiled, plain = both(gradient_sum(loss, 0.0, np.ones(1)), chunk)
+        np.testing.assert_allclose(compiled[0].loss, plain[0].loss, rtol=1e-12, atol=1e-300)
+        np.testing.assert_allclose(compiled[0].gradient, plain[0].gradient, rtol=1e-12, atol=1e-300)
+
+
+def test_a_bad_cell_is_named() -> None:
+    for loss in LOSSES:
+        chunk = chunk_of(np.ones((600, 3)), loss)
+        chunk.X[517, 1] = np.nan
+        with pytest.raises(DataError, match=r"517"):
+            replace(gradient_sum(loss, 0.0, np.zeros(3)), compiled=True)(chunk, Buffers())
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
+@pytest.mark.parametrize("solver", ["auto", "lbfgs"])
+def test_fits_are_those_without(loss: Loss, solver: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(7)
+    X = rng.normal(size=(3000, 6)) * np.geomspace(1, 20, 6) + 1.0
+    chunk = chunk_of(X, loss, weighted=True)
+    arguments: dict[str, Any] = {"weight": chunk.weight + 0.1, "loss": loss, "solver": solver, "threads": 2}
+    plain = dgd.fit(X, chunk.y, **arguments)
+    monkeypatch.setattr(use, "FROM_BYTES", 1)
+    seen = counted_calls(monkeypatch)
+    compiled = dgd.fit(X, chunk.y, **arguments)
+    assert seen or (solver == "auto" and isinstance(loss, Squared))  # whose first pass sums products
+    np.testing.assert_allclose(compiled.theta, plain.theta, rtol=1e-7, atol=1e-9)
+    assert abs(len(compiled.history) - len(plain.history)) <= 1
+
+
+def counted_calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The columns of each block that compiled code sums from now on."""
+    code, seen = kernel(), []
+    whole = code.sum_rows
+
+    def sum_rows(*arguments: Any) -> Any:
+        seen.append(arguments[2].shape[0])
+        return whole(*arguments)
+
+    monkeypatch.setattr(code, "sum_rows", sum_rows)
+    return seen
+
+
+def test_bits_do_not_depend_on_threads_or_workers(
+    monkeypatch: pytest.MonkeyPatch, two_workers: Any, tmp_path: Path, tiny_data_are_divided_too: None
+) -> None:
+    monkeypatch.setattr(use, "FROM_BYTES", 1)
+    rng = np.random.default_rng(8)
+    X, y = rng.normal(size=(20_000, 12)).astype(np.float32), rng.integers(0, 2, 20_000)
+    path = tmp_path / "data.zarr"
+    with dgd.DatasetWriter(path, chunk_rows=700) as writer:
+        writer.append(X, y)
+    for solver in ("newton", "lbfgs"):
+        found = [dgd.fit(path, loss="logistic", solver=solver, threads=threads) for threads in (1, 2, 3)]
+        found.append(dgd.fit(path, loss="logistic", solver=solver, client=two_workers.client))
+        assert all((each.theta == found[0].theta).all() for each in found)
+        assert found[3].same_bits
+
+
+def test_without_a_compiler_sums_are_numpys(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dgd.passes.sums.compiled import rows
+
+    monkeypatch.setattr(rows, "compiler", lambda: "")
+    chunk = chunk_of(np.random.default_rng(9).normal(size=(100, 4)), Logistic())
+    compiled, plain = both(gradient_sum(Logistic(), 0.1, np.arange(4.0)), chunk)
+    assert (compiled[0].gradient == plain[0].gradient).all()
+
+
+def test_which_passes_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    X = np.ones((1000, 10))
+    y = np.ones(1000)
+    dataset = dgd.open_dataset(X, y)
+    assert not use.compiles(dataset, Squared())
+    monkeypatch.setattr(use, "FROM_BYTES", X.nbytes)
+    assert all(use.compiles(dataset, loss) for loss in LOSSES)
+    assert {type(loss) for loss in LOSSES} == set(KINDS)
+    assert not use.compiles(dataset, dgd.losses.Quantile())
+    assert not use.compiles(dgd.open_dataset(X, np.ones((1000, 2))), Squared())
+    assert not use.compiles(dgd.open_dataset(X[:999], y[:999]), Squared())
+    monkeypatch.setattr(use, "compiler", lambda: "")
+    assert not use.compiles(dataset, Squared())
+
+
+def test_the_plan_has_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = np.ones((1000, 10)), np.ones(1000)
+    plain = dgd.plan(X, y, loss="logistic")
+    monkeypatch.setattr(use, "FROM_BYTES", 1)
+    compiled = dgd.plan(X, y, loss="logistic")
+    assert compiled.base_bytes - plain.base_bytes > 0.9 * use.COMPILER_BYTES
+    assert compiled.compiler == compiler()
+    assert f"compiled by     {compiler()}" in compiled.table()
+    assert "compiled by" not in plain.table()
+
+
+def test_the_plan_holds_what_a_compiler_takes(tmp_path: Path) -> None:
+    """In a process of its own, while the code is made."""
+    program = (
+        "import numpy as np, dgd\n"
+        "from dgd.passes.memory import peak_bytes, resident_bytes\n"
+        "import dgd.fitting.fit\n"
+        "from dgd.passes.sums.compiled import use\n"
+        "before = resident_bytes()\n"
+        "use.FROM_BYTES = 1\n"
+        "dgd.fit(np.ones((50, 3)) + np.eye(50, 3), np.arange(50) % 2, loss='logistic', threads=1)\n"
+        "print(peak_bytes() - before, use.COMPILER_BYTES)\n"
+    )
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    taken, planned = map(int, done.stdout.split())
+    assert 2**25 < taken <= planned
+    assert list(tmp_path.rglob("*sum_rows*.nbc")), "the code is kept"
+
+
+def test_switched_off_or_out_of_order(tmp_path: Path) -> None:
+    """NUMBA_DISABLE_JIT=1, and a numba that does not go with what else is installed."""
+    assert compiler().startswith("numba ")
+    (tmp_path / "numba.py").write_text("raise ImportError('Numba needs NumPy 1.1 or less')")
+    program = (
+        "from dgd.passes.sums.compiled.compiler import compiler, kernel\n"
+        "print(compiler() or 'off')\n"
+        "try:\n"
+        "    compiler() and kernel()\n"
+        "except Exception as error:\n"
+        "    print(type(error).__name__, error)\n"
+    )
+    paths = os.pathsep.join([str(tmp_path), str(Path(dgd.__file__).parents[1])])
+
+    def told(**variables: str) -> str:
+        environment = {**os.environ, **variables}
+        command = [sys.executable, "-c", program]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+    assert told(NUMBA_DISABLE_JIT="1") == "off\n"
+    assert told(NUMBA_DISABLE_JIT="0") == f"{compiler()}\n"
+    first, second = told(PYTHONPATH=paths).splitlines()
+    assert first == compiler()
+    assert second == (
+        "ConfigurationError numba is installed and cannot be imported (Numba needs NumPy 1.1 or less); bring it up to "
+        "date with `pip install --upgrade 'dgd[fast]'`, or set NUMBA_DISABLE_JIT=1 to do without"
+    )
