@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -20,11 +20,11 @@ from dgd.data.buffers import Buffers
 from dgd.data.centre import Centre
 from dgd.data.dataset import Chunk
 from dgd.errors import DataError
-from dgd.losses import Gamma, Huber, Logistic, Loss, Poisson, Squared, SquaredHinge
+from dgd.losses import Gamma, Huber, Logistic, Loss, Poisson, Softmax, Squared, SquaredHinge
 from dgd.passes.sums.compiled import use
-from dgd.passes.sums.compiled.compiler import compiler, kernel
+from dgd.passes.sums.compiled.compiler import compiled, compiler
 from dgd.passes.sums.compiled.kinds import KINDS
-from dgd.passes.sums.gradient import AtNull
+from dgd.passes.sums.gradient import AtNull, LossAndGradient
 from dgd.passes.sums.hessian import Hessian
 from dgd.passes.sums.moments import ColumnMoments, TargetMoments
 from dgd.passes.sums.row_sums import RowSums
@@ -122,6 +122,33 @@ def test_a_first_pass_is_that_of_numpy(loss: Loss, stored: str, centred: bool) -
         np.testing.assert_allclose(compiled[3].moments.mean, plain[3].moments.mean, **near)
 
 
+@pytest.mark.parametrize("precision", ["double", "single"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_softmax_is_that_of_numpy(precision: str, weighted: bool) -> None:
+    """Of few classes, of which rows lie side by side, and of many; also where all but nothing is left of the loss."""
+    rng = np.random.default_rng(10)
+    for classes, scale in itertools.product((2, 3, 10, 31, 32, 65, 3000), (1.0, 300.0)):
+        for rows in (0, 1, 2, 130):
+            y = rng.integers(0, classes, rows).astype(float)
+            chunk = Chunk(0, 0, rng.normal(size=(rows, 4)), y, rng.random(rows) if weighted else None, 0)
+            coef = scale * rng.normal(size=(4, classes))
+            parts = TargetMoments(), AtNull(None)
+            sums = gradient_sum(Softmax(classes), rng.normal(size=classes), coef, *parts, precision=precision)
+            (found, _, squares), (expected, _, expected_squares) = both(sums, chunk)
+            near = 2e-12 if precision == "double" else 2e-5
+            np.testing.assert_allclose(found.loss, expected.loss, rtol=near)
+            np.testing.assert_allclose(found.gradient, expected.gradient, rtol=near, atol=near * rows)
+            np.testing.assert_allclose(squares.squares, expected_squares.squares, rtol=100 * near)
+
+
+@pytest.mark.parametrize("y", [-1.0, 3.0, 1.5, np.nan])
+def test_what_is_no_class_is_named(y: float) -> None:
+    chunk = Chunk(0, 0, np.ones((3, 2)), np.array([0.0, y, 2.0]), None, 0)
+    sums = RowSums(Softmax(3), np.zeros(3), np.zeros((2, 3)), (LossAndGradient(),), compiled=True)
+    with pytest.raises(DataError, match="row 1 is"):
+        sums(chunk, Buffers())
+
+
 def test_bits_do_not_depend_on_how_the_rows_lie() -> None:
     rng = np.random.default_rng(5)
     for n in (7, 90):
@@ -155,31 +182,25 @@ def test_single_keeps_its_digits_over_many_rows() -> None:
 
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 def test_exponentials_and_logarithms(dtype: str) -> None:
-    code = losses_module()
     limit, top = (87.0, 88.3) if dtype == "f4" else (708.0, 709.4)
     rng, eps = np.random.default_rng(6), np.finfo(dtype).eps
     x = np.concatenate([[0.0, -0.0, 1.0, -1.0], rng.uniform(-limit, top, 3000), rng.normal(size=3000) * 1e-3])
     x = x.astype(dtype)
-    np.testing.assert_allclose(exp(code, x), np.exp(x.astype("g")).astype("f8"), rtol=2 * eps)
+    np.testing.assert_allclose(exp(x), np.exp(x.astype("g")).astype("f8"), rtol=2 * eps)
     special = np.array([np.inf, 1000.0, np.nan, -np.inf, -1000.0], dtype)
-    found = exp(code, special)
+    found = exp(special)
     assert (found[:2] == np.inf).all()
     assert np.isnan(found[2])
     assert (found[3:] == 0).all()
     t = np.concatenate([[0.0, 1.0], rng.random(3000), 10.0 ** -rng.uniform(0, 30, 3000)]).astype(dtype)
     value = np.zeros_like(t)
-    code._add_log1p(t / (2 + t), len(t), value)
+    compiled("losses")._add_log1p(t / (2 + t), len(t), value)
     np.testing.assert_allclose(value, np.log1p(t.astype("g")).astype("f8"), rtol=4 * eps)
 
 
-def losses_module() -> ModuleType:
-    kernel()
-    return sys.modules["dgd.passes.sums.compiled.losses"]
-
-
-def exp(code: ModuleType, x: np.ndarray) -> np.ndarray:
+def exp(x: np.ndarray) -> np.ndarray:
     found, power = x.copy(), np.empty_like(x)
-    code._exp(found, len(x), power, power.view(f"i{x.itemsize}"))
+    compiled("exponential").exp(found, len(x), power, power.view(f"i{x.itemsize}"))
     return found
 
 
@@ -218,7 +239,7 @@ def test_fits_are_those_without(loss: Loss, solver: str, monkeypatch: pytest.Mon
 
 def counted_calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The columns of each block that compiled code sums from now on."""
-    code, seen = kernel(), []
+    code, seen = compiled("kernel"), []
     whole = code.sum_rows
 
     def sum_rows(*arguments: Any) -> Any:
@@ -238,9 +259,9 @@ def test_bits_do_not_depend_on_threads_or_workers(
     path = tmp_path / "data.zarr"
     with dgd.DatasetWriter(path, chunk_rows=700) as writer:
         writer.append(X, y)
-    for solver in ("newton", "lbfgs"):
-        found = [dgd.fit(path, loss="logistic", solver=solver, threads=threads) for threads in (1, 2, 3)]
-        found.append(dgd.fit(path, loss="logistic", solver=solver, client=two_workers.client))
+    for loss, solver in (("logistic", "newton"), ("logistic", "lbfgs"), (Softmax(2), "lbfgs")):
+        found = [dgd.fit(path, loss=loss, solver=solver, threads=threads) for threads in (1, 2, 3)]
+        found.append(dgd.fit(path, loss=loss, solver=solver, client=two_workers.client))
         assert all((each.theta == found[0].theta).all() for each in found)
         assert found[3].same_bits
 
@@ -262,6 +283,7 @@ def test_which_passes_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(use, "FROM_BYTES", X.nbytes)
     assert all(use.compiles(dataset, loss) for loss in LOSSES)
     assert {type(loss) for loss in LOSSES} == set(KINDS)
+    assert use.compiles(dataset, Softmax(3))
     assert not use.compiles(dataset, dgd.losses.Quantile())
     assert not use.compiles(dgd.open_dataset(X, np.ones((1000, 2))), Squared())
     assert not use.compiles(dgd.open_dataset(X[:999], y[:999]), Squared())
@@ -304,10 +326,10 @@ def test_switched_off_or_out_of_order(tmp_path: Path) -> None:
     assert compiler().startswith("numba ")
     (tmp_path / "numba.py").write_text("raise ImportError('Numba needs NumPy 1.1 or less')")
     program = (
-        "from dgd.passes.sums.compiled.compiler import compiler, kernel\n"
+        "from dgd.passes.sums.compiled.compiler import compiled, compiler\n"
         "print(compiler() or 'off')\n"
         "try:\n"
-        "    compiler() and kernel()\n"
+        "    compiler() and compiled('kernel')\n"
         "except Exception as error:\n"
         "    print(type(error).__name__, error)\n"
     )

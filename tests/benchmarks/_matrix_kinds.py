@@ -7,7 +7,7 @@ on 256 of them, and every thread adds each block's product to one sum.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -97,6 +97,8 @@ class Shape:
     q: int
     stored: str
     dtype: str
+    compiled: bool = False
+    """Whether dgd has numba for it, as it does from 512 MiB on where that is installed."""
 
     @property
     def precision(self) -> str:
@@ -117,7 +119,7 @@ def of_classes(shape: Shape, residual: Callable[[Array, Array], None], machine: 
     """Softmax, beside a bare one or beside its two products."""
     X, coef = shape.X(), shape.coef()
     y = np.random.default_rng(2).integers(0, shape.q, shape.rows)
-    ours = our_pass(machine, X, y, Softmax(shape.q), coef, precision=shape.precision)
+    ours = our_pass(machine, X, y, Softmax(shape.q), coef, precision=shape.precision, compiled=shape.compiled)
     return ours, partial(outputs, machine, X, y, coef, BLOCK_ROWS, residual)
 
 
@@ -161,7 +163,7 @@ def outputs(
     return np.add.reduce([each.sum for each in found])
 
 
-def _classes(asked: float, shape: Shape, residual: Callable[[Array, Array], None] = softmax) -> Kind:
+def _classes(asked: float, shape: Shape, residual: Callable[[Array, Array], None]) -> Kind:
     name = f"softmax {shape.rows:,} × {shape.n}, {shape.q:,} classes, {_data(shape)}"
     note = "bare: the two products alone" if residual is nothing else ""
     return Kind(name, asked, partial(of_classes, shape, residual), note)
@@ -181,16 +183,20 @@ def _hessian(asked: float, shape: Shape) -> Kind:
 
 
 def _data(shape: Shape) -> str:
-    return f"{shape.stored} in {shape.precision}"
+    return f"{shape.stored} in {shape.precision}{', compiled' * shape.compiled}"
 
 
+CLASSES: tuple[tuple[float, Shape, Callable[[Array, Array], None]], ...] = (
+    (1.4, Shape(200_000, 100, 10, "f4", "f4"), nothing),
+    (1.4, Shape(200_000, 100, 10, "f4", "f8"), nothing),
+    (1.15, Shape(40_000, 768, 100, "f4", "f4"), softmax),
+    (1.15, Shape(40_000, 768, 100, "f4", "f8"), softmax),
+    (1.15, Shape(20_000, 512, 1000, "f4", "f4"), softmax),
+    (1.15, Shape(20_000, 512, 1000, "f4", "f8"), softmax),
+)
+COMPILED_CLASSES = tuple(_classes(asked, replace(shape, compiled=True), bare) for asked, shape, bare in CLASSES)
 MATRIX_KINDS = (
-    _classes(1.4, Shape(200_000, 100, 10, "f4", "f4"), nothing),
-    _classes(1.4, Shape(200_000, 100, 10, "f4", "f8"), nothing),
-    _classes(1.15, Shape(40_000, 768, 100, "f4", "f4")),
-    _classes(1.15, Shape(40_000, 768, 100, "f4", "f8")),
-    _classes(1.15, Shape(20_000, 512, 1000, "f4", "f4")),
-    _classes(1.15, Shape(20_000, 512, 1000, "f4", "f8")),
+    *(_classes(*each) for each in CLASSES),
     _targets(1.15, Shape(10_000, 512, 2000, "f4", "f4")),
     _targets(1.15, Shape(10_000, 512, 2000, "f4", "f8")),
     _hessian(1.15, Shape(100_000, 100, 0, "f8", "f8")),

@@ -23,9 +23,9 @@ from dgd.passes.threads import ThreadExecutor
 from ._bare import THREADS
 from ._elementwise_kinds import COMPILED_KINDS, ELEMENTWISE_KINDS
 from ._kind import Kind, Machine, Pass
-from ._matrix_kinds import MATRIX_KINDS
+from ._matrix_kinds import COMPILED_CLASSES, MATRIX_KINDS
 
-KINDS: tuple[Kind, ...] = (*MATRIX_KINDS, *ELEMENTWISE_KINDS, *COMPILED_KINDS)
+KINDS: tuple[Kind, ...] = (*MATRIX_KINDS, *ELEMENTWISE_KINDS, *COMPILED_CLASSES, *COMPILED_KINDS)
 PAIRS, DROPPED = 9, 1
 
 

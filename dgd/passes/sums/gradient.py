@@ -63,7 +63,12 @@ class LossAndGradient(Part):
             found, derivative = _of_rows(block, loss)
             add_gradient(block, derivative, gradient)
         else:
-            found, derivative = _of_outputs(block, loss, gradient[0])
+            left = block.taken("rows", loss) if block.made else None
+            if left is None:
+                found, derivative = _of_outputs(block, loss, gradient[0])
+            else:
+                found, derivative, sums = left
+                gradient[0] += sums
             block.columns.add_transposed(derivative, gradient[1:])
         block.leave("derivative", loss, derivative)
         return LossGradient(total.loss + found, gradient)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import cache
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 
@@ -31,13 +32,12 @@ def compiler() -> str:
 
 
 @cache
-def kernel() -> ModuleType:
-    """The compiled loop. Raises ConfigurationError where numba is installed and does not work."""
+def compiled(name: str) -> ModuleType:
+    """A module of compiled functions. Raises ConfigurationError where numba is installed and does not work."""
     try:
-        from dgd.passes.sums.compiled import kernel as found
+        return import_module(f"dgd.passes.sums.compiled.{name}")
     except ImportError as error:
         raise ConfigurationError(
             f"numba is installed and cannot be imported ({error}); bring it up to date with "
             f"`pip install --upgrade 'dgd[fast]'`, or set {SWITCH}=1 to do without"
         ) from error
-    return found

@@ -12,10 +12,10 @@ from typing import Any, cast
 import numpy as np
 
 from dgd._typing import Array
-from dgd.losses import Loss
+from dgd.losses import Loss, Softmax
 from dgd.passes.sums.blocks import Block, Blocks, Summed, as_block
 from dgd.passes.sums.columns import Columns
-from dgd.passes.sums.compiled.compiler import compiler, kernel
+from dgd.passes.sums.compiled.compiler import compiled, compiler
 from dgd.passes.sums.compiled.kinds import KINDS
 
 READ_AS_STORED = {np.dtype(name) for name in ("f4", "f8", "i1", "u1", "i2", "u2", "i4", "u4")}
@@ -24,17 +24,20 @@ READ_AS_STORED = {np.dtype(name) for name in ("f4", "f8", "i1", "u1", "i2", "u2"
 def summed_blocks(
     blocks: Blocks, loss: Loss, *, gram: bool = False, moments: bool = False, alone: bool = False
 ) -> Iterable[Block]:
-    """The blocks, with their sums where the loop makes them and this process has a compiler for it.
+    """The blocks, with what a loop makes of them where there is one and this process has a compiler for it.
 
     gram: whether products of columns are wanted as well, where columns are few; moments: likewise Σ wx and Σ wx²;
     alone: whether nothing but sums is: raw predictions are then left out.
     """
-    found = isinstance(blocks.X, np.ndarray) and blocks.coef.ndim == 1 and blocks.y is not None and type(loss) in KINDS
-    return _summed(blocks, loss, gram=gram, moments=moments, alone=alone) if found and compiler() else blocks
+    if blocks.y is None or not compiler():
+        return blocks
+    if blocks.coef.ndim == 1 and type(loss) in KINDS and isinstance(blocks.X, np.ndarray):
+        return _summed(blocks, loss, gram=gram, moments=moments, alone=alone)
+    return _with_classes(blocks, loss) if type(loss) is Softmax else blocks
 
 
 def _summed(blocks: Blocks, loss: Loss, *, gram: bool, moments: bool, alone: bool) -> Iterator[Block]:
-    code, coef, dtype, buffers = kernel(), blocks.coef, blocks.dtype, blocks.buffers
+    code, coef, dtype, buffers = compiled("kernel"), blocks.coef, blocks.dtype, blocks.buffers
     n, none = len(coef), coef[:0]
     p = n + 1 if gram and n <= code.NARROW else 0
     y, weight, offset = (
@@ -57,6 +60,22 @@ def _summed(blocks: Blocks, loss: Loss, *, gram: bool, moments: bool, alone: boo
             block.leave("derivative", loss, of_block[1])
             block.leave("second", loss, of_block[2])
         block.leave("sums", loss, Summed(float(value), sums[0], sums[1] if p else None, sums[2] if moments else None))
+        yield block
+
+
+def _with_classes(blocks: Blocks, loss: Loss) -> Iterator[Block]:
+    """Each block with value and derivatives of its rows, and their sums."""
+    code, dtype, classes, buffers = compiled("classes"), blocks.dtype, blocks.coef.shape[1], blocks.buffers
+    by_row = classes >= code.BY_ROW
+    tile, exponentials = code.numbers_needed(classes)
+    memory, power = buffers.take("memory of the loop", (tile,), dtype), buffers.take("powers", (exponentials,), dtype)
+    bits = power.view(f"i{dtype.itemsize}")
+    for block in blocks:
+        shape = block.raw.shape if by_row else block.raw.shape[::-1]
+        derivative, sums = buffers.take("derivative", shape, dtype), np.zeros(classes)
+        y, weight = _to_read(block.y), _to_read(block.raw[:0, 0] if block.weight is None else block.weight)
+        value = code.softmax_rows(block.raw, y, weight, derivative, sums, memory, power, bits)
+        block.leave("rows", loss, (float(value), derivative if by_row else derivative.T, sums))
         yield block
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from dgd.data.dataset import Dataset
-from dgd.losses import Loss
+from dgd.losses import Loss, Softmax
 from dgd.passes.sums.compiled.compiler import compiler
 from dgd.passes.sums.compiled.kinds import KINDS
 
@@ -19,5 +19,5 @@ def compiles(dataset: Dataset, loss: Loss) -> bool:
     """Whether later passes over a dataset are worth it; they are where this process has a compiler."""
     assert dataset.y is not None
     dense = dataset.non_zeros is None and dataset.kinds is None
-    one = type(loss) in KINDS and loss.n_outputs(dataset.y.shape) is None
-    return dense and one and math.prod(dataset.shape) * dataset.dtype.itemsize >= FROM_BYTES and compiler() != ""
+    known = type(loss) is Softmax or (type(loss) in KINDS and loss.n_outputs(dataset.y.shape) is None)
+    return dense and known and math.prod(dataset.shape) * dataset.dtype.itemsize >= FROM_BYTES and compiler() != ""
