@@ -322,11 +322,24 @@ def test_another_version_is_refused_by_name_unless_any_will_do(
     path: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     now = dgd.fitting.checkpoint.identity.bits()
-    monkeypatch.setattr("dgd.fitting.checkpoint.identity.bits", lambda: {**now, what: "9.9"})
+    monkeypatch.setattr("dgd.fitting.checkpoint.identity.bits", lambda **_: {**now, what: "9.9"})
     with pytest.raises(CheckpointError, match=rf"was written with {what} .*\(now 9\.9\): .*any_version=True"):
         dgd.resume(path, X, Y)
     expected = dgd.fit(X, Y, **OPTIONS)
     assert dgd.resume(path, X, Y, any_version=True).theta.tobytes() == expected.theta.tobytes()
+
+
+def test_another_compiler_is_refused_where_one_makes_the_sums(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = path.with_name("compiled.ckpt")
+    with monkeypatch.context() as small:
+        small.setattr("dgd.passes.sums.compiled.use.FROM_BYTES", 1)
+        expected = dgd.fit(X, Y, **OPTIONS)
+        dgd.fit(X, Y, **{**OPTIONS, "max_iter": 3}, checkpoint=compiled, checkpoint_every="pass")
+        assert dgd.resume(compiled, X, Y, max_iter=OPTIONS["max_iter"]).theta.tobytes() == expected.theta.tobytes()
+    monkeypatch.setattr("dgd.fitting.checkpoint.identity.compiler", lambda: "numba 9.9 of another machine")
+    with pytest.raises(CheckpointError, match=r"with compiler numba .* \(now numba 9\.9 of another machine\)"):
+        dgd.resume(compiled, X, Y)
+    assert dgd.resume(path, X, Y).theta.tobytes() == dgd.fit(X, Y, **OPTIONS).theta.tobytes()
 
 
 # ---------------------------------------------------------------- what is damaged

@@ -103,7 +103,7 @@ def test_they_are_those_of_an_oracle(loss: Loss, precision: str, weighted: bool,
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
-@pytest.mark.parametrize("stored", ["f8", "f4", "f2", "i1", "u2", "i8", "?", ">f4"])
+@pytest.mark.parametrize("stored", ["f8", "f4", "f2", "i1", "i8", "?", ">f4"])
 @pytest.mark.parametrize("centred", [False, True])
 def test_a_first_pass_is_that_of_numpy(loss: Loss, stored: str, centred: bool) -> None:
     """All its parts, of what is stored in any way, of few columns and of many."""
@@ -151,8 +151,8 @@ def test_what_is_no_class_is_named(y: float) -> None:
 
 def test_bits_do_not_depend_on_how_the_rows_lie() -> None:
     rng = np.random.default_rng(5)
-    for n in (7, 90):
-        X = rng.normal(size=(4000, n)).astype(np.float32)
+    for n, stored in itertools.product((7, 90), ("f4", "f8", "i1")):
+        X = (10 * rng.normal(size=(4000, n))).astype(stored)
         chunk = chunk_of(X, Logistic())
         frozen = X.copy()
         frozen.flags.writeable = False
@@ -163,11 +163,17 @@ def test_bits_do_not_depend_on_how_the_rows_lie() -> None:
             alone = replace(sums, parts=sums.parts[:1])(chunk, Buffers()).parts[0]
             assert (alone.gradient == expected[0].gradient).all()
             assert alone.loss == expected[0].loss
-            for other in (np.asfortranarray(X), X.astype(">f4"), frozen, np.repeat(X, 2, axis=1)[:, ::2]):
+            for other in (
+                np.asfortranarray(X),
+                X.astype(X.dtype.newbyteorder()),
+                frozen,
+                np.repeat(X, 2, axis=1)[:, ::2],
+            ):
                 found = sums(replace(chunk, X=other), Buffers()).parts
                 assert found[0].loss == expected[0].loss
                 assert (found[0].gradient == expected[0].gradient).all()
                 assert (found[1].values == expected[1].values).all()
+                assert (found[2].mean == expected[2].mean).all()
 
 
 def test_single_keeps_its_digits_over_many_rows() -> None:
@@ -279,16 +285,29 @@ def test_which_passes_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     X = np.ones((1000, 10))
     y = np.ones(1000)
     dataset = dgd.open_dataset(X, y)
-    assert not use.compiles(dataset, Squared())
+    assert not use.is_worth_it(dataset, Squared())
     monkeypatch.setattr(use, "FROM_BYTES", X.nbytes)
-    assert all(use.compiles(dataset, loss) for loss in LOSSES)
+    assert all(use.is_worth_it(dataset, loss) for loss in LOSSES)
     assert {type(loss) for loss in LOSSES} == set(KINDS)
-    assert use.compiles(dataset, Softmax(3))
-    assert not use.compiles(dataset, dgd.losses.Quantile())
-    assert not use.compiles(dgd.open_dataset(X, np.ones((1000, 2))), Squared())
-    assert not use.compiles(dgd.open_dataset(X[:999], y[:999]), Squared())
-    monkeypatch.setattr(use, "compiler", lambda: "")
-    assert not use.compiles(dataset, Squared())
+    assert use.is_worth_it(dataset, Softmax(3))
+    assert not use.is_worth_it(dataset, dgd.losses.Quantile())
+    assert not use.is_worth_it(dgd.open_dataset(X, np.ones((1000, 2))), Squared())
+    assert not use.is_worth_it(dgd.open_dataset(X[:999], y[:999]), Squared())
+
+
+def test_which_fits_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not those of products, which have at most a pass for it, nor steps of a mini-batch, nor many at once."""
+    monkeypatch.setattr(use, "FROM_BYTES", 1)
+    rng = np.random.default_rng(11)
+    X = rng.normal(size=(400, 3))
+    seen = counted_calls(monkeypatch)
+    for solver, compiled_by in (("auto", ""), ("lbfgs", compiler()), ("minibatch", "")):
+        assert dgd.plan(X, X[:, 0], solver=solver).compiler == compiled_by
+        dgd.fit(X, X[:, 0] + rng.normal(size=400), solver=solver, max_iter=3)
+        assert bool(seen) == bool(compiled_by)
+        seen.clear()
+    dgd.cross_validate(X, X[:, 0] > 0, loss="logistic", folds=2)
+    assert not seen
 
 
 def test_the_plan_has_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -302,23 +321,50 @@ def test_the_plan_has_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "compiled by" not in plain.table()
 
 
-def test_the_plan_holds_what_a_compiler_takes(tmp_path: Path) -> None:
-    """In a process of its own, while the code is made."""
-    program = (
-        "import numpy as np, dgd\n"
-        "from dgd.passes.memory import peak_bytes, resident_bytes\n"
-        "import dgd.fitting.fit\n"
-        "from dgd.passes.sums.compiled import use\n"
-        "before = resident_bytes()\n"
-        "use.FROM_BYTES = 1\n"
-        "dgd.fit(np.ones((50, 3)) + np.eye(50, 3), np.arange(50) % 2, loss='logistic', threads=1)\n"
-        "print(peak_bytes() - before, use.COMPILER_BYTES)\n"
-    )
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
-    taken, planned = map(int, done.stdout.split())
-    assert 2**25 < taken <= planned
-    assert list(tmp_path.rglob("*sum_rows*.nbc")), "the code is kept"
+FITS = (
+    "import resource, sys, warnings, numpy as np, dgd, dgd.fitting.fit\n"
+    "from dgd.passes.sums.compiled import use\n"
+    "from dgd.passes.memory import peak_bytes, resident_bytes\n"
+    "use.FROM_BYTES = 1\n"
+    "if 'full' in sys.argv:\n"
+    "    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+    "X, y = np.linspace(-1, 1, 300).reshape(100, 3) ** 3, np.arange(100) % 7\n"
+    "with warnings.catch_warnings(record=True) as told:\n"
+    "    warnings.simplefilter('always')\n"
+    "    before = resident_bytes()\n"
+    "    print(dgd.fit(X, y % 2, loss='logistic', solver='lbfgs', threads=2).theta.tobytes().hex())\n"
+    "    if 'peak' in sys.argv:\n"
+    "        print(peak_bytes() - before)\n"
+    "    if 'softmax' in sys.argv:\n"
+    "        print(dgd.fit(X, y, loss='softmax', solver='lbfgs', threads=2).theta.tobytes().hex())\n"
+    "print(*[str(each.message)[:40] for each in told])\n"
+)
+
+
+def fits(folder: Path, *arguments: str) -> list[str]:
+    """θ of fits in a process of its own, and what it was warned of."""
+    environment, command = {**os.environ, "NUMBA_CACHE_DIR": str(folder)}, [sys.executable, "-c", FITS, *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
+def test_machine_code_that_is_read_has_the_bits_of_that_which_was_made(tmp_path: Path) -> None:
+    """And making it takes no more than is planned."""
+    logistic, peak, *softmax = fits(tmp_path, "softmax", "peak")
+    assert 2**25 < int(peak) <= use.COMPILER_BYTES
+    made = [logistic, *softmax]
+    assert len(list(tmp_path.rglob("*.nbi"))) == 2
+    assert fits(tmp_path, "softmax") == made
+    assert made[-1] == ""
+    for index in tmp_path.rglob("*sum_rows*.nbi"):
+        index.write_bytes(b"")
+    assert fits(tmp_path) == [made[0], "machine code cannot be read or kept (EOF"]
+
+
+@pytest.mark.slow
+def test_machine_code_that_cannot_be_kept_is_made_all_the_same(tmp_path: Path) -> None:
+    _, told = fits(tmp_path, "full")
+    assert told == "machine code cannot be read or kept (OSE"
 
 
 def test_switched_off_or_out_of_order(tmp_path: Path) -> None:
@@ -342,6 +388,7 @@ def test_switched_off_or_out_of_order(tmp_path: Path) -> None:
 
     assert told(NUMBA_DISABLE_JIT="1") == "off\n"
     assert told(NUMBA_DISABLE_JIT="0") == f"{compiler()}\n"
+    assert told(NUMBA_OPT="1") == f"{compiler()} NUMBA_OPT=1\n"
     first, second = told(PYTHONPATH=paths).splitlines()
     assert first == compiler()
     assert second == (

@@ -26,7 +26,7 @@ from dgd.losses import Loss, Squared
 from dgd.passes.plan import Need
 from dgd.passes.products_need import products_need
 from dgd.passes.sums.compiled.compiler import compiler
-from dgd.passes.sums.compiled.use import COMPILER_BYTES, compiles
+from dgd.passes.sums.compiled.use import COMPILER_BYTES, is_worth_it
 from dgd.penalties import Penalty
 from dgd.penalties.parts import check_penalty, differs_by_output
 from dgd.penalties.separable import Separable
@@ -77,12 +77,27 @@ class Method:
 
     def compiles(self, dataset: Dataset) -> bool:
         """Whether compiled code sums what it can."""
-        return compiles(dataset, self.loss)
+        return self.would_compile(dataset) and compiler() != ""
 
-    def need(self, dataset: Dataset, precision: str, split: RowSplit | None = None, *, factor: bool = False) -> Need:
-        """What the passes of a fit need. factor: with room for an R factor, where it sums products."""
+    def would_compile(self, dataset: Dataset) -> bool:
+        """The same, were there a compiler: a fit of products has at most a pass for it, and a mini-batch is small."""
+        return not (self.sums_products or self.solver.is_stochastic) and is_worth_it(dataset, self.loss)
+
+    def need(
+        self,
+        dataset: Dataset,
+        precision: str,
+        split: RowSplit | None = None,
+        *,
+        factor: bool = False,
+        compiled: bool = False,
+    ) -> Need:
+        """What the passes of a fit need.
+
+        factor: with room for an R factor, where it sums products; compiled: for a compiler, where that is of use.
+        """
         p, q = self.n_parameters // (self.outputs or 1), self.outputs or 1
-        compiled = self.compiles(dataset)
+        compiled = compiled and self.compiles(dataset)
         shared = self.loss.quadratic and not differs_by_output(self.penalty)
         hessian_bytes = 8 * (p * p if shared else self.n_parameters**2)
         in_two = self.solver.wants_hessian and self.loss.quadratic and self.penalty.is_smooth

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from numpy.typing import NDArray
 
 import dgd
 from dgd.losses import Loss
+from dgd.passes.sums.compiled import use
 from dgd.passes.sums.gradient import LossAndGradient
 from dgd.passes.sums.row_sums import Part, RowSums
 from dgd.passes.threads import ThreadExecutor
@@ -70,6 +74,13 @@ def our_pass(
     intercept = np.zeros(coef.shape[1:]) if coef.ndim == 2 else 0.0
     sums = RowSums(loss, intercept, coef.astype(np.float64), (LossAndGradient(), *parts), precision, compiled=compiled)
     return partial(machine.executor.sweep, dgd.open_dataset(X, y), sums)
+
+
+@contextmanager
+def compiled_or_not(compiled: bool) -> Iterator[None]:
+    """Whether dgd's passes are summed by numba, whatever the size of the data."""
+    with mock.patch.object(use, "FROM_BYTES", 1 if compiled else sys.maxsize):
+        yield
 
 
 def blocks(part: slice, step: int) -> Iterator[slice]:

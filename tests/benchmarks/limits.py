@@ -40,6 +40,7 @@ import dgd
 from dgd.fitting.record import Record
 
 from ._bare import THREADS, MemoryLoop, StoreLoop
+from ._kind import compiled_or_not
 
 Array = NDArray[Any]
 ROWS, FEATURES = 1_000_000, 100
@@ -103,6 +104,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """What can be chosen on the command line, the options of `measure`."""
     parser.add_argument("--rows", type=int, default=ROWS, help=f"of {FEATURES} features")
     parser.add_argument("--pairs", type=int, default=PAIRS, help=f"that count; {DROPPED} more are dropped")
+    parser.add_argument("--compiled", action="store_true", help="sums by numba, whatever the size")
     parser.add_argument("--place", type=Path, help="where the stores are made, and deleted; by default a temporary one")
     parser.add_argument("--only", nargs="+", choices=KINDS, default=KINDS, help="kinds of lines")
 
@@ -114,6 +116,7 @@ def measure(
     place: Path | None = None,
     only: Sequence[str] = KINDS,
     settled: float = SETTLED,
+    compiled: bool = False,
 ) -> list[dict[str, Any]]:
     """The table; a store at a time is on the disk."""
     X, y = data(rows)
@@ -122,6 +125,7 @@ def measure(
     with (
         tempfile.TemporaryDirectory(dir=place, prefix="dgd-limits-") as made,
         threadpool_limits(1, "blas"),
+        compiled_or_not(compiled),
         ThreadPoolExecutor(THREADS) as pool,
     ):
         for (stored, codec, dtype), lines in itertools.groupby(chosen, key=lambda line: line.data):

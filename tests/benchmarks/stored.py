@@ -37,6 +37,7 @@ from threadpoolctl import threadpool_limits
 import dgd
 
 from ._bare import THREADS, Chunks, Gradient, StoreLoop
+from ._kind import compiled_or_not
 from .limits import SETTLED, descent, in_pairs, timed
 
 Array = NDArray[Any]
@@ -62,6 +63,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """What can be chosen on the command line, the options of `measure`."""
     parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--pairs", type=int, default=PAIRS, help=f"that count; {DROPPED} more are dropped")
+    parser.add_argument("--compiled", action="store_true", help="sums by numba, whatever the size")
     parser.add_argument("--place", type=Path, help="where the stores are made, and deleted; by default a temporary one")
     parser.add_argument("--only", nargs="+", choices=list(BARS), default=list(BARS))
 
@@ -74,12 +76,14 @@ def measure(
     only: Sequence[str] = tuple(BARS),
     batch_rows: int = BATCH_ROWS,
     settled: float = SETTLED,
+    compiled: bool = False,
 ) -> list[dict[str, Any]]:
     """The table; a store at a time is on the disk."""
     found = []
     with ExitStack() as stack:
         made = stack.enter_context(tempfile.TemporaryDirectory(dir=place, prefix="dgd-stored-"))
         stack.enter_context(threadpool_limits(1, "blas"))
+        stack.enter_context(compiled_or_not(compiled))
         pool = stack.enter_context(ThreadPoolExecutor(THREADS))
         for name in only:
             print(f"stored: {name}", file=sys.stderr, flush=True)

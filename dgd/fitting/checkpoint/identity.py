@@ -124,7 +124,7 @@ class Stored:
 
     def check_bits(self) -> None:
         """Raise CheckpointError unless everything that a sum's last bits depend on is as it was."""
-        now = bits()
+        now = bits(compiled="compiler" in self.bits)
         changed = [
             f"{name} {self.bits.get(name)} (now {now[name]})" for name in now if self.bits.get(name) != now[name]
         ]
@@ -164,7 +164,7 @@ def header_of(
 
     def header(arrays: dict[str, Array]) -> dict[str, Any]:
         return {
-            "bits": bits(),
+            "bits": bits(compiled=task.method.would_compile(task.dataset)),
             "data": data,
             "validation": validation_data,
             "seen": encoded(seen(dataset, range(dataset.n_chunks)), arrays),
@@ -188,15 +188,11 @@ def header_of(
     return header
 
 
-def bits() -> dict[str, str]:
-    """What the last bits of a result depend on, besides the data and the problem."""
-    return {
-        "dgd": __version__,
-        "numpy": np.__version__,
-        "BLAS": blas_kernel(),
-        "compiler": compiler() or "none",
-        "machine": platform.machine(),
-    }
+def bits(*, compiled: bool = False) -> dict[str, str]:
+    """What the last bits of a result depend on, besides the data and the problem. compiled: whether passes
+    are where there is a compiler."""
+    found = {"dgd": __version__, "numpy": np.__version__, "BLAS": blas_kernel(), "machine": platform.machine()}
+    return {**found, "compiler": compiler() or "none"} if compiled else found
 
 
 def described(dataset: Dataset) -> list[dict[str, Any]]:

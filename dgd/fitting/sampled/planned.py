@@ -34,7 +34,7 @@ def planned_with_sample(
     """
     sample = (sample_size(method, dataset) if starts_anywhere else None) or metric_sample(method, dataset)
     if sample is not None:
-        need, matrix = method.need(dataset, precision, split), 8 * method.n_parameters**2
+        need, matrix = method.need(dataset, precision, split, compiled=True), 8 * method.n_parameters**2
         if sample.metric:
             matrices, matrix = metric_bytes(sample, getattr(running.executor, "threads", 1), method.outputs or 1), 0
         else:

@@ -152,11 +152,11 @@ def planned_with_factor(
 ) -> tuple[Plan, str]:
     """The plan of a fit, with room for an R factor if there is any, and else why no pass may sum one."""
     factor = method.sums_products and split is None and precision == "double"
-    plan = running.plan(dataset, method.need(dataset, precision, split, factor=factor))
+    plan = running.plan(dataset, method.need(dataset, precision, split, factor=factor, compiled=True))
     if plan.fits or not factor:
         return plan, ""
     reason = (
         f"{COST}, and an R factor needs {size(plan.memory_bytes)} in each process, with {size(plan.memory_limit or 0)} "
         f"allowed"
     )
-    return running.plan(dataset, method.need(dataset, precision, split)), reason
+    return running.plan(dataset, method.need(dataset, precision, split, compiled=True)), reason

@@ -31,4 +31,4 @@ def software() -> dict[str, str]:
 
 def kernel(found: dict[str, str]) -> str:
     """The part of it that decides the bits of a sum."""
-    return ", ".join(text for text in (f"NumPy {found['numpy']}", found["blas"], found["compiler"]) if text)
+    return ", ".join(text for text in (f"NumPy {found['numpy']}", found["blas"], found.get("compiler", "")) if text)

@@ -92,7 +92,7 @@ def _bits(here: Process, workers: Sequence[Process]) -> list[Finding]:
             "leave unlike workers out with --same-bits require, or set OPENBLAS_CORETYPE (say Haswell) alike for all "
             "of them and here"
         )
-        if len({each.facts["compiler"] for each in known}) > 1:
+        if len({each.facts.get("compiler", "") for each in known}) > 1:
             fix += f", with the same numba or {SWITCH}=1 (it sums data from 512 MiB on)"
         text = f"sums may have other last bits: {' and '.join(each)}"
         found.append(Finding(WARNING, "BLAS", text, fix, names_of(known)))

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from dgd.passes.sums.compiled.exponential import exp
-from dgd.passes.sums.compiled.machine_code import exact, in_any_order
+from dgd.passes.sums.compiled.machine_code import called_from_python, exact, in_any_order
 
 GROUP = 16
 """Rows whose logarithm is one: ∏ (1 + a) is kept as what it has above 1, to three roundings for each factor."""
@@ -17,7 +17,7 @@ TILE_NUMBERS, LEAST_ROWS, MOST_ROWS = 2**12, 8, 64
 """Raw predictions that are dealt with together."""
 
 
-@exact
+@called_from_python
 def softmax_rows(raw, y, weight, derivative, of_classes, memory, power, bits):  # type: ignore[no-untyped-def]
     """Σ w·value; w (p − onehot(y)) becomes `derivative`, and is added to `of_classes`, (K,) in float64.
 

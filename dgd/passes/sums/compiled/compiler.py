@@ -3,30 +3,44 @@
 from __future__ import annotations
 
 import os
+import pickle
+import sys
+import threading
+import warnings
 from functools import cache
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
+from typing import Any
 
 from dgd.errors import ConfigurationError
 
 SWITCH = "NUMBA_DISABLE_JIT"
+CHANGING = "NUMBA_OPT", "NUMBA_LOOP_VECTORIZE", "NUMBA_SLP_VECTORIZE", "NUMBA_ENABLE_AVX", "NUMBA_CPU_FEATURES"
+"""numba's variables that may change the order in which numbers are summed."""
 VECTORS = "avx512f", "avx2", "sve"
 """Of a processor's features, the first that it has says how many numbers are summed side by side."""
+
+_lock = threading.Lock()
+_without_keeping = False
 
 
 @cache
 def compiler() -> str:
-    """numba's version and the processor it makes code for; empty where it is not installed, or switched off."""
+    """numba's version, the processor it makes code for, and how if that was set; empty where there is none.
+
+    That is where it is not installed, or switched off.
+    """
     if os.environ.get(SWITCH, "0").strip() not in ("", "0"):
         return ""
     try:
         from llvmlite.binding import get_host_cpu_features, get_host_cpu_name
 
-        name = os.environ.get("NUMBA_CPU_NAME") or get_host_cpu_name()
         features = get_host_cpu_features()
-        widest = next((f" {feature}" for feature in VECTORS if features.get(feature)), "")
-        return f"numba {version('numba')} {name}{widest}"
+        widest = next((feature for feature in VECTORS if features.get(feature)), "")
+        words = f"numba {version('numba')}", os.environ.get("NUMBA_CPU_NAME") or get_host_cpu_name(), widest
+        settings = (f"{name}={os.environ[name]}" for name in CHANGING if os.environ.get(name))
+        return " ".join(word for word in (*words, *settings) if word)
     except (ImportError, OSError, PackageNotFoundError):
         return ""
 
@@ -35,9 +49,44 @@ def compiler() -> str:
 def compiled(name: str) -> ModuleType:
     """A module of compiled functions. Raises ConfigurationError where numba is installed and does not work."""
     try:
-        return import_module(f"dgd.passes.sums.compiled.{name}")
+        found = import_module(f"dgd.passes.sums.compiled.{name}")
     except ImportError as error:
         raise ConfigurationError(
             f"numba is installed and cannot be imported ({error}); bring it up to date with "
             f"`pip install --upgrade 'dgd[fast]'`, or set {SWITCH}=1 to do without"
         ) from error
+    if sys.modules["numba"].config.DISABLE_JIT:
+        raise ConfigurationError(f"numba is switched off by a file of its own; set {SWITCH}=1 to do without it here")
+    return found
+
+
+def called(module: str, function: str, *arguments: Any) -> Any:
+    """What a compiled function returns. Where its machine code cannot be read or kept, it is made and not kept."""
+    try:
+        return getattr(compiled(module), function)(*arguments)
+    except (OSError, EOFError, pickle.UnpicklingError) as error:
+        _keep_no_code(error)
+        return getattr(compiled(module), function)(*arguments)
+
+
+def keeps_code() -> bool:
+    """Whether machine code is kept for other processes."""
+    return not _without_keeping
+
+
+def _keep_no_code(error: Exception) -> None:
+    global _without_keeping
+    with _lock:
+        if _without_keeping:
+            return
+        _without_keeping = True
+        for name in [name for name in sys.modules if name.startswith(f"{__package__}.") and name != __name__]:
+            if any(hasattr(sys.modules[name], each) for each in ("sum_rows", "softmax_rows")):
+                del sys.modules[name]
+        compiled.cache_clear()
+    warnings.warn(
+        f"machine code cannot be read or kept ({error!r}), and each process makes its own, which takes seconds; "
+        f"NUMBA_CACHE_DIR names a folder for it, or empty that",
+        RuntimeWarning,
+        stacklevel=3,
+    )

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from dgd.passes.sums.compiled.losses import each_row
-from dgd.passes.sums.compiled.machine_code import exact, in_any_order
+from dgd.passes.sums.compiled.machine_code import called_from_python, exact, in_any_order
 
 TILE_BYTES, LEAST_ROWS, MOST_ROWS = 2**14, 4, 128
 """Of the rows of a tile, four of which are multiplied together."""
@@ -24,7 +24,7 @@ NARROW, TOGETHER = 32, 4
 """Columns up to which products of columns are summed; and how many of them are multiplied together."""
 
 
-@in_any_order
+@called_from_python
 def sum_rows(kind, parameter, coef, intercept, X, y, weight, offset, of_rows, gradient, gram, moments, memory, bits):  # type: ignore[no-untyped-def]
     """Σ w·value of the rows of X; what else is summed is added to the arrays that are not empty.
 
@@ -62,9 +62,8 @@ def sum_rows(kind, parameter, coef, intercept, X, y, weight, offset, of_rows, gr
             for i in range(count):
                 derivative[i] *= weight[start + i]
                 value[i] *= weight[start + i]
-        for i in range(count):
-            loss += value[i]
-            intercept_sum += derivative[i]
+        loss += _total(value, count)
+        intercept_sum += _total(derivative, count)
         if of_rows.shape[1]:
             for i in range(count):
                 of_rows[0, start + i] = eta[i]
@@ -183,6 +182,15 @@ def _add_moments(X, start, count, weight, moments):  # type: ignore[no-untyped-d
             x = np.float64(X[i, k])
             first[k] += u * x
             second[k] += u * (x * x)
+
+
+@in_any_order
+def _total(numbers, count):  # type: ignore[no-untyped-def]
+    """In float64."""
+    total = 0.0
+    for i in range(count):
+        total += numbers[i]
+    return total
 
 
 @in_any_order

@@ -19,6 +19,10 @@ def each_row(kind, parameter, eta, y, derivative, second, value, small, power, b
     """Value and derivatives of each row, as the class of the loss defines them."""
     zero, one, two = eta.dtype.type(0), eta.dtype.type(1), eta.dtype.type(2)
     count = len(y)
+    if kind in (LOGISTIC, POISSON, GAMMA):
+        for i in range(count):
+            small[i] = eta[i] if kind == POISSON else (-eta[i] if kind == GAMMA else -abs(eta[i]))
+        exp(small, count, power, bits)
     if kind == SQUARED:
         for i in range(count):
             r = eta[i] - y[i]
@@ -35,9 +39,6 @@ def each_row(kind, parameter, eta, y, derivative, second, value, small, power, b
             value[i] = clipped * (r - half * clipped)
     elif kind == LOGISTIC:
         for i in range(count):
-            small[i] = -abs(eta[i])
-        exp(small, count, power, bits)
-        for i in range(count):
             t = small[i]
             other = one / (one + t)
             share = t * other
@@ -50,17 +51,12 @@ def each_row(kind, parameter, eta, y, derivative, second, value, small, power, b
     elif kind == POISSON:
         large = eta.dtype.type(TOO_LARGE)
         for i in range(count):
-            second[i] = eta[i]
-        exp(second, count, power, bits)
-        for i in range(count):
-            derivative[i] = second[i] - y[i]
-            value[i] = second[i] - y[i] * (large if eta[i] > large else eta[i])
+            second[i] = small[i]
+            derivative[i] = small[i] - y[i]
+            value[i] = small[i] - y[i] * (large if eta[i] > large else eta[i])
     elif kind == GAMMA:
         for i in range(count):
-            second[i] = -eta[i]
-        exp(second, count, power, bits)
-        for i in range(count):
-            ratio = y[i] * second[i]
+            ratio = y[i] * small[i]
             derivative[i] = one - ratio
             second[i] = ratio
             value[i] = ratio + eta[i]

@@ -1,7 +1,9 @@
 """How functions of this folder are compiled: to run without Python's lock, once for each kind of argument.
 
-numba keeps the machine code of a function beside its file, by its name and the file's age. Functions that are called
-from other files become part of it: so the name has a digest of all files of the folder.
+Those that are called from Python keep their machine code: numba has it beside the file, by the function's name and the
+file's age. What they call becomes part of it, from other files as well: so the name has a digest of all files of the
+folder. It does so wherever it is called: a function that were called as such would be optimised apart in the process
+that compiles it, and together with its caller in those that load it, with other bits.
 """
 
 from __future__ import annotations
@@ -13,22 +15,26 @@ from typing import Any
 
 import numba
 
+from dgd.passes.sums.compiled.compiler import keeps_code
+
 _SOURCE = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))).hexdigest()
+_IN_ANY_ORDER = {"contract", "reassoc", "nsz"}
 
 
-def _compiled(fastmath: set[str]) -> Callable[[Callable[..., Any]], Any]:
-    def decorate(function: Callable[..., Any]) -> Any:
-        options: dict[str, Any] = {"nogil": True, "fastmath": fastmath, "error_model": "numpy"}
-        function.__qualname__ = f"{function.__name__}_{_SOURCE[:16]}"
-        try:
-            return numba.njit(cache=True, **options)(function)
-        except RuntimeError:  # there is no folder that the code could be kept in
-            return numba.njit(**options)(function)
-
-    return decorate
+def exact(function: Callable[..., Any]) -> Any:
+    """Sums in the order that is written; a product that is added is not rounded before."""
+    return numba.njit(nogil=True, error_model="numpy", fastmath={"contract"}, forceinline=True)(function)
 
 
-exact = _compiled({"contract"})
-"""Sums in the order that is written; a product that is added is not rounded before."""
-in_any_order = _compiled({"contract", "reassoc", "nsz"})
-"""Sums in the order that is quickest."""
+def in_any_order(function: Callable[..., Any]) -> Any:
+    """Sums in the order that is quickest."""
+    return numba.njit(nogil=True, error_model="numpy", fastmath=_IN_ANY_ORDER, forceinline=True)(function)
+
+
+def called_from_python(function: Callable[..., Any]) -> Any:
+    """As `exact`; its machine code is kept, if there is a folder where it can be."""
+    function.__qualname__ = f"{function.__name__}_{_SOURCE[:16]}"
+    try:
+        return numba.njit(nogil=True, error_model="numpy", fastmath={"contract"}, cache=keeps_code())(function)
+    except RuntimeError:  # numba finds no such folder
+        return exact(function)

@@ -1,7 +1,7 @@
 """Blocks of rows whose sums compiled code has made.
 
-It reads numbers of 1, 2 and 4 bytes and float64 as they are stored, in C order; others are converted block by block,
-with the same bits.
+It reads numbers of 1, 2 and 4 bytes and float64 as they are stored, once they are in C order and native byte order;
+others are converted block by block.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dgd._typing import Array
 from dgd.losses import Loss, Softmax
 from dgd.passes.sums.blocks import Block, Blocks, Summed, as_block
 from dgd.passes.sums.columns import Columns
-from dgd.passes.sums.compiled.compiler import compiled, compiler
+from dgd.passes.sums.compiled.compiler import called, compiled, compiler
 from dgd.passes.sums.compiled.kinds import KINDS
 
 READ_AS_STORED = {np.dtype(name) for name in ("f4", "f8", "i1", "u1", "i2", "u2", "i4", "u4")}
@@ -48,13 +48,13 @@ def _summed(blocks: Blocks, loss: Loss, *, gram: bool, moments: bool, alone: boo
     memory = buffers.take("memory of the loop", (code.numbers_needed(n),), dtype)
     bits = memory[: code.MOST_ROWS].view(f"i{dtype.itemsize}")
     parts = blocks.parts()
-    longest = 0 if alone else max(part.stop - part.start for part in parts)
-    of_rows = buffers.take("of rows", (3, longest), dtype)
+    of_rows = buffers.take("of rows", (0 if alone else 3 * max(part.stop - part.start for part in parts),), dtype)
     for part in parts:
         X = _to_read(_readable(blocks.X[part], blocks))
-        of_block = of_rows[:, : len(X)]
+        of_block = of_rows[: 0 if alone else 3 * len(X)].reshape(3, -1)
         sums = np.zeros(n + 1), np.zeros((p, p)), np.zeros((2, n if moments else 0))
-        value = code.sum_rows(*problem, X, y[part], weight[part], offset[part], of_block, *sums, memory, bits)
+        of_part = X, y[part], weight[part], offset[part]
+        value = called("kernel", "sum_rows", *problem, *of_part, of_block, *sums, memory, bits)
         block = blocks.block(part, cast(Columns, WhenAsked(blocks, part)), of_block[0])
         if not alone:
             block.leave("derivative", loss, of_block[1])
@@ -74,7 +74,7 @@ def _with_classes(blocks: Blocks, loss: Loss) -> Iterator[Block]:
         shape = block.raw.shape if by_row else block.raw.shape[::-1]
         derivative, sums = buffers.take("derivative", shape, dtype), np.zeros(classes)
         y, weight = _to_read(block.y), _to_read(block.raw[:0, 0] if block.weight is None else block.weight)
-        value = code.softmax_rows(block.raw, y, weight, derivative, sums, memory, power, bits)
+        value = called("classes", "softmax_rows", block.raw, y, weight, derivative, sums, memory, power, bits)
         block.leave("rows", loss, (float(value), derivative if by_row else derivative.T, sums))
         yield block
 
@@ -94,9 +94,11 @@ class WhenAsked:
 
 
 def _readable(X: Any, blocks: Blocks) -> Array:
-    """Rows that the loop reads as they are."""
-    plain = X.dtype in READ_AS_STORED and X.flags.c_contiguous and X.flags.aligned
-    return X if plain and blocks.centre is None else as_block(X, blocks.dtype, blocks.buffers, blocks.centre)
+    """Rows as the loop reads them: a dtype and its code decide bits, and not how the rows lie."""
+    native = X.dtype.newbyteorder("=")
+    if native not in READ_AS_STORED or blocks.centre is not None:
+        return as_block(X, blocks.dtype, blocks.buffers, blocks.centre)
+    return as_block(X, native, blocks.buffers)
 
 
 def _to_read(array: Array) -> Array:

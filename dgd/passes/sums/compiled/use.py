@@ -1,4 +1,4 @@
-"""Which passes sum loss and gradient by compiled code: a choice of the data and the loss, made once for a fit."""
+"""Which passes compiled code is worth loading for: a choice by the data and the loss, made once for a fit."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ import math
 
 from dgd.data.dataset import Dataset
 from dgd.losses import Loss, Softmax
-from dgd.passes.sums.compiled.compiler import compiler
 from dgd.passes.sums.compiled.kinds import KINDS
 
 FROM_BYTES = 2**29
 """Of X as it is stored. Loading numba takes half a second, which the passes over less do not save."""
-COMPILER_BYTES = 192 * 2**20
+COMPILER_BYTES = 256 * 2**20
 """What numba adds to a process, as measured, and LLVM while it makes the code."""
 
 
-def compiles(dataset: Dataset, loss: Loss) -> bool:
-    """Whether later passes over a dataset are worth it; they are where this process has a compiler."""
+def is_worth_it(dataset: Dataset, loss: Loss) -> bool:
+    """Whether passes over a dataset gain more than loading the compiler takes."""
     assert dataset.y is not None
     dense = dataset.non_zeros is None and dataset.kinds is None
     known = type(loss) is Softmax or (type(loss) in KINDS and loss.n_outputs(dataset.y.shape) is None)
-    return dense and known and math.prod(dataset.shape) * dataset.dtype.itemsize >= FROM_BYTES and compiler() != ""
+    return dense and known and math.prod(dataset.shape) * dataset.dtype.itemsize >= FROM_BYTES
