@@ -103,7 +103,7 @@ def test_they_are_those_of_an_oracle(loss: Loss, precision: str, weighted: bool,
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
-@pytest.mark.parametrize("stored", ["f8", "f4", "f2", "i1", "i8", "?", ">f4"])
+@pytest.mark.parametrize("stored", ["f8", "f4", "f2", "i8", "?", ">f4", pytest.param("i1", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("centred", [False, True])
 def test_a_first_pass_is_that_of_numpy(loss: Loss, stored: str, centred: bool) -> None:
     """All its parts, of what is stored in any way, of few columns and of many."""
@@ -149,9 +149,10 @@ def test_what_is_no_class_is_named(y: float) -> None:
         sums(chunk, Buffers())
 
 
-def test_bits_do_not_depend_on_how_the_rows_lie() -> None:
+@pytest.mark.parametrize("stored", ["f4", "f8", pytest.param("i1", marks=pytest.mark.slow)])
+def test_bits_do_not_depend_on_how_the_rows_lie(stored: str) -> None:
     rng = np.random.default_rng(5)
-    for n, stored in itertools.product((7, 90), ("f4", "f8", "i1")):
+    for n in (7, 90):
         X = (10 * rng.normal(size=(4000, n))).astype(stored)
         chunk = chunk_of(X, Logistic())
         frozen = X.copy()
@@ -356,7 +357,12 @@ def test_machine_code_that_is_read_has_the_bits_of_that_which_was_made(tmp_path:
     assert len(list(tmp_path.rglob("*.nbi"))) == 2
     assert fits(tmp_path, "softmax") == made
     assert made[-1] == ""
-    for index in tmp_path.rglob("*sum_rows*.nbi"):
+
+
+@pytest.mark.slow
+def test_machine_code_that_is_damaged_is_made_anew(tmp_path: Path) -> None:
+    made = fits(tmp_path)
+    for index in tmp_path.rglob("*.nbi"):
         index.write_bytes(b"")
     assert fits(tmp_path) == [made[0], "machine code cannot be read or kept (EOF"]
 

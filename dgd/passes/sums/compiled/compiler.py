@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import sys
 import threading
 import warnings
@@ -21,7 +20,8 @@ CHANGING = "NUMBA_OPT", "NUMBA_LOOP_VECTORIZE", "NUMBA_SLP_VECTORIZE", "NUMBA_EN
 VECTORS = "avx512f", "avx2", "sve"
 """Of a processor's features, the first that it has says how many numbers are summed side by side."""
 
-_lock = threading.Lock()
+_lock = threading.RLock()
+_modules: dict[str, ModuleType] = {}
 _without_keeping = False
 
 
@@ -45,11 +45,33 @@ def compiler() -> str:
         return ""
 
 
-@cache
 def compiled(name: str) -> ModuleType:
     """A module of compiled functions. Raises ConfigurationError where numba is installed and does not work."""
+    if (found := _modules.get(name)) is None:
+        with _lock:
+            found = _modules[name] = _imported(name)
+    return found
+
+
+def called(module: str, function: str, *arguments: Any) -> Any:
+    """What a compiled function returns. Where its machine code cannot be read or kept, it is made and not kept."""
     try:
-        found = import_module(f"dgd.passes.sums.compiled.{name}")
+        return getattr(compiled(module), function)(*arguments)
+    except ConfigurationError:
+        raise
+    except Exception as error:  # whatever a damaged file makes of unpickling
+        _keep_no_code(error)
+        return getattr(compiled(module), function)(*arguments)
+
+
+def keeps_code() -> bool:
+    """Whether machine code is kept for other processes."""
+    return not _without_keeping
+
+
+def _imported(name: str) -> ModuleType:
+    try:
+        found = import_module(f"{__package__}.{name}")
     except ImportError as error:
         raise ConfigurationError(
             f"numba is installed and cannot be imported ({error}); bring it up to date with "
@@ -60,30 +82,15 @@ def compiled(name: str) -> ModuleType:
     return found
 
 
-def called(module: str, function: str, *arguments: Any) -> Any:
-    """What a compiled function returns. Where its machine code cannot be read or kept, it is made and not kept."""
-    try:
-        return getattr(compiled(module), function)(*arguments)
-    except (OSError, EOFError, pickle.UnpicklingError) as error:
-        _keep_no_code(error)
-        return getattr(compiled(module), function)(*arguments)
-
-
-def keeps_code() -> bool:
-    """Whether machine code is kept for other processes."""
-    return not _without_keeping
-
-
 def _keep_no_code(error: Exception) -> None:
     global _without_keeping
     with _lock:
         if _without_keeping:
             return
         _without_keeping = True
-        for name in [name for name in sys.modules if name.startswith(f"{__package__}.") and name != __name__]:
-            if any(hasattr(sys.modules[name], each) for each in ("sum_rows", "softmax_rows")):
-                del sys.modules[name]
-        compiled.cache_clear()
+        for name in _modules:
+            del sys.modules[f"{__package__}.{name}"]
+        _modules.clear()
     warnings.warn(
         f"machine code cannot be read or kept ({error!r}), and each process makes its own, which takes seconds; "
         f"NUMBA_CACHE_DIR names a folder for it, or empty that",

@@ -40,10 +40,7 @@ def _summed(blocks: Blocks, loss: Loss, *, gram: bool, moments: bool, alone: boo
     code, coef, dtype, buffers = compiled("kernel"), blocks.coef, blocks.dtype, blocks.buffers
     n, none = len(coef), coef[:0]
     p = n + 1 if gram and n <= code.NARROW else 0
-    y, weight, offset = (
-        _to_read(none if each is None else np.require(each, requirements=["C", "ALIGNED"]))
-        for each in (blocks.y, blocks.weight, blocks.offset)
-    )
+    y, weight, offset = (_to_read(none if each is None else each) for each in (blocks.y, blocks.weight, blocks.offset))
     problem = KINDS[type(loss)], float(getattr(loss, "delta", 0.0)), _to_read(coef), dtype.type(blocks.intercept)
     memory = buffers.take("memory of the loop", (code.numbers_needed(n),), dtype)
     bits = memory[: code.MOST_ROWS].view(f"i{dtype.itemsize}")
@@ -102,7 +99,7 @@ def _readable(X: Any, blocks: Blocks) -> Array:
 
 
 def _to_read(array: Array) -> Array:
-    """A view that cannot be written to: numba makes other code for arrays that can."""
-    found = array.view()
+    """In C order, and a view that cannot be written to: numba makes other code for arrays that can."""
+    found = np.require(array, requirements=["C", "ALIGNED"]).view()
     found.flags.writeable = False
     return found
