@@ -40,6 +40,9 @@ def threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadExecutor]:
     executor.close()
 
 
+LONG = 0.01
+"""Seconds of a request, beside which those between two of them do not count on a busy machine."""
+
 GRIDS = [
     {},
     {"shards": True},
@@ -75,7 +78,8 @@ def test_same_bits_with_threads(slow: SlowStore, threads: ThreadExecutor) -> Non
     assert_nothing_is_left(slow)
 
 
-def test_a_fold_reads_ahead_in_its_own_order(slow: SlowStore) -> None:
+def test_a_fold_reads_ahead_in_its_own_order() -> None:
+    slow = store(seconds=LONG)
     dataset = dgd.open_dataset(slow)
     order = [int(k) for k in np.random.default_rng(1).permutation(dataset.n_chunks)][:10]
     found = InlineExecutor().fold(dataset, lambda value, chunk, buffers: [*value, chunk.index], [], order)
@@ -128,7 +132,8 @@ def test_an_error_is_that_of_the_chunk_that_has_it(
     assert not caplog.records, "what nobody waits for is not logged either"
 
 
-def test_faults_of_a_source(slow: SlowStore) -> None:
+def test_faults_of_a_source() -> None:
+    slow = store(seconds=LONG)
     source = FaultySource(source_of(slow), {"y/c/7": dropped})
     dataset = open_group(Group(source))
     with pytest.raises(MissingChunkError, match="c/7"):
