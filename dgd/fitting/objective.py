@@ -234,8 +234,8 @@ class Objective:
 
     def measured(self, known: Known, null: NullSums, gradient: Vector, scale: float) -> Known:
         """With the norm of the gradient at the best constant, and of what rounding makes of a gradient."""
-        measure = Measure(self.penalty, self.dataset.shape[0], self.precision, centred=self.centres)
-        return measure.known(known, null, gradient, scale)
+        how = Measure(self.penalty, self.dataset.shape[0], self.precision, centred=self.centres)
+        return how.known(known, null, gradient, scale)
 
     def evaluation(self, point: Vector, mean: float, gradient: Vector, known: Known, *, hessian: bool) -> Evaluation:
         """F and its gradient, from the mean loss and its gradient in the solver's coordinates."""

@@ -189,8 +189,10 @@ def header_of(
 
 
 def bits(*, compiled: bool = False) -> dict[str, str]:
-    """What the last bits of a result depend on, besides the data and the problem. compiled: whether passes
-    are where there is a compiler."""
+    """What the last bits of a result depend on, besides the data and the problem.
+
+    compiled: whether passes are compiled where there is a compiler.
+    """
     found = {"dgd": __version__, "numpy": np.__version__, "BLAS": blas_kernel(), "machine": platform.machine()}
     return {**found, "compiler": compiler() or "none"} if compiled else found
 

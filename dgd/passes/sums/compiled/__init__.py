@@ -1,5 +1,6 @@
-"""Loss and gradient by machine code of numba, the extra `fast`: large dense data, one output, the commonest losses.
+"""Sums by machine code of numba, the extra `fast`: large dense data, one output or a softmax, the commonest losses.
 
-`use` says which passes take it and `compiler` what this process would make it with; `rows` calls the loop of `kernel`.
+`use` says which passes it is worth loading for and `compiler` what this process would make it with; `rows` calls the
+loops of `kernel`, for one output, and of `classes`.
 Without numba, and for everything else, sums are those of NumPy and BLAS.
 """

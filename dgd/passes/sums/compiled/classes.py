@@ -79,7 +79,7 @@ def softmax_rows(raw, y, weight, derivative, of_classes, memory, power, bits):  
 
 def numbers_needed(classes: int) -> tuple[int, int]:
     """Of the arithmetic's dtype, as memory for so many classes: of tile and rows, and of exponentials."""
-    tile = classes * max(LEAST_ROWS, min(MOST_ROWS, TILE_NUMBERS // classes))
+    tile = classes * _rows_of_tile.py_func(classes)
     return 4 * MOST_ROWS + tile * (classes < BY_ROW), tile
 
 

@@ -99,7 +99,7 @@ def _padded(n):  # type: ignore[no-untyped-def]
 
 def numbers_needed(n: int) -> int:
     """Of the arithmetic's dtype, as memory for n columns."""
-    wide = (n + TOGETHER) // TOGETHER * TOGETHER
+    wide: int = _padded.py_func(n)
     return TILE_ROWS * MOST_ROWS + n + wide * (2 * MOST_ROWS + wide) * (n <= NARROW)
 
 
