@@ -141,10 +141,67 @@ def test_a_softmax_is_that_of_numpy(precision: str, weighted: bool) -> None:
             np.testing.assert_allclose(squares.squares, expected_squares.squares, rtol=100 * near)
 
 
+@pytest.mark.parametrize("precision", ["double", "single"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_few_classes_are_those_of_an_oracle(precision: str, weighted: bool) -> None:
+    """Loss and gradient alone, of rows and classes that are no multiple, and of columns that are."""
+    rng = np.random.default_rng(12)
+    for classes, rows, n in itertools.product((2, 3, 7, 10, 16), (0, 1, 3, 4, 66, 130), (32, 101)):
+        X, y = rng.normal(size=(rows, n)).astype("f4"), rng.integers(0, classes, rows).astype(float)
+        chunk = Chunk(0, 0, X, y, rng.random(rows) if weighted else None, 0)
+        intercept, coef = rng.normal(size=classes), 3 * rng.normal(size=(n, classes)) / n**0.5
+        sums = RowSums(Softmax(classes), intercept, coef, (LossAndGradient(),), precision, compiled=True)
+        seen, (found,) = chosen(sums, chunk)
+        assert seen == ["sum_few_classes"]
+        eta = X.astype("g") @ coef + intercept
+        p = np.exp(eta - eta.max(axis=1, keepdims=True, initial=-np.inf))
+        p /= p.sum(axis=1, keepdims=True)
+        own = np.arange(rows), y.astype(int)
+        w = np.ones(rows, "g") if chunk.weight is None else chunk.weight
+        value = -(w * np.log(p[own])).sum()
+        p[own] -= 1
+        residual = p * w[:, None]
+        near = NEAR[precision]
+        np.testing.assert_allclose(found.loss, float(value), rtol=near, atol=near)
+        expected = np.vstack([residual.sum(axis=0), X.T @ residual]).astype(float)
+        np.testing.assert_allclose(found.gradient, expected, rtol=near, atol=near * max(1, rows) ** 0.5)
+        assert found.gradient.dtype == np.float64
+
+
+def chosen(sums: RowSums, chunk: Chunk) -> tuple[list[str], Any]:
+    """The loops that are called for a chunk, and its parts."""
+    from dgd.passes.sums.compiled import rows
+
+    seen: list[str] = []
+
+    def called(module: str, function: str, *arguments: Any) -> Any:
+        seen.append(function)
+        return getattr(compiled(module), function)(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rows, "called", called)
+        return seen, sums(chunk, Buffers()).parts
+
+
+def test_which_loop_a_softmax_has() -> None:
+    """Few classes of rows that are not narrow have their own products, where nothing but sums is wanted."""
+    for n, classes, parts, expected in (
+        (32, 16, (), "sum_few_classes"),
+        (31, 16, (), "softmax_rows"),
+        (32, 17, (), "softmax_rows"),
+        (32, 16, (AtNull(None),), "softmax_rows"),
+    ):
+        chunk = Chunk(0, 0, np.ones((3, n), "f4"), np.zeros(3), None, 0)
+        parts = LossAndGradient(), *parts
+        seen, _ = chosen(RowSums(Softmax(classes), 0.0, np.zeros((n, classes)), parts, compiled=True), chunk)
+        assert seen == [expected]
+
+
 @pytest.mark.parametrize("y", [-1.0, 3.0, 1.5, np.nan])
-def test_what_is_no_class_is_named(y: float) -> None:
-    chunk = Chunk(0, 0, np.ones((3, 2)), np.array([0.0, y, 2.0]), None, 0)
-    sums = RowSums(Softmax(3), np.zeros(3), np.zeros((2, 3)), (LossAndGradient(),), compiled=True)
+@pytest.mark.parametrize("n", [2, 40])
+def test_what_is_no_class_is_named(y: float, n: int) -> None:
+    chunk = Chunk(0, 0, np.ones((3, n), "f4"), np.array([0.0, y, 2.0]), None, 0)
+    sums = RowSums(Softmax(3), np.zeros(3), np.zeros((n, 3)), (LossAndGradient(),), compiled=True)
     with pytest.raises(DataError, match="row 1 is"):
         sums(chunk, Buffers())
 
@@ -175,6 +232,12 @@ def test_bits_do_not_depend_on_how_the_rows_lie(stored: str) -> None:
                 assert (found[0].gradient == expected[0].gradient).all()
                 assert (found[1].values == expected[1].values).all()
                 assert (found[2].mean == expected[2].mean).all()
+            of_classes = RowSums(Softmax(2), 0.1, np.ones((n, 2)), (LossAndGradient(),), precision, compiled=True)
+            (few,) = of_classes(chunk, Buffers()).parts
+            for other in (np.asfortranarray(X), X.astype(X.dtype.newbyteorder()), np.repeat(X, 2, axis=1)[:, ::2]):
+                (found,) = of_classes(replace(chunk, X=other), Buffers()).parts
+                assert found.loss == few.loss
+                assert (found.gradient == few.gradient).all()
 
 
 def test_single_keeps_its_digits_over_many_rows() -> None:
@@ -263,10 +326,16 @@ def test_bits_do_not_depend_on_threads_or_workers(
     monkeypatch.setattr(use, "FROM_BYTES", 1)
     rng = np.random.default_rng(8)
     X, y = rng.normal(size=(20_000, 12)).astype(np.float32), rng.integers(0, 2, 20_000)
-    path = tmp_path / "data.zarr"
-    with dgd.DatasetWriter(path, chunk_rows=700) as writer:
-        writer.append(X, y)
-    for loss, solver in (("logistic", "newton"), ("logistic", "lbfgs"), (Softmax(2), "lbfgs")):
+    narrow, wide = tmp_path / "narrow.zarr", tmp_path / "wide.zarr"
+    for path in (narrow, wide):
+        with dgd.DatasetWriter(path, chunk_rows=700) as writer:
+            writer.append(X if path is narrow else np.hstack([X, X**2, X**3]), y)
+    for path, loss, solver in (
+        (narrow, "logistic", "newton"),
+        (narrow, "logistic", "lbfgs"),
+        (narrow, Softmax(2), "lbfgs"),
+        (wide, Softmax(2), "lbfgs"),
+    ):
         found = [dgd.fit(path, loss=loss, solver=solver, threads=threads) for threads in (1, 2, 3)]
         found.append(dgd.fit(path, loss=loss, solver=solver, client=two_workers.client))
         assert all((each.theta == found[0].theta).all() for each in found)
@@ -337,7 +406,7 @@ FITS = (
     "    if 'peak' in sys.argv:\n"
     "        print(peak_bytes() - before)\n"
     "    if 'softmax' in sys.argv:\n"
-    "        print(dgd.fit(X, y, loss='softmax', solver='lbfgs', threads=2).theta.tobytes().hex())\n"
+    "        print(dgd.fit(np.tile(X, 12), y, loss='softmax', solver='lbfgs', threads=2).theta.tobytes().hex())\n"
     "print(*[str(each.message)[:40] for each in told])\n"
 )
 
@@ -354,7 +423,7 @@ def test_machine_code_that_is_read_has_the_bits_of_that_which_was_made(tmp_path:
     logistic, peak, *softmax = fits(tmp_path, "softmax", "peak")
     assert 2**25 < int(peak) <= use.COMPILER_BYTES
     made = [logistic, *softmax]
-    assert len(list(tmp_path.rglob("*.nbi"))) == 2
+    assert len(list(tmp_path.rglob("*.nbi"))) == 3
     assert fits(tmp_path, "softmax") == made
     assert made[-1] == ""
 

@@ -15,6 +15,8 @@ BY_ROW = 32
 """So many classes lie side by side; of fewer the rows do."""
 TILE_NUMBERS, LEAST_ROWS, MOST_ROWS = 2**12, 8, 64
 """Raw predictions that are dealt with together."""
+OF_ROW = 4
+"""Numbers that are made of each row."""
 
 
 @called_from_python
@@ -24,63 +26,75 @@ def softmax_rows(raw, y, weight, derivative, of_classes, memory, power, bits):  
     y: the index of each row's class; weight: may be empty. derivative: (rows, K), of fewer classes than `BY_ROW` its
     transpose. memory, power: as many numbers as `numbers_needed` says; bits: those of `power` as integers.
     """
-    kind, one, zero = derivative.dtype.type, derivative.dtype.type(1), derivative.dtype.type(0)
     rows, classes = raw.shape
     step, by_row = _rows_of_tile(classes), classes >= BY_ROW
-    of_row, tile = memory[: 4 * MOST_ROWS].reshape(4, MOST_ROWS), memory[4 * MOST_ROWS :]
-    factor, below, of_own, others = of_row[0], of_row[1], of_row[2], of_row[3]
+    of_row, tile = memory[: OF_ROW * MOST_ROWS].reshape(OF_ROW, MOST_ROWS), memory[OF_ROW * MOST_ROWS :]
+    factor = of_row[0]
     loss = 0.0
     for start in range(0, rows, step):
         count = min(step, rows - start)
-        some, of_y = raw[start : start + count], y[start : start + count]
+        some, of_y, of_weight = raw[start : start + count], y[start : start + count], weight[start : start + count]
         if by_row:
             numbers = derivative[start : start + count].reshape(-1)
             _less_greatest_by_row(some, numbers.reshape(count, classes), power)
         else:
             numbers = tile[: classes * count]
-            _less_greatest_by_class(some, numbers.reshape(classes, count), factor)
-        for i in range(count):
-            below[i] = numbers[_place(i, of_y[i], count, classes, by_row)]
-        exp(numbers, count * classes, power, bits)
-        for i in range(count):
-            at = _place(i, of_y[i], count, classes, by_row)
-            known = 0 <= of_y[i] < classes and of_y[i] == int(of_y[i])
-            of_own[i] = numbers[at] if known else kind(np.nan)
-            numbers[at] = zero
-        if by_row:
-            for i in range(count):
-                others[i] = _sum(numbers[i * classes : (i + 1) * classes])
-        else:
-            _sum_rows(numbers.reshape(classes, count), others)
-        product = 0.0
-        for i in range(count):
-            above, w = np.float64(others[i] + (of_own[i] - one)), one
-            if len(weight):
-                w = weight[start + i]
-                loss += w * (math.log1p(above) - below[i])
-            else:
-                loss -= below[i]
-                product += above * (1 + product)
-                if i % GROUP == GROUP - 1:
-                    loss += math.log1p(product)
-                    product = 0.0
-            factor[i] = w / (others[i] + of_own[i])
-            numbers[_place(i, of_y[i], count, classes, by_row)] = -others[i]
-        loss += math.log1p(product)
+            _transpose(some, numbers.reshape(classes, count))
+            less_greatest(numbers.reshape(classes, count), factor)
+        loss += softmax_tile(numbers, count, by_row, of_y, of_weight, of_row, power, bits)
         if by_row:
             for i in range(count):
                 _scale_and_add(derivative[start + i], factor[i], of_classes)
         else:
             for k in range(classes):
                 into = derivative[k, start : start + count]
-                of_classes[k] += _scaled(numbers[k * count : (k + 1) * count], factor, into)
+                of_classes[k] += scaled(numbers[k * count : (k + 1) * count], factor, into)
     return loss
+
+
+@exact
+def softmax_tile(numbers, count, by_row, y, weight, of_row, power, bits):  # type: ignore[no-untyped-def]
+    """Σ w·value of some rows, from predictions less the greatest of each row, in one dimension.
+
+    They become what a row's factor, in of_row[0], makes w (p − onehot(y)).
+    """
+    kind, one, zero = numbers.dtype.type, numbers.dtype.type(1), numbers.dtype.type(0)
+    factor, below, of_own, others = of_row[0], of_row[1], of_row[2], of_row[3]
+    classes = len(numbers) // count
+    for i in range(count):
+        below[i] = numbers[_place(i, y[i], count, classes, by_row)]
+    exp(numbers, count * classes, power, bits)
+    for i in range(count):
+        at = _place(i, y[i], count, classes, by_row)
+        known = 0 <= y[i] < classes and y[i] == int(y[i])
+        of_own[i] = numbers[at] if known else kind(np.nan)
+        numbers[at] = zero
+    if by_row:
+        for i in range(count):
+            others[i] = _sum(numbers[i * classes : (i + 1) * classes])
+    else:
+        _sum_rows(numbers.reshape(classes, count), others)
+    loss = product = 0.0
+    for i in range(count):
+        above, w = np.float64(others[i] + (of_own[i] - one)), one
+        if len(weight):
+            w = weight[i]
+            loss += w * (math.log1p(above) - below[i])
+        else:
+            loss -= below[i]
+            product += above * (1 + product)
+            if i % GROUP == GROUP - 1:
+                loss += math.log1p(product)
+                product = 0.0
+        factor[i] = w / (others[i] + of_own[i])
+        numbers[_place(i, y[i], count, classes, by_row)] = -others[i]
+    return loss + math.log1p(product)
 
 
 def numbers_needed(classes: int) -> tuple[int, int]:
     """Of the arithmetic's dtype, as memory for so many classes: of tile and rows, and of exponentials."""
     tile = classes * _rows_of_tile.py_func(classes)
-    return 4 * MOST_ROWS + tile * (classes < BY_ROW), tile
+    return OF_ROW * MOST_ROWS + tile * (classes < BY_ROW), tile
 
 
 @exact
@@ -117,18 +131,25 @@ def _less_greatest_by_row(raw, out, memory):  # type: ignore[no-untyped-def]
 
 
 @exact
-def _less_greatest_by_class(raw, out, greatest):  # type: ignore[no-untyped-def]
-    """The same, a class in each row of `out`."""
-    rows, classes = raw.shape
-    for k in range(classes):
+def _transpose(raw, out):  # type: ignore[no-untyped-def]
+    for k in range(len(out)):
         into = out[k]
-        for i in range(rows):
+        for i in range(len(raw)):
             into[i] = raw[i, k]
-            greatest[i] = into[i] if k == 0 or into[i] > greatest[i] else greatest[i]
+
+
+@exact
+def less_greatest(raw, greatest):  # type: ignore[no-untyped-def]
+    """Raw predictions, a class in each row, less the greatest of each column."""
+    classes, rows = raw.shape
     for k in range(classes):
-        into = out[k]
+        of_class = raw[k]
         for i in range(rows):
-            into[i] -= greatest[i]
+            greatest[i] = of_class[i] if k == 0 or of_class[i] > greatest[i] else greatest[i]
+    for k in range(classes):
+        of_class = raw[k]
+        for i in range(rows):
+            of_class[i] -= greatest[i]
 
 
 @in_any_order
@@ -159,7 +180,7 @@ def _scale_and_add(row, factor, total):  # type: ignore[no-untyped-def]
 
 
 @in_any_order
-def _scaled(row, factors, out):  # type: ignore[no-untyped-def]
+def scaled(row, factors, out):  # type: ignore[no-untyped-def]
     """Numbers times factors, and their sum in float64."""
     total = 0.0
     for i in range(len(out)):

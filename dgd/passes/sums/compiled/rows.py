@@ -18,6 +18,8 @@ from dgd.passes.sums.columns import Columns
 from dgd.passes.sums.compiled.compiler import called, compiled, compiler
 from dgd.passes.sums.compiled.kinds import KINDS
 
+FEW_CLASSES, LEAST_COLUMNS = 16, 32
+"""Classes up to which, and columns from which on, the loop multiplies them; BLAS is quicker elsewhere."""
 READ_AS_STORED = {np.dtype(name) for name in ("f4", "f8", "i1", "u1", "i2", "u2", "i4", "u4")}
 
 
@@ -33,7 +35,9 @@ def summed_blocks(
         return blocks
     if blocks.coef.ndim == 1 and type(loss) in KINDS and isinstance(blocks.X, np.ndarray):
         return _summed(blocks, loss, gram=gram, moments=moments, alone=alone)
-    return _with_classes(blocks, loss) if type(loss) is Softmax else blocks
+    if type(loss) is not Softmax:
+        return blocks
+    return _summed_classes(blocks, loss) if alone and _are_few(blocks) else _with_classes(blocks, loss)
 
 
 def _summed(blocks: Blocks, loss: Loss, *, gram: bool, moments: bool, alone: bool) -> Iterator[Block]:
@@ -57,6 +61,34 @@ def _summed(blocks: Blocks, loss: Loss, *, gram: bool, moments: bool, alone: boo
             block.leave("derivative", loss, of_block[1])
             block.leave("second", loss, of_block[2])
         block.leave("sums", loss, Summed(float(value), sums[0], sums[1] if p else None, sums[2] if moments else None))
+        yield block
+
+
+def _are_few(blocks: Blocks) -> bool:
+    """Whether the loop multiplies dense rows with the coefficients of each class in less time than BLAS."""
+    n, classes = blocks.coef.shape
+    return classes <= FEW_CLASSES and n >= LEAST_COLUMNS and isinstance(blocks.X, np.ndarray) and blocks.offset is None
+
+
+def _summed_classes(blocks: Blocks, loss: Loss) -> Iterator[Block]:
+    """Each block with the sums over its rows, and nothing else."""
+    code, dtype, buffers, (n, classes) = compiled("few_classes"), blocks.dtype, blocks.buffers, blocks.coef.shape
+    coef, intercept = _to_read(blocks.coef.T), _to_read(np.broadcast_to(blocks.intercept, classes))
+    assert blocks.y is not None
+    y, weight = _to_read(blocks.y), _to_read(intercept[:0] if blocks.weight is None else blocks.weight)
+    numbers, exponentials = code.numbers_needed(classes, n)
+    memory, power = (
+        buffers.take("memory of the loop", (numbers,), dtype),
+        buffers.take("powers", (exponentials,), dtype),
+    )
+    bits = power.view(f"i{dtype.itemsize}")
+    for part in blocks.parts():
+        X, sums = _to_read(_readable(blocks.X[part], blocks)), np.zeros((classes, n + 1))
+        value = called(
+            "few_classes", "sum_few_classes", coef, intercept, X, y[part], weight[part], sums, memory, power, bits
+        )
+        block = blocks.block(part, cast(Columns, WhenAsked(blocks, part)), memory[:0].reshape(0, classes))
+        block.leave("sums", loss, Summed(float(value), sums.T, None, None))
         yield block
 
 
