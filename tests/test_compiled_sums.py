@@ -120,6 +120,7 @@ def test_a_first_pass_is_that_of_numpy(loss: Loss, stored: str, centred: bool) -
                 if isinstance(expected_value := getattr(expected, name), float | np.ndarray):
                     np.testing.assert_allclose(getattr(found, name), expected_value, **near, err_msg=name)
         np.testing.assert_allclose(compiled[3].moments.mean, plain[3].moments.mean, **near)
+        np.testing.assert_allclose(compiled[3].moments.squares, plain[3].moments.squares, **near)
 
 
 @pytest.mark.parametrize("precision", ["double", "single"])

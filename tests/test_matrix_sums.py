@@ -216,7 +216,7 @@ def test_moments_keep_their_digits_wherever_the_mean_is(
 
 def test_the_products_of_a_first_pass_have_the_moments_in_them(monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[tuple[int, ...]] = []
-    for name in ("_near_zero", "_centred"):
+    for name in ("_near_zero", "_centred", "_of_one_column"):
         made = getattr(dense_module, name)
         monkeypatch.setattr(dense_module, name, lambda X, *on, made=made: looked.append(X.shape[1]) or made(X, *on))
     rng = np.random.default_rng(5)

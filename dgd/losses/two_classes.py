@@ -56,8 +56,9 @@ class TwoClasses(NumberLoss):
         if self.classes is not None:
             return class_indices(y, self.classes, dtype)
         encoded = numbers(y, dtype)
-        valid = (encoded >= 0) & (encoded <= 1)
-        return encoded if valid.all() else np.where(valid, encoded, np.nan)
+        if encoded.min(initial=0) >= 0 and encoded.max(initial=0) <= 1:
+            return encoded
+        return np.where((encoded >= 0) & (encoded <= 1), encoded, np.nan)
 
     def saturated(self, y: FloatArray) -> FloatArray:
         """The entropy of y, summed over the outputs: 0 for y = 0 and y = 1."""

@@ -250,8 +250,8 @@ def make_plan(dataset: Dataset, resources: Resources, need: Need, *, resident: s
     outputs, hessian_bytes = need.outputs, need.hessian_bytes
     dtype = np.dtype(np.float64 if need.precision == "double" else np.float32)
     n = dataset.shape[1]
-    workspace = max(workspace_bytes(dataset, outputs, dtype, hessian=hessian_bytes > 0), need.block_bytes)
-    workspace += need.bytes_per_row * dataset.chunk_rows
+    blocks = workspace_bytes(dataset, outputs, dtype, hessian=hessian_bytes > 0, compiled=bool(need.compiler))
+    workspace = max(blocks, need.block_bytes) + need.bytes_per_row * dataset.chunk_rows
     stored = dataset.non_zeros
     depth = dataset.n_chunks.bit_length() + 1
     threads = min(resources.threads, dataset.n_chunks)

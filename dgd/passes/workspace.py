@@ -21,13 +21,18 @@ BLOCKS = 2
 """Micro-blocks alive at once: the converted one, and row vectors with the centred piece of the first pass."""
 
 
-def workspace_bytes(dataset: Dataset, outputs: int, dtype: np.dtype[Any], *, hessian: bool) -> int:
-    """Of a thread, for its micro-blocks."""
+def workspace_bytes(
+    dataset: Dataset, outputs: int, dtype: np.dtype[Any], *, hessian: bool, compiled: bool = False
+) -> int:
+    """Of a thread, for its micro-blocks; compiled: whether loops of compiled code may take them."""
     n, found = dataset.shape[1], dataset.non_zeros
     if dataset.kinds is not None:
         return _of_kinds(dataset, dataset.kinds, outputs, hessian=hessian)
     if found is None:
-        rows = min(block_rows(n, dtype, outputs=outputs, hessian=hessian), dataset.chunk_rows)
+        most = block_rows(n, dtype, outputs=outputs, hessian=hessian)
+        if compiled:
+            most = max(most, block_rows(n, dtype, outputs=outputs, compiled=True))
+        rows = min(most, dataset.chunk_rows)
         # A block's product before it is added: of X and residuals, or of X and itself, and the rows scaled for that.
         products = n * outputs + (3 * n * n + rows * n if hessian else 0)
         return BLOCKS * 8 * rows * (n + 4 * outputs) + 8 * products

@@ -32,6 +32,9 @@ OUTPUTS = 16
 PRODUCT_ROWS = 1024
 HESSIAN_ROWS = 2048
 LARGEST_BLOCK_BYTES = 2**26
+COMPILED_BLOCK_BYTES, COMPILED_ROWS = 12 * 2**20, 2**17
+"""Of a block, and its rows at most, where one loop of compiled code takes rows in tiles of its own: a chunk of 4 MiB
+that has 15 columns of float32, and its row vectors, in float64. Calls take longer than what is saved by fewer rows."""
 SCALED_BYTES = 2**21
 """Rows times a number each, which are then multiplied by themselves."""
 NARROW, SMALL_PRODUCT, NARROW_SCALED_BYTES = 32, 10**6, 2**19
@@ -45,12 +48,17 @@ MULTIPLE, MANY = 8, 64
 
 
 @lru_cache(maxsize=256)
-def block_rows(n_features: int, dtype: np.dtype[Any], *, outputs: int = 1, hessian: bool = False) -> int:
+def block_rows(
+    n_features: int, dtype: np.dtype[Any], *, outputs: int = 1, hessian: bool = False, compiled: bool = False
+) -> int:
     """The rows of a micro-block: as many as its bytes hold of X and of its row vectors, and never less than 16.
 
-    Fewer of narrow rows, more where the sums are large. hessian: whether one is summed.
+    Fewer of narrow rows, more where the sums are large. hessian: whether one is summed; compiled: whether a loop of
+    compiled code makes all sums that are not vectors.
     """
     row_bytes = dtype.itemsize * (n_features + 4 * outputs)
+    if compiled:
+        return max(16, min(COMPILED_BLOCK_BYTES // row_bytes, COMPILED_ROWS))
     wanted = min(_wanted_rows(n_features, dtype, outputs, hessian=hessian), LARGEST_BLOCK_BYTES // row_bytes)
     return max(16, min(MICRO_BLOCK_BYTES // row_bytes, NARROW_VECTOR_BYTES // dtype.itemsize), wanted)
 

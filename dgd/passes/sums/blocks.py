@@ -48,10 +48,12 @@ class Summed:
     """Σ w·value."""
     gradient: Vector
     """Σr and Xᵀr, (n + 1,)."""
-    gram: Vector | None
+    gram: Vector | None = None
     """[1 X]ᵀ diag(w·second) [1 X], (n + 1, n + 1)."""
-    moments: Vector | None
+    moments: Vector | None = None
     """Σ wx and Σ wx², (2, n)."""
+    targets: Vector | None = None
+    """Σ wy, Σ wy² and Σ r²."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,12 +162,16 @@ class Blocks:
             return PaddedColumns.of(X, self.dtype, self.buffers, self.centre)
         return columns_of(X, self.dtype, self.buffers, self.centre)
 
-    def parts(self) -> list[slice]:
-        """The rows of each block. Without rows there is one empty block, so that every sum has its zero."""
+    def parts(self, *, compiled: bool = False) -> list[slice]:
+        """The rows of each block. Without rows there is one empty block, so that every sum has its zero.
+
+        compiled: whether a loop of compiled code takes them.
+        """
         (rows, n), outputs = self.X.shape, math.prod(self.coef.shape[1:])
         if not isinstance(self.X, np.ndarray):
             return stored_parts(self.X, 4 * outputs + cells_filled(self.X, self.centre)) or [slice(0, 0)]
-        return equal_parts(rows, block_rows(n, self.dtype, outputs=outputs, hessian=self._hessian))
+        most = block_rows(n, self.dtype, outputs=outputs, hessian=self._hessian, compiled=compiled)
+        return equal_parts(rows, most)
 
 
 def stored_parts(X: Csr | Mixed, row_cost: int) -> list[slice]:

@@ -139,6 +139,9 @@ class DenseColumns:
             if piece is not None:
                 yield piece
                 return
+        if weight is None and n == X.shape[1] == 1 and (piece := _of_one_column(X)) is not None:
+            yield piece
+            return
         step = max(16, PIECE_BYTES // (8 * max(1, X.shape[1])))
         near, ones = True, self._buffers.take("ones", (min(step, len(X)),), np.float64)
         ones.fill(1.0)
@@ -197,6 +200,12 @@ def near_zero(total: float, sums: Vector, squares: Vector) -> Piece | None:
     of_mean = mean * mean * total
     squares = squares - of_mean
     return (total, mean, squares) if (of_mean <= NEAR**2 * squares).all() else None
+
+
+def _of_one_column(X: Array) -> Piece | None:
+    """The same of a column, such as targets, in two sweeps."""
+    values = X[:, 0].astype(np.float64, copy=False)
+    return near_zero(float(len(values)), values.sum(keepdims=True), np.dot(values, values)[None])
 
 
 def _near_zero(values: Array, w: Vector, n: int, found: Array) -> Piece | None:

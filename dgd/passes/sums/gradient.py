@@ -105,8 +105,17 @@ class AtNull(Part):
     """
 
     constant: float | Vector | None
+    targets: ClassVar[bool] = True
+
+    @property
+    def of_sums(self) -> bool:
+        """At θ."""
+        return self.constant is None
 
     def __call__(self, block: Block, loss: Loss) -> NullSums:
+        summed = block.taken("sums", loss) if block.made and self.constant is None else None
+        if summed is not None and summed.targets is not None:
+            return NullSums(float(summed.targets[2]), 0.0)
         derivative, gradient = self._derivative(block, loss), None
         if self.constant is not None:
             gradient = no_gradient(block)

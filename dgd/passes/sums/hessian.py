@@ -42,6 +42,7 @@ class Hessian(Part):
 
     hessian: ClassVar[bool] = True
     second: ClassVar[bool] = True
+    of_sums: ClassVar[bool] = True
 
     def __call__(self, block: Block, loss: Loss) -> HessianSum:
         return self._sum(None, block, loss)

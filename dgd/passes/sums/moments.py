@@ -12,7 +12,7 @@ import numpy as np
 from dgd._typing import Array, Vector
 from dgd.data.buffers import Buffers
 from dgd.losses import Loss
-from dgd.passes.sums.blocks import Block
+from dgd.passes.sums.blocks import Block, Summed
 from dgd.passes.sums.columns import Columns, merged
 from dgd.passes.sums.dense_columns import DenseColumns, near_zero
 from dgd.passes.sums.row_sums import OfColumns, Part
@@ -49,12 +49,12 @@ class ColumnMoments(Part):
     """The moments of the columns of X."""
 
     moments: ClassVar[bool] = True
+    of_sums: ClassVar[bool] = True
 
     def __call__(self, block: Block, loss: Loss) -> Moments:
-        if block.made and (summed := block.taken("sums", loss)) is not None and summed.moments is not None:
-            total = float(len(block.raw)) if block.weight is None else float(block.weight.sum(dtype=np.float64))
-            if (piece := near_zero(total, *summed.moments)) is not None:
-                return Moments(*piece)
+        made = None if (summed := _summed(block, loss)) is None else summed.moments
+        if made is not None and (piece := near_zero(_weight(block), *made)) is not None:
+            return Moments(*piece)
         return _joined(block.columns, block.weight)
 
 
@@ -72,16 +72,30 @@ class TargetSums:
 class TargetMoments(Part):
     """The moments of the targets, and the sum of the saturated loss."""
 
+    targets: ClassVar[bool] = True
+    of_sums: ClassVar[bool] = True
+
     def __call__(self, block: Block, loss: Loss) -> TargetSums:
         y, w = block.y, block.weight
         assert y is not None
         saturated = loss.saturated(y)
+        least = float(saturated.sum() if w is None else (saturated * w).sum())
+        made = None if (summed := _summed(block, loss)) is None else summed.targets
+        if made is not None and (piece := near_zero(_weight(block), *made[:2, None])) is not None:
+            return TargetSums(Moments(*piece), least)
         if y.ndim < block.raw.ndim:
             y = (y[:, None] == np.arange(block.raw.shape[1])).astype(y.dtype)
-        return TargetSums(
-            moments=block_moments(columns(y), w, block.buffers),
-            saturated=float(saturated.sum() if w is None else (saturated * w).sum()),
-        )
+        return TargetSums(block_moments(columns(y), w, block.buffers), least)
+
+
+def _summed(block: Block, loss: Loss) -> Summed | None:
+    """What was made with its raw prediction, if anything was."""
+    return block.taken("sums", loss) if block.made else None
+
+
+def _weight(block: Block) -> float:
+    """Σw of its rows."""
+    return float(len(block.y)) if block.weight is None else float(block.weight.sum(dtype=np.float64))
 
 
 def columns(values: Array) -> Array:

@@ -52,8 +52,13 @@ class Part(Protocol):
     moments: ClassVar[bool] = False
     """Whether it takes those of the columns."""
 
-    of_sums: ClassVar[bool] = False
-    """Whether it takes nothing but the block's sums, where they were made with the raw prediction."""
+    targets: ClassVar[bool] = False
+    """Whether it takes those of the targets, or Σ r²."""
+
+    @property
+    def of_sums(self) -> bool:
+        """Whether it takes nothing but the block's sums, where they were made with the raw prediction."""
+        return False
 
     def __call__(self, block: Block, loss: Loss) -> Any:
         """The sum over a block's rows: anything that can be added."""
@@ -178,5 +183,6 @@ class RowSums:
             self.loss,
             gram=any(part.hessian and part.second for part in self.parts),
             moments=any(part.moments for part in self.parts),
+            targets=any(part.targets for part in self.parts),
             alone=all(part.of_sums for part in self.parts),
         )

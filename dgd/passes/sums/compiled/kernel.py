@@ -25,13 +25,16 @@ NARROW, TOGETHER = 32, 4
 
 
 @called_from_python
-def sum_rows(kind, parameter, coef, intercept, X, y, weight, offset, of_rows, gradient, gram, moments, memory, bits):  # type: ignore[no-untyped-def]
+def sum_rows(  # type: ignore[no-untyped-def]
+    kind, parameter, coef, intercept, X, y, weight, offset, of_rows, gradient, gram, moments, targets, memory, bits
+):
     """Σ w·value of the rows of X; what else is summed is added to the arrays that are not empty.
 
     kind, parameter: the loss, and δ of Huber's. coef, (n,), y, weight and offset are of the arithmetic's dtype; the
     last two may be empty. of_rows, (3, rows): becomes η, r and the second derivative, if it is not empty. gradient: Σ r
     and Xᵀr, (n + 1,); gram: [1 X]ᵀ diag(w·second) [1 X], (n + 1, n + 1), for few columns; moments: Σ wx and Σ wx²,
-    (2, n); in float64. memory: as many numbers as `numbers_needed` says; bits: its first `MOST_ROWS` as whole numbers.
+    (2, n); targets: Σ wy, Σ wy² and Σ r²; in float64. memory: as many numbers as `numbers_needed` says; bits: its first
+    `MOST_ROWS` as whole numbers.
     """
     rows, n = X.shape
     wide, narrow = _padded(n), len(gram) > 0
@@ -39,9 +42,8 @@ def sum_rows(kind, parameter, coef, intercept, X, y, weight, offset, of_rows, gr
     power, value, eta, derivative, second, small = tile[0], tile[1], tile[2], tile[3], tile[4], tile[5]
     sums, rest = rest[:n], rest[n:]
     size = wide * MOST_ROWS if narrow else 0
-    columns = rest[:size].reshape(-1, MOST_ROWS)
-    scaled = rest[size : 2 * size].reshape(-1, MOST_ROWS)
-    products = rest[2 * size : 2 * size + (wide * wide if narrow else 0)]
+    columns, scaled = rest[:size].reshape(-1, MOST_ROWS), rest[size : size + 2 * MOST_ROWS].reshape(-1, MOST_ROWS)
+    products = rest[size + 2 * MOST_ROWS : size + 2 * MOST_ROWS + (wide * wide if narrow else 0)]
     columns[:] = 0
     columns[n : n + 1] = 1
     step = min(MOST_ROWS, max(LEAST_ROWS, TILE_BYTES // (coef.itemsize * max(1, n)) // 4 * 4))
@@ -74,12 +76,11 @@ def sum_rows(kind, parameter, coef, intercept, X, y, weight, offset, of_rows, gr
             _transpose(X, start, count, columns)
             for i in range(count):
                 small[i] = second[i] * weight[start + i] if len(weight) else second[i]
-            for k in range(n + 1):
-                for i in range(count):
-                    scaled[k, i] = columns[k, i] * small[i]
-            _add_products(columns, scaled, count, products.reshape(wide, wide))
+            _add_products(columns, small, scaled, count, products.reshape(wide, wide))
         if moments.shape[1]:
             _add_moments(X, start, count, weight, moments)
+        if len(targets):
+            _add_targets(y[start : start + count], derivative, weight[start : start + count], targets)
         if start + step >= min(rows, first + ADDED_ROWS):
             for k in range(n):
                 gradient[1 + k] += sums[k]
@@ -120,11 +121,15 @@ def _transpose(X, start, count, columns):  # type: ignore[no-untyped-def]
 
 
 @in_any_order
-def _add_products(columns, scaled, count, products):  # type: ignore[no-untyped-def]
+def _add_products(columns, s, scaled, count, products):  # type: ignore[no-untyped-def]
     """Xᵀ diag(s) X, two columns times four: the lower triangle, and what fills its blocks."""
     zero = columns.dtype.type(0)
+    u, v = scaled[0], scaled[1]
     for j in range(0, len(columns), 2):
-        u, v = scaled[j], scaled[j + 1]
+        left, right = columns[j], columns[j + 1]
+        for i in range(count):
+            u[i] = left[i] * s[i]
+            v[i] = right[i] * s[i]
         for k in range(0, j + 2, TOGETHER):
             a, b, c, d = columns[k], columns[k + 1], columns[k + 2], columns[k + 3]
             ua = ub = uc = ud = va = vb = vc = vd = zero
@@ -182,6 +187,20 @@ def _add_moments(X, start, count, weight, moments):  # type: ignore[no-untyped-d
             x = np.float64(X[i, k])
             first[k] += u * x
             second[k] += u * (x * x)
+
+
+@in_any_order
+def _add_targets(y, derivative, weight, targets):  # type: ignore[no-untyped-def]
+    total = squares = of_derivatives = 0.0
+    for i in range(len(y)):
+        w = np.float64(weight[i]) if len(weight) else 1.0
+        number, slope = np.float64(y[i]), np.float64(derivative[i])
+        total += w * number
+        squares += w * (number * number)
+        of_derivatives += slope * slope
+    targets[0] += total
+    targets[1] += squares
+    targets[2] += of_derivatives
 
 
 @in_any_order

@@ -24,43 +24,52 @@ READ_AS_STORED = {np.dtype(name) for name in ("f4", "f8", "i1", "u1", "i2", "u2"
 
 
 def summed_blocks(
-    blocks: Blocks, loss: Loss, *, gram: bool = False, moments: bool = False, alone: bool = False
+    blocks: Blocks,
+    loss: Loss,
+    *,
+    gram: bool = False,
+    moments: bool = False,
+    targets: bool = False,
+    alone: bool = False,
 ) -> Iterable[Block]:
     """The blocks, with what a loop makes of them where there is one and this process has a compiler for it.
 
     gram: whether products of columns are wanted as well, where columns are few; moments: likewise Σ wx and Σ wx²;
-    alone: whether nothing but sums is: raw predictions are then left out.
+    targets: those of the targets, and Σ r²; alone: whether nothing but sums is: raw predictions are then left out.
     """
     if blocks.y is None or not compiler():
         return blocks
     if blocks.coef.ndim == 1 and type(loss) in KINDS and isinstance(blocks.X, np.ndarray):
-        return _summed(blocks, loss, gram=gram, moments=moments, alone=alone)
+        return _summed(blocks, loss, gram=gram, moments=moments, targets=targets, alone=alone)
     if type(loss) is not Softmax:
         return blocks
+    alone = alone and not (gram or moments or targets)
     return _summed_classes(blocks, loss) if alone and _are_few(blocks) else _with_classes(blocks, loss)
 
 
-def _summed(blocks: Blocks, loss: Loss, *, gram: bool, moments: bool, alone: bool) -> Iterator[Block]:
+def _summed(blocks: Blocks, loss: Loss, *, gram: bool, moments: bool, targets: bool, alone: bool) -> Iterator[Block]:
     code, coef, dtype, buffers = compiled("kernel"), blocks.coef, blocks.dtype, blocks.buffers
     n, none = len(coef), coef[:0]
     p = n + 1 if gram and n <= code.NARROW else 0
+    alone = alone and (p > 0 or not gram)
     y, weight, offset = (_to_read(none if each is None else each) for each in (blocks.y, blocks.weight, blocks.offset))
     problem = KINDS[type(loss)], float(getattr(loss, "delta", 0.0)), _to_read(coef), dtype.type(blocks.intercept)
     memory = buffers.take("memory of the loop", (code.numbers_needed(n),), dtype)
     bits = memory[: code.MOST_ROWS].view(f"i{dtype.itemsize}")
-    parts = blocks.parts()
+    parts = blocks.parts(compiled=not gram or p > 0)
     of_rows = buffers.take("of rows", (0 if alone else 3 * max(part.stop - part.start for part in parts),), dtype)
     for part in parts:
         X = _to_read(_readable(blocks.X[part], blocks))
         of_block = of_rows[: 0 if alone else 3 * len(X)].reshape(3, -1)
-        sums = np.zeros(n + 1), np.zeros((p, p)), np.zeros((2, n if moments else 0))
+        sums = np.zeros(n + 1), np.zeros((p, p)), np.zeros((2, n if moments else 0)), np.zeros(3 if targets else 0)
         of_part = X, y[part], weight[part], offset[part]
         value = called("kernel", "sum_rows", *problem, *of_part, of_block, *sums, memory, bits)
         block = blocks.block(part, cast(Columns, WhenAsked(blocks, part)), of_block[0])
         if not alone:
             block.leave("derivative", loss, of_block[1])
             block.leave("second", loss, of_block[2])
-        block.leave("sums", loss, Summed(float(value), sums[0], sums[1] if p else None, sums[2] if moments else None))
+        made = (each if each.size else None for each in sums[1:])
+        block.leave("sums", loss, Summed(float(value), sums[0], *made))
         yield block
 
 
@@ -82,13 +91,13 @@ def _summed_classes(blocks: Blocks, loss: Loss) -> Iterator[Block]:
         buffers.take("powers", (exponentials,), dtype),
     )
     bits = power.view(f"i{dtype.itemsize}")
-    for part in blocks.parts():
+    for part in blocks.parts(compiled=True):
         X, sums = _to_read(_readable(blocks.X[part], blocks)), np.zeros((classes, n + 1))
         value = called(
             "few_classes", "sum_few_classes", coef, intercept, X, y[part], weight[part], sums, memory, power, bits
         )
         block = blocks.block(part, cast(Columns, WhenAsked(blocks, part)), memory[:0].reshape(0, classes))
-        block.leave("sums", loss, Summed(float(value), sums.T, None, None))
+        block.leave("sums", loss, Summed(float(value), sums.T))
         yield block
 
 
