@@ -16,14 +16,18 @@ import dgd
 from dgd.data.arrays.memory_rows import MemoryRows
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Dataset
+from dgd.data.folds import make_folds
 from dgd.data.transforms import together as transforms
+from dgd.data.transforms.row_split import RowSplit
+from dgd.data.transforms.targets_only import targets_only
 from dgd.data.transforms.together import LEAST_LEFT, TOGETHER_BYTES, TogetherRows, small_together
 from dgd.data.zarr import gathering, sources, straight
 from dgd.data.zarr.read_ahead import hints_in
 from dgd.data.zarr.straight import Straight
 from dgd.data.zarr.zarr_rows import ZarrRows
 from dgd.errors import CorruptChunkError, DatasetChangedError, MissingChunkError, ReadError, ValueRangeError
-from dgd.losses import Squared
+from dgd.fitting.null_model import null_model, null_models
+from dgd.losses import Logistic, Squared
 from dgd.passes.executor import InlineExecutor, sweep_node
 from dgd.passes.threads import ThreadExecutor
 from dgd.passes.tree import Node, cut_level
@@ -131,6 +135,26 @@ def test_how_many_go_together(chunks: int, chunk_bytes: int, expected: int, monk
     X = Stored("X", np.broadcast_to(np.int8(0), (chunks, cells)), chunk_rows=1)
     dataset = small_together(Dataset(X=X))
     assert dataset.n_chunks == -(-chunks // expected)
+
+
+def test_targets_are_read_together_but_where_rows_are_held_out(tmp_path: Path) -> None:
+    """A split and folds depend on where each chunk begins, and on its number."""
+    X, y = data()
+    dataset = dgd.open_dataset(written(tmp_path / "data.zarr", X, (y > 0.4).astype(float), **PLAIN))
+    assert targets_only(dataset, together=True).n_chunks == CHUNKS // 2  # whose targets take no more than X of one
+    assert targets_only(dataset).n_chunks == CHUNKS
+    logistic, split, executor = Logistic(), RowSplit(0.3, 1), InlineExecutor()
+    chunks = [dataset.read(index) for index in range(dataset.n_chunks)]
+    for rows, found in (
+        (chunks, null_model(dataset, logistic, executor)),
+        ([split.split(chunk)[0] for chunk in chunks], null_model(dataset, logistic, executor, split)),
+    ):
+        mean = np.concatenate([chunk.y for chunk in rows]).mean()
+        assert found.constant == pytest.approx(np.log(mean / (1 - mean)), rel=1e-12)
+    folds = make_folds("test", dataset, 3, "chunks", 0)
+    for fold, found in enumerate(null_models(dataset, logistic, executor, folds)[1:]):
+        mean = np.concatenate([chunk.y[folds.of(chunk) != fold] for chunk in chunks]).mean()
+        assert found.constant == pytest.approx(np.log(mean / (1 - mean)), rel=1e-12)
 
 
 def test_plain_files_are_read_straight_to_their_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,7 @@ class NullModel:
 
 def null_model(dataset: Dataset, loss: Loss, executor: Executor, split: RowSplit | None = None) -> NullModel:
     """The null model of the rows to fit; `split` says which are held out."""
-    result = sweep_targets(dataset, executor, _TargetSum(loss, split))
+    result = sweep_targets(dataset, executor, _TargetSum(loss, split), together=split is None)
     best, spread, level = _best(result.value, dataset, loss)
     return NullModel(level, best - level, spread, result.bytes_read)
 
@@ -68,9 +68,14 @@ def null_models(dataset: Dataset, loss: Loss, executor: Executor, folds: Folds |
     return found
 
 
-def sweep_targets(dataset: Dataset, executor: Executor, chunk_sum: ChunkSum[S]) -> PassResult[S]:
-    """A sum over targets, weights and offsets, read without X; here, where they lie here and workers are elsewhere."""
-    targets = targets_only(dataset)
+def sweep_targets(
+    dataset: Dataset, executor: Executor, chunk_sum: ChunkSum[S], *, together: bool = False
+) -> PassResult[S]:
+    """A sum over targets, weights and offsets, read without X; here, where they lie here and workers are elsewhere.
+
+    together: whether several chunks may be one.
+    """
+    targets = targets_only(dataset, together=together)
     if targets.lies_in_memory and not executor.resources(dataset).shares_memory:
         executor = InlineExecutor()
     return executor.sweep(targets, chunk_sum)

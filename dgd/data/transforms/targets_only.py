@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,11 +13,26 @@ from dgd._typing import Array
 from dgd.data.buffers import Buffers
 from dgd.data.dataset import Dataset
 from dgd.data.rows import Footprint, ReadAtOnce, Rows, as_made, regular_bounds
+from dgd.data.transforms.together import TOGETHER_BYTES, TogetherRows, chunks_together
 
 
-def targets_only(dataset: Dataset) -> Dataset:
-    """The same rows in the same chunks, with one column of zeros for X."""
-    return replace(dataset, X=_Zeros(dataset.X.name, *_cut(dataset.X)), feature_names=None)
+def targets_only(dataset: Dataset, *, together: bool = False) -> Dataset:
+    """The same rows in the same chunks, with one column of zeros for X.
+
+    together: whether several chunks may be one, for who asks neither for their numbers nor where they begin.
+    """
+    zeros = _Zeros(dataset.X.name, *_cut(dataset.X))
+    count = _chunks_together(dataset) if together else 1
+    return replace(dataset, X=zeros if count == 1 else TogetherRows(zeros, count), feature_names=None)
+
+
+def _chunks_together(dataset: Dataset) -> int:
+    """So many that their targets take no more than a chunk of X."""
+    y = dataset.y
+    if y is None or dataset.only is not None or isinstance(dataset.X, TogetherRows):
+        return 1
+    n_bytes = max(8, y.dtype.itemsize) * dataset.chunk_rows * math.prod(y.shape[1:])
+    return chunks_together(dataset.n_chunks, n_bytes, min(TOGETHER_BYTES, dataset.decoded_bytes("X")))
 
 
 def _cut(X: Rows) -> tuple[int, int, NDArray[np.int64] | None]:

@@ -78,11 +78,11 @@ def small_together(dataset: Dataset) -> Dataset:
     X = dataset.X
     if not X.asks_ahead or is_sparse(X) or dataset.kinds is not None or dataset.only is not None:
         return dataset
-    count = _chunks_together(dataset.n_chunks, dataset.decoded_bytes("X"))
+    count = chunks_together(dataset.n_chunks, dataset.decoded_bytes("X"))
     return dataset if count == 1 else replace(dataset, X=TogetherRows(X, count))
 
 
-def _chunks_together(chunks: int, n_bytes: int) -> int:
+def chunks_together(chunks: int, n_bytes: int, at_most: int = TOGETHER_BYTES) -> int:
     """How many chunks of so many bytes are one: a power of 2."""
-    most = min(TOGETHER_BYTES // max(1, n_bytes), chunks // LEAST_LEFT)
+    most = min(at_most // max(1, n_bytes), chunks // LEAST_LEFT)
     return 1 << max(0, most.bit_length() - 1)

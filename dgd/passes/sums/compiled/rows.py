@@ -141,6 +141,9 @@ def _readable(X: Any, blocks: Blocks) -> Array:
 
 def _to_read(array: Array) -> Array:
     """In C order, and a view that cannot be written to: numba makes other code for arrays that can."""
-    found = np.require(array, requirements=["C", "ALIGNED"]).view()
-    found.flags.writeable = False
+    flags = array.flags
+    if not (flags.c_contiguous and flags.aligned):
+        array = np.require(array, requirements=["C", "ALIGNED"])
+    found = array.view()
+    found.setflags(write=False)
     return found
