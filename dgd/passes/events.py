@@ -7,16 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-Kind = Literal["running", "slow read", "failed read", "no worker", "worker lost", "late worker"]
+Kind = Literal["running", "slow read", "compiling", "failed read", "no worker", "worker lost", "late worker"]
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that happens while a pass runs. Callbacks of a fit that have a method `on_event` are told.
 
-    kind: "running" some times a second in a pass that lasts; "slow read" when a chunk has not been read for 5 s, on
-        threads; on a cluster "no worker" when one is waited for, and then some times a second without a message,
-        "worker lost", "late worker" and "failed read" when another worker takes over.
+    kind: "running" some times a second in a pass that lasts; "slow read" when a chunk has not been read for 5 s, and
+        "compiling" while machine code is made, on threads; on a cluster "no worker" when one is waited for, and then
+        some times a second without a message, "worker lost", "late worker" and "failed read" when another worker takes
+        over.
     message: a line for whoever waits, as the command line prints it; empty for a sign of life.
     stuck: the seconds for which the slowest thread has been at its chunk, or a cluster is later than usual.
     chunks, of: how many chunks of this pass are done, and how many there are; `of` is 0 where that is not known.

@@ -12,6 +12,7 @@ from dgd.data.buffers import Buffers
 from dgd.data.daemon_threads import DaemonThreads
 from dgd.data.watch import Reading, Watch
 from dgd.passes.events import Event, PassStopped, Tell, tell_nobody
+from dgd.passes.sums.compiled.compiler import made_since
 
 T = TypeVar("T")
 Check = Callable[[], None]
@@ -19,8 +20,9 @@ Call = Callable[[Buffers, Check], T]
 """A part of a pass, with its thread's buffers; calls the second argument before and after each read."""
 
 POLL_SECONDS = 0.1
-SLOW_SECONDS = 5.0
-"""A read that takes longer is spoken of."""
+SLOW_SECONDS, MAKING_SECONDS = 5.0, 1.0
+"""A read that takes longer is spoken of, and so is making machine code."""
+MAKING = "machine code is made for these sums, once for fits of this kind on this machine; it takes some seconds"
 GRACE = 0.5
 """Seconds that a source has to give a read up by itself, before its thread is left behind."""
 PROMPT, PATIENCE = 0.2, 2.0
@@ -71,6 +73,7 @@ class WatchedThreads:
         self._own = threading.local()
         self._watches: list[Watch] = []
         self._said: Reading | None = None
+        self._said_making: float | None = None
 
     def _call(self, call: Call[T], stop: threading.Event) -> T:
         buffers = self._buffers()
@@ -120,6 +123,10 @@ class WatchedThreads:
         """How the threads are getting on."""
         began = [began for watch in self._watches if (began := watch.chunk_began) is not None]
         stuck = now - min(began, default=now)
+        making = made_since()
+        if making is not None and making != self._said_making and now - making > MAKING_SECONDS:
+            self._said_making = making
+            return Event("compiling", MAKING, stuck)
         readings = [reading for watch in self._watches if (reading := watch.reading) is not None]
         slowest = min(readings, key=lambda reading: reading.began, default=None)
         if slowest is None or slowest is self._said or now - slowest.began < SLOW_SECONDS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 import warnings
 from functools import cache
 from importlib import import_module
@@ -21,6 +22,8 @@ VECTORS = "avx512f", "avx2", "sve"
 """Of a processor's features, the first that it has says how many numbers are summed side by side."""
 
 _lock = threading.RLock()
+_made: list[float] = []
+"""When each function was begun that is being made."""
 _modules: dict[str, ModuleType] = {}
 _without_keeping = False
 
@@ -62,6 +65,21 @@ def called(module: str, function: str, *arguments: Any) -> Any:
     except Exception as error:  # whatever a damaged file makes of unpickling
         _keep_no_code(error)
         return getattr(compiled(module), function)(*arguments)
+
+
+def made_since() -> float | None:
+    """When this process began to make the machine code that it is making, on the monotonic clock; None if it is not."""
+    with _lock:
+        return _made[0] if _made else None
+
+
+def note_making(*, begins: bool) -> None:
+    """A function is begun, or one is made."""
+    with _lock:
+        if begins:
+            _made.append(time.monotonic())
+        elif _made:
+            _made.pop()
 
 
 def keeps_code() -> bool:

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import numba
+from numba.core import event
 
-from dgd.passes.sums.compiled.compiler import keeps_code
+from dgd.passes.sums.compiled.compiler import keeps_code, note_making
 
 _SOURCE = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))).hexdigest()
 _IN_ANY_ORDER = {"contract", "reassoc", "nsz"}
@@ -38,3 +39,24 @@ def called_from_python(function: Callable[..., Any]) -> Any:
         return numba.njit(nogil=True, error_model="numpy", fastmath={"contract"}, cache=keeps_code())(function)
     except RuntimeError:  # numba finds no such folder
         return exact(function)
+
+
+class _Making(event.Listener):  # type: ignore[misc]
+    """Notes when functions of this folder are made, which takes seconds; reading code that was kept does not."""
+
+    def on_start(self, event: Any) -> None:
+        """numba begins."""
+        if _is_ours(event):
+            note_making(begins=True)
+
+    def on_end(self, event: Any) -> None:
+        """It is done, or has failed."""
+        if _is_ours(event):
+            note_making(begins=False)
+
+
+def _is_ours(event: Any) -> bool:
+    return str(event.data["dispatcher"].py_func.__module__).startswith(f"{__package__}.")
+
+
+event.register("numba:compile", _Making())
