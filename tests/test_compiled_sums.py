@@ -21,11 +21,13 @@ from dgd.data.centre import Centre
 from dgd.data.dataset import Chunk
 from dgd.errors import DataError
 from dgd.losses import Gamma, Huber, Logistic, Loss, Poisson, Softmax, Squared, SquaredHinge
+from dgd.passes.sums.blocks import Blocks
 from dgd.passes.sums.compiled import use
 from dgd.passes.sums.compiled.compiler import compiled, compiler
 from dgd.passes.sums.compiled.kinds import KINDS
 from dgd.passes.sums.gradient import AtNull, LossAndGradient
 from dgd.passes.sums.hessian import Hessian
+from dgd.passes.sums.loss import LossOnly
 from dgd.passes.sums.moments import ColumnMoments, TargetMoments
 from dgd.passes.sums.row_sums import RowSums
 
@@ -191,11 +193,26 @@ def test_which_loop_a_softmax_has() -> None:
         (31, 16, (), "softmax_rows"),
         (32, 17, (), "softmax_rows"),
         (32, 16, (AtNull(None),), "softmax_rows"),
+        (20_000, 16, (), "softmax_rows"),
     ):
         chunk = Chunk(0, 0, np.ones((3, n), "f4"), np.zeros(3), None, 0)
         parts = LossAndGradient(), *parts
         seen, _ = chosen(RowSums(Softmax(classes), 0.0, np.zeros((n, classes)), parts, compiled=True), chunk)
         assert seen == [expected]
+
+
+@pytest.mark.parametrize("loss", [Logistic(), Softmax(2)], ids=lambda loss: loss.name)
+def test_a_loss_alone_is_summed_without_a_gradient(loss: Loss) -> None:
+    """As that of rows held out: no row is read again for it."""
+    rng = np.random.default_rng(13)
+    X = rng.normal(size=(500, 40))
+    chunk = Chunk(0, 0, X, rng.integers(0, 2, 500).astype(float), rng.random(500), 0)
+    coef = rng.normal(size=(40, 2))[:, : 2 if isinstance(loss, Softmax) else 1].squeeze() / 7
+    both_parts = RowSums(loss, 0.2, coef, (LossAndGradient(), LossOnly()), compiled=True)(chunk, Buffers()).parts
+    sums = RowSums(loss, 0.2, coef, (LossOnly(),), compiled=True)
+    assert sums(chunk, Buffers()).parts == (both_parts[0].loss,) == both_parts[1:]
+    made = next(iter(sums._summed(Blocks(chunk, coef, 0.2, Buffers(), encode=loss.encode)))).summed(loss)
+    assert made.gradient is None
 
 
 @pytest.mark.parametrize("y", [-1.0, 3.0, 1.5, np.nan])

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -26,8 +27,9 @@ from dgd.data.zarr.read_ahead import hints_in
 from dgd.data.zarr.straight import Straight
 from dgd.data.zarr.zarr_rows import ZarrRows
 from dgd.errors import CorruptChunkError, DatasetChangedError, MissingChunkError, ReadError, ValueRangeError
+from dgd.fitting import null_model as null_module
 from dgd.fitting.null_model import null_model, null_models
-from dgd.losses import Logistic, Squared
+from dgd.losses import Logistic, Softmax, Squared
 from dgd.passes.executor import InlineExecutor, sweep_node
 from dgd.passes.threads import ThreadExecutor
 from dgd.passes.tree import Node, cut_level
@@ -141,7 +143,8 @@ def test_targets_are_read_together_but_where_rows_are_held_out(tmp_path: Path) -
     """A split and folds depend on where each chunk begins, and on its number."""
     X, y = data()
     dataset = dgd.open_dataset(written(tmp_path / "data.zarr", X, (y > 0.4).astype(float), **PLAIN))
-    assert targets_only(dataset, together=True).n_chunks == CHUNKS // 2  # whose targets take no more than X of one
+    assert targets_only(dataset, numbers=1).n_chunks == CHUNKS // 2  # whose targets take no more than X of one
+    assert targets_only(dataset, numbers=2).n_chunks == CHUNKS
     assert targets_only(dataset).n_chunks == CHUNKS
     logistic, split, executor = Logistic(), RowSplit(0.3, 1), InlineExecutor()
     chunks = [dataset.read(index) for index in range(dataset.n_chunks)]
@@ -155,6 +158,35 @@ def test_targets_are_read_together_but_where_rows_are_held_out(tmp_path: Path) -
     for fold, found in enumerate(null_models(dataset, logistic, executor, folds)[1:]):
         mean = np.concatenate([chunk.y[folds.of(chunk) != fold] for chunk in chunks]).mean()
         assert found.constant == pytest.approx(np.log(mean / (1 - mean)), rel=1e-12)
+
+
+def test_targets_go_together_by_what_is_made_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A column of zeros and ones for each class; not beside weights, which are asked for at the same time."""
+    monkeypatch.setattr(transforms, "LEAST_LEFT", 1)
+    X, _ = data()
+    y = np.arange(ROWS) % 3
+    dataset = dgd.open_dataset(written(tmp_path / "data.zarr", X, y, **PLAIN))
+    seen: list[int] = []
+    monkeypatch.setattr(null_module, "columns", lambda values: seen.append(values.size) or values)
+    null_model(dataset, Softmax(3), InlineExecutor())
+    assert max(seen) == 3 * CHUNK_ROWS  # as many numbers as X has there
+    seen.clear()
+    monkeypatch.setattr(null_module, "columns", lambda values: seen.append(values.size) or values[:, None])
+    null_model(dataset, Squared(), InlineExecutor())
+    assert max(seen) == 2 * CHUNK_ROWS
+    seen.clear()
+    null_model(replace(dataset, weight=dataset.y), Squared(), InlineExecutor())
+    assert max(seen) == CHUNK_ROWS
+
+
+def test_a_weight_that_is_refused_is_named_by_its_stored_chunk(tmp_path: Path) -> None:
+    X, y = data()
+    weight = np.ones(ROWS)
+    weight[33] = -1
+    weights = dgd.open_dataset(written(tmp_path / "weights.zarr", X, weight, **PLAIN)).y
+    dataset = replace(dgd.open_dataset(written(tmp_path / "data.zarr", X, y > 0, **PLAIN)), weight=weights)
+    with pytest.raises(ValueRangeError, match=rf"chunk {33 // CHUNK_ROWS}\b"):
+        null_model(small_together(dataset), Logistic(), InlineExecutor())
 
 
 def test_plain_files_are_read_straight_to_their_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,10 @@ class NullModel:
 
 def null_model(dataset: Dataset, loss: Loss, executor: Executor, split: RowSplit | None = None) -> NullModel:
     """The null model of the rows to fit; `split` says which are held out."""
-    result = sweep_targets(dataset, executor, _TargetSum(loss, split), together=split is None)
+    assert dataset.y is not None
+    classes = loss.n_outputs(dataset.y.shape) if len(dataset.y.shape) == 1 else None
+    numbers = 0 if split is not None else classes or 1
+    result = sweep_targets(dataset, executor, _TargetSum(loss, split), numbers=numbers)
     best, spread, level = _best(result.value, dataset, loss)
     return NullModel(level, best - level, spread, result.bytes_read)
 
@@ -68,14 +71,12 @@ def null_models(dataset: Dataset, loss: Loss, executor: Executor, folds: Folds |
     return found
 
 
-def sweep_targets(
-    dataset: Dataset, executor: Executor, chunk_sum: ChunkSum[S], *, together: bool = False
-) -> PassResult[S]:
+def sweep_targets(dataset: Dataset, executor: Executor, chunk_sum: ChunkSum[S], *, numbers: int = 0) -> PassResult[S]:
     """A sum over targets, weights and offsets, read without X; here, where they lie here and workers are elsewhere.
 
-    together: whether several chunks may be one.
+    numbers: see `targets_only`.
     """
-    targets = targets_only(dataset, together=together)
+    targets = targets_only(dataset, numbers=numbers)
     if targets.lies_in_memory and not executor.resources(dataset).shares_memory:
         executor = InlineExecutor()
     return executor.sweep(targets, chunk_sum)

@@ -16,22 +16,33 @@ from dgd.data.rows import Footprint, ReadAtOnce, Rows, as_made, regular_bounds
 from dgd.data.transforms.together import TOGETHER_BYTES, TogetherRows, chunks_together
 
 
-def targets_only(dataset: Dataset, *, together: bool = False) -> Dataset:
+def targets_only(dataset: Dataset, *, numbers: int = 0) -> Dataset:
     """The same rows in the same chunks, with one column of zeros for X.
 
-    together: whether several chunks may be one, for who asks neither for their numbers nor where they begin.
+    numbers: what is made of each row, by who asks neither for the number of a chunk nor where it begins: several are
+    then one. 0: they stay apart.
     """
-    zeros = _Zeros(dataset.X.name, *_cut(dataset.X))
-    count = _chunks_together(dataset) if together else 1
+    X = dataset.X.rows if isinstance(dataset.X, TogetherRows) else dataset.X
+    zeros = _Zeros(X.name, *_cut(X))
+    count = dataset.X.count if isinstance(dataset.X, TogetherRows) else _chunks_together(dataset, numbers)
     return replace(dataset, X=zeros if count == 1 else TogetherRows(zeros, count), feature_names=None)
 
 
-def _chunks_together(dataset: Dataset) -> int:
-    """So many that their targets take no more than a chunk of X."""
+def _chunks_together(dataset: Dataset, numbers: int) -> int:
+    """So many that what is made of them takes no more than a chunk of X.
+
+    Not of several arrays, which are asked for at the same time only where their chunks go one by one.
+    """
     y = dataset.y
-    if y is None or dataset.only is not None or isinstance(dataset.X, TogetherRows):
+    if (
+        y is None
+        or numbers == 0
+        or dataset.only is not None
+        or dataset.weight is not None
+        or dataset.offset is not None
+    ):
         return 1
-    n_bytes = max(8, y.dtype.itemsize) * dataset.chunk_rows * math.prod(y.shape[1:])
+    n_bytes = dataset.chunk_rows * math.prod(y.shape[1:]) * max(8 * numbers, y.dtype.itemsize)
     return chunks_together(dataset.n_chunks, n_bytes, min(TOGETHER_BYTES, dataset.decoded_bytes("X")))
 
 

@@ -54,7 +54,7 @@ def block_rows(
     """The rows of a micro-block: as many as its bytes hold of X and of its row vectors, and never less than 16.
 
     Fewer of narrow rows, more where the sums are large. hessian: whether one is summed; compiled: whether a loop of
-    compiled code makes all sums that are not vectors.
+    compiled code takes the rows.
     """
     row_bytes = dtype.itemsize * (n_features + 4 * outputs)
     if compiled:

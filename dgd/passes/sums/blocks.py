@@ -3,10 +3,10 @@
     η = Xb + b₀ + offset
 
 A block has at most 5 MiB, so that X, read from memory for Xb, is still in the cache for Xᵀr; more where products of
-matrices are summed, see `block_rows`. Blocks are of the arithmetic's dtype, dense ones C-ordered: rows stored as such
-are used as they are, others are converted within the cache. The rows of a dense block depend on those of the chunk, on
-dtypes, on the numbers of columns and outputs and on whether a Hessian is summed, those of a sparse one also on how many
-values of each row are stored.
+matrices are summed, or compiled code takes its rows in tiles, see `block_rows`. Blocks are of the arithmetic's dtype,
+dense ones C-ordered: rows stored as such are used as they are, others are converted within the cache. The rows of a
+dense block depend on those of the chunk, on dtypes, on the numbers of columns and outputs, on whether a Hessian is
+summed and on what sums the rows, those of a sparse one also on how many values of each row are stored.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class Summed:
 
     loss: float
     """Σ w·value."""
-    gradient: Vector
-    """Σr and Xᵀr, (n + 1,)."""
+    gradient: Vector | None = None
+    """Σr and Xᵀr, (n + 1,) or (n + 1, K)."""
     gram: Vector | None = None
     """[1 X]ᵀ diag(w·second) [1 X], (n + 1, n + 1)."""
     moments: Vector | None = None
@@ -90,6 +90,10 @@ class Block:
         of, values = self.made.get(name, (None, None))
         return values if of is loss else None
 
+    def summed(self, loss: object) -> Summed | None:
+        """The sums that were made of that loss with the raw prediction; None where none were."""
+        return self.taken("sums", loss) if self.made else None
+
     def part(self, rows: slice) -> Block:
         """Some of its rows, counted from its first."""
         y, weight, offset = (None if each is None else each[rows] for each in (self.y, self.weight, self.offset))
@@ -118,7 +122,7 @@ class Blocks:
         hessian: bool = False,
         second: bool = False,
     ) -> None:
-        self._hessian, self._second = hessian, second
+        self.hessian, self._second = hessian, second
         self.X, self.buffers, self.dtype = chunk.X, buffers, dtype
         self.centre = None if centre is None or centre.columns is None else centre
         self.coef = np.ascontiguousarray(coef, dtype=dtype)
@@ -158,7 +162,7 @@ class Blocks:
     def columns(self, part: slice) -> Columns:
         """Rows of X; for their products with themselves beside a column of ones, where that is quicker."""
         X = self.X[part]
-        if self._hessian and isinstance(X, np.ndarray) and pays(X.shape[1]):
+        if self.hessian and isinstance(X, np.ndarray) and pays(X.shape[1]):
             return PaddedColumns.of(X, self.dtype, self.buffers, self.centre)
         return columns_of(X, self.dtype, self.buffers, self.centre)
 
@@ -170,7 +174,7 @@ class Blocks:
         (rows, n), outputs = self.X.shape, math.prod(self.coef.shape[1:])
         if not isinstance(self.X, np.ndarray):
             return stored_parts(self.X, 4 * outputs + cells_filled(self.X, self.centre)) or [slice(0, 0)]
-        most = block_rows(n, self.dtype, outputs=outputs, hessian=self._hessian, compiled=compiled)
+        most = block_rows(n, self.dtype, outputs=outputs, hessian=self.hessian, compiled=compiled)
         return equal_parts(rows, most)
 
 

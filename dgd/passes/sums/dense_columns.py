@@ -139,7 +139,7 @@ class DenseColumns:
             if piece is not None:
                 yield piece
                 return
-        if weight is None and n == X.shape[1] == 1 and (piece := _of_one_column(X)) is not None:
+        elif weight is None and n == X.shape[1] == 1 and (piece := _of_one_column(X)) is not None:
             yield piece
             return
         step = max(16, PIECE_BYTES // (8 * max(1, X.shape[1])))
@@ -204,7 +204,7 @@ def near_zero(total: float, sums: Vector, squares: Vector) -> Piece | None:
 
 def _of_one_column(X: Array) -> Piece | None:
     """The same of a column, such as targets, in two sweeps."""
-    values = X[:, 0].astype(np.float64, copy=False)
+    values = np.ascontiguousarray(X[:, 0], np.float64)
     return near_zero(float(len(values)), values.sum(keepdims=True), np.dot(values, values)[None])
 
 

@@ -46,17 +46,18 @@ class LossGradient(OfColumns):
 class LossAndGradient(Part):
     """The loss and its gradient at θ."""
 
+    gradient: ClassVar[bool] = True
     of_sums: ClassVar[bool] = True
 
     def __call__(self, block: Block, loss: Loss) -> LossGradient:
-        if block.made and (summed := block.taken("sums", loss)) is not None:
+        if block.made and (summed := block.summed(loss)) is not None and summed.gradient is not None:
             return LossGradient(summed.loss, summed.gradient)
         return self.more(LossGradient(0.0, no_gradient(block)), block, loss)
 
     def more(self, total: LossGradient, block: Block, loss: Loss) -> LossGradient:
         """In the memory of `total`."""
         gradient = total.gradient
-        if block.made and (summed := block.taken("sums", loss)) is not None:
+        if block.made and (summed := block.summed(loss)) is not None and summed.gradient is not None:
             gradient += summed.gradient
             return LossGradient(total.loss + summed.loss, gradient)
         if block.raw.ndim == 1:
@@ -105,15 +106,19 @@ class AtNull(Part):
     """
 
     constant: float | Vector | None
-    targets: ClassVar[bool] = True
+
+    @property
+    def targets(self) -> bool:
+        """Of Σ r² at θ alone."""
+        return self.constant is None
 
     @property
     def of_sums(self) -> bool:
-        """At θ."""
+        """The same."""
         return self.constant is None
 
     def __call__(self, block: Block, loss: Loss) -> NullSums:
-        summed = block.taken("sums", loss) if block.made and self.constant is None else None
+        summed = block.summed(loss) if self.constant is None else None
         if summed is not None and summed.targets is not None:
             return NullSums(float(summed.targets[2]), 0.0)
         derivative, gradient = self._derivative(block, loss), None

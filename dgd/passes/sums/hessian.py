@@ -52,7 +52,7 @@ class Hessian(Part):
         return self._sum(total.values, block, loss)
 
     def _sum(self, values: Vector | None, block: Block, loss: Loss) -> HessianSum:
-        if block.made and (summed := block.taken("sums", loss)) is not None and summed.gram is not None:
+        if (summed := block.summed(loss)) is not None and summed.gram is not None:
             return HessianSum(summed.gram if values is None else np.add(values, summed.gram, out=values))
         second = None if loss.quadratic else block.taken("second", loss)
         if second is None and not loss.quadratic:

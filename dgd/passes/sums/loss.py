@@ -17,8 +17,8 @@ class LossOnly(Part):
     of_sums: ClassVar[bool] = True
 
     def __call__(self, block: Block, loss: Loss) -> float:
-        if block.made and (summed := block.taken("sums", loss)) is not None:
-            return float(summed.loss)
+        if (summed := block.summed(loss)) is not None:
+            return summed.loss
         return weighted_sum(loss.value(block.raw, block.y), block.weight)
 
     def finite(self, total: float) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 from dgd._typing import Array, Vector
 from dgd.data.buffers import Buffers
 from dgd.losses import Loss
-from dgd.passes.sums.blocks import Block, Summed
+from dgd.passes.sums.blocks import Block
 from dgd.passes.sums.columns import Columns, merged
 from dgd.passes.sums.dense_columns import DenseColumns, near_zero
 from dgd.passes.sums.row_sums import OfColumns, Part
@@ -52,7 +52,7 @@ class ColumnMoments(Part):
     of_sums: ClassVar[bool] = True
 
     def __call__(self, block: Block, loss: Loss) -> Moments:
-        made = None if (summed := _summed(block, loss)) is None else summed.moments
+        made = None if (summed := block.summed(loss)) is None else summed.moments
         if made is not None and (piece := near_zero(_weight(block), *made)) is not None:
             return Moments(*piece)
         return _joined(block.columns, block.weight)
@@ -80,17 +80,12 @@ class TargetMoments(Part):
         assert y is not None
         saturated = loss.saturated(y)
         least = float(saturated.sum() if w is None else (saturated * w).sum())
-        made = None if (summed := _summed(block, loss)) is None else summed.targets
+        made = None if (summed := block.summed(loss)) is None else summed.targets
         if made is not None and (piece := near_zero(_weight(block), *made[:2, None])) is not None:
             return TargetSums(Moments(*piece), least)
         if y.ndim < block.raw.ndim:
             y = (y[:, None] == np.arange(block.raw.shape[1])).astype(y.dtype)
         return TargetSums(block_moments(columns(y), w, block.buffers), least)
-
-
-def _summed(block: Block, loss: Loss) -> Summed | None:
-    """What was made with its raw prediction, if anything was."""
-    return block.taken("sums", loss) if block.made else None
 
 
 def _weight(block: Block) -> float:

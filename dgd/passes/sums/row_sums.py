@@ -26,7 +26,7 @@ from dgd.data.sampled_rows import SampledRows, Sampling
 from dgd.losses import Loss
 from dgd.passes.sums.bad_rows import check_finite, check_targets
 from dgd.passes.sums.blocks import Block, Blocks
-from dgd.passes.sums.compiled.rows import summed_blocks
+from dgd.passes.sums.compiled.rows import Wanted, summed_blocks
 from dgd.passes.tree import absorbed
 
 
@@ -52,12 +52,17 @@ class Part(Protocol):
     moments: ClassVar[bool] = False
     """Whether it takes those of the columns."""
 
-    targets: ClassVar[bool] = False
-    """Whether it takes those of the targets, or Σ r²."""
+    gradient: ClassVar[bool] = False
+    """Whether it takes the loss's gradient."""
+
+    @property
+    def targets(self) -> bool:
+        """Whether it takes the moments of the targets, or Σ r²."""
+        return False
 
     @property
     def of_sums(self) -> bool:
-        """Whether it takes nothing but the block's sums, where they were made with the raw prediction."""
+        """Whether it does without raw prediction and derivatives, where sums were made with them."""
         return False
 
     def __call__(self, block: Block, loss: Loss) -> Any:
@@ -178,11 +183,11 @@ class RowSums:
         return Sums(weight, tuple(totals), centre.columns if self.own and centre is not None else None, sample)
 
     def _summed(self, blocks: Blocks) -> Iterable[Block]:
-        return summed_blocks(
-            blocks,
-            self.loss,
+        wanted = Wanted(
+            gradient=any(part.gradient for part in self.parts),
             gram=any(part.hessian and part.second for part in self.parts),
             moments=any(part.moments for part in self.parts),
             targets=any(part.targets for part in self.parts),
             alone=all(part.of_sums for part in self.parts),
         )
+        return summed_blocks(blocks, self.loss, wanted)

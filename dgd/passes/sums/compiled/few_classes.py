@@ -19,7 +19,7 @@ ADDED_ROWS = 128
 
 @called_from_python
 def sum_few_classes(coef, intercept, X, y, weight, gradient, memory, power, bits):  # type: ignore[no-untyped-def]
-    """Σ w·value of the rows of X; Σ R and XᵀR, (K, n + 1) in float64, are added to `gradient`.
+    """Σ w·value of the rows of X; Σ R and XᵀR, (K, n + 1) in float64, are added to `gradient` if it is not empty.
 
     coef: (K, n), intercept: (K,); y: the index of each row's class; weight: may be empty. memory, power: as many
     numbers as `numbers_needed` says; bits: those of `power` as integers.
@@ -40,6 +40,8 @@ def sum_few_classes(coef, intercept, X, y, weight, gradient, memory, power, bits
         less_greatest(of_class, of_row[0])
         of_y, of_weight = y[start : start + count], weight[start : start + count]
         loss += softmax_tile(numbers, count, False, of_y, of_weight, of_row, power, bits)
+        if not len(gradient):
+            continue
         for q in range(classes):
             gradient[q, 0] += scaled(of_class[q], of_row[0], of_class[q])
         _add_rows(X, start, of_class, sums)
@@ -73,16 +75,16 @@ def _products(X, start, coef, intercept, raw):  # type: ignore[no-untyped-def]
             u, v = coef[q], coef[q + 1]
             ua = ub = uc = ud = va = vb = vc = vd = kind(0)
             for k in range(n):
-                x, y = u[k], v[k]
+                x, z = u[k], v[k]
                 of_a, of_b, of_c, of_d = kind(a[k]), kind(b[k]), kind(c[k]), kind(d[k])
                 ua += of_a * x
                 ub += of_b * x
                 uc += of_c * x
                 ud += of_d * x
-                va += of_a * y
-                vb += of_b * y
-                vc += of_c * y
-                vd += of_d * y
+                va += of_a * z
+                vb += of_b * z
+                vc += of_c * z
+                vd += of_d * z
             _set_four(raw[q], i, ua, ub, uc, ud, intercept[q])
             _set_four(raw[q + 1], i, va, vb, vc, vd, intercept[q + 1])
         for q in range(even, classes):

@@ -71,7 +71,8 @@ def sum_rows(  # type: ignore[no-untyped-def]
                 of_rows[0, start + i] = eta[i]
                 of_rows[1, start + i] = derivative[i]
                 of_rows[2, start + i] = second[i]
-        _add_rows(X, start, count, derivative, sums)
+        if len(gradient):
+            _add_rows(X, start, count, derivative, sums)
         if narrow:
             _transpose(X, start, count, columns)
             for i in range(count):
@@ -81,14 +82,15 @@ def sum_rows(  # type: ignore[no-untyped-def]
             _add_moments(X, start, count, weight, moments)
         if len(targets):
             _add_targets(y[start : start + count], derivative, weight[start : start + count], targets)
-        if start + step >= min(rows, first + ADDED_ROWS):
+        if len(gradient) and start + step >= min(rows, first + ADDED_ROWS):
             for k in range(n):
                 gradient[1 + k] += sums[k]
             first = start + step
         if narrow and start + step >= min(rows, first_product + MULTIPLIED_ROWS):
             _add_gram(products.reshape(wide, wide), n, gram)
             first_product = start + step
-    gradient[0] += intercept_sum
+    if len(gradient):
+        gradient[0] += intercept_sum
     return loss
 
 
@@ -101,7 +103,7 @@ def _padded(n):  # type: ignore[no-untyped-def]
 def numbers_needed(n: int) -> int:
     """Of the arithmetic's dtype, as memory for n columns."""
     wide: int = _padded.py_func(n)
-    return TILE_ROWS * MOST_ROWS + n + wide * (2 * MOST_ROWS + wide) * (n <= NARROW)
+    return TILE_ROWS * MOST_ROWS + n + (wide * (MOST_ROWS + wide) + 2 * MOST_ROWS) * (n <= NARROW)
 
 
 @exact

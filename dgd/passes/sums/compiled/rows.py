@@ -7,6 +7,7 @@ others are converted block by block.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -18,68 +19,78 @@ from dgd.passes.sums.columns import Columns
 from dgd.passes.sums.compiled.compiler import called, compiled, compiler
 from dgd.passes.sums.compiled.kinds import KINDS
 
-FEW_CLASSES, LEAST_COLUMNS = 16, 32
-"""Classes up to which, and columns from which on, the loop multiplies them; BLAS is quicker elsewhere."""
+FEW_CLASSES, LEAST_COLUMNS, MOST_BYTES = 16, 32, 2**20
+"""Classes up to which, columns from which on and coefficients up to which the loop multiplies them: with others BLAS is
+quicker."""
 READ_AS_STORED = {np.dtype(name) for name in ("f4", "f8", "i1", "u1", "i2", "u2", "i4", "u4")}
 
 
-def summed_blocks(
-    blocks: Blocks,
-    loss: Loss,
-    *,
-    gram: bool = False,
-    moments: bool = False,
-    targets: bool = False,
-    alone: bool = False,
-) -> Iterable[Block]:
-    """The blocks, with what a loop makes of them where there is one and this process has a compiler for it.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Sums that parts take of a block."""
 
-    gram: whether products of columns are wanted as well, where columns are few; moments: likewise Σ wx and Σ wx²;
-    targets: those of the targets, and Σ r²; alone: whether nothing but sums is: raw predictions are then left out.
-    """
+    gradient: bool = False
+    gram: bool = False
+    """Products of columns, where columns are few."""
+    moments: bool = False
+    """Σ wx and Σ wx²."""
+    targets: bool = False
+    """Σ wy, Σ wy² and Σ r²."""
+    alone: bool = False
+    """Whether nothing else is wanted: raw predictions and derivatives are then left out."""
+
+    @property
+    def is_simple(self) -> bool:
+        """Whether that is all, or less than, loss and gradient."""
+        return self.alone and not (self.gram or self.moments or self.targets)
+
+
+def summed_blocks(blocks: Blocks, loss: Loss, wanted: Wanted) -> Iterable[Block]:
+    """The blocks, with what a loop makes of them where there is one and this process has a compiler for it."""
     if blocks.y is None or not compiler():
         return blocks
     if blocks.coef.ndim == 1 and type(loss) in KINDS and isinstance(blocks.X, np.ndarray):
-        return _summed(blocks, loss, gram=gram, moments=moments, targets=targets, alone=alone)
+        return _summed(blocks, loss, wanted)
     if type(loss) is not Softmax:
         return blocks
-    alone = alone and not (gram or moments or targets)
-    return _summed_classes(blocks, loss) if alone and _are_few(blocks) else _with_classes(blocks, loss)
+    few = wanted.is_simple and _are_few(blocks)
+    return _summed_classes(blocks, loss, wanted) if few else _with_classes(blocks, loss)
 
 
-def _summed(blocks: Blocks, loss: Loss, *, gram: bool, moments: bool, targets: bool, alone: bool) -> Iterator[Block]:
+def _summed(blocks: Blocks, loss: Loss, wanted: Wanted) -> Iterator[Block]:
     code, coef, dtype, buffers = compiled("kernel"), blocks.coef, blocks.dtype, blocks.buffers
     n, none = len(coef), coef[:0]
-    p = n + 1 if gram and n <= code.NARROW else 0
-    alone = alone and (p > 0 or not gram)
+    p = n + 1 if wanted.gram and n <= code.NARROW else 0
+    alone = wanted.alone and (p > 0 or not wanted.gram)
     y, weight, offset = (_to_read(none if each is None else each) for each in (blocks.y, blocks.weight, blocks.offset))
     problem = KINDS[type(loss)], float(getattr(loss, "delta", 0.0)), _to_read(coef), dtype.type(blocks.intercept)
     memory = buffers.take("memory of the loop", (code.numbers_needed(n),), dtype)
     bits = memory[: code.MOST_ROWS].view(f"i{dtype.itemsize}")
-    parts = blocks.parts(compiled=not gram or p > 0)
+    parts = blocks.parts(compiled=p > 0 or not blocks.hessian)
     of_rows = buffers.take("of rows", (0 if alone else 3 * max(part.stop - part.start for part in parts),), dtype)
+    shapes: tuple[Any, ...] = (n + 1) * wanted.gradient, (p, p), (2, n * wanted.moments), 3 * wanted.targets
     for part in parts:
         X = _to_read(_readable(blocks.X[part], blocks))
         of_block = of_rows[: 0 if alone else 3 * len(X)].reshape(3, -1)
-        sums = np.zeros(n + 1), np.zeros((p, p)), np.zeros((2, n if moments else 0)), np.zeros(3 if targets else 0)
+        sums = tuple(np.zeros(shape) for shape in shapes)
         of_part = X, y[part], weight[part], offset[part]
         value = called("kernel", "sum_rows", *problem, *of_part, of_block, *sums, memory, bits)
         block = blocks.block(part, cast(Columns, WhenAsked(blocks, part)), of_block[0])
         if not alone:
             block.leave("derivative", loss, of_block[1])
             block.leave("second", loss, of_block[2])
-        made = (each if each.size else None for each in sums[1:])
-        block.leave("sums", loss, Summed(float(value), sums[0], *made))
+        block.leave("sums", loss, Summed(float(value), *(each if each.size else None for each in sums)))
         yield block
 
 
 def _are_few(blocks: Blocks) -> bool:
     """Whether the loop multiplies dense rows with the coefficients of each class in less time than BLAS."""
     n, classes = blocks.coef.shape
-    return classes <= FEW_CLASSES and n >= LEAST_COLUMNS and isinstance(blocks.X, np.ndarray) and blocks.offset is None
+    some = classes <= FEW_CLASSES and n >= LEAST_COLUMNS and blocks.coef.nbytes <= MOST_BYTES
+    return some and isinstance(blocks.X, np.ndarray) and blocks.offset is None
 
 
-def _summed_classes(blocks: Blocks, loss: Loss) -> Iterator[Block]:
+def _summed_classes(blocks: Blocks, loss: Loss, wanted: Wanted) -> Iterator[Block]:
     """Each block with the sums over its rows, and nothing else."""
     code, dtype, buffers, (n, classes) = compiled("few_classes"), blocks.dtype, blocks.buffers, blocks.coef.shape
     coef, intercept = _to_read(blocks.coef.T), _to_read(np.broadcast_to(blocks.intercept, classes))
@@ -92,12 +103,12 @@ def _summed_classes(blocks: Blocks, loss: Loss) -> Iterator[Block]:
     )
     bits = power.view(f"i{dtype.itemsize}")
     for part in blocks.parts(compiled=True):
-        X, sums = _to_read(_readable(blocks.X[part], blocks)), np.zeros((classes, n + 1))
+        X, sums = _to_read(_readable(blocks.X[part], blocks)), np.zeros((classes * wanted.gradient, n + 1))
         value = called(
             "few_classes", "sum_few_classes", coef, intercept, X, y[part], weight[part], sums, memory, power, bits
         )
         block = blocks.block(part, cast(Columns, WhenAsked(blocks, part)), memory[:0].reshape(0, classes))
-        block.leave("sums", loss, Summed(float(value), sums.T))
+        block.leave("sums", loss, Summed(float(value), sums.T if wanted.gradient else None))
         yield block
 
 
