@@ -224,7 +224,7 @@ def test_what_is_no_class_is_named(y: float, n: int) -> None:
         sums(chunk, Buffers())
 
 
-@pytest.mark.parametrize("stored", ["f4", "f8", pytest.param("i1", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stored", ["f4", "f8", "f2", pytest.param("i1", marks=pytest.mark.slow)])
 def test_bits_do_not_depend_on_how_the_rows_lie(stored: str) -> None:
     rng = np.random.default_rng(5)
     for n in (7, 90):
@@ -284,6 +284,14 @@ def test_exponentials_and_logarithms(dtype: str) -> None:
     value = np.zeros_like(t)
     compiled("losses")._add_log1p(t / (2 + t), len(t), value)
     np.testing.assert_allclose(value, np.log1p(t.astype("g")).astype("f8"), rtol=4 * eps)
+
+
+def test_every_float16_is_the_float32_that_it_is_of_numpy() -> None:
+    halves = np.arange(2**16, dtype=np.uint16)
+    for some in (halves, halves[1:], halves[:1]):
+        found = np.zeros(len(some), np.float32)
+        compiled("halves").to_single(some.view(np.int16), found.view(np.int32), found)
+        np.testing.assert_array_equal(found, some.view(np.float16).astype(np.float32))
 
 
 def exp(x: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from typing import Any, cast
 import numpy as np
 
 from dgd._typing import Array
+from dgd.data.buffers import Buffers
 from dgd.losses import Loss, Softmax
 from dgd.passes.sums.blocks import Block, Blocks, Summed, as_block
 from dgd.passes.sums.columns import Columns
@@ -145,9 +146,19 @@ class WhenAsked:
 def _readable(X: Any, blocks: Blocks) -> Array:
     """Rows as the loop reads them: a dtype and its code decide bits, and not how the rows lie."""
     native = X.dtype.newbyteorder("=")
+    if native == np.float16 and blocks.centre is None:
+        return _single(as_block(X, native, blocks.buffers), blocks.buffers)
     if native not in READ_AS_STORED or blocks.centre is not None:
         return as_block(X, blocks.dtype, blocks.buffers, blocks.centre)
     return as_block(X, native, blocks.buffers)
+
+
+def _single(halves: Array, buffers: Buffers) -> Array:
+    """float16 as float32."""
+    found = buffers.take("single", halves.shape, np.float32)
+    numbers = found.reshape(-1)
+    called("halves", "to_single", _to_read(halves.reshape(-1).view(np.int16)), numbers.view(np.int32), numbers)
+    return found
 
 
 def _to_read(array: Array) -> Array:
