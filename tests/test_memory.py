@@ -19,6 +19,7 @@ from dgd.errors import PlanError
 from dgd.errors.words import size
 from dgd.passes import memory
 from dgd.passes.memory import available_processors, free_bytes, memory_limit, peak_bytes, resident_bytes
+from dgd.passes.sums.compiled.use import COMPILER_BYTES
 
 pytestmark = pytest.mark.usefixtures("tiny_data_are_divided_too")
 
@@ -46,13 +47,17 @@ def write(path: Path, megabytes: int, *, chunk_rows: int, compression: str | Non
             writer.append(X, y)
 
 
-def peak_of_a_fit(path: Path, *, rule: str = "exact", threads: int = 2, room: int = 0) -> dict[str, Any]:
+def peak_of_a_fit(
+    path: Path, *, rule: str = "exact", threads: int = 2, room: int = 0, compiled: bool = True
+) -> dict[str, Any]:
     """A fit in a process of its own, so that the peak is the fit's; half of the room is for chunks that stay."""
+    environment = os.environ if compiled else {**os.environ, "NUMBA_DISABLE_JIT": "1"}
     done = subprocess.run(
         [sys.executable, "-c", CHILD, str(path), rule, str(threads), str(room)],
         capture_output=True,
         text=True,
         check=True,
+        env=environment,
     )
     found: dict[str, Any] = json.loads(done.stdout)
     return found
@@ -61,8 +66,8 @@ def peak_of_a_fit(path: Path, *, rule: str = "exact", threads: int = 2, room: in
 @pytest.mark.slow
 def test_peak_memory_stays_within_the_plan_on_data_eight_times_larger(tmp_path: Path) -> None:
     write(tmp_path / "train.zarr", 1400, chunk_rows=8192)
-    streaming = peak_of_a_fit(tmp_path / "train.zarr")
-    staying = peak_of_a_fit(tmp_path / "train.zarr", room=150 * 2**20)
+    streaming = peak_of_a_fit(tmp_path / "train.zarr", compiled=False)
+    staying = peak_of_a_fit(tmp_path / "train.zarr", room=150 * 2**20, compiled=False)
     for found in (streaming, staying):
         assert found["read"] >= 8 * found["planned"], "the data are too small to show anything"
         assert found["peak"] <= 1.1 * found["planned"]
@@ -73,6 +78,9 @@ def test_peak_memory_stays_within_the_plan_on_data_eight_times_larger(tmp_path: 
     assert staying["resident"] == 18 * 8192 * 65 * 8, "half of the room: 18 of 350 chunks"
     assert staying["peak"] - streaming["peak"] > 0.9 * staying["resident"], "they do stay"
     assert staying["bytes"][1:] == 2 * [staying["read"] * 332 // 350]
+    compiled = peak_of_a_fit(tmp_path / "train.zarr")
+    assert compiled["peak"] <= compiled["planned"]
+    assert compiled["planned"] - streaming["planned"] >= COMPILER_BYTES, "and blocks that are larger"
 
 
 @pytest.mark.each(4)
