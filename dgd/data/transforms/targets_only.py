@@ -19,8 +19,8 @@ from dgd.data.transforms.together import TOGETHER_BYTES, TogetherRows, chunks_to
 def targets_only(dataset: Dataset, *, numbers: int = 0) -> Dataset:
     """The same rows in the same chunks, with one column of zeros for X.
 
-    numbers: what is made of each row, by who asks neither for the number of a chunk nor where it begins: several are
-    then one. 0: they stay apart.
+    numbers: how many are made of each row, by who asks neither for a chunk's number nor where it begins: several chunks
+    are then one. 0: they stay apart.
     """
     X = dataset.X.rows if isinstance(dataset.X, TogetherRows) else dataset.X
     zeros = _Zeros(X.name, *_cut(X))

@@ -3,12 +3,14 @@
     η = XB + b₀        Σ w·value,  [1 X]ᵀR with R = w (p − onehot(y))
 
 Products with so few columns leave a matrix product of BLAS's at a fifth of the processor's speed. Here two classes of
-four rows go through together. As in `kernel`, rows are added up in the dtype of the arithmetic, and these in float64.
+four rows go through together, and those left over one by one as in `kernel`. As there, rows are added up in the
+dtype of the arithmetic, and these in float64.
 """
 
 from __future__ import annotations
 
 from dgd.passes.sums.compiled.classes import OF_ROW, less_greatest, scaled, softmax_tile
+from dgd.passes.sums.compiled.kernel import add_rows, predictions
 from dgd.passes.sums.compiled.machine_code import called_from_python, exact, in_any_order
 
 MOST_ROWS, TILE_BYTES = 64, 2**15
@@ -87,24 +89,10 @@ def _products(X, start, coef, intercept, raw):  # type: ignore[no-untyped-def]
                 vd += of_d * z
             _set_four(raw[q], i, ua, ub, uc, ud, intercept[q])
             _set_four(raw[q + 1], i, va, vb, vc, vd, intercept[q + 1])
-        for q in range(even, classes):
-            u = coef[q]
-            ua = ub = uc = ud = kind(0)
-            for k in range(n):
-                x = u[k]
-                ua += kind(a[k]) * x
-                ub += kind(b[k]) * x
-                uc += kind(c[k]) * x
-                ud += kind(d[k]) * x
-            _set_four(raw[q], i, ua, ub, uc, ud, intercept[q])
-    for i in range(whole, count):
-        a = X[start + i]
-        for q in range(classes):
-            u = coef[q]
-            ua = kind(0)
-            for k in range(n):
-                ua += kind(a[k]) * u[k]
-            raw[q, i] = ua + intercept[q]
+    for q in range(even):
+        predictions(X, start + whole, count - whole, coef[q], intercept[q], raw[q, whole:])
+    for q in range(even, classes):
+        predictions(X, start, count, coef[q], intercept[q], raw[q])
 
 
 @exact
@@ -131,14 +119,7 @@ def _add_rows(X, start, residual, sums):  # type: ignore[no-untyped-def]
                 of_a, of_b, of_c, of_d = kind(a[k]), kind(b[k]), kind(c[k]), kind(d[k])
                 u[k] += (of_a * ua + of_b * ub) + (of_c * uc + of_d * ud)
                 v[k] += (of_a * va + of_b * vb) + (of_c * vc + of_d * vd)
-        for q in range(even, classes):
-            u, of_u = sums[q], residual[q]
-            ua, ub, uc, ud = of_u[i], of_u[i + 1], of_u[i + 2], of_u[i + 3]
-            for k in range(n):
-                u[k] += (kind(a[k]) * ua + kind(b[k]) * ub) + (kind(c[k]) * uc + kind(d[k]) * ud)
-    for i in range(whole, count):
-        a = X[start + i]
-        for q in range(classes):
-            u, ua = sums[q], residual[q, i]
-            for k in range(n):
-                u[k] += kind(a[k]) * ua
+    for q in range(even):
+        add_rows(X, start + whole, count - whole, residual[q, whole:], sums[q])
+    for q in range(even, classes):
+        add_rows(X, start, count, residual[q], sums[q])

@@ -55,7 +55,7 @@ def sum_rows(  # type: ignore[no-untyped-def]
             sums[:] = 0
         if start == first_product:
             products[:] = 0
-        _products(X, start, count, coef, intercept, eta)
+        predictions(X, start, count, coef, intercept, eta)
         if len(offset):
             for i in range(count):
                 eta[i] += offset[start + i]
@@ -72,7 +72,7 @@ def sum_rows(  # type: ignore[no-untyped-def]
                 of_rows[1, start + i] = derivative[i]
                 of_rows[2, start + i] = second[i]
         if len(gradient):
-            _add_rows(X, start, count, derivative, sums)
+            add_rows(X, start, count, derivative, sums)
         if narrow:
             _transpose(X, start, count, columns)
             for i in range(count):
@@ -215,7 +215,7 @@ def _total(numbers, count):  # type: ignore[no-untyped-def]
 
 
 @in_any_order
-def _products(X, start, count, coef, intercept, eta):  # type: ignore[no-untyped-def]
+def predictions(X, start, count, coef, intercept, eta):  # type: ignore[no-untyped-def]
     """η of each row, four together."""
     kind = coef.dtype.type
     n, whole = len(coef), count // 4 * 4
@@ -241,7 +241,7 @@ def _products(X, start, count, coef, intercept, eta):  # type: ignore[no-untyped
 
 
 @in_any_order
-def _add_rows(X, start, count, residual, sums):  # type: ignore[no-untyped-def]
+def add_rows(X, start, count, residual, sums):  # type: ignore[no-untyped-def]
     """Xᵀr of the rows, four together."""
     kind = sums.dtype.type
     n, whole = len(sums), count // 4 * 4

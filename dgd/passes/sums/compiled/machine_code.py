@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core import event
+from numba.core import event as events
 
 from dgd.passes.sums.compiled.compiler import keeps_code, note_making
 
@@ -41,7 +41,7 @@ def called_from_python(function: Callable[..., Any]) -> Any:
         return exact(function)
 
 
-class _Making(event.Listener):  # type: ignore[misc]
+class _Making(events.Listener):  # type: ignore[misc]
     """Notes when functions of this folder are made, which takes seconds; reading code that was kept does not."""
 
     def on_start(self, event: Any) -> None:
@@ -59,4 +59,4 @@ def _is_ours(event: Any) -> bool:
     return str(event.data["dispatcher"].py_func.__module__).startswith(f"{__package__}.")
 
 
-event.register("numba:compile", _Making())
+events.register("numba:compile", _Making())

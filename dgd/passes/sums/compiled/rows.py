@@ -98,10 +98,8 @@ def _summed_classes(blocks: Blocks, loss: Loss, wanted: Wanted) -> Iterator[Bloc
     assert blocks.y is not None
     y, weight = _to_read(blocks.y), _to_read(intercept[:0] if blocks.weight is None else blocks.weight)
     numbers, exponentials = code.numbers_needed(classes, n)
-    memory, power = (
-        buffers.take("memory of the loop", (numbers,), dtype),
-        buffers.take("powers", (exponentials,), dtype),
-    )
+    memory = buffers.take("memory of the loop", (numbers,), dtype)
+    power = buffers.take("powers", (exponentials,), dtype)
     bits = power.view(f"i{dtype.itemsize}")
     for part in blocks.parts(compiled=True):
         X, sums = _to_read(_readable(blocks.X[part], blocks)), np.zeros((classes * wanted.gradient, n + 1))
